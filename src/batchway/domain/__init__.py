@@ -1,0 +1,1 @@
+"""Pure values of Batchway: no I/O, no clock, no randomness."""

@@ -1,0 +1,101 @@
+"""A Batch and the values inside it. Status moves are drawn in `status`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from batchway.domain.status import BatchStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestCounts:
+    """Lines of a batch. Expired and cancelled lines are counted in `total` only."""
+
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens that the upstreams reported, summed over lines."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchError:
+    """One entry of `errors.data`: why validation failed. `line` is 1-based."""
+
+    code: str
+    message: str
+    param: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOptions:
+    """What a client asked for beyond OpenAI's fields, remembered with the batch.
+
+    `provider` is `x-tfy-provider-name`; `tfy_metadata` is `x-tfy-metadata`; `overrides` holds the
+    other `x-tfy-*` headers by name; `job_name` is the body field of that name; `allowed_providers`
+    is what the creating key could use, so that validation can hold lines to it.
+    """
+
+    provider: str | None = None
+    job_name: str | None = None
+    tfy_metadata: Mapping[str, str] | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict[str, str])
+    allowed_providers: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One batch as the ledger holds it. Every `..._at` is in Unix seconds, `None` where unset.
+
+    `deadline` (always set) is when the completion window ends; `input_blob` names the input's
+    bytes so that deleting the File during a run cannot take them away (`None` when the input file
+    did not exist at creation).
+    """
+
+    id: str
+    tenant: str
+    endpoint: str
+    input_file_id: str
+    input_blob: str | None
+    completion_window: str
+    status: BatchStatus
+    created_at: int
+    deadline: int
+    model: str | None = None
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    in_progress_at: int | None = None
+    finalizing_at: int | None = None
+    completed_at: int | None = None
+    failed_at: int | None = None
+    expired_at: int | None = None
+    cancelling_at: int | None = None
+    cancelled_at: int | None = None
+    counts: RequestCounts = field(default_factory=RequestCounts)
+    usage: Usage = field(default_factory=Usage)
+    errors: tuple[BatchError, ...] | None = None
+    metadata: Mapping[str, str] | None = None
+    output_expires_after: int | None = None
+    options: BatchOptions = field(default_factory=BatchOptions)
+    status_details: str | None = None
