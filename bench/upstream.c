@@ -7,10 +7,11 @@
  *     cc -std=c11 -O2 -Wall -Wextra -o upstream upstream.c
  *     ./upstream [--port 0] [--latency-ms 0] [--until-eof]
  *
- * The answer's choices[0].message.content is "<crc32>-<length>" of the request body (8 hex digits,
- * 7 decimal digits), so that a benchmark proves each answer belongs to its own line; it is CRC-32
- * because Python's zlib computes that at memory speed. A request is delayed from the moment
- * its last byte is read; the answer is never early and at most SLACK_NS late when the core is free.
+ * The answer's choices[0].message.content is "The answer is <crc32>-<length>." of the request body
+ * (8 hex digits, 7 decimal digits), so that a benchmark proves each answer belongs to its own line;
+ * CRC-32 because Python's zlib computes it at memory speed. A request is delayed from the moment
+ * its last byte is read. The answer is never early; a Python client on a busy machine saw 37.5 ms
+ * become 37.7 to 38.6, median 38 (the timer's grid of SLACK_NS, the kernel's wake-up, the client).
  *
  * A connection reads its requests like this (bodies are hashed as they pass, never kept):
  *
@@ -19,6 +20,8 @@
  *       +--transfer-encoding: chunked--> SIZE -> DATA -> DATA_END -> SIZE        |
  *                                         +--0--> TRAILER --empty line-----------+
  *     anything malformed -> one 4xx answer, then close
+ *
+ * GET /stats: completions answered, completions waiting now and at most, connections, bytes read.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,17 +43,15 @@
 #include <unistd.h>
 
 enum {
-    MAX_HEAD = 64 * 1024,
-    MAX_BODY = 8 * 1024 * 1024,
-    READ_SIZE = 256 * 1024,
-    MAX_EVENTS = 1024,
+    MAX_HEAD = 64 * 1024, MAX_BODY = 8 * 1024 * 1024,
+    READ_SIZE = 256 * 1024, MAX_EVENTS = 1024,
     MAX_PENDING = 1024,        /* pipelined requests of one connection before we stop reading it */
     MAX_OUT = 1024 * 1024,     /* unsent bytes of one connection before we stop reading it */
     SLACK_NS = 100 * 1000,     /* one timer interrupt serves all answers due within this */
 };
 
 enum phase { HEAD, BODY, SIZE, DATA, DATA_END, TRAILER, DEAD };
-enum answer { COMPLETION, STATS, BAD_REQUEST, NOT_FOUND, TOO_LARGE, HEAD_TOO_LARGE };
+enum answer { COMPLETION, STATS, BAD_REQUEST, NOT_FOUND, TOO_LARGE };
 
 struct conn {
     int fd;
@@ -81,7 +82,7 @@ struct due {
 };
 
 static int epoll_fd, listen_fd, timer_fd, signal_fd;
-static bool listening = true, timer_armed;
+static bool timer_armed;
 static uint64_t latency_ns, now_ns;
 static uint64_t requests, max_in_flight, connections, max_connections, bytes_in;
 static struct due *queue; /* a ring: latency is one constant, so deadlines arrive in order */
@@ -95,11 +96,11 @@ static void die(const char *what) {
     exit(1);
 }
 
-static void *grown(void *old, size_t *cap, size_t need, size_t item) {
+static void *grown(void *old, size_t *cap, size_t need) {
     if (need <= *cap) return old;
     size_t size = *cap ? *cap : 1024;
     while (size < need) size *= 2;
-    void *new = realloc(old, size * item);
+    void *new = realloc(old, size);
     if (!new) die("realloc");
     *cap = size;
     return new;
@@ -146,8 +147,8 @@ static size_t template_len, at_request, at_id, at_crc, at_length;
 static void template_init(void) {
     static const char *body =
         "{\"id\":\"chatcmpl-IIIIIIIIIIIIIIII\",\"object\":\"chat.completion\","
-        "\"created\":1760000000,\"model\":\"bench-model\",\"choices\":[{\"index\":0,"
-        "\"message\":{\"role\":\"assistant\",\"content\":\"CCCCCCCC-LLLLLLL\","
+        "\"created\":1760000000,\"model\":\"bench-model-2026-01-01\",\"choices\":[{\"index\":0,"
+        "\"message\":{\"role\":\"assistant\",\"content\":\"The answer is CCCCCCCC-LLLLLLL.\","
         "\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"stop\"}],"
         "\"usage\":{\"prompt_tokens\":250,\"completion_tokens\":16,\"total_tokens\":266,"
         "\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},"
@@ -156,8 +157,8 @@ static void template_init(void) {
         "\"service_tier\":\"default\",\"system_fingerprint\":\"fp_batchwaybench\"}";
     template_len = (size_t)snprintf(
         template_bytes, sizeof template_bytes,
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_RRRRRRRRRRRRRRRR\r\n"
-        "content-length: %zu\r\n\r\n%s",
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+        "x-request-id: req_RRRRRRRRRRRRRRRR\r\ncontent-length: %zu\r\n\r\n%s",
         strlen(body), body);
     at_request = (size_t)(strstr(template_bytes, "RRRRRRRR") - template_bytes);
     at_id = (size_t)(strstr(template_bytes, "IIIIIIII") - template_bytes);
@@ -174,7 +175,7 @@ static void put_decimal(char *to, uint32_t value, int digits) {
 }
 
 static char *reserve(struct conn *c, size_t n) {
-    c->out = grown(c->out, &c->out_cap, c->out_len + n, 1);
+    c->out = grown(c->out, &c->out_cap, c->out_len + n);
     return c->out + c->out_len;
 }
 
@@ -185,51 +186,39 @@ static void mark_dirty(struct conn *c) {
     dirty_list = c;
 }
 
-static void say(struct conn *c, const char *status, const char *json) {
-    char *to = reserve(c, 1024);
-    c->out_len += (size_t)snprintf(
-        to, 1024, "HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n%s\r\n%s",
-        status, strlen(json), c->last ? "connection: close\r\n" : "", json);
-}
+static const char *const refusals[][2] = {
+    [BAD_REQUEST] = {"400 Bad Request", "{\"error\":{\"message\":\"malformed request\"}}"},
+    [NOT_FOUND] = {"404 Not Found", "{\"error\":{\"message\":\"unknown method or path\"}}"},
+    [TOO_LARGE] = {"413 Content Too Large", "{\"error\":{\"message\":\"larger than 8 MiB\"}}"},
+};
 
 static void give(const struct due *d) {
     struct conn *c = d->conn;
     if (!d->keep_alive) c->last = true;
-    char json[512];
-    switch (d->answer) {
-    case COMPLETION: {
-        char *to = reserve(c, template_len);
+    char *to = reserve(c, sizeof template_bytes), json[512];
+    if (d->answer == COMPLETION) {
         memcpy(to, template_bytes, template_len);
-        put_hex(to + at_request, requests, 16);
+        put_hex(to + at_request, ++requests, 16);
         put_hex(to + at_id, requests, 16);
         put_hex(to + at_crc, d->crc, 8);
         put_decimal(to + at_length, d->body, 7);
         c->out_len += template_len;
-        requests++;
-        break;
-    }
-    case STATS:
-        snprintf(json, sizeof json,
-                 "{\"requests\":%llu,\"in_flight\":%zu,\"max_in_flight\":%llu,"
-                 "\"connections\":%llu,\"max_connections\":%llu,\"bytes_in\":%llu}",
-                 (unsigned long long)requests, queue_len, (unsigned long long)max_in_flight,
-                 (unsigned long long)connections, (unsigned long long)max_connections,
-                 (unsigned long long)bytes_in);
-        say(c, "200 OK", json);
-        break;
-    case BAD_REQUEST:
-        say(c, "400 Bad Request", "{\"error\":{\"message\":\"malformed request\"}}");
-        break;
-    case NOT_FOUND:
-        say(c, "404 Not Found", "{\"error\":{\"message\":\"unknown method or path\"}}");
-        break;
-    case TOO_LARGE:
-        say(c, "413 Content Too Large", "{\"error\":{\"message\":\"body over 8 MiB\"}}");
-        break;
-    case HEAD_TOO_LARGE:
-        say(c, "431 Request Header Fields Too Large",
-            "{\"error\":{\"message\":\"head over 64 KiB\"}}");
-        break;
+    } else {
+        const char *status = refusals[d->answer][0], *text = refusals[d->answer][1];
+        if (d->answer == STATS) {
+            snprintf(json, sizeof json,
+                     "{\"requests\":%llu,\"in_flight\":%zu,\"max_in_flight\":%llu,"
+                     "\"connections\":%llu,\"max_connections\":%llu,\"bytes_in\":%llu}",
+                     (unsigned long long)requests, queue_len, (unsigned long long)max_in_flight,
+                     (unsigned long long)connections, (unsigned long long)max_connections,
+                     (unsigned long long)bytes_in);
+            status = "200 OK";
+            text = json;
+        }
+        c->out_len += (size_t)snprintf(
+            to, sizeof template_bytes,
+            "HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n%s\r\n%s",
+            status, strlen(text), c->last ? "connection: close\r\n" : "", text);
     }
     mark_dirty(c);
 }
@@ -260,11 +249,6 @@ static void hang_up(struct conn *c) {
     c->dead = true;
     close(c->fd);
     connections--;
-    if (!listening) { /* descriptors ran out; one is free again */
-        struct epoll_event e = {.events = EPOLLIN, .data.ptr = &listen_fd};
-        epoll_ctl(epoll_fd, EPOLL_CTL_MOD, listen_fd, &e);
-        listening = true;
-    }
     bury(c);
 }
 
@@ -281,32 +265,29 @@ static void flush(struct conn *c) {
     }
     if (c->out_sent == c->out_len) {
         c->out_sent = c->out_len = 0;
-        if (c->last || (c->eof && !c->pending)) {
-            hang_up(c);
-            return;
-        }
+        if (c->last || (c->eof && !c->pending)) hang_up(c);
     }
-    watch(c);
+    if (!c->dead) watch(c);
 }
 
 static void queue_answer(struct conn *c) {
-    if (queue_len == queue_cap) { /* unroll the ring into a larger one */
-        size_t cap = queue_cap ? queue_cap * 2 : 4096;
-        struct due *larger = malloc(cap * sizeof *larger);
-        if (!larger) die("malloc");
-        for (size_t i = 0; i < queue_len; i++)
-            larger[i] = queue[(queue_head + i) & (queue_cap - 1)];
-        free(queue);
-        queue = larger;
-        queue_cap = cap;
-        queue_head = 0;
+    struct due d = {.conn = c, .at = now_ns + latency_ns, .crc = ~c->crc,
+                    .body = (uint32_t)c->body, .answer = c->answer, .keep_alive = c->keep_alive};
+    c->phase = c->keep_alive ? HEAD : DEAD;
+    if (c->answer != COMPLETION && !c->pending) { /* nothing to keep in order: no delay */
+        give(&d);
+        return;
     }
-    queue[(queue_head + queue_len++) & (queue_cap - 1)] =
-        (struct due){.conn = c, .at = now_ns + latency_ns, .crc = ~c->crc,
-                     .body = (uint32_t)c->body, .answer = c->answer, .keep_alive = c->keep_alive};
+    if (queue_len == queue_cap) { /* unroll the ring into a larger one */
+        size_t old = queue_cap;
+        queue_cap = old ? old * 2 : 4096;
+        queue = realloc(queue, queue_cap * sizeof *queue);
+        if (!queue) die("realloc");
+        memcpy(queue + old, queue, queue_head * sizeof *queue);
+    }
+    queue[(queue_head + queue_len++) & (queue_cap - 1)] = d;
     if (queue_len > max_in_flight) max_in_flight = queue_len;
     c->pending++;
-    c->phase = c->keep_alive ? HEAD : DEAD;
 }
 
 static void refuse(struct conn *c, enum answer answer) {
@@ -325,48 +306,34 @@ static void begin(struct conn *c, const char *head, size_t n) { /* n includes th
     const char *end = head + n - 2, *eol = memmem(head, n, "\r\n", 2);
     const char *path = memchr(head, ' ', (size_t)(eol - head));
     const char *version = path ? memchr(path + 1, ' ', (size_t)(eol - path - 1)) : NULL;
-    bool chunked = false, sized = false, expects = false;
+    bool chunked = false, expects = false;
     uint64_t length = 0;
 
-    if (!version || eol - version != 9 || memcmp(version, " HTTP/1.", 8)) {
-        refuse(c, BAD_REQUEST);
-        return;
-    }
-    size_t method_len = (size_t)(path - head), path_len = (size_t)(version - ++path);
-    bool post = is(head, method_len, "POST"), get = is(head, method_len, "GET");
-    c->answer = post && is(path, path_len, "/v1/chat/completions") ? COMPLETION
-                : get && is(path, path_len, "/stats")              ? STATS
-                                                                   : NOT_FOUND;
+    if (!version || eol - version != 9 || memcmp(version, " HTTP/1.", 8)) goto bad;
+    size_t target = (size_t)(version - head);
+    c->answer = is(head, target, "POST /v1/chat/completions") ? COMPLETION
+                : is(head, target, "GET /stats")              ? STATS
+                                                              : NOT_FOUND;
     c->keep_alive = version[8] == '1';
     c->crc = ~0u;
     c->body = 0;
     for (const char *line = eol + 2; line < end; line = eol + 2) {
         eol = memmem(line, (size_t)(end - line), "\r\n", 2);
         const char *colon = memchr(line, ':', (size_t)(eol - line));
-        if (!colon) {
-            refuse(c, BAD_REQUEST);
-            return;
-        }
+        if (!colon) goto bad;
         const char *value = colon + 1, *tail = eol;
         while (value < tail && (*value == ' ' || *value == '\t')) value++;
         while (tail > value && (tail[-1] == ' ' || tail[-1] == '\t')) tail--;
         size_t name_len = (size_t)(colon - line), value_len = (size_t)(tail - value);
         if (is(line, name_len, "content-length")) {
-            sized = value_len > 0 && value_len < 16;
-            for (length = 0; sized && value < tail; value++) {
-                sized = *value >= '0' && *value <= '9';
+            if (!value_len || value_len > 15) goto bad;
+            for (length = 0; value < tail; value++) {
+                if (*value < '0' || *value > '9') goto bad;
                 length = length * 10 + (uint64_t)(*value - '0');
-            }
-            if (!sized) {
-                refuse(c, BAD_REQUEST);
-                return;
             }
         } else if (is(line, name_len, "transfer-encoding")) {
             chunked = is(value, value_len, "chunked");
-            if (!chunked) {
-                refuse(c, BAD_REQUEST);
-                return;
-            }
+            if (!chunked) goto bad;
         } else if (is(line, name_len, "connection")) {
             if (is(value, value_len, "close")) c->keep_alive = false;
             if (is(value, value_len, "keep-alive")) c->keep_alive = true;
@@ -374,10 +341,8 @@ static void begin(struct conn *c, const char *head, size_t n) { /* n includes th
             expects = is(value, value_len, "100-continue");
         }
     }
-    if (length > MAX_BODY) {
-        refuse(c, TOO_LARGE);
-        return;
-    }
+    if (length > MAX_BODY) refuse(c, TOO_LARGE);
+    if (c->phase == DEAD) return;
     if (expects) { /* curl waits a second for this before a large body */
         static const char go[] = "HTTP/1.1 100 Continue\r\n\r\n";
         memcpy(reserve(c, sizeof go), go, sizeof go - 1);
@@ -388,6 +353,9 @@ static void begin(struct conn *c, const char *head, size_t n) { /* n includes th
     c->line = 0;
     c->phase = chunked ? SIZE : BODY;
     if (!chunked && !length) queue_answer(c);
+    return;
+bad:
+    refuse(c, BAD_REQUEST);
 }
 
 /* Take one head, from the bytes kept plus the new ones. Returns how many new bytes it used. */
@@ -402,13 +370,13 @@ static size_t take_head(struct conn *c, const char *data, size_t n) {
         }
     }
     size_t before = c->head_len, room = MAX_HEAD - before, kept = n < room ? n : room;
-    c->head = grown(c->head, &c->head_cap, before + kept, 1);
+    c->head = grown(c->head, &c->head_cap, before + kept);
     memcpy(c->head + before, data, kept);
     c->head_len += kept;
     size_t from = before > 3 ? before - 3 : 0;
     char *end = memmem(c->head + from, c->head_len - from, "\r\n\r\n", 4);
     if (!end) {
-        if (c->head_len == MAX_HEAD) refuse(c, HEAD_TOO_LARGE);
+        if (c->head_len == MAX_HEAD) refuse(c, TOO_LARGE);
         return n;
     }
     size_t whole = (size_t)(end - c->head) + 4;
@@ -425,7 +393,7 @@ static void take_framing(struct conn *c, char byte) {
     } else if (c->phase == TRAILER) {
         if (byte == '\n' && !c->line) queue_answer(c);
         else if (byte == '\n') c->line = 0;
-        else if (byte != '\r' && ++c->line > MAX_HEAD) refuse(c, HEAD_TOO_LARGE);
+        else if (byte != '\r' && ++c->line > MAX_HEAD) refuse(c, TOO_LARGE);
     } else if (byte == '\n') { /* the end of a SIZE line */
         unsigned digits = c->line;
         c->line = 0;
@@ -479,15 +447,16 @@ static void receive(struct conn *c) {
     }
 }
 
+static void add(int fd, void *tag) {
+    struct epoll_event e = {.events = EPOLLIN, .data.ptr = tag};
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &e)) die("epoll_ctl");
+}
+
 static void welcome(void) {
     for (int i = 0; i < 256; i++) {
         int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE) { /* or epoll would spin on the listener */
-                struct epoll_event e = {.events = 0, .data.ptr = &listen_fd};
-                epoll_ctl(epoll_fd, EPOLL_CTL_MOD, listen_fd, &e);
-                listening = false;
-            }
+            if (errno == EMFILE) die("accept4, raise `ulimit -n`"); /* or epoll would spin */
             return;
         }
         int one = 1;
@@ -496,8 +465,7 @@ static void welcome(void) {
         if (!c) die("calloc");
         c->fd = fd;
         c->events = EPOLLIN;
-        struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
-        if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &e)) die("epoll_ctl");
+        add(fd, c);
         if (++connections > max_connections) max_connections = connections;
     }
 }
@@ -511,7 +479,7 @@ static void answer_due(void) {
         queue_len--;
         d.conn->pending--;
         if (!d.conn->dead) give(&d);
-        else if (d.answer == COMPLETION) requests++; /* the client left; it was served all the same */
+        else if (d.answer == COMPLETION) requests++; /* served, though the client left */
         bury(d.conn);
     }
     while (dirty_list) {
@@ -528,11 +496,6 @@ static void answer_due(void) {
         if (timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &when, NULL)) die("timerfd_settime");
         timer_armed = true;
     }
-}
-
-static void add(int fd, void *tag) {
-    struct epoll_event e = {.events = EPOLLIN, .data.ptr = tag};
-    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &e)) die("epoll_ctl");
 }
 
 static void serve(void) {
@@ -587,9 +550,10 @@ int main(int argc, char **argv) {
     double port = 0, latency_ms = 0;
     bool until_eof = false;
     for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--port")) port = number(argv[i], argv[i + 1], 65535), i++;
-        else if (!strcmp(argv[i], "--latency-ms")) latency_ms = number(argv[i], argv[i + 1], 3600e3), i++;
-        else if (!strcmp(argv[i], "--until-eof")) until_eof = true;
+        const char *name = argv[i];
+        if (!strcmp(name, "--port")) port = number(name, argv[++i], 65535);
+        else if (!strcmp(name, "--latency-ms")) latency_ms = number(name, argv[++i], 3600e3);
+        else if (!strcmp(name, "--until-eof")) until_eof = true;
         else {
             fprintf(stderr, "usage: upstream [--port 0] [--latency-ms 0] [--until-eof]\n");
             return 2;

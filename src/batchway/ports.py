@@ -61,7 +61,15 @@ class BlobWriter(Protocol):
         ...
 
 
-class Blobs(Protocol):
+class BlobReader(Protocol):
+    """The half of a blob store that reading needs."""
+
+    def read(self, key: str, start: int, length: int) -> bytes:
+        """Up to `length` bytes from `start`; fewer only at the end. `KeyError` if unknown."""
+        ...
+
+
+class Blobs(BlobReader, Protocol):
     """Where bytes live. Keys are `/`-separated ASCII words chosen by us, never by a client.
 
     All calls block; all raise `Unavailable` when the store fails.
@@ -69,10 +77,6 @@ class Blobs(Protocol):
 
     def writer(self, key: str) -> BlobWriter:
         """Start a blob; an existing one of that key is replaced at `commit`."""
-        ...
-
-    def read(self, key: str, start: int, length: int) -> bytes:
-        """Up to `length` bytes from `start`; fewer only at the end. `KeyError` if unknown."""
         ...
 
     def size(self, key: str) -> int | None:
@@ -238,7 +242,10 @@ class Shards(Protocol):
         """Accept segments and add their counts and usage to their batches, in one transaction.
 
         Returns the refused ones: those whose fence is not their shard's newest. A segment blob
-        must be durable before this call. Either all of the accepted are in, or none.
+        must be durable before this call. Either all of the accepted are in, or none. Idempotent
+        by `blob`: a segment that is already in is neither counted again nor refused, so a commit
+        whose answer was lost is simply repeated. Raises `Conflict` when the accepted would give a
+        shard more results than it has lines.
         """
         ...
 

@@ -14,10 +14,14 @@ Owns texts and types. Does not own their JSON envelope (`api.envelope`).
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from batchway.domain.batch import BatchError
 
 INVALID_REQUEST = "invalid_request_error"
+
+# Characters of a client's own text that an error message repeats.
+_ECHO: Final = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,13 @@ class ApiText(Enum):
         status=413,
         message="The body of this request is larger than {limit} bytes.",
         code="request_too_large",
+    )
+    BODY_STALLED = ErrorText(
+        status=408,
+        message="The body of this request stopped arriving for {seconds} seconds. Nothing was "
+        "kept; send it again.",
+        code="request_timeout",
+        retry=True,
     )
     BAD_MULTIPART = ErrorText(
         status=400,
@@ -169,10 +180,11 @@ class ApiText(Enum):
         message="Not allowed to download files of purpose: {purpose}",
         recorded=True,
     )
-    FILE_IN_USE = ErrorText(
-        status=409,
-        message="File {id} is being written and cannot be deleted yet.",
-        code="file_in_use",
+    BAD_RANGE = ErrorText(
+        status=416,
+        message="The range '{given}' is outside of the file, which has {size} bytes.",
+        param="Range",
+        code="invalid_range",
     )
     # -- uploads
     UNKNOWN_UPLOAD = ErrorText(status=404, message="No such Upload object: {id}", param="id")
@@ -228,6 +240,13 @@ class ApiText(Enum):
         type="server_error",
         retry=True,
     )
+    NOT_READY = ErrorText(
+        status=503,
+        message="Batchway is not ready to serve. Its log says why.",
+        code="not_ready",
+        type="server_error",
+        retry=True,
+    )
     INTERNAL = ErrorText(
         status=500,
         message="The server had an error while processing your request. Please retry, and quote "
@@ -243,14 +262,21 @@ class ApiError(Exception):
 
     def __init__(self, text: ApiText, /, **blanks: object) -> None:
         row = text.value
+        shown = {name: _shown(blank) for name, blank in blanks.items()}
         self.text = text
         self.status = row.status
-        self.message = row.message.format(**blanks)
-        self.param = None if row.param is None else row.param.format(**blanks)
+        self.message = row.message.format(**shown)
+        self.param = None if row.param is None else row.param.format(**shown)
         self.code = row.code
         self.type = row.type
         self.retry = row.retry
         super().__init__(self.message)
+
+
+def _shown(blank: object) -> str:
+    """A blank as it may be echoed: a client's own text is clipped, and always encodable."""
+    text = str(blank).encode("utf-8", "replace").decode("utf-8")
+    return text if len(text) <= _ECHO else text[:_ECHO] + "…"
 
 
 class BatchText(Enum):

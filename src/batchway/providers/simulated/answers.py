@@ -9,6 +9,7 @@ so that it survives any cap on the output and tells whose answer a line got; it 
 """
 
 import hashlib
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,16 +25,17 @@ DEFAULT_DIMENSIONS: Final = 8
 # The one endpoint whose `model` is optional.
 DEFAULT_MODERATION_MODEL: Final = "omni-moderation-latest"
 
-# Sixty-four words, so that six bits of the hash pick one.
+# Sixty-four words, so that six bits of the hash pick one; each brings its space.
 _WORDS: Final = tuple(
-    " " + word
-    for word in (
-        "amber anchor apple arrow autumn basket beacon birch bridge candle canyon cedar circle "
-        "cloud clover copper coral cotton dawn delta ember falcon feather fern field flint forest "
-        "garden glacier granite harbor hazel heron hollow island ivory jasmine kettle lantern "
-        "lemon linen maple marble meadow mirror morning orchard pebble pepper pine prairie quartz "
-        "raven river saddle silver sparrow spruce summer thunder timber valley velvet willow"
-    ).split()
+    re.findall(
+        " [a-z]+",
+        " amber anchor apple arrow autumn basket beacon birch bridge candle canyon cedar circle"
+        " cloud clover copper coral cotton dawn delta ember falcon feather fern field flint"
+        " forest garden glacier granite harbor hazel heron hollow island ivory jasmine kettle"
+        " lantern lemon linen maple marble meadow mirror morning orchard pebble pepper pine"
+        " prairie quartz raven river saddle silver sparrow spruce summer thunder timber valley"
+        " velvet willow",
+    )
 )
 
 _CATEGORIES: Final = (

@@ -20,7 +20,7 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _FIXED: Final = frozenset({"host", "port"})
 
 
-class InvalidSettings(ValueError):  # noqa: N818 - reads as the sentence it is raised with
+class InvalidSettings(ValueError):
     """Dials that cannot be set; the message names each and says why."""
 
 
@@ -29,63 +29,79 @@ class SimulatorSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(0, ge=0, le=65535, description="port to listen on; 0 takes any free one")
-    api_key: str | None = Field(None, description="require this key, as Bearer or api-key header")
-    models: tuple[str, ...] = Field(
-        (), description="models that exist, comma separated; none named means every name does"
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(
+        default=0, ge=0, le=65535, description="port to listen on; 0 takes any free one"
     )
-    record: bool = Field(False, description="count paid answers by prompt digest in the stats")
+    api_key: str | None = Field(
+        default=None, description="require this key, as Bearer or api-key header"
+    )
+    models: tuple[str, ...] = Field(
+        default=(),
+        description="models that exist, comma separated; none named means every name does",
+    )
+    record: bool = Field(
+        default=False, description="count paid answers by prompt digest in the stats"
+    )
     seed: int | None = Field(
-        None,
+        default=None,
         description="make every chance a function of the seed, the prompt and the attempt number, "
         "whatever order requests arrive in",
     )
 
-    latency: str = Field("fixed:0", description=f"time to work on a request: {FORMS}")
-    latency_per_token: Seconds = Field(0.0, description="further time for each output token")
+    latency: str = Field(default="fixed:0", description=f"time to work on a request: {FORMS}")
+    latency_per_token: Seconds = Field(
+        default=0.0, description="further time for each output token"
+    )
     capacity: Count | None = Field(
-        None, description="requests worked on at once; further ones queue, as they do in vLLM"
+        default=None,
+        description="requests worked on at once; further ones queue, as they do in vLLM",
     )
 
-    requests_per_minute: Count | None = Field(None, description="answer 429 beyond this")
+    requests_per_minute: Count | None = Field(default=None, description="answer 429 beyond this")
     tokens_per_minute: Count | None = Field(
-        None, description="answer 429 beyond this many prompt and output tokens"
+        default=None, description="answer 429 beyond this many prompt and output tokens"
     )
     limit_window: float = Field(
-        60.0,
+        default=60.0,
         gt=0,
         le=60,
         description="seconds of allowance that can be spent at once; OpenAI enforces some "
         "per-minute limits by the second",
     )
     max_concurrency: Count | None = Field(
-        None, description="answer 429 while this many requests are in flight"
+        default=None, description="answer 429 while this many requests are in flight"
     )
     retry_after: Seconds = Field(
-        0.0,
+        default=0.0,
         description="seconds named by Retry-After on 429s and 503s drawn by chance; 0 sends none",
     )
 
-    error_rate: Rate = Field(0.0, description="chance of a 500 or a 503, evenly")
+    error_rate: Rate = Field(default=0.0, description="chance of a 500 or a 503, evenly")
     status_rates: dict[int, Rate] = Field(
         default_factory=dict[int, float],
         description="chance of each status, such as 500=0.01,429=0.05",
     )
-    reset_rate: Rate = Field(0.0, description="chance of a TCP reset, before or after the work")
-    truncate_rate: Rate = Field(0.0, description="chance of a body that ends halfway")
-    slow_body_rate: Rate = Field(0.0, description="chance of a body that dribbles")
-    slow_body_delay: Seconds = Field(0.05, description="pause between the pieces of such a body")
-    slow_body_piece: Count = Field(64, description="bytes in each piece of such a body")
-    garbage_rate: Rate = Field(0.0, description="chance of a 200 whose body is not JSON")
-    html_rate: Rate = Field(0.0, description="chance of a 502 with an HTML page, as proxies send")
-    hang_rate: Rate = Field(0.0, description="chance of no answer at all")
+    reset_rate: Rate = Field(
+        default=0.0, description="chance of a TCP reset, before or after the work"
+    )
+    truncate_rate: Rate = Field(default=0.0, description="chance of a body that ends halfway")
+    slow_body_rate: Rate = Field(default=0.0, description="chance of a body that dribbles")
+    slow_body_delay: Seconds = Field(
+        default=0.05, description="pause between the pieces of such a body"
+    )
+    slow_body_piece: Count = Field(default=64, description="bytes in each piece of such a body")
+    garbage_rate: Rate = Field(default=0.0, description="chance of a 200 whose body is not JSON")
+    html_rate: Rate = Field(
+        default=0.0, description="chance of a 502 with an HTML page, as proxies send"
+    )
+    hang_rate: Rate = Field(default=0.0, description="chance of no answer at all")
     fail_prompts: dict[str, str] = Field(
         default_factory=dict[str, str],
         description=f"fate of prompts holding a text, such as 'lose me=500'; fates: {FATES}",
     )
     markers: bool = Field(
-        True,
+        default=True,
         description="let prompts script themselves: [[500]], [[hang]], or [[429*2]] for the first "
         "two attempts only",
     )

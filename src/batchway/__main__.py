@@ -1,0 +1,5 @@
+"""`python -m batchway`: the command line."""
+
+from batchway.cli import main
+
+main()

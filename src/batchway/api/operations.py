@@ -1,0 +1,86 @@
+"""Routes for whoever runs the server: health, metrics, documentation. They need no key."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from functools import partial
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from batchway.api import documented as doc
+from batchway.api.docs_page import docs_page
+from batchway.api.envelope import json_response
+from batchway.api.schemas import Health
+from batchway.domain.errors import ApiError, ApiText
+
+_log = logging.getLogger("batchway.api")
+_TAGS: Final[list[str | Enum]] = ["Operations"]
+# What prometheus-client writes.
+_METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class OperationRoutes:
+    """HTTP for operators."""
+
+    def __init__(
+        self, *, health: Callable[[], Awaitable[None]], metrics: Callable[[], bytes], app: FastAPI
+    ) -> None:
+        self._health = health
+        self._metrics = metrics
+        self._app = app
+
+    def install(self) -> None:
+        """Add the routes."""
+        add = partial(self._app.add_api_route, tags=_TAGS)
+        text = {"text/plain": {"schema": {"type": "string"}}}
+        add(
+            "/healthz",
+            self.alive,
+            methods=["GET"],
+            summary="Whether the process answers",
+            responses={200: {"model": Health}, **doc.failures(405, always=())},
+        )
+        add(
+            "/readyz",
+            self.ready,
+            methods=["GET"],
+            summary="Whether storage answers, too",
+            responses={200: {"model": Health}, **doc.failures(405, 503, always=())},
+        )
+        add(
+            "/metrics",
+            self.metrics,
+            methods=["GET"],
+            summary="Metrics for Prometheus",
+            response_class=Response,
+            responses={200: {"content": text}, **doc.failures(405, always=())},
+        )
+        add("/docs", self.docs, methods=["GET"], include_in_schema=False)
+        add("/openapi.json", self.openapi, include_in_schema=False)
+
+    async def alive(self) -> Response:
+        """Always, while the process runs."""
+        return json_response({"status": "ok"})
+
+    async def ready(self) -> Response:
+        """503 while a request could not be served."""
+        try:
+            await self._health()
+        except Exception as error:
+            _log.warning("not ready: %s", type(error).__qualname__)
+            raise ApiError(ApiText.NOT_READY) from error
+        return json_response({"status": "ok"})
+
+    async def metrics(self) -> Response:
+        """Counters and gauges in Prometheus' text format."""
+        return Response(self._metrics(), headers={"content-type": _METRICS_TYPE})
+
+    async def docs(self) -> Response:
+        """This API, as a page that needs no network."""
+        return Response(docs_page(self._app.openapi()), media_type="text/html")
+
+    async def openapi(self) -> Response:
+        """The OpenAPI document."""
+        return json_response(self._app.openapi())

@@ -1,0 +1,330 @@
+"""`run` and `check`: a batch from a file on disk, without a server.
+
+A run keeps its state (a small database and its results so far) in a directory of its own, so runs
+never meet each other or a server, and one that was interrupted goes on where it was.
+"""
+
+import asyncio
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from batchway.bootstrap.parts import (
+    SystemClock,
+    new_ids,
+    open_blobs,
+    prepare_database,
+    routing_table,
+    scan_limits,
+)
+from batchway.bootstrap.work import Work
+from batchway.domain.batch import Batch, BatchError, BatchOptions
+from batchway.domain.file import File, Purpose
+from batchway.domain.keys import DEFAULT_TENANT
+from batchway.domain.routing import Destination, Resolution
+from batchway.domain.shard import Mode
+from batchway.domain.status import TERMINAL, BatchStatus
+from batchway.domain.window import window_seconds
+from batchway.ports import Blobs
+from batchway.settings import Settings
+from batchway.storage.blobs.local import LocalBlobs
+from batchway.storage.blobs.lock import DataLock
+from batchway.storage.ledger.sql_ledger import SqlLedger
+from batchway.workflows.envelope import REQUIRED
+from batchway.workflows.scan import Scan
+
+_PIECE: Final = 1 << 20
+_POLL_SECONDS: Final = 0.2
+_HEAD_BYTES: Final = 8 << 20
+
+
+class CannotRun(Exception):
+    """A run or check cannot start; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What `batchway run` was asked. `state` is the run's own directory."""
+
+    input: Path
+    output: Path
+    errors: Path | None
+    endpoint: str | None
+    state: Path
+    window: str
+    provider: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended; paths are those of files that were written."""
+
+    batch: Batch
+    output: Path | None
+    errors: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSummary:
+    """What `batchway check` found."""
+
+    lines: int
+    problems: int
+    endpoint: str
+    models: dict[str, int] = field(default_factory=dict[str, int])
+
+
+class _Run(msgspec.Struct, kw_only=True):
+    """`run.json`: what a run's directory belongs to, so that it is never mixed up with another."""
+
+    batch_id: str
+    input_sha256: str
+    endpoint: str
+    provider: str | None
+
+
+async def run_file(
+    settings: Settings, request: RunRequest, *, progress: Callable[[Batch], None]
+) -> RunResult:
+    """Run a file to its end, or on from where an earlier run of it stopped.
+
+    Cancelling (Ctrl-C) lets requests in flight finish for `execution.drain_timeout` seconds and
+    keeps the state. Raises `CannotRun`, `Unavailable`.
+    """
+    settings = settings.model_copy(
+        update={"data_dir": request.state, "database": None, "blobs": None}
+    )
+    lock = DataLock(request.state)
+    lock.acquire()
+    try:
+        prepare_database(settings)
+        blobs = open_blobs(settings)
+        ledger = await SqlLedger.open(settings.database_url)
+        try:
+            batch_id = await _begin(ledger, blobs, request)
+            batch = await _finish(settings, ledger, blobs, batch_id, progress)
+            return await asyncio.to_thread(_deliver, blobs, batch, request, await _files(ledger, batch))
+        finally:
+            await ledger.close()
+    finally:
+        lock.release()
+
+
+async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest) -> str:
+    """The id of this run's batch: that of an earlier run of the same file, or a new one."""
+    clock, ids = SystemClock(), new_ids()
+    marker = request.state / "run.json"
+    digest = await asyncio.to_thread(_digest, request.input)
+    endpoint = request.endpoint or await asyncio.to_thread(_endpoint_of, request.input)
+    if marker.exists():
+        earlier = msgspec.json.decode(marker.read_bytes(), type=_Run)
+        if earlier.input_sha256 != digest:
+            raise CannotRun(
+                f"{request.input} has changed since the run that {request.state} belongs to. "
+                "Use --restart to drop that run, or another output file."
+            )
+        if (earlier.endpoint, earlier.provider) != (endpoint, request.provider):
+            raise CannotRun(
+                f"{request.state} belongs to a run with another endpoint or provider. "
+                "Use --restart to drop that run, or another output file."
+            )
+        known = await ledger.batches.load(earlier.batch_id)
+        if known is not None and known.status is not BatchStatus.FAILED:
+            return known.id
+    now = int(clock.now())
+    file_id, batch_id = ids.file(), ids.batch()
+    blob = f"files/{file_id}"
+    size = await asyncio.to_thread(_copy_in, blobs, blob, request.input)
+    await ledger.files.add(
+        File(
+            id=file_id,
+            tenant=DEFAULT_TENANT,
+            bytes=size,
+            created_at=now,
+            expires_at=None,
+            filename=request.input.name,
+            purpose=Purpose.BATCH,
+            blob=blob,
+            sha256=digest,
+        )
+    )
+    # The marker goes first: a batch without one would be forgotten, and paid for again.
+    run = _Run(
+        batch_id=batch_id, input_sha256=digest, endpoint=endpoint, provider=request.provider
+    )
+    marker.write_bytes(msgspec.json.encode(run))
+    await ledger.batches.add(
+        Batch(
+            id=batch_id,
+            tenant=DEFAULT_TENANT,
+            endpoint=endpoint,
+            input_file_id=file_id,
+            input_blob=blob,
+            completion_window=request.window,
+            status=BatchStatus.VALIDATING,
+            created_at=now,
+            deadline=now + (window_seconds(request.window) or 86_400),
+            options=BatchOptions(provider=request.provider),
+        )
+    )
+    return batch_id
+
+
+async def _finish(
+    settings: Settings,
+    ledger: SqlLedger,
+    blobs: Blobs,
+    batch_id: str,
+    progress: Callable[[Batch], None],
+) -> Batch:
+    """Run the batch until it ends, showing how it goes."""
+    death: list[BaseException] = []
+    work = Work(settings=settings, blobs=blobs, clock=SystemClock(), failed=death.append)
+    await asyncio.to_thread(work.start)
+    try:
+        while True:
+            batch = await ledger.batches.load(batch_id)
+            if batch is None:
+                raise CannotRun("The run's state was removed while it ran.")
+            progress(batch)
+            if batch.status in TERMINAL:
+                return batch
+            if death:
+                raise death[0]
+            await asyncio.sleep(_POLL_SECONDS)
+    finally:
+        # Not in a thread: this must also happen when the loop is being torn down by Ctrl-C.
+        work.stop(settings.execution.drain_timeout + 10.0)
+
+
+async def _files(ledger: SqlLedger, batch: Batch) -> tuple[File | None, File | None]:
+    async def get(file_id: str | None) -> File | None:
+        return None if file_id is None else await ledger.files.get(batch.tenant, file_id)
+
+    return await get(batch.output_file_id), await get(batch.error_file_id)
+
+
+def _deliver(
+    blobs: Blobs, batch: Batch, request: RunRequest, files: tuple[File | None, File | None]
+) -> RunResult:
+    output, errors = files
+    errors_path = request.errors or errors_beside(request.output)
+    written_output = _copy_out(blobs, output, request.output)
+    written_errors = _copy_out(blobs, errors, errors_path)
+    return RunResult(batch=batch, output=written_output, errors=written_errors)
+
+
+def errors_beside(output: Path) -> Path:
+    """Where failed lines go unless told otherwise: `out.jsonl` -> `out.errors.jsonl`."""
+    return output.with_name(f"{output.stem}.errors{output.suffix}")
+
+
+def remove_state(state: Path) -> None:
+    """Remove a run's directory."""
+    shutil.rmtree(state, ignore_errors=False)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _copy_in(blobs: Blobs, key: str, path: Path) -> int:
+    writer = blobs.writer(key)
+    size = 0
+    try:
+        with path.open("rb") as file:
+            while data := file.read(_PIECE):
+                writer.write(data)
+                size += len(data)
+        writer.commit()
+    finally:
+        writer.abort()
+    return size
+
+
+def _copy_out(blobs: Blobs, file: File | None, path: Path) -> Path | None:
+    """Write a result file under a temporary name first: a reader never sees half of it."""
+    if file is None:
+        return None
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as target:
+        for offset in range(0, file.bytes, _PIECE):
+            target.write(blobs.read(file.blob, offset, _PIECE))
+    partial.replace(path)
+    return path
+
+
+def _endpoint_of(path: Path) -> str:
+    """The endpoint that the first line names."""
+    with path.open("rb") as file:
+        first = file.readline(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf")
+    try:
+        url = json.loads(first)["url"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CannotRun(
+            f"The first line of {path} does not say which `url` it is for. Name it with --endpoint."
+        ) from error
+    known = url if url in REQUIRED else f"/v1{url}"
+    if known not in REQUIRED:
+        raise CannotRun(
+            f"The first line of {path} is for '{url}', which is none of {', '.join(REQUIRED)}."
+        )
+    return known
+
+
+class _OneFile:
+    """A file on disk as a blob store of one blob."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, key: str, start: int, length: int) -> bytes:  # noqa: ARG002 - there is one
+        with self._path.open("rb") as file:
+            file.seek(start)
+            return file.read(length)
+
+
+async def check_file(
+    settings: Settings,
+    path: Path,
+    endpoint: str | None,
+    provider: str | None,
+    report: Callable[[BatchError], None],
+) -> CheckSummary:
+    """Read a whole file as validation would and report every problem. Needs no server."""
+    endpoint = endpoint or _endpoint_of(path)
+    routing = routing_table(settings)
+
+    def resolve(model: str) -> Resolution:
+        if not settings.providers:
+            # Checked away from where it will run: which models there are is not known here.
+            return Destination(group="", mode=Mode.MANAGED, primaries=())
+        return routing.resolve(model, provider=provider, allowed=None)
+
+    scan = Scan(
+        blobs=_OneFile(path),
+        key="input",
+        batch_id="check",
+        endpoint=endpoint,
+        limits=scan_limits(settings, max_errors=None),
+        resolve=resolve,
+        report=report,
+    )
+    try:
+        for piece in scan.pieces():
+            scan.take(piece)
+            if scan.full:
+                break
+        scan.finish()
+    finally:
+        scan.close()
+    return CheckSummary(
+        lines=scan.requests, problems=scan.problems, endpoint=endpoint, models=dict(scan.models)
+    )

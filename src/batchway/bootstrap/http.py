@@ -1,0 +1,187 @@
+"""`serve`: the HTTP server in this thread, the batches in another, on one data directory."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+from batchway.api.app import create_app
+from batchway.bootstrap.parts import SystemClock, new_ids, open_blobs, prepare_database
+from batchway.bootstrap.work import Work, new_loop
+from batchway.domain.errors import Unavailable
+from batchway.domain.keys import ApiKey
+from batchway.ports import Blobs, Clock, Ledger
+from batchway.service.auth import Auth
+from batchway.service.batches import BatchService
+from batchway.service.files import FileService
+from batchway.service.keys import digest_of, hint_of
+from batchway.service.limits import Limits
+from batchway.service.uploads import UploadService
+from batchway.settings import Settings, is_loopback
+from batchway.storage.blobs.lock import DataLock
+from batchway.storage.ledger.sql_ledger import SqlLedger
+from batchway.telemetry import configure_logging, render_metrics
+
+_BACKLOG: Final = 2048
+# How long a thread may keep the interpreter from another that wants it. The standard 5 ms would be
+# paid at each of the dozen hand-overs inside one poll while a batch runs flat out.
+_SWITCH_SECONDS: Final = 0.0005
+
+
+def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; returns after batches have drained and committed.
+
+    Raises `Unavailable` (database, data directory, address in use, keyless and not loopback).
+    """
+    configure_logging(level=settings.logging.level, json=settings.logging.format == "json")
+    lock = DataLock(settings.data_dir)
+    lock.acquire()
+    try:
+        prepare_database(settings)
+        blobs = open_blobs(settings)
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(_serve(settings, blobs=blobs, announce=announce))
+    finally:
+        lock.release()
+
+
+async def _serve(settings: Settings, *, blobs: Blobs, announce: Callable[[str], None]) -> None:
+    clock = SystemClock()
+    ledger = await SqlLedger.open(settings.database_url)
+    try:
+        open_mode = not settings.auth.keys and not any(
+            key.revoked_at is None for key in await ledger.keys.list()
+        )
+        host = settings.server.host
+        if open_mode and not is_loopback(host):
+            raise Unavailable(
+                f"Batchway has no API key, so it will not listen on {host}, where anyone could "
+                "use it. Make a key with `batchway keys create NAME`, or listen on 127.0.0.1."
+            )
+        listener = _listen(host, settings.server.port)
+        main = asyncio.get_running_loop()
+        server: uvicorn.Server | None = None
+        death: list[BaseException] = []
+
+        def die(error: BaseException) -> None:
+            death.append(error)
+            if server is not None:
+                main.call_soon_threadsafe(setattr, server, "should_exit", True)
+
+        work = Work(settings=settings, blobs=blobs, clock=clock, failed=die)
+        await asyncio.to_thread(work.start)
+        try:
+            app = build_app(settings, ledger=ledger, blobs=blobs, clock=clock, wake=work.wake)
+            server = _Server(
+                uvicorn.Config(
+                    app,
+                    log_config=None,
+                    access_log=False,
+                    lifespan="off",
+                    timeout_graceful_shutdown=5,
+                    server_header=False,
+                    timeout_keep_alive=75,
+                )
+            )
+            port = listener.getsockname()[1]
+            shown = f"[{host}]" if ":" in host else host
+            announce(f"Batchway listens on http://{shown}:{port}/v1")
+            if open_mode:
+                announce(
+                    "No API key is configured: anyone on this machine may use it, and nobody else. "
+                    "Make a key with `batchway keys create NAME`."
+                )
+            if not settings.providers:
+                announce(
+                    "No provider is configured, so every batch will fail: add one to "
+                    "batchway.yaml, or set OPENAI_API_KEY."
+                )
+            await server.serve(sockets=[listener])
+        finally:
+            await asyncio.to_thread(work.stop, settings.execution.drain_timeout + 10.0)
+        if death:
+            raise death[0]
+    finally:
+        await ledger.close()
+
+
+def build_app(
+    settings: Settings,
+    *,
+    ledger: Ledger,
+    blobs: Blobs,
+    clock: Clock,
+    wake: Callable[[str], None],
+) -> FastAPI:
+    """The HTTP application over these parts."""
+    ids = new_ids()
+    limits = Limits(file_bytes=settings.limits.max_file_bytes)
+    files = FileService(ledger=ledger, blobs=blobs, clock=clock, ids=ids, limits=limits)
+    configured = [
+        ApiKey(
+            name=key.name,
+            tenant=key.tenant,
+            digest=digest_of(key.key.get_secret_value()),
+            hint=hint_of(key.key.get_secret_value()),
+            created_at=0,
+            providers=key.providers,
+        )
+        for key in settings.auth.keys
+    ]
+    return create_app(
+        files=files,
+        batches=BatchService(
+            ledger=ledger,
+            clock=clock,
+            ids=ids,
+            providers=[provider.name for provider in settings.providers],
+            wake=wake,
+        ),
+        uploads=UploadService(
+            ledger=ledger, blobs=blobs, clock=clock, ids=ids, limits=limits, files=files
+        ),
+        auth=Auth(keys=ledger.keys, configured=configured, clock=clock),
+        ids=ids,
+        clock=clock,
+        limits=limits,
+        health=ledger.check,
+        metrics=render_metrics,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, whose second Ctrl-C ends the process at once instead of waiting for drains."""
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        if self.should_exit and sig == signal.SIGINT:
+            os._exit(130)
+        self.should_exit = True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise Unavailable(f"Cannot listen on {host}: {error.strerror}.") from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        if os.name != "nt":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise Unavailable(
+            f"Cannot listen on {host} port {port}: {error.strerror}. Is another Batchway running? "
+            "Choose another port with --port."
+        ) from error
+    return listener

@@ -1,0 +1,50 @@
+"""Every command in one tree."""
+
+from typing import Annotated
+
+import typer
+
+from batchway.cli import batches, keys, run, simulate
+from batchway.cli.console import say
+from batchway.cli.database import database
+from batchway.cli.serve import serve
+
+# Plain help: framed boxes break sentences over lines, and importing what draws them takes longer
+# than everything else that help needs.
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="One OpenAI-compatible Files + Batches API for every model provider.",
+    epilog="Exit codes: 0 done, 1 could not be done, 2 not understood, 3 done but some lines "
+    "have no result, 130 interrupted.",
+)
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """One OpenAI-compatible Files + Batches API for every model provider."""
+
+
+def version() -> None:
+    """Print the version."""
+    from batchway import __version__  # noqa: PLC0415 - with its only use
+
+    say(__version__)
+
+
+app.command()(serve)
+app.command("run")(run.run)
+app.command("check")(run.check)
+app.command()(batches.submit)
+app.command("list")(batches.list_batches)
+app.command()(batches.status)
+app.command()(batches.watch)
+app.command()(batches.cancel)
+app.command()(batches.download)
+app.add_typer(keys.keys, name="keys")
+app.add_typer(database, name="db")
+app.command()(simulate.simulate)
+app.command()(version)

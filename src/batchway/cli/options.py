@@ -1,0 +1,94 @@
+"""Flags that several commands share, and loading settings with them."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from batchway.settings import Settings
+
+T = TypeVar("T")
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Configuration file. Without it BATCHWAY_CONFIG, then batchway.yaml.",
+        show_default=False,
+    ),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", metavar="DIR", help="Overrides `data_dir`.", show_default=False),
+]
+Input = Annotated[Path, typer.Argument(metavar="IN.jsonl", help="Lines to run.")]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint",
+        metavar="PATH",
+        help="Endpoint of the lines, such as /v1/chat/completions; by default what their `url` "
+        "says.",
+        show_default=False,
+    ),
+]
+Provider = Annotated[
+    str | None,
+    typer.Option(
+        "--provider",
+        metavar="NAME",
+        help="Provider of every line; by default what their `model` says.",
+        show_default=False,
+    ),
+]
+Window = Annotated[
+    str, typer.Option("--window", metavar="TIME", help="How long it may take: 90m, 24h or 7d.")
+]
+ServerUrl = Annotated[
+    str,
+    typer.Option("--server", metavar="URL", envvar="BATCHWAY_URL", help="The Batchway server."),
+]
+ServerKey = Annotated[
+    str | None,
+    typer.Option(
+        "--api-key",
+        metavar="KEY",
+        envvar="BATCHWAY_API_KEY",
+        help="Key for the server.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON as the server sent it.")]
+DEFAULT_SERVER = "http://127.0.0.1:8080"
+
+
+def settings_of(config: Path | None, flags: Mapping[str, object]) -> "Settings":
+    """The settings of this process: defaults < file < environment < flags."""
+    from batchway.settings import load  # noqa: PLC0415 - slow to import, see the package
+
+    return load(config, flags, os.environ, Path.cwd())
+
+
+def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Run asynchronous work to its end, on the fast loop where there is one."""
+    if sys.platform == "win32":
+        return asyncio.run(work)
+    import uvloop  # noqa: PLC0415 - slow to import, see the package
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def window_or_fail(text: str) -> str:
+    """Check a completion window before anything starts."""
+    from batchway.domain.window import window_seconds  # noqa: PLC0415 - see the package
+
+    if window_seconds(text) is None:
+        raise typer.BadParameter("--window must be 1 minute to 30 days, such as 90m, 24h or 7d")
+    return text

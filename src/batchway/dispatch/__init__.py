@@ -1,0 +1,1 @@
+"""Managed execution: limits, fairness, retries and the way of results into segments."""

@@ -1,0 +1,247 @@
+"""The collector: results wait here for at most a second, then become committed segments.
+
+    results --add--> buffer of their shard --flush--> segment blob --> one ledger transaction
+
+One collector serves every shard of the process, so that a hundred batches cost one transaction a
+second and not a hundred. Owns durability of results and the bound on results in memory. Does not
+know what a record says.
+
+When storage fails nothing is dropped: results stay where they are, `room` makes the sources wait,
+and the flush is tried again until it succeeds. A claim whose fence was overtaken is reported
+through `Buffer.lost`, and its results are dropped: the newer runner has or will have its own.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from batchway.domain.batch import Usage
+from batchway.domain.errors import Unavailable
+from batchway.domain.shard import Claim, Segment
+from batchway.ports import Blobs, Clock, LineResult, Shards
+
+_log: Final = logging.getLogger(__name__)
+_RETRY_SECONDS: Final = 2.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Buffer:
+    """Results of one claim that are not committed yet."""
+
+    claim: Claim
+    results: list[LineResult] = field(default_factory=list[LineResult])
+    bytes: int = 0
+    sealed: bool = False  # a flush holds results of this buffer
+    lost: bool = False
+    flushed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything added so far is committed (or dropped, when lost)."""
+        return not self.results and not self.sealed
+
+
+@dataclass(slots=True, kw_only=True)
+class _Sealed:
+    """Results on their way into the ledger; `segment` once their blob is written."""
+
+    buffer: Buffer
+    results: list[LineResult]
+    bytes: int
+    segment: Segment | None = None
+
+
+class Collector:
+    """Collects and commits. Belongs to one event loop; `run` must be running on it."""
+
+    def __init__(
+        self,
+        *,
+        blobs: Blobs,
+        shards: Shards,
+        clock: Clock,
+        new_name: Callable[[], str],
+        encode: Callable[[Sequence[LineResult]], bytes],
+        interval: float = 1.0,
+        flush_bytes: int = 16 << 20,
+        most_bytes: int = 64 << 20,
+    ) -> None:
+        self._blobs = blobs
+        self._shards = shards
+        self._clock = clock
+        self._new_name = new_name
+        self._encode = encode
+        self._interval = interval
+        self._flush_bytes = flush_bytes
+        self._most_bytes = most_bytes
+        self._buffers: dict[tuple[str, int, int], Buffer] = {}
+        self._sealed: list[_Sealed] = []
+        self._bytes = 0
+        self._full = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._flushing = asyncio.Lock()
+        self.trouble: str | None = None  # why the last flush failed, for `status_details`
+
+    def open(self, claim: Claim) -> Buffer:
+        """Start collecting for a claim."""
+        buffer = Buffer(claim=claim)
+        self._buffers[_key(claim)] = buffer
+        return buffer
+
+    def add(self, buffer: Buffer, result: LineResult) -> None:
+        """Take a result. Never blocks; sources look at `full` before they read on."""
+        if buffer.lost:
+            return
+        size = len(result.record)
+        buffer.results.append(result)
+        buffer.bytes += size
+        self._bytes += size
+        if self._bytes >= self._flush_bytes:
+            self._full.set()
+            if self._bytes >= self._most_bytes:
+                self._room.clear()
+
+    @property
+    def full(self) -> bool:
+        """Whether sources must wait for `room` before they read on."""
+        return not self._room.is_set()
+
+    async def room(self) -> None:
+        """Wait until results in memory are below the limit."""
+        await self._room.wait()
+
+    async def drain(self, buffer: Buffer) -> bool:
+        """Wait until all that was added is committed; `False` when the claim was lost."""
+        while not buffer.empty and not buffer.lost:
+            buffer.flushed.clear()
+            self._full.set()
+            await buffer.flushed.wait()
+        self._buffers.pop(_key(buffer.claim), None)
+        return not buffer.lost
+
+    def drop(self, buffer: Buffer) -> None:
+        """Forget a claim and whatever of it is not committed."""
+        self._release(buffer)
+        self._buffers.pop(_key(buffer.claim), None)
+
+    async def run(self) -> None:
+        """Flush once an interval, or sooner when much has gathered. Runs until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(self._interval):
+                    await self._full.wait()
+            except TimeoutError:
+                pass
+            self._full.clear()
+            if not await self.flush():
+                await self._clock.sleep(_RETRY_SECONDS)
+
+    async def flush(self) -> bool:
+        """Commit everything gathered so far; `False` when storage failed and nothing is lost."""
+        async with self._flushing:
+            if not self._sealed:
+                self._seal()
+            if not self._sealed:
+                return True
+            try:
+                for sealed in self._sealed:
+                    if sealed.segment is None:
+                        sealed.segment = await asyncio.to_thread(
+                            self._write, sealed.buffer.claim, sealed.results
+                        )
+                written = [sealed.segment for sealed in self._sealed if sealed.segment]
+                refused = await self._shards.commit(written)
+            except Unavailable as error:
+                # What was sealed stays sealed, under the same segment names: the commit may have
+                # arrived although its answer did not, and repeating it is harmless only so.
+                if self.trouble is None:
+                    _log.warning("results cannot be stored, will try again: %s", error)
+                self.trouble = str(error)
+                return False
+            self._settle(refused)
+            await self._discard(refused)
+            if self.trouble is not None:
+                _log.warning("results can be stored again")
+                self.trouble = None
+            return True
+
+    def _seal(self) -> None:
+        for buffer in self._buffers.values():
+            if buffer.results:
+                self._sealed.append(
+                    _Sealed(buffer=buffer, results=buffer.results, bytes=buffer.bytes)
+                )
+                buffer.results, buffer.bytes, buffer.sealed = [], 0, True
+
+    def _settle(self, refused: Sequence[Segment]) -> None:
+        gone = {segment.blob for segment in refused}
+        for sealed in self._sealed:
+            buffer = sealed.buffer
+            buffer.sealed = False
+            self._bytes -= sealed.bytes
+            if sealed.segment and sealed.segment.blob in gone:
+                buffer.lost = True
+                self._release(buffer)
+            buffer.flushed.set()
+        self._sealed = []
+        if self._bytes < self._most_bytes:
+            self._room.set()
+
+    def _write(self, claim: Claim, results: list[LineResult]) -> Segment:
+        data = self._encode(results)
+        shard = claim.shard
+        segment = Segment(
+            batch_id=shard.batch_id,
+            shard=shard.number,
+            fence=claim.fence,
+            blob=f"segments/{shard.batch_id}/{shard.number}-{claim.fence}-{self._new_name()}",
+            bytes=len(data),
+            lines=len(results),
+            completed=sum(result.ok for result in results),
+            failed=sum(not result.ok for result in results),
+            usage=_sum(results),
+        )
+        writer = self._blobs.writer(segment.blob)
+        try:
+            writer.write(data)
+            writer.commit()
+        finally:
+            writer.abort()
+        return segment
+
+    async def _discard(self, segments: Sequence[Segment]) -> None:
+        for segment in segments:
+            try:
+                await asyncio.to_thread(self._blobs.delete, segment.blob)
+            except Unavailable as error:
+                # The janitor removes segments that no ledger row names.
+                _log.info("segment %s is left for the janitor: %s", segment.blob, error)
+
+    def _release(self, buffer: Buffer) -> None:
+        self._bytes -= buffer.bytes
+        buffer.results, buffer.bytes = [], 0
+        if self._bytes < self._most_bytes:
+            self._room.set()
+
+
+def _key(claim: Claim) -> tuple[str, int, int]:
+    return claim.shard.batch_id, claim.shard.number, claim.fence
+
+
+def _sum(results: Sequence[LineResult]) -> Usage:
+    inputs = cached = outputs = reasoning = 0
+    for result in results:
+        usage = result.usage
+        inputs += usage.input_tokens
+        cached += usage.cached_tokens
+        outputs += usage.output_tokens
+        reasoning += usage.reasoning_tokens
+    return Usage(
+        input_tokens=inputs,
+        cached_tokens=cached,
+        output_tokens=outputs,
+        reasoning_tokens=reasoning,
+    )

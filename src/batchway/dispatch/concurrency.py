@@ -1,0 +1,324 @@
+"""How many lines may be in flight at one target: a fixed number, or what it turns out to take.
+
+`Auto` watches two things: refusals (429, 503, 529, timeouts, broken connections) and the time an
+output token takes. The second is what finds the limit of vLLM and its like, which never refuse
+but queue. While every slot is taken, lines in flight = goodput x latency (Little's law), so
+whether more concurrency brought more goodput is read from latency alone, without a stopwatch.
+
+    GROW --round pays in full--> x2 --pays in part--> x1.25 --pays no more--> TRIM
+      ^                                                                        | x0.8 while that
+      |  +------------------------ costs goodput <-----------------------------+ costs nothing
+      |  v
+      | HOLD for some rounds --x1.25--> PROBE --pays--> GROW (at x1.25, then x2 again)
+      |  ^                                |
+      |  +---- longer each time ----------+ does not pay: back
+      |
+      +--- x0.7 and at most one such cut a cohort --- refusals, in any state; grows by 1/16 then
+
+A round ends after enough answers to requests that were all sent at the present limit and with
+every slot taken: a limit that is not used is not judged, and never grows.
+
+Owns the number. Does not own who gets a slot (`fairness`) or rates (`bucket`). No clock: it
+counts rounds, so that a slow and a fast provider are treated alike.
+"""
+
+from enum import Enum
+from typing import Final, Protocol, assert_never
+
+START: Final = 8
+
+_CUT: Final = 0.7
+_DOUBLE: Final = 2.0
+_STEP: Final = 1.25
+_CREEP: Final = 1.0 + 1 / 16  # after a refusal
+_TRIM: Final = 0.8
+
+# Share of the growth in concurrency that must come back as goodput: above the first the growth
+# goes on as before, below the second it is undone.
+_PAYS_IN_FULL: Final = 0.5
+_PAYS_AT_ALL: Final = 0.15
+_TRIM_LOSS: Final = 0.03
+
+# Answers that a round must see. Few suffice to notice that nothing has changed; a step that may
+# be taken back deserves a steadier look.
+_QUICK: Final = 8
+_STEADY: Final = 64
+_CAREFUL: Final = 128
+
+_FIRST_HOLD: Final = 8
+_LONGEST_HOLD: Final = 128
+_WORSE: Final = 1.5  # latency against the baseline of a hold that means the provider got slower
+_FORGET: Final = 0.02  # of that baseline a round
+_TOLERATED: Final = 0.02  # refusals of a cohort that a healthy provider may have
+
+
+class Control(Protocol):
+    """What a gate asks of a concurrency control."""
+
+    limit: int
+    cohort: int
+
+    def answered(self, *, cohort: int, latency: float, tokens: int, full: bool) -> None:
+        """An answer came; `full` is whether every slot was taken until now."""
+        ...
+
+    def refused(self, *, cohort: int, explicit: bool) -> None:
+        """A sign of overload; `explicit` if the provider said so (429)."""
+        ...
+
+
+class Fixed:
+    """A number from the configuration."""
+
+    __slots__ = ("cohort", "limit")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.cohort = 0
+
+    def answered(self, *, cohort: int, latency: float, tokens: int, full: bool) -> None:
+        """Nothing to learn."""
+
+    def refused(self, *, cohort: int, explicit: bool) -> None:
+        """Nothing to change."""
+
+
+class _State(Enum):
+    GROW = "grow"
+    TRIM = "trim"
+    HOLD = "hold"
+    PROBE = "probe"
+
+
+class _Level:
+    """A limit that was tried, and the latency seen there."""
+
+    __slots__ = ("latency", "limit", "per_token")
+
+    def __init__(self, limit: int, latency: float, *, per_token: bool) -> None:
+        self.limit = limit
+        self.latency = latency
+        self.per_token = per_token
+
+
+class Auto:
+    """Finds the limit. A cohort is the requests sent between two changes of the limit."""
+
+    __slots__ = (
+        "_answers",
+        "_baseline",
+        "_factor",
+        "_hold",
+        "_hold_for",
+        "_latency",
+        "_most",
+        "_needed",
+        "_paid",
+        "_reference",
+        "_refusals",
+        "_refused_cohort",
+        "_state",
+        "_strayed",
+        "_tokens",
+        "_used",
+        "cohort",
+        "limit",
+    )
+
+    def __init__(self, *, most: int) -> None:
+        self._most = most
+        self.limit = min(START, most)
+        self.cohort = 0
+        self._state = _State.GROW
+        self._factor = _DOUBLE
+        self._reference: _Level | None = None  # what the present limit is compared with
+        self._baseline: _Level | None = None  # of a hold
+        self._hold = 0  # rounds held so far
+        self._hold_for = _FIRST_HOLD
+        self._paid = 0  # small steps in a row that paid in full
+        self._strayed = 0  # rounds in a row that were worse than the baseline
+        self._refusals = 0
+        self._refused_cohort = 0  # the first cohort whose refusals are news
+        self._new_round(_QUICK)
+
+    def answered(self, *, cohort: int, latency: float, tokens: int, full: bool) -> None:
+        """Add to the round; at its end, judge."""
+        if cohort != self.cohort:
+            return  # sent at another limit: it says nothing about this one
+        self._answers += 1
+        self._latency += latency
+        self._tokens += tokens
+        self._used += full
+        if self._answers >= self._needed:
+            self._judge()
+
+    def refused(self, *, cohort: int, explicit: bool) -> None:
+        """Cut once a cohort, unless the refusals are as rare as a healthy provider's."""
+        if cohort < self._refused_cohort:
+            return
+        self._refusals += 1
+        if self._refusals <= self.limit * _TOLERATED + (not explicit):
+            return
+        self._state = _State.GROW
+        self._factor = _CREEP
+        self._reference = None
+        self._move(max(1, int(self.limit * _CUT)), _STEADY)
+        # Whatever was sent before the cut has already been punished by it.
+        self._refused_cohort = self.cohort
+        self._refusals = 0
+
+    # ------------------------------------------------------------------ rounds
+
+    def _new_round(self, needed: int) -> None:
+        self._answers = 0
+        self._used = 0
+        self._tokens = 0
+        self._latency = 0.0
+        self._needed = max(needed, self.limit)
+
+    def _move(self, limit: int, needed: int) -> None:
+        self.limit = min(max(1, limit), self._most)
+        self.cohort += 1
+        self._new_round(needed)
+
+    def _judge(self) -> None:
+        if self._used < 0.8 * self._answers:
+            self._new_round(self._needed)
+            return
+        # What the tolerance of refusals is counted against: one round of answers.
+        self._refusals = 0
+        per_token = self._tokens >= self._answers
+        amount = self._tokens if per_token else self._answers
+        seen = _Level(self.limit, self._latency / amount, per_token=per_token)
+        match self._state:
+            case _State.GROW | _State.PROBE:
+                self._judge_growth(seen)
+            case _State.TRIM:
+                self._judge_trim(seen)
+            case _State.HOLD:
+                self._judge_hold(seen)
+            case _:
+                assert_never(self._state)
+
+    def _judge_growth(self, seen: _Level) -> None:
+        before = self._reference
+        if before is None or before.per_token != seen.per_token:
+            self._reference = seen
+            self._grow()
+            return
+        if seen.limit < before.limit * 1.2 and seen.limit < self._most:
+            # Creeping: steps too small to be told from noise are judged once they add up.
+            self._grow()
+            return
+        pays = _payback(before, seen)
+        if pays < _PAYS_IN_FULL and self._answers < _STEADY:
+            self._needed = max(_STEADY, self.limit)  # look again before believing it
+            return
+        if pays < _PAYS_AT_ALL:
+            self._undo(before, seen)
+            return
+        if self._state is _State.PROBE:
+            self._state = _State.GROW
+            self._hold_for = _FIRST_HOLD
+        self._reference = seen
+        if pays >= _PAYS_IN_FULL:
+            self._paid += 1
+            if self._factor == _STEP and self._paid >= 2:
+                self._factor = _DOUBLE
+            self._grow()
+            return
+        self._paid = 0
+        if self._factor != _DOUBLE:
+            self._grow()
+            return
+        # The knee lies between the two: go to where latency would be that of before.
+        self._factor = _STEP
+        self._reference = None
+        self._move(_without_queue(before, seen), _STEADY)
+
+    def _grow(self) -> None:
+        if self.limit >= self._most:
+            self._rest()
+            return
+        needed = _QUICK if self._factor == _DOUBLE else _STEADY
+        self._move(max(self.limit + 1, int(self.limit * self._factor)), needed)
+
+    def _undo(self, before: _Level, seen: _Level) -> None:
+        if self._state is _State.PROBE:
+            self._hold_for = min(_LONGEST_HOLD, self._hold_for * 2)
+            self._move(before.limit, _STEADY)
+            self._rest()
+            return
+        self._move(_without_queue(before, seen), _CAREFUL)
+        self._state = _State.TRIM
+        self._reference = None
+
+    def _judge_trim(self, seen: _Level) -> None:
+        before = self._reference
+        if before is None or before.per_token != seen.per_token:
+            self._reference = seen
+        elif _goodput(seen) >= (1 - _TRIM_LOSS) * _goodput(before):
+            self._reference = seen  # as much came through with less: the rest was a queue
+        else:
+            self._move(before.limit, _STEADY)
+            self._rest()
+            return
+        smaller = int(self.limit * _TRIM)
+        if smaller < 1 or smaller == self.limit:
+            self._rest()
+        else:
+            self._move(smaller, _CAREFUL)
+
+    def _rest(self) -> None:
+        self._state = _State.HOLD
+        self._hold = 0
+        self._strayed = 0
+        self._baseline = None
+        self._paid = 0
+        self._new_round(_STEADY)
+
+    def _judge_hold(self, seen: _Level) -> None:
+        base = self._baseline
+        if base is None or base.per_token != seen.per_token:
+            self._baseline = seen
+            self._new_round(_STEADY)
+            return
+        self._hold += 1
+        if seen.latency > _WORSE * base.latency:
+            self._strayed += 1
+            if self._strayed >= 2:
+                # The provider got slower (others use it too): the old latency shows how far.
+                self._move(
+                    max(int(self.limit * 0.5), _without_queue(base, seen)), _STEADY
+                )
+                self._rest()
+                return
+        else:
+            self._strayed = 0
+            rate = 1.0 if seen.latency < base.latency else _FORGET
+            base.latency += rate * (seen.latency - base.latency)
+        if self._hold >= self._hold_for and self.limit < self._most:
+            self._state = _State.PROBE
+            self._factor = _STEP
+            self._reference = seen
+            self._grow()
+        else:
+            self._new_round(_STEADY)
+
+
+def _goodput(level: _Level) -> float:
+    return level.limit / max(level.latency, 1e-9)
+
+
+def _payback(before: _Level, seen: _Level) -> float:
+    """What share of the added concurrency came back as goodput: 1 all of it, 0 nothing."""
+    grown = seen.limit / before.limit - 1
+    if grown <= 0:
+        return 1.0
+    return (_goodput(seen) / max(_goodput(before), 1e-9) - 1) / grown
+
+
+def _without_queue(before: _Level, seen: _Level) -> int:
+    """The concurrency that carries today's goodput at the latency of before."""
+    return max(before.limit if seen.limit > before.limit else 1,
+               round(seen.limit * before.latency / max(seen.latency, 1e-9)))

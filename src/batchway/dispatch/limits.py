@@ -1,0 +1,39 @@
+"""What bounds the sending of lines, and on whose behalf a line is sent.
+
+Owns two plain values. Does not own how they are enforced: `gate` does.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+# Bytes of one answer; a larger one is dropped as it arrives, so that memory stays bounded.
+MOST_ANSWER_BYTES: Final = 256 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits of one provider, applied to each of its models on its own.
+
+    `concurrency` is how many lines may be in flight, `None` finds it out and never passes
+    `max_concurrency`. Rates are per minute, `None` is unlimited. `timeout` is in seconds for one
+    whole exchange; `max_attempts` is how many attempts one line may use up at one target.
+    """
+
+    concurrency: int | None = None
+    max_concurrency: int = 2048
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    timeout: float = 600.0
+    max_attempts: int = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """On whose behalf a line is sent; `deadline` is in Unix seconds.
+
+    Tenants share a provider evenly; within a tenant the batch nearest its deadline goes first.
+    """
+
+    tenant: str
+    batch_id: str
+    deadline: float

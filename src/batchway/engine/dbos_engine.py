@@ -1,0 +1,116 @@
+"""`ports.Engine` on DBOS Transact: a batch's story is one workflow of three steps.
+
+    workflow <batch id>:  ingest --> execute --> finalize      (each a checkpointed step)
+
+DBOS remembers which chapters are done and, when this executor comes back after a crash, runs the
+rest. Owns the mapping of batches to workflows and nothing else: fences, limits, cancel and expiry
+live in the ledger (see docs/adr/0002), so a workflow that runs twice is harmless.
+
+A workflow is named after its batch, so starting twice is harmless too. Should a workflow end while
+its batch has not (a defect, or rows restored from a backup), the next start is `<batch id>.1`.
+"""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import Final
+
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+
+from batchway.ports import Clock, Story
+
+_log: Final = logging.getLogger(__name__)
+# Workflows are found again by this version only: it changes when the chapters do, not with ours.
+_STORY_VERSION: Final = "batch-story-1"
+_ALIVE: Final = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
+_THREADS: Final = 32
+
+
+class DbosEngine:
+    """Belongs to the event loop that `launch` is called on. One a process: DBOS is a singleton.
+
+    `reap_after` is how many seconds a workflow may be unfinished without running here before this
+    executor resumes it; the embedded default owns its database alone, so that is safe there.
+    """
+
+    def __init__(
+        self, *, database_url: str, executor_id: str, clock: Clock, reap_after: float = 20.0
+    ) -> None:
+        self._database_url = database_url
+        self._executor_id = executor_id
+        self._clock = clock
+        self._reap_after = reap_after
+        self._running: set[str] = set()
+        self._idle_since: dict[str, float] = {}
+
+    async def launch(self, story: Story) -> None:
+        """Start DBOS on this loop; stories of an earlier life are taken up in the background."""
+        config: DBOSConfig = {
+            "name": "batchway",
+            "system_database_url": self._database_url,
+            "application_version": _STORY_VERSION,
+            "executor_id": self._executor_id,
+            "log_level": "WARNING",
+            "enable_otlp": False,
+            "max_executor_threads": _THREADS,
+        }
+        DBOS(config=config)
+        running = self._running
+
+        @DBOS.workflow(name="batch")
+        async def batch(batch_id: str) -> None:
+            running.add(batch_id)
+            try:
+                await DBOS.run_step_async({"name": "ingest"}, story.ingest, batch_id)
+                await DBOS.run_step_async({"name": "execute"}, story.execute, batch_id)
+                await DBOS.run_step_async({"name": "finalize"}, story.finalize, batch_id)
+            finally:
+                running.discard(batch_id)
+
+        self._batch = batch
+        DBOS.launch()
+
+    async def start(self, batch_id: str) -> None:
+        """Start or, when an earlier start was lost, take up the workflow of a batch."""
+        if batch_id in self._running:
+            self._idle_since.pop(batch_id, None)
+            return
+        known = await DBOS.list_workflows_async(
+            workflow_id_prefix=batch_id, load_input=False, load_output=False
+        )
+        alive = [workflow for workflow in known if workflow.status in _ALIVE]
+        if not alive:
+            name = batch_id if not known else f"{batch_id}.{len(known)}"
+            with SetWorkflowID(name):
+                await DBOS.start_workflow_async(self._batch, batch_id)
+            return
+        now = self._clock.monotonic()
+        since = self._idle_since.setdefault(batch_id, now)
+        if now - since >= self._reap_after:
+            _log.warning("batch %s has a story that nobody runs: resuming it", batch_id)
+            self._idle_since.pop(batch_id)
+            await DBOS.resume_workflow_async(alive[-1].workflow_id)
+
+    async def running(self) -> frozenset[str]:
+        """Batches whose workflow runs on this loop now."""
+        return frozenset(self._running)
+
+    async def prune(self, before: float) -> None:
+        """Delete rows of workflows that ended before that Unix time, a few hundred at a time."""
+        ended = await DBOS.list_workflows_async(
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            end_time=_iso(before),
+            limit=500,
+            load_input=False,
+            load_output=False,
+        )
+        if ended:
+            await DBOS.delete_workflows_async([workflow.workflow_id for workflow in ended])
+
+    async def close(self) -> None:
+        """Let go of DBOS. Workflows that have not ended stay pending and go on at `launch`."""
+        await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()

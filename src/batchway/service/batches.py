@@ -1,0 +1,200 @@
+"""Batches: creating, finding and cancelling them.
+
+Creation is syntactic, as OpenAI's is: whether the input file exists and what is in it is found
+out by validation, which ends the batch `failed`. Owns these checks and the choice of `cancelling`.
+Does not own any later move of a batch (`workflows`).
+"""
+
+import logging
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
+
+from batchway.domain.batch import Batch
+from batchway.domain.errors import ApiError, ApiText
+from batchway.domain.ids import Ids, is_batch_id, is_file_id
+from batchway.domain.keys import Principal
+from batchway.domain.status import CANCELLABLE, BatchStatus
+from batchway.domain.window import DEFAULT_WINDOW, window_seconds
+from batchway.ports import Clock, Ledger, OnceMismatch, Page
+from batchway.service.idempotency import mismatch, once
+from batchway.service.overrides import read_options
+from batchway.service.parameters import Parameters
+
+# The order is that of OpenAI's own error message.
+ENDPOINTS: Final = (
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/responses",
+    "/v1/moderations",
+)
+_CANCELLED: Final = frozenset({BatchStatus.CANCELLING, BatchStatus.CANCELLED})
+_FILE_ID: Final = re.compile(r"file[\x21-\x7e]{0,255}")
+_WINDOWS: Final = "'24h', and any whole minutes, hours or days from '1m' to '30d'"
+
+_log = logging.getLogger("batchway.batches")
+
+
+class BatchService:
+    """Use cases of Batches. Everything is by tenant: foreign ids answer as unknown ones.
+
+    `wake` is told the id of a batch that was created or cancelled; it returns at once, and its
+    failure is not the request's: a sweep finds the batch later.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        clock: Clock,
+        ids: Ids,
+        providers: Collection[str],
+        wake: Callable[[str], None],
+        endpoints: Collection[str] = ENDPOINTS,
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._ids = ids
+        self._providers = tuple(providers)
+        self._wake = wake
+        self._endpoints = tuple(endpoints)
+
+    async def create(
+        self,
+        principal: Principal,
+        body: Mapping[str, object],
+        *,
+        headers: Mapping[str, str],
+        idempotency_key: str | None = None,
+    ) -> Batch:
+        """Create a batch from the fields of a request. `headers` are by lower-case name.
+
+        Raises `ApiError`, `Unavailable`; then there is no batch.
+        """
+        fields = Parameters(body)
+        fields.require("input_file_id", "endpoint", "completion_window")
+        input_file_id = _read_file_id(fields)
+        endpoint = self._read_endpoint(fields)
+        window, seconds = _read_window(fields)
+        metadata = fields.maybe_string_map("metadata", pairs=16, longest_key=64, longest_value=512)
+        expiry = fields.maybe_expiry("output_expires_after")
+        options = read_options(
+            headers,
+            job_name=fields.maybe_string("job_name", longest=512),
+            principal=principal,
+            providers=self._providers,
+        )
+        output_expires_after = None if expiry is None else expiry.seconds
+        seen = once(
+            idempotency_key,
+            "batch",
+            [input_file_id, endpoint, window, metadata, output_expires_after],
+            [options.provider, options.job_name, _plain(options.tfy_metadata)],
+            _plain(options.overrides),
+        )
+        now = int(self._clock.now())
+        batch = Batch(
+            id=self._ids.batch(),
+            tenant=principal.tenant,
+            endpoint=endpoint,
+            input_file_id=input_file_id,
+            input_blob=await self._find_blob(principal, input_file_id),
+            completion_window=window,
+            status=BatchStatus.VALIDATING,
+            created_at=now,
+            deadline=now + seconds,
+            metadata=metadata,
+            output_expires_after=output_expires_after,
+            options=options,
+        )
+        try:
+            kept = await self._ledger.batches.add(batch, once=seen)
+        except OnceMismatch as error:
+            raise mismatch(idempotency_key) from error
+        if kept.id == batch.id:
+            self._tell(batch.id)
+        return kept
+
+    async def get(self, principal: Principal, batch_id: str) -> Batch:
+        """The batch. Raises `ApiError`."""
+        if not batch_id.startswith("batch"):
+            raise ApiError(ApiText.MALFORMED_ID, param="batch_id", given=batch_id, prefix="batch")
+        # Ids of another shape never reach the database: it may not take their characters.
+        if is_batch_id(batch_id):
+            batch = await self._ledger.batches.get(principal.tenant, batch_id)
+            if batch is not None:
+                return batch
+        raise ApiError(ApiText.UNKNOWN_BATCH, id=batch_id)
+
+    async def page(self, principal: Principal, *, limit: int, after: str | None) -> Page[Batch]:
+        """A page of batches, newest first. Raises `ApiError` for an unknown cursor."""
+        page = None
+        if after is None or is_batch_id(after):
+            page = await self._ledger.batches.page(principal.tenant, limit=limit, after=after)
+        if page is None:
+            raise ApiError(ApiText.UNKNOWN_CURSOR, given=after)
+        return page
+
+    async def cancel(self, principal: Principal, batch_id: str) -> Batch:
+        """Ask a batch to stop; asking again is harmless. Raises `ApiError` once it has ended."""
+        batch = await self.get(principal, batch_id)
+        if batch.status in CANCELLABLE:
+            # Whoever wins the swap, reading again tells the truth.
+            await self._ledger.batches.move(
+                batch_id, BatchStatus.CANCELLING, at=int(self._clock.now())
+            )
+            batch = await self.get(principal, batch_id)
+        if batch.status not in _CANCELLED:
+            raise ApiError(ApiText.NOT_CANCELLABLE, status=batch.status)
+        if batch.status is BatchStatus.CANCELLING:
+            self._tell(batch_id)
+        return batch
+
+    async def _find_blob(self, principal: Principal, file_id: str) -> str | None:
+        if not is_file_id(file_id):
+            return None
+        file = await self._ledger.files.get(principal.tenant, file_id)
+        return None if file is None else file.blob
+
+    def _read_endpoint(self, fields: Parameters) -> str:
+        endpoint = fields.string("endpoint")
+        if endpoint not in self._endpoints:
+            *most, last = (f"'{name}'" for name in self._endpoints)
+            raise ApiError(
+                ApiText.WRONG_VALUE,
+                param="endpoint",
+                given=endpoint,
+                supported=f"{', '.join(most)}, and {last}",
+            )
+        return endpoint
+
+    def _tell(self, batch_id: str) -> None:
+        try:
+            self._wake(batch_id)
+        except Exception as error:  # noqa: BLE001 - the batch exists: its creator must learn its id
+            _log.warning("waking %s failed (%s); the sweep will", batch_id, type(error).__name__)
+
+
+def _read_file_id(fields: Parameters) -> str:
+    file_id = fields.string("input_file_id")
+    if _FILE_ID.fullmatch(file_id) is None:
+        raise ApiError(ApiText.MALFORMED_ID, param="input_file_id", given=file_id, prefix="file")
+    return file_id
+
+
+def _read_window(fields: Parameters) -> tuple[str, int]:
+    # TrueFoundry's clients send null.
+    window = DEFAULT_WINDOW
+    if not fields.is_null("completion_window"):
+        window = fields.string("completion_window")
+    seconds = window_seconds(window)
+    if seconds is None:
+        raise ApiError(
+            ApiText.WRONG_VALUE, param="completion_window", given=window, supported=_WINDOWS
+        )
+    return window, seconds
+
+
+def _plain(pairs: Mapping[str, str] | None) -> dict[str, str] | None:
+    return None if pairs is None else dict(pairs)

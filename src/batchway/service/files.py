@@ -1,0 +1,210 @@
+"""Files: receiving, finding, reading and forgetting them.
+
+Owns the checks a file gets on its way in and when its bytes may go. Does not own how bytes come
+over the wire (`api.multipart`) nor where they end up (`ports.Blobs`).
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Final
+
+from batchway.domain.errors import ApiError, ApiText, Unavailable
+from batchway.domain.file import (
+    DOWNLOADABLE,
+    UPLOAD_PURPOSES,
+    ExpiresAfter,
+    File,
+    Purpose,
+)
+from batchway.domain.ids import Ids, is_file_id
+from batchway.domain.keys import Principal
+from batchway.ports import Blobs, Clock, Ledger, OnceMismatch, Order, Page
+from batchway.service.filename import clean_filename
+from batchway.service.idempotency import mismatch, once
+from batchway.service.incoming import Incoming
+from batchway.service.jsonl import check_first_line, check_jsonl_name
+from batchway.service.limits import MIB, Limits
+
+BATCH_FILE_SECONDS: Final = 30 * 86_400
+BLOB_PREFIX: Final = "files/"
+
+_log = logging.getLogger("batchway.files")
+
+
+def file_id_of(incoming: Incoming) -> str:
+    """The id that the file of these bytes will have: its blob is named after it."""
+    return incoming.key.removeprefix(BLOB_PREFIX)
+
+
+def upload_purpose(given: str) -> Purpose:
+    """The purpose a client asks for. Raises `ApiError` for one that cannot be asked for."""
+    if given not in UPLOAD_PURPOSES:
+        raise ApiError(ApiText.BAD_PURPOSE, given=given)
+    return Purpose(given)
+
+
+def file_expires_at(purpose: Purpose, created_at: int, seconds: int | None) -> int | None:
+    """When a file goes by itself: as asked, else after 30 days for batch input, else never."""
+    if seconds is not None:
+        return created_at + seconds
+    return created_at + BATCH_FILE_SECONDS if purpose is Purpose.BATCH else None
+
+
+class FileService:
+    """Use cases of Files. Everything is by tenant: foreign ids answer as unknown ones."""
+
+    def __init__(
+        self, *, ledger: Ledger, blobs: Blobs, clock: Clock, ids: Ids, limits: Limits
+    ) -> None:
+        self._ledger = ledger
+        self._blobs = blobs
+        self._clock = clock
+        self._ids = ids
+        self._limits = limits
+
+    def receive(self) -> Incoming:
+        """Start taking the bytes of a new file; use it with `async with`, end with `keep`."""
+        return Incoming(
+            blobs=self._blobs,
+            key=BLOB_PREFIX + self._ids.file(),
+            limit=self._limits.file_bytes,
+            too_large=ApiText.FILE_TOO_LARGE,
+        )
+
+    async def keep(
+        self,
+        principal: Principal,
+        incoming: Incoming,
+        *,
+        filename: str,
+        purpose: Purpose,
+        expires_after: ExpiresAfter | None = None,
+        idempotency_key: str | None = None,
+    ) -> File:
+        """Turn received bytes into a File, row last.
+
+        With an idempotency key seen before, the bytes are dropped and the file of that time is
+        the answer. Raises `ApiError`, `Unavailable`; then nothing is kept.
+        """
+        name = clean_filename(filename)
+        await incoming.flush()
+        if purpose is Purpose.BATCH:
+            await asyncio.to_thread(_check_batch_input, name, incoming)
+        seconds = None if expires_after is None else expires_after.seconds
+        seen = once(idempotency_key, "file", incoming.sha256, purpose, name, seconds)
+        await incoming.commit()
+        created_at = int(self._clock.now())
+        file = File(
+            id=file_id_of(incoming),
+            tenant=principal.tenant,
+            bytes=incoming.size,
+            created_at=created_at,
+            expires_at=file_expires_at(purpose, created_at, seconds),
+            filename=name,
+            purpose=purpose,
+            blob=incoming.key,
+            sha256=incoming.sha256,
+        )
+        try:
+            kept = await self._ledger.files.add(file, once=seen)
+        except OnceMismatch as error:
+            await self.drop_bytes(file.blob)
+            raise mismatch(idempotency_key) from error
+        except Exception:
+            await self.drop_bytes(file.blob)
+            raise
+        if kept.id != file.id:
+            await self.drop_bytes(file.blob)
+        return kept
+
+    async def get(self, principal: Principal, file_id: str) -> File:
+        """The file. Raises `ApiError`."""
+        if not file_id.startswith("file"):
+            raise ApiError(ApiText.MALFORMED_ID, param="file_id", given=file_id, prefix="file")
+        # Ids of another shape never reach the database: it may not take their characters.
+        file = (
+            await self._ledger.files.get(principal.tenant, file_id) if is_file_id(file_id) else None
+        )
+        if file is None or (file.expires_at is not None and file.expires_at <= self._clock.now()):
+            raise ApiError(ApiText.UNKNOWN_FILE, id=file_id)
+        return file
+
+    async def page(
+        self,
+        principal: Principal,
+        *,
+        purpose: Purpose | None,
+        limit: int,
+        after: str | None,
+        order: Order,
+    ) -> Page[File]:
+        """A page of files in creation order. Raises `ApiError` for an unknown cursor."""
+        page = None
+        if after is None or is_file_id(after):
+            page = await self._ledger.files.page(
+                principal.tenant, purpose=purpose, limit=limit, after=after, order=order
+            )
+        if page is None:
+            raise ApiError(ApiText.UNKNOWN_CURSOR, given=after)
+        return page
+
+    async def remove(self, principal: Principal, file_id: str) -> File:
+        """Forget a file at once; its bytes stay while a running batch reads them."""
+        await self.get(principal, file_id)
+        removed = await self._ledger.files.remove(principal.tenant, file_id)
+        if removed is None:  # removed twice at the same time
+            raise ApiError(ApiText.UNKNOWN_FILE, id=file_id)
+        await self.drop_bytes(removed.blob)
+        return removed
+
+    async def downloadable(self, principal: Principal, file_id: str) -> File:
+        """The file, if its content may be read. Raises `ApiError`."""
+        file = await self.get(principal, file_id)
+        if file.purpose not in DOWNLOADABLE:
+            raise ApiError(ApiText.NOT_DOWNLOADABLE, purpose=file.purpose)
+        return file
+
+    async def content(
+        self, file: File, *, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Bytes [`start`, `end`) in pieces of at most 1 MiB. Raises `Unavailable`."""
+        stop = file.bytes if end is None else min(end, file.bytes)
+        while start < stop:
+            piece = await asyncio.to_thread(self._read, file, start, min(MIB, stop - start))
+            start += len(piece)
+            yield piece
+
+    async def expire(self, limit: int = 100) -> int:
+        """Forget up to `limit` files whose time has come, of every tenant; returns how many."""
+        due = await self._ledger.files.expired(int(self._clock.now()), limit)
+        for file in due:
+            if await self._ledger.files.remove(file.tenant, file.id) is not None:
+                await self.drop_bytes(file.blob)
+        return len(due)
+
+    async def drop_bytes(self, blob: str) -> None:
+        """Remove a blob that no file row and no running batch needs.
+
+        Also called after a failed insert, which may have happened although its answer was lost:
+        only what no row names may go. A failure leaves the bytes to the sweep of orphans.
+        """
+        try:
+            if not await self._ledger.files.blob_in_use(blob):
+                await asyncio.to_thread(self._blobs.delete, blob)
+        except Unavailable:
+            _log.warning("bytes not removed, left to the sweep: %s", blob)
+
+    def _read(self, file: File, start: int, length: int) -> bytes:
+        try:
+            piece = self._blobs.read(file.blob, start, length)
+        except KeyError as error:
+            raise Unavailable(f"the bytes of {file.id} are missing") from error
+        if not piece:
+            raise Unavailable(f"{file.id} ends at byte {start}, not at {file.bytes}")
+        return piece
+
+
+def _check_batch_input(filename: str, incoming: Incoming) -> None:
+    check_jsonl_name(filename)
+    check_first_line(incoming.head, whole=incoming.first_line_in_head)

@@ -1,0 +1,128 @@
+"""Kinds of values that settings take: names, secrets, addresses, sizes.
+
+Owns what each kind accepts; validators raise the words that `problems` makes a sentence of. Does
+not own which setting has which kind (`schema`).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]i?)?B?", re.IGNORECASE)
+_UNITS: Final = {
+    "": 1,
+    "k": 10**3,
+    "m": 10**6,
+    "g": 10**9,
+    "t": 10**12,
+    "ki": 2**10,
+    "mi": 2**20,
+    "gi": 2**30,
+    "ti": 2**40,
+}
+
+
+def _no_bool(value: object) -> object:
+    # YAML's `yes` is a boolean, and Python's booleans are integers: `port: yes` would mean port 1.
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004 - pydantic collects ValueError only
+    return value
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("must be 1 to 64 letters, digits, dots, underscores or hyphens")
+    return value
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+def _secret(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text:
+        raise ValueError("must not be empty")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("must be printable ASCII without spaces or line breaks")
+    return value
+
+
+def _header_value(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("must be printable ASCII without line breaks")
+    return value
+
+
+def _header_name(value: str) -> str:
+    if not _HEADER.fullmatch(value):
+        raise ValueError("is not a header name")
+    if value.lower() in {"content-length", "host", "transfer-encoding", "connection"}:
+        raise ValueError("is a header that Batchway sets itself")
+    return value
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+        raise ValueError("must be a URL such as https://api.example.com/v1")
+    if parts.username or parts.password:
+        raise ValueError("must not hold a user name or password")
+    if parts.query or parts.fragment or any(c.isspace() or not c.isprintable() for c in value):
+        raise ValueError("must be a URL without spaces, '?' or '#'")
+    return value.rstrip("/")
+
+
+def parse_size(value: object) -> object:
+    """Bytes of a size such as `64MiB`, `2 GB` or `1000`."""
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value.strip())
+        if match is None:
+            raise ValueError("must be a size such as 64MiB or 2GiB")
+        return int(float(match[1]) * _UNITS[(match[2] or "").lower()])
+    return _no_bool(value)
+
+
+def _database(value: SecretStr) -> SecretStr:
+    url = value.get_secret_value()
+    if url.startswith("sqlite:///") and not url.endswith((":", "/")):
+        if any(mark in url for mark in "?#") or ":memory:" in url:
+            raise ValueError("must name a file, without '?' or '#'")
+        return value
+    if re.match(r"postgres(ql)?://.", url):
+        return value
+    raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+
+
+def _blobs(value: str) -> str:
+    if "://" in value:
+        raise ValueError("must be a directory; object stores are not supported yet")
+    return _text(value)
+
+
+Int = Annotated[int, BeforeValidator(_no_bool)]
+Float = Annotated[float, BeforeValidator(_no_bool)]
+Positive = Annotated[int, BeforeValidator(_no_bool), Field(ge=1)]
+Name = Annotated[str, AfterValidator(_name)]
+Text = Annotated[str, AfterValidator(_text)]
+Secret = Annotated[SecretStr, AfterValidator(_secret)]
+Url = Annotated[str, AfterValidator(_url)]
+Size = Annotated[int, BeforeValidator(parse_size), Field(ge=1)]
+Headers = Mapping[
+    Annotated[str, AfterValidator(_header_name)],
+    Annotated[SecretStr, AfterValidator(_header_value)],
+]
+Database = Annotated[SecretStr, AfterValidator(_database)]
+Directory = Annotated[str, AfterValidator(_blobs)]

@@ -1,0 +1,392 @@
+"""Every setting: its name, type, default and meaning. The reference page is made from this file.
+
+Owns shapes, ranges and what must agree with what. Does not read files or the environment
+(`sources`), nor word the sentences that people see (`problems`); validators here only raise.
+
+A setting is accepted only when it does something today: `mode: native` and object stores will be
+added here together with the code that runs them.
+"""
+
+import ipaddress
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+
+from batchway.domain.keys import DEFAULT_TENANT
+from batchway.domain.routing import RouteTarget
+from batchway.domain.shard import Mode
+from batchway.settings.kinds import (
+    Database,
+    Directory,
+    Float,
+    Headers,
+    Int,
+    Name,
+    Positive,
+    Secret,
+    Size,
+    Text,
+    Url,
+)
+
+MIB: Final = 2**20
+
+
+class Contradictions(ValueError):
+    """Settings that are well formed each but do not fit together: (path, sentence) pairs."""
+
+    def __init__(self, found: list[tuple[tuple[str | int, ...], str]]) -> None:
+        super().__init__("; ".join(sentence for _, sentence in found))
+        self.found = found
+
+
+# ----------------------------------------------------------------------------- sections
+
+
+class Section(BaseModel):
+    """A group of settings: unknown names are mistakes, values never change."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, validate_default=False
+    )
+
+
+# ----------------------------------------------------------------------------- the server
+
+
+class ServerSettings(Section):
+    """Where the HTTP server listens."""
+
+    host: Text = Field(
+        default="127.0.0.1",
+        description="Address to listen on. Without any API key only a loopback address is allowed.",
+    )
+    port: Int = Field(
+        default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
+    )
+
+
+class KeySettings(Section):
+    """An API key that clients may use."""
+
+    name: Name = Field(description="Name of the key, shown in logs instead of the key.")
+    tenant: Name = Field(
+        default=DEFAULT_TENANT,
+        description="Who owns what this key creates; tenants see only their own.",
+    )
+    key: Secret = Field(description="The key itself, sent by clients as `Authorization: Bearer`.")
+    providers: frozenset[Name] | None = Field(
+        default=None, description="Providers that this key may use; all when unset."
+    )
+
+
+class AuthSettings(Section):
+    """Who may call the server. Keys made with `batchway keys create` count as well."""
+
+    keys: tuple[KeySettings, ...] = Field(default=(), description="API keys.")
+
+
+# ----------------------------------------------------------------------------- providers
+
+
+class ProviderLimits(Section):
+    """How hard a provider may be used; each of its models has these limits of its own."""
+
+    concurrency: Literal["auto"] | int = Field(
+        default="auto",
+        description="Requests in flight at once: a number, or `auto` to find what the provider "
+        "takes while latency and errors allow.",
+    )
+    max_concurrency: Positive = Field(default=1024, description="The most that `auto` will try.")
+    requests_per_minute: Positive | None = Field(
+        default=None, description="Requests a minute; unlimited when unset."
+    )
+    tokens_per_minute: Positive | None = Field(
+        default=None, description="Input and output tokens a minute; unlimited when unset."
+    )
+    timeout: Float = Field(
+        default=600.0,
+        gt=0,
+        le=86_400,
+        description="Seconds that one request may take, answer included.",
+    )
+    max_attempts: Int = Field(
+        default=5,
+        ge=1,
+        le=100,
+        description="Attempts at one line before its error is its result. Being told to slow down "
+        "(429) does not count as one.",
+    )
+
+    @field_validator("concurrency", mode="before")
+    @classmethod
+    def _auto_or_number(cls, value: object) -> object:
+        text = str(value).strip() if isinstance(value, str | int) else ""
+        if text == "auto":
+            return text
+        if isinstance(value, bool) or not text.isascii() or not text.isdigit() or int(text) < 1:
+            raise ValueError("must be 'auto' or a whole number of at least 1")
+        return int(text)
+
+
+class _Provider(Section):
+    """What every provider has."""
+
+    name: Name = Field(
+        description="Name of the provider: in `provider/model`, in routes and in the header "
+        "`x-tfy-provider-name`."
+    )
+    mode: Literal[Mode.MANAGED] = Field(
+        default=Mode.MANAGED,
+        description="How batches run: `managed` sends every line as a request.",
+    )
+    limits: ProviderLimits = Field(
+        default=ProviderLimits(), description="Limits of each model of this provider."
+    )
+
+
+class OpenAISettings(_Provider):
+    """An OpenAI account."""
+
+    type: Literal["openai"] = Field(description="`openai`.")
+    api_key: Secret = Field(description="API key of the account.")
+    base_url: Url = Field(default="https://api.openai.com/v1", description="Address of the API.")
+    organization: Text | None = Field(default=None, description="Sent as `OpenAI-Organization`.")
+    project: Text | None = Field(default=None, description="Sent as `OpenAI-Project`.")
+
+
+class AzureOpenAISettings(_Provider):
+    """An Azure OpenAI resource; the model of a line is the name of a deployment."""
+
+    type: Literal["azure-openai"] = Field(description="`azure-openai`.")
+    endpoint: Url = Field(
+        description="Address of the resource, such as `https://x.openai.azure.com`."
+    )
+    api_key: Secret = Field(description="API key of the resource.")
+    api_version: Text = Field(default="2024-10-21", description="Sent as `api-version`.")
+
+
+class OpenAICompatibleSettings(_Provider):
+    """Any endpoint that speaks OpenAI's API: vLLM, SGLang, Ollama, a hosted one."""
+
+    type: Literal["openai-compatible"] = Field(description="`openai-compatible`.")
+    base_url: Url = Field(
+        description="Address of the API, up to and including `/v1` where it has one."
+    )
+    api_key: Secret | None = Field(
+        default=None, description="Sent as `Authorization: Bearer` when set."
+    )
+    headers: Headers = Field(
+        default_factory=dict[str, SecretStr], description="Further headers of every request."
+    )
+
+
+ProviderSettings = Annotated[
+    OpenAISettings | AzureOpenAISettings | OpenAICompatibleSettings, Field(discriminator="type")
+]
+
+
+# ----------------------------------------------------------------------------- routes
+
+
+class TargetSettings(Section):
+    """One place that can run a route's lines."""
+
+    provider: Name = Field(description="Name of a provider.")
+    model: Text = Field(description="Name of the model at that provider.")
+    weight: Positive = Field(
+        default=1, description="Share of the lines among targets without `fallback`."
+    )
+    fallback: bool = Field(
+        default=False, description="Used only for lines that the others gave up on."
+    )
+
+
+class RouteSettings(Section):
+    """A model name of your own, run by one or more targets."""
+
+    model: Text = Field(description="The name that lines use.")
+    targets: tuple[TargetSettings, ...] = Field(
+        min_length=1, description="Where the lines go, in order of preference."
+    )
+
+    def rows(self) -> tuple[RouteTarget, ...]:
+        """The targets as `domain.routing` takes them."""
+        return tuple(
+            RouteTarget(provider=t.provider, model=t.model, weight=t.weight, fallback=t.fallback)
+            for t in self.targets
+        )
+
+
+# ----------------------------------------------------------------------------- limits and tuning
+
+
+class LimitSettings(Section):
+    """What one input file may hold."""
+
+    max_file_bytes: Size = Field(default=2 * 1024 * MIB, description="Bytes of an uploaded file.")
+    max_lines: Positive = Field(default=10_000_000, description="Lines of a batch.")
+    max_line_bytes: Size = Field(default=4 * MIB, description="Bytes of one line.")
+    max_errors: Positive = Field(
+        default=1000, description="Problems of an input file that a failed batch lists."
+    )
+
+
+class ExecutionSettings(Section):
+    """How managed batches run."""
+
+    commit_interval: Float = Field(
+        default=1.0, gt=0, le=60, description="Seconds between commits of results."
+    )
+    drain_timeout: Float = Field(
+        default=10.0,
+        ge=0,
+        le=3600,
+        description="Seconds that requests in flight get to end when the server stops or a batch "
+        "is cancelled.",
+    )
+    shard_lines_min: Positive = Field(
+        default=1000, description="Lines of a shard in a small batch."
+    )
+    shard_lines_max: Positive = Field(
+        default=10_000, description="Lines of a shard in a large batch."
+    )
+    shard_bytes: Size = Field(
+        default=64 * MIB, description="Bytes of input after which a shard ends."
+    )
+    max_outstanding_bytes: Size = Field(
+        default=64 * MIB, description="Bytes of requests and results held in memory at once."
+    )
+
+
+class LoggingSettings(Section):
+    """What the server logs, to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severity that is logged."
+    )
+    format: Literal["text", "json"] = Field(
+        default="text", description="One line of text or of JSON."
+    )
+
+
+# ----------------------------------------------------------------------------- all of it
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    data_dir: Path = Field(
+        default=Path("batchway-data"),
+        description="Directory of everything that Batchway keeps, relative to the working "
+        "directory.",
+    )
+    database: Database | None = Field(
+        default=None,
+        description="`sqlite:///FILE` or `postgresql://...`; `batchway.db` in `data_dir` when "
+        "unset.",
+    )
+    blobs: Directory | None = Field(
+        default=None,
+        description="Directory of files and results; `blobs` in `data_dir` when unset.",
+    )
+    server: ServerSettings = Field(default=ServerSettings(), description="The HTTP server.")
+    auth: AuthSettings = Field(default=AuthSettings(), description="Who may call.")
+    providers: tuple[ProviderSettings, ...] = Field(
+        default=(),
+        description="Who runs the lines. When unset, taken from OPENAI_API_KEY and "
+        "AZURE_OPENAI_API_KEY.",
+    )
+    routes: tuple[RouteSettings, ...] = Field(default=(), description="Model names of your own.")
+    limits: LimitSettings = Field(
+        default=LimitSettings(), description="What an input file may hold."
+    )
+    execution: ExecutionSettings = Field(
+        default=ExecutionSettings(), description="How managed batches run."
+    )
+    logging: LoggingSettings = Field(default=LoggingSettings(), description="The log.")
+
+    @property
+    def database_url(self) -> str:
+        """The database to use. May hold a password: never log it."""
+        if self.database is None:
+            return f"sqlite:///{self.data_dir / 'batchway.db'}"
+        return self.database.get_secret_value()
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The database's file when it is SQLite."""
+        scheme, _, path = self.database_url.partition(":///")
+        return Path(path) if scheme == "sqlite" else None
+
+    @property
+    def blob_dir(self) -> Path:
+        """The directory of the blob store."""
+        return self.data_dir / "blobs" if self.blobs is None else Path(self.blobs)
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        found = list(self._contradictions())
+        if found:
+            raise Contradictions(found)
+        return self
+
+    def _contradictions(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        providers = [provider.name for provider in self.providers]
+        known = ", ".join(repr(name) for name in providers) or "none"
+        for path, value in _repeated("providers", "name", providers):
+            yield path, f"another provider is named '{value}' as well"
+        for path, value in _repeated("routes", "model", [route.model for route in self.routes]):
+            yield path, f"another route is for the model '{value}' as well"
+        for path, value in _repeated("auth", "name", [key.name for key in self.auth.keys]):
+            yield ("auth", "keys", *path[1:]), f"another key is named '{value}' as well"
+        secrets = [key.key.get_secret_value() for key in self.auth.keys]
+        for path, _ in _repeated("auth", "key", secrets):
+            yield ("auth", "keys", *path[1:]), "another entry has the same key"
+        for r, route in enumerate(self.routes):
+            for t, target in enumerate(route.targets):
+                if target.provider not in providers:
+                    yield (
+                        ("routes", r, "targets", t, "provider"),
+                        f"no provider is named '{target.provider}'; configured: {known}",
+                    )
+        for k, key in enumerate(self.auth.keys):
+            for name in sorted((key.providers or frozenset()) - set(providers)):
+                yield (
+                    ("auth", "keys", k, "providers"),
+                    f"no provider is named '{name}'; configured: {known}",
+                )
+        if self.execution.shard_lines_min > self.execution.shard_lines_max:
+            yield (
+                ("execution", "shard_lines_min"),
+                f"must not be above shard_lines_max, which is {self.execution.shard_lines_max}",
+            )
+
+
+def _repeated(
+    section: str, field: str, values: list[str]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    counts = Counter(values)
+    for index, value in enumerate(values):
+        if counts[value] > 1 and values.index(value) != index:
+            yield (section, index, field), value
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on `host`."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

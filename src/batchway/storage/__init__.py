@@ -1,0 +1,1 @@
+"""Where state lives: the ledger (SQL), its migrations, and the blob stores."""

@@ -1,0 +1,1 @@
+"""Blob stores: where bytes live, and the lock of a local data directory."""

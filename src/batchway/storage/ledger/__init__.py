@@ -1,0 +1,1 @@
+"""The ledger in SQL: SQLite on one machine, PostgreSQL beyond. Start at `sql_ledger`."""

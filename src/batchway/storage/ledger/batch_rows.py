@@ -1,0 +1,110 @@
+"""Batches as column values and back. Owns the mapping only; pure."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from batchway.domain.batch import Batch, BatchError, BatchOptions, RequestCounts, Usage
+from batchway.domain.status import BatchStatus
+from batchway.storage.ledger.database import Row
+
+# Fields that are columns of the same name and type.
+_PLAIN: Final = (
+    "id",
+    "tenant",
+    "endpoint",
+    "input_file_id",
+    "input_blob",
+    "completion_window",
+    "created_at",
+    "deadline",
+    "model",
+    "output_file_id",
+    "error_file_id",
+    "in_progress_at",
+    "finalizing_at",
+    "completed_at",
+    "failed_at",
+    "expired_at",
+    "cancelling_at",
+    "cancelled_at",
+    "metadata",
+    "output_expires_after",
+    "status_details",
+)
+
+
+def batch_values(batch: Batch) -> dict[str, Any]:
+    """A batch as column values."""
+    values = {name: getattr(batch, name) for name in _PLAIN}
+    metadata = batch.metadata
+    return {
+        **values,
+        "metadata": None if metadata is None else dict(metadata),
+        "status": batch.status.value,
+        "total": batch.counts.total,
+        "completed": batch.counts.completed,
+        "failed": batch.counts.failed,
+        **usage_values(batch.usage),
+        "errors": None if batch.errors is None else error_values(batch.errors),
+        "options": _option_values(batch.options),
+    }
+
+
+def batch_of(row: Row) -> Batch:
+    """The batch of a row that has every column."""
+    values: dict[str, Any] = {name: getattr(row, name) for name in _PLAIN}
+    return Batch(
+        **values,
+        status=BatchStatus(row.status),
+        counts=RequestCounts(total=row.total, completed=row.completed, failed=row.failed),
+        usage=usage_of(row),
+        errors=None if row.errors is None else tuple(BatchError(**e) for e in row.errors),
+        options=_options_of(row.options),
+    )
+
+
+def error_values(errors: Sequence[BatchError]) -> list[dict[str, Any]]:
+    """Validation errors as JSON."""
+    return [
+        {"code": e.code, "message": e.message, "param": e.param, "line": e.line} for e in errors
+    ]
+
+
+def usage_values(usage: Usage) -> dict[str, int]:
+    """Token counts as column values."""
+    return {
+        "input_tokens": usage.input_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "output_tokens": usage.output_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+    }
+
+
+def usage_of(row: Row) -> Usage:
+    """Token counts of a row."""
+    return Usage(
+        input_tokens=row.input_tokens,
+        cached_tokens=row.cached_tokens,
+        output_tokens=row.output_tokens,
+        reasoning_tokens=row.reasoning_tokens,
+    )
+
+
+def _option_values(options: BatchOptions) -> dict[str, Any]:
+    tfy, allowed = options.tfy_metadata, options.allowed_providers
+    return {
+        "provider": options.provider,
+        "job_name": options.job_name,
+        "tfy_metadata": None if tfy is None else dict(tfy),
+        "overrides": dict(options.overrides),
+        "allowed_providers": None if allowed is None else sorted(allowed),
+    }
+
+
+def _options_of(values: dict[str, Any]) -> BatchOptions:
+    allowed = values["allowed_providers"]
+    typed: dict[str, Any] = {
+        **values,
+        "allowed_providers": None if allowed is None else frozenset(allowed),
+    }
+    return BatchOptions(**typed)

@@ -1,0 +1,166 @@
+"""Batch rows. Owns the `batches` table and every move of a status; the graph is `domain.status`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from batchway.domain.batch import Batch, BatchError
+from batchway.domain.file import File
+from batchway.domain.shard import Shard
+from batchway.domain.status import TERMINAL, TIMESTAMP, BatchStatus, sources_of
+from batchway.ports import Once, Page
+from batchway.storage.ledger import tables
+from batchway.storage.ledger.batch_rows import batch_of, batch_values, error_values
+from batchway.storage.ledger.database import Database
+from batchway.storage.ledger.files import INSERT_FILE, file_values
+from batchway.storage.ledger.once import OnceKeys
+from batchway.storage.ledger.shards import INSERT_SHARD, shard_values
+
+_t: Final = tables.batches
+_COLUMNS: Final = [column for column in _t.c if column.key != "seq"]
+_MINE: Final = (_t.c.id == bindparam("id"), _t.c.tenant == bindparam("tenant"))
+_IDS_AT_ONCE: Final = 1_000  # SQLite bounds the parameters of a statement
+
+_INSERT: Final = insert(_t).inline()  # nobody wants `seq` back
+_GET: Final = select(*_COLUMNS).where(*_MINE)
+_LOAD: Final = select(*_COLUMNS).where(_t.c.id == bindparam("id"))
+_SEQ: Final = select(_t.c.seq).where(*_MINE)
+_PAGE: Final = (
+    select(*_COLUMNS)
+    .where(_t.c.tenant == bindparam("tenant"))
+    .order_by(_t.c.seq.desc())
+    .limit(bindparam("limit"))
+)
+_PAGE_AFTER: Final = _PAGE.where(_t.c.seq < bindparam("seq"))
+_UNFINISHED: Final = (
+    select(_t.c.id)
+    .where(_t.c.status.in_([s.value for s in BatchStatus if s not in TERMINAL]))
+    .order_by(_t.c.deadline, _t.c.seq)
+)
+_STATUSES: Final = select(_t.c.id, _t.c.status).where(_t.c.id.in_(bindparam("ids", expanding=True)))
+_DESCRIBE: Final = (
+    update(_t).where(_t.c.id == bindparam("batch_id")).values(status_details=bindparam("details"))
+)
+
+
+class SqlBatches:
+    """`ports.Batches`."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+        self._once = OnceKeys(database=database, kind="batch")
+
+    async def add(self, batch: Batch, *, once: Once | None = None) -> Batch:
+        async with self._database.transaction() as connection:
+            if once is not None:
+                earlier = await self._once.take(
+                    connection,
+                    tenant=batch.tenant,
+                    once=once,
+                    object_id=batch.id,
+                    at=batch.created_at,
+                )
+                if earlier is not None:
+                    found = await connection.execute(_LOAD, {"id": earlier.object_id})
+                    return batch_of(found.one())
+            await connection.execute(_INSERT, batch_values(batch))
+        return batch
+
+    async def get(self, tenant: str, batch_id: str) -> Batch | None:
+        row = await self._database.row(_GET, {"id": batch_id, "tenant": tenant})
+        return None if row is None else batch_of(row)
+
+    async def load(self, batch_id: str) -> Batch | None:
+        row = await self._database.row(_LOAD, {"id": batch_id})
+        return None if row is None else batch_of(row)
+
+    async def page(self, tenant: str, *, limit: int, after: str | None) -> Page[Batch] | None:
+        parameters: dict[str, Any] = {"tenant": tenant, "limit": limit + 1}
+        query = _PAGE
+        if after is not None:
+            cursor = await self._database.row(_SEQ, {"id": after, "tenant": tenant})
+            if cursor is None:
+                return None
+            query = _PAGE_AFTER
+            parameters["seq"] = cursor.seq
+        rows = await self._database.rows(query, parameters)
+        return Page(items=tuple(batch_of(row) for row in rows[:limit]), more=len(rows) > limit)
+
+    async def unfinished(self) -> list[str]:
+        return [row.id for row in await self._database.rows(_UNFINISHED)]
+
+    async def statuses(self, batch_ids: Sequence[str]) -> Mapping[str, BatchStatus]:
+        found: dict[str, BatchStatus] = {}
+        for at in range(0, len(batch_ids), _IDS_AT_ONCE):
+            ids = list(batch_ids[at : at + _IDS_AT_ONCE])
+            rows = await self._database.rows(_STATUSES, {"ids": ids})
+            found.update((row.id, BatchStatus(row.status)) for row in rows)
+        return found
+
+    async def move(
+        self,
+        batch_id: str,
+        after: BatchStatus,
+        *,
+        at: int,
+        before: frozenset[BatchStatus] | None = None,
+        errors: Sequence[BatchError] | None = None,
+    ) -> bool:
+        changes = {} if errors is None else {"errors": error_values(errors)}
+        async with self._database.transaction() as connection:
+            return await _swap(connection, batch_id, after, at=at, before=before, **changes)
+
+    async def begin(
+        self, batch_id: str, *, at: int, model: str | None, shards: Sequence[Shard]
+    ) -> bool:
+        total = sum(shard.lines for shard in shards)
+        after = BatchStatus.IN_PROGRESS
+        async with self._database.transaction() as connection:
+            if not await _swap(connection, batch_id, after, at=at, total=total, model=model):
+                return False
+            if shards:
+                await connection.execute(INSERT_SHARD, [shard_values(shard) for shard in shards])
+        return True
+
+    async def finish(
+        self, batch_id: str, after: BatchStatus, *, at: int, output: File | None, error: File | None
+    ) -> bool:
+        if after not in TERMINAL:
+            raise ValueError(f"{after} does not end a batch")
+        names: dict[str, Any] = {
+            "output_file_id": None if output is None else output.id,
+            "error_file_id": None if error is None else error.id,
+        }
+        files = [file_values(file) for file in (output, error) if file is not None]
+        async with self._database.transaction() as connection:
+            if not await _swap(connection, batch_id, after, at=at, **names):
+                return False
+            if files:
+                await connection.execute(INSERT_FILE, files)
+        return True
+
+    async def describe(self, batch_id: str, details: str | None) -> None:
+        await self._database.write(_DESCRIBE, {"batch_id": batch_id, "details": details})
+
+
+async def _swap(
+    connection: AsyncConnection,
+    batch_id: str,
+    after: BatchStatus,
+    *,
+    at: int,
+    before: frozenset[BatchStatus] | None = None,
+    **changes: Any,
+) -> bool:
+    """The one statement that changes a status. Where the graph has no edge it matches no row."""
+    sources = sources_of(after) if before is None else sources_of(after) & before
+    if not sources:
+        return False
+    swap = (
+        update(_t)
+        .where(_t.c.id == batch_id, _t.c.status.in_([source.value for source in sources]))
+        .values({"status": after.value, TIMESTAMP[after]: at, **changes})
+    )
+    return (await connection.execute(swap)).rowcount == 1

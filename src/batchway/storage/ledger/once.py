@@ -1,0 +1,74 @@
+"""Idempotency keys: one key of a tenant makes one object of a kind, however often it is sent.
+
+Owns the `once` table. Rows are kept until `SqlLedger.purge_once` removes them.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from batchway.ports import Once, OnceMismatch
+from batchway.storage.ledger import tables
+from batchway.storage.ledger.database import Database
+
+_t: Final = tables.once
+_FIND: Final = select(_t.c.fingerprint, _t.c.object_id, _t.c.snapshot).where(
+    _t.c.tenant == bindparam("tenant"),
+    _t.c.kind == bindparam("kind"),
+    _t.c.key == bindparam("key"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """What the key made when it was first used."""
+
+    object_id: str
+    snapshot: dict[str, Any] | None
+
+
+class OnceKeys:
+    """Keys of one kind of object (`file`, `batch`)."""
+
+    def __init__(self, *, database: Database, kind: str) -> None:
+        self._kind = kind
+        self._take = database.insert_or_skip(_t, columns=("tenant", "kind", "key"))
+
+    async def take(
+        self,
+        connection: AsyncConnection,
+        *,
+        tenant: str,
+        once: Once,
+        object_id: str,
+        at: int,
+        snapshot: dict[str, Any] | None = None,
+    ) -> Earlier | None:
+        """Take the key within the caller's transaction; `None` means that it was free.
+
+        Of two transactions taking one key the second waits for the first to end, and then sees
+        what it committed. Raises `OnceMismatch` when the key was used for something else.
+        """
+        name = {"tenant": tenant, "kind": self._kind, "key": once.key}
+        row = {
+            **name,
+            "fingerprint": once.fingerprint,
+            "object_id": object_id,
+            "snapshot": snapshot,
+            "created_at": at,
+        }
+        if (await connection.execute(self._take, row)).rowcount == 1:
+            return None
+        earlier = (await connection.execute(_FIND, name)).one()
+        if earlier.fingerprint != once.fingerprint:
+            raise OnceMismatch
+        return Earlier(object_id=earlier.object_id, snapshot=earlier.snapshot)
+
+
+async def purge(database: Database, before: int) -> int:
+    """Forget keys first used before that Unix time; returns how many."""
+    return await database.write(
+        delete(_t).where(_t.c.created_at < bindparam("before")), {"before": before}
+    )

@@ -1,0 +1,209 @@
+"""The ledger's tables, the same in SQLite and PostgreSQL.
+
+    files      batches --< shards --< segments      uploads --< upload_parts      keys      once
+
+Owns columns and indexes; `migrations` is held equal to it by a test. `seq` is the order of
+creation: times are whole seconds and many rows share one. Times are Unix seconds.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+# Constraints need names of their own, or a later migration could not drop them.
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only where the type is spelled INTEGER.
+Seq: Final = BigInteger().with_variant(Integer, "sqlite")
+Json: Final = JSON(none_as_null=True)
+
+files: Final = Table(
+    "files",
+    metadata,
+    Column("seq", Seq, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("filename", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("blob", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    UniqueConstraint("id"),
+    Index("ix_files_tenant_seq", "tenant", "seq"),
+    Index("ix_files_tenant_purpose_seq", "tenant", "purpose", "seq"),
+    Index("ix_files_expires_at", "expires_at"),
+    Index("ix_files_blob", "blob"),
+    # Without it SQLite would give a new file the number of a removed one.
+    sqlite_autoincrement=True,
+)
+
+batches: Final = Table(
+    "batches",
+    metadata,
+    Column("seq", Seq, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("input_file_id", Text, nullable=False),
+    Column("input_blob", Text),
+    Column("completion_window", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("deadline", BigInteger, nullable=False),
+    Column("model", Text),
+    Column("output_file_id", Text),
+    Column("error_file_id", Text),
+    Column("in_progress_at", BigInteger),
+    Column("finalizing_at", BigInteger),
+    Column("completed_at", BigInteger),
+    Column("failed_at", BigInteger),
+    Column("expired_at", BigInteger),
+    Column("cancelling_at", BigInteger),
+    Column("cancelled_at", BigInteger),
+    Column("total", BigInteger, nullable=False),
+    Column("completed", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("errors", Json),
+    Column("metadata", Json),
+    Column("output_expires_after", BigInteger),
+    Column("options", Json, nullable=False),
+    Column("status_details", Text),
+    UniqueConstraint("id"),
+    Index("ix_batches_tenant_seq", "tenant", "seq"),
+    Index("ix_batches_status_deadline", "status", "deadline"),
+    Index("ix_batches_input_blob", "input_blob"),
+    sqlite_autoincrement=True,
+)
+
+shards: Final = Table(
+    "shards",
+    metadata,
+    Column("batch_id", Text, ForeignKey("batches.id"), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("group_name", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("start_byte", BigInteger, nullable=False),
+    Column("end_byte", BigInteger, nullable=False),
+    Column("first_line", BigInteger, nullable=False),
+    Column("lines", BigInteger, nullable=False),
+    Column("models", Json),
+    Column("fence", BigInteger, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    PrimaryKeyConstraint("batch_id", "number"),
+)
+
+segments: Final = Table(
+    "segments",
+    metadata,
+    Column("seq", Seq, primary_key=True, autoincrement=True),
+    Column("batch_id", Text, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("blob", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("lines", BigInteger, nullable=False),
+    Column("completed", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    ForeignKeyConstraint(["batch_id", "shard"], ["shards.batch_id", "shards.number"]),
+    # A segment is committed once, however often an unanswered commit is repeated.
+    UniqueConstraint("blob"),
+    Index("ix_segments_batch_id_shard_seq", "batch_id", "shard", "seq"),
+    sqlite_autoincrement=True,
+)
+
+uploads: Final = Table(
+    "uploads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("mime_type", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("file_expires_after", BigInteger),
+    Column("file_id", Text),
+    Index("ix_uploads_status_expires_at", "status", "expires_at"),
+)
+
+upload_parts: Final = Table(
+    "upload_parts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("upload_id", Text, ForeignKey("uploads.id"), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("blob", Text, nullable=False),
+    Index("ix_upload_parts_upload_id", "upload_id"),
+)
+
+keys: Final = Table(
+    "keys",
+    metadata,
+    Column("seq", Seq, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("providers", Json),
+    Column("revoked_at", BigInteger),
+    UniqueConstraint("digest"),
+    # A name may be used again once its key is revoked.
+    Index(
+        "uq_keys_name_active",
+        "name",
+        unique=True,
+        sqlite_where=text("revoked_at IS NULL"),
+        postgresql_where=text("revoked_at IS NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+once: Final = Table(
+    "once",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("object_id", Text, nullable=False),
+    # A file as it was made, so that a repeated request is answered after the file's removal too.
+    Column("snapshot", Json),
+    Column("created_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", "kind", "key"),
+    Index("ix_once_created_at", "created_at"),
+)

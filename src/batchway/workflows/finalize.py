@@ -1,0 +1,229 @@
+"""Finalize: committed segments become one output file and one error file, in input order.
+
+    open lines left?   status now      files        terminal status
+    no                 in_progress     as they are  completed (through finalizing)
+    yes                in_progress     + expired    expired
+    any                cancelling      + cancelled  cancelled
+
+Owns the last moves of a batch and its result files. Re-entrant: files are written under new names
+and become visible together with the terminal status, in one transaction; a crash before it leaves
+blobs that no row names, for the janitor.
+"""
+
+import asyncio
+import hashlib
+import heapq
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from batchway.domain.batch import Batch
+from batchway.domain.errors import LineText
+from batchway.domain.file import File, Purpose
+from batchway.domain.shard import Shard
+from batchway.domain.status import BatchStatus
+from batchway.ports import Blobs, BlobWriter, Clock, Ledger
+from batchway.workflows.envelope import LineReader
+from batchway.workflows.lines import read_pieces
+from batchway.workflows.records import Records
+from batchway.workflows.segments import merged
+
+_log: Final = logging.getLogger(__name__)
+_OUTPUT_LIFETIME: Final = 30 * 86_400
+_CHUNK_BYTES: Final = 1 << 20
+_CHUNK_LINES: Final = 2_000
+
+Entry = tuple[int, bool, bytes]  # line, whether it belongs into the output file, record
+
+
+@dataclass(slots=True, kw_only=True)
+class _ResultFile:
+    """A result file being written; it gets a writer with its first line."""
+
+    id: str
+    blob: str
+    writer: BlobWriter | None = None
+    bytes: int = 0
+    digest: "hashlib._Hash"
+
+
+class Finalize:
+    """Ends batches."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        blobs: Blobs,
+        records: Records,
+        clock: Clock,
+        new_file_id: Callable[[], str],
+        max_line_bytes: int,
+    ) -> None:
+        self._ledger = ledger
+        self._blobs = blobs
+        self._records = records
+        self._clock = clock
+        self._new_file_id = new_file_id
+        self._max_line_bytes = max_line_bytes
+
+    async def run(self, batch: Batch) -> bool:
+        """Write the result files of `batch` and end it.
+
+        Returns `False` without ending it when lines are open that still have time, or when its
+        status moved meanwhile: look at the batch again.
+        """
+        shards = await self._ledger.shards.plan(batch.id)
+        unfinished = {shard.number for shard in await self._ledger.shards.open(batch.id)}
+        ending = self._ending(batch, unfinished=bool(unfinished))
+        if ending is None:
+            return False
+        if ending is BatchStatus.COMPLETED and batch.status is BatchStatus.IN_PROGRESS:
+            at = int(self._clock.now())
+            if not await self._ledger.batches.move(batch.id, BatchStatus.FINALIZING, at=at):
+                return False
+        output, error = self._result_file(), self._result_file()
+        try:
+            entries = await self._entries(batch, shards, unfinished, ending)
+            while await asyncio.to_thread(self._write, entries, output, error):
+                pass
+            await asyncio.to_thread(_commit, output, error)
+        except BaseException:
+            await asyncio.to_thread(self._discard, output, error)
+            raise
+        # From here an exception may mean that the commit arrived although its answer did not, so
+        # the bytes stay: either a row names them now, or the janitor will find that none does.
+        now = int(self._clock.now())
+        ended = await self._ledger.batches.finish(
+            batch.id,
+            ending,
+            at=now,
+            output=self._file(batch, output, now, "output"),
+            error=self._file(batch, error, now, "error"),
+        )
+        if not ended:
+            await asyncio.to_thread(self._discard, output, error)
+            return False
+        _log.info("batch %s %s", batch.id, ending.value)
+        return True
+
+    def _ending(self, batch: Batch, *, unfinished: bool) -> BatchStatus | None:
+        match batch.status:
+            case BatchStatus.CANCELLING:
+                return BatchStatus.CANCELLED
+            case BatchStatus.IN_PROGRESS | BatchStatus.FINALIZING:
+                if not unfinished:
+                    return BatchStatus.COMPLETED
+                return BatchStatus.EXPIRED if self._clock.now() >= batch.deadline else None
+            case _:
+                return None
+
+    # ------------------------------------------------------------------ entries
+
+    async def _entries(
+        self, batch: Batch, shards: list[Shard], unfinished: set[int], ending: BatchStatus
+    ) -> Iterator[Entry]:
+        """Every line's entry in input order, those without a result included."""
+        text = LineText.CANCELLED if ending is BatchStatus.CANCELLED else LineText.EXPIRED
+        groups: dict[str, list[Shard]] = {}
+        for shard in shards:
+            groups.setdefault(shard.group, []).append(shard)
+        loop = asyncio.get_running_loop()
+
+        def of_group(members: list[Shard]) -> Iterator[Entry]:
+            for shard in members:
+                segments = asyncio.run_coroutine_threadsafe(
+                    self._ledger.shards.segments(batch.id, shard.number), loop
+                ).result()
+                results = merged(self._blobs, segments)
+                if shard.number in unfinished:
+                    yield from self._completed(batch, shard, results, text)
+                else:
+                    yield from results
+
+        streams = [of_group(members) for members in groups.values()]
+        return streams[0] if len(streams) == 1 else heapq.merge(*streams)
+
+    def _completed(
+        self, batch: Batch, shard: Shard, results: Iterator[Entry], text: LineText
+    ) -> Iterator[Entry]:
+        """The shard's results with an error entry in the place of every missing one."""
+        reader = LineReader(endpoint=batch.endpoint)
+        models = None if shard.models is None else frozenset(shard.models)
+        upcoming = next(results, None)
+        pieces = read_pieces(
+            self._blobs,
+            batch.input_blob or "",
+            start=shard.start,
+            end=shard.end,
+            first_line=shard.first_line,
+            max_line_bytes=self._max_line_bytes,
+        )
+        for piece in pieces:
+            for line, data in enumerate(piece.lines, piece.first_line):
+                if upcoming is not None and upcoming[0] == line:
+                    yield upcoming
+                    upcoming = next(results, None)
+                    continue
+                request = None if not data or data.isspace() else reader.read(data)
+                if request is None or (models is not None and request.model not in models):
+                    continue
+                result = self._records.withheld(line=line, custom_id=request.custom_id, text=text)
+                yield line, False, result.record
+
+    # ------------------------------------------------------------------ files
+
+    def _result_file(self) -> _ResultFile:
+        file_id = self._new_file_id()
+        return _ResultFile(id=file_id, blob=f"files/{file_id}", digest=hashlib.sha256())
+
+    def _write(self, entries: Iterator[Entry], output: _ResultFile, error: _ResultFile) -> bool:
+        """Write the next chunk of entries; `False` after the last. Blocks."""
+        lines: dict[bool, list[bytes]] = {True: [], False: []}
+        size = count = 0
+        more = False
+        for _, ok, record in entries:
+            lines[ok].append(record)
+            size += len(record)
+            count += 1
+            if size >= _CHUNK_BYTES or count >= _CHUNK_LINES:
+                more = True
+                break
+        for file, records in ((output, lines[True]), (error, lines[False])):
+            if not records:
+                continue
+            if file.writer is None:
+                file.writer = self._blobs.writer(file.blob)
+            data = b"\n".join(records) + b"\n"
+            file.writer.write(data)
+            file.digest.update(data)
+            file.bytes += len(data)
+        return more
+
+    def _file(self, batch: Batch, file: _ResultFile, now: int, kind: str) -> File | None:
+        if file.writer is None:
+            return None
+        return File(
+            id=file.id,
+            tenant=batch.tenant,
+            bytes=file.bytes,
+            created_at=now,
+            expires_at=now + (batch.output_expires_after or _OUTPUT_LIFETIME),
+            filename=f"{batch.id}_{kind}.jsonl",
+            purpose=Purpose.BATCH_OUTPUT,
+            blob=file.blob,
+            sha256=file.digest.hexdigest(),
+        )
+
+    def _discard(self, *files: _ResultFile) -> None:
+        for file in files:
+            if file.writer is not None:
+                file.writer.abort()
+                self._blobs.delete(file.blob)
+
+
+def _commit(*files: _ResultFile) -> None:
+    for file in files:
+        if file.writer is not None:
+            file.writer.commit()

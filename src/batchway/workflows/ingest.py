@@ -1,0 +1,121 @@
+"""Ingest: from `validating` to a planned, running batch, or to `failed` with every reason.
+
+Owns the moves out of `validating`. Re-entrant: a crash leaves nothing but a status that has not
+moved, and the pass starts over.
+"""
+
+import asyncio
+import logging
+from typing import Final
+
+from batchway.domain.batch import Batch, BatchError
+from batchway.domain.errors import BatchText
+from batchway.domain.file import Purpose
+from batchway.domain.routing import Resolution, RoutingTable
+from batchway.domain.shard import Shard
+from batchway.domain.status import BatchStatus
+from batchway.ports import Blobs, Clock, Ledger
+from batchway.workflows.scan import Scan, ScanLimits
+
+_log: Final = logging.getLogger(__name__)
+_GLANCE_SECONDS: Final = 1.0  # between looks at the status during a long pass
+
+
+class Ingest:
+    """Validates and plans one batch at a time."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        blobs: Blobs,
+        routing: RoutingTable,
+        limits: ScanLimits,
+        clock: Clock,
+    ) -> None:
+        self._ledger = ledger
+        self._blobs = blobs
+        self._routing = routing
+        self._limits = limits
+        self._clock = clock
+
+    async def run(self, batch: Batch) -> None:
+        """Move `batch` out of `validating`, unless somebody else does."""
+        errors = await self._misnamed(batch)
+        if errors:
+            await self._fail(batch, errors)
+            return
+        scan = Scan(
+            blobs=self._blobs,
+            key=batch.input_blob or "",
+            batch_id=batch.id,
+            endpoint=batch.endpoint,
+            limits=self._limits,
+            resolve=lambda model: self.resolve(batch, model),
+        )
+        try:
+            shards = await self._pass(batch, scan)
+        finally:
+            scan.close()
+        if shards is None:
+            return
+        if scan.errors:
+            await self._fail(batch, scan.errors)
+            return
+        model = next(iter(scan.models)) if len(scan.models) == 1 else None
+        at = int(self._clock.now())
+        if await self._ledger.batches.begin(batch.id, at=at, model=model, shards=shards):
+            _log.info("batch %s runs: %d lines, %d shards", batch.id, scan.requests, len(shards))
+
+    def resolve(self, batch: Batch, model: str) -> Resolution:
+        """Where lines of `batch` naming `model` go."""
+        return self._routing.resolve(
+            model, provider=batch.options.provider, allowed=batch.options.allowed_providers
+        )
+
+    async def _misnamed(self, batch: Batch) -> list[BatchError]:
+        """What is wrong with the file as such, before its first line."""
+        file = await self._ledger.files.get(batch.tenant, batch.input_file_id)
+        if batch.input_blob is None or (
+            file is None and await asyncio.to_thread(self._blobs.size, batch.input_blob) is None
+        ):
+            return [BatchText.UNKNOWN_FILE.error(file_id=batch.input_file_id, tenant=batch.tenant)]
+        if file is not None and file.purpose is not Purpose.BATCH:
+            return [BatchText.WRONG_PURPOSE.error(file_id=file.id, purpose=file.purpose.value)]
+        return []
+
+    async def _pass(self, batch: Batch, scan: Scan) -> list[Shard] | None:
+        """Read the file to its end; `None` when the batch was cancelled or expired meanwhile."""
+        pieces = scan.pieces()
+        looked = self._clock.monotonic()
+        while True:
+            piece = await asyncio.to_thread(next, pieces, None)
+            if piece is None:
+                break
+            await asyncio.to_thread(scan.take, piece)
+            if scan.full:
+                break
+            if self._clock.monotonic() - looked > _GLANCE_SECONDS:
+                looked = self._clock.monotonic()
+                if self._clock.now() >= batch.deadline:
+                    await self._expire(batch)
+                    return None
+                statuses = await self._ledger.batches.statuses([batch.id])
+                if statuses.get(batch.id) is not BatchStatus.VALIDATING:
+                    return None
+        return await asyncio.to_thread(scan.finish)
+
+    async def _fail(self, batch: Batch, errors: list[BatchError]) -> None:
+        _log.info("batch %s failed validation: %d errors", batch.id, len(errors))
+        await self._ledger.batches.move(
+            batch.id, BatchStatus.FAILED, at=int(self._clock.now()), errors=errors
+        )
+
+    async def _expire(self, batch: Batch) -> None:
+        await self._ledger.batches.move(
+            batch.id,
+            BatchStatus.EXPIRED,
+            at=int(self._clock.now()),
+            before=frozenset({BatchStatus.VALIDATING}),
+            errors=[BatchText.WINDOW_PASSED.error()],
+        )

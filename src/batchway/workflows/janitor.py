@@ -1,0 +1,116 @@
+"""The janitor: starts what nobody started and removes what nobody needs.
+
+Every few seconds: batches without a running story are started (a create whose wake-up was lost, a
+process that died). Every few minutes: expired files and uploads, leftovers of ended batches, blobs
+that no row names, bytes of abandoned writers, the engine's old rows. Each chore is idempotent, and
+one that fails is logged and tried again at its next turn without holding up the others.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from batchway.domain.errors import Unavailable
+from batchway.ports import Blobs, Clock, Engine, Ledger
+
+_log: Final = logging.getLogger(__name__)
+_LIMIT: Final = 500
+_ORPHAN_AGE: Final = 86_400.0  # a blob is committed moments before its row: a day is ample
+_ENGINE_AGE: Final = 7 * 86_400.0
+
+
+class Janitor:
+    """Runs chores for ever. Belongs to the engine's event loop."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        blobs: Blobs,
+        engine: Engine,
+        clock: Clock,
+        clean: Callable[[str], Awaitable[None]],
+        start_interval: float = 5.0,
+        chore_interval: float = 300.0,
+    ) -> None:
+        self._ledger = ledger
+        self._blobs = blobs
+        self._engine = engine
+        self._clock = clock
+        self._clean = clean
+        self._start_interval = start_interval
+        self._chore_interval = chore_interval
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look for batches to start now. From another thread: through `call_soon_threadsafe`."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Do chores until cancelled."""
+        next_chores = self._clock.monotonic()
+        while True:
+            await self._attempt("start batches", self.start_batches)
+            if self._clock.monotonic() >= next_chores:
+                await self.do_chores()
+                next_chores = self._clock.monotonic() + self._chore_interval
+            try:
+                async with asyncio.timeout(self._start_interval):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+            self._wake.clear()
+
+    async def start_batches(self) -> None:
+        """Start every unfinished batch whose story is not running here."""
+        running = await self._engine.running()
+        for batch_id in await self._ledger.batches.unfinished():
+            if batch_id not in running:
+                await self._engine.start(batch_id)
+
+    async def do_chores(self) -> None:
+        """Every slow chore once."""
+        await self._attempt("remove expired files", self._expire_files)
+        await self._attempt("expire uploads", self._expire_uploads)
+        await self._attempt("clean ended batches", self._clean_batches)
+        await self._attempt("remove orphaned bytes", self._remove_orphans)
+        await self._attempt("prune the engine", self._prune_engine)
+
+    async def _attempt(self, chore: str, do: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await do()
+        except Unavailable as error:
+            _log.warning("could not %s, will try again: %s", chore, error)
+        except Exception:
+            _log.exception("could not %s because of a defect, will try again", chore)
+
+    async def _expire_files(self) -> None:
+        for file in await self._ledger.files.expired(int(self._clock.now()), _LIMIT):
+            await self._ledger.files.remove(file.tenant, file.id)
+            if not await self._ledger.files.blob_in_use(file.blob):
+                await asyncio.to_thread(self._blobs.delete, file.blob)
+
+    async def _expire_uploads(self) -> None:
+        for upload in await self._ledger.uploads.overdue(int(self._clock.now()), _LIMIT):
+            if await self._ledger.uploads.close(upload.id, expired=True):
+                for part in await self._ledger.uploads.parts(upload.id):
+                    await asyncio.to_thread(self._blobs.delete, part.blob)
+                await self._ledger.uploads.forget_parts(upload.id)
+
+    async def _clean_batches(self) -> None:
+        for batch_id in await self._ledger.shards.leftovers():
+            await self._clean(batch_id)
+
+    async def _remove_orphans(self) -> None:
+        before = self._clock.now() - _ORPHAN_AGE
+        await asyncio.to_thread(self._blobs.sweep, before)
+        old = await asyncio.to_thread(
+            lambda: [key for key, written in self._blobs.keys("files/") if written < before]
+        )
+        for key in old:
+            if not await self._ledger.files.blob_in_use(key):
+                await asyncio.to_thread(self._blobs.delete, key)
+
+    async def _prune_engine(self) -> None:
+        await self._engine.prune(self._clock.now() - _ENGINE_AGE)

@@ -1,0 +1,112 @@
+"""Reading a JSONL blob as numbered lines, in pieces of bounded size.
+
+Owns line ends (LF, CRLF, a missing last newline), a UTF-8 byte order mark at the start, and lines
+that are too long to hold. Does not look inside a line.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from batchway.ports import BlobReader
+
+PIECE_BYTES: Final = 1 << 20
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(slots=True, kw_only=True)
+class Piece:
+    """Consecutive whole lines. Line `i` of `lines` is line `first_line + i` of the file.
+
+    `start` is the byte offset of the first line and `sizes` gives each line's bytes on file, its
+    newline included, so that `start + sum(sizes)` is where the next piece starts. A line over the
+    limit is an empty entry of `lines` whose true size is in `sizes` and whose index is in
+    `too_long`.
+    """
+
+    first_line: int
+    start: int
+    lines: list[bytes]
+    sizes: list[int]
+    too_long: set[int] = field(default_factory=set[int])
+
+
+def read_pieces(
+    blobs: BlobReader,
+    key: str,
+    *,
+    start: int = 0,
+    end: int | None = None,
+    first_line: int = 0,
+    max_line_bytes: int,
+    piece_bytes: int = PIECE_BYTES,
+) -> Iterator[Piece]:
+    """Lines of the byte range [`start`, `end`), which must begin at a line's start.
+
+    Blocks; call it in a thread. Holds at most one piece and one line of `max_line_bytes`.
+    """
+    offset = start  # of the next byte to read
+    piece_start = start
+    line_number = first_line
+    carry = bytearray()  # the beginning of a line whose end has not been read
+    skipped = 0  # bytes already dropped of a line that is too long
+    while end is None or offset < end:
+        want = piece_bytes if end is None else min(piece_bytes, end - offset)
+        data = blobs.read(key, offset, want)
+        offset += len(data)
+        last = len(data) < want or offset == end
+        cut = data.rfind(b"\n") + 1
+        if cut == 0 and not last:
+            carry += data
+            if len(carry) > max_line_bytes:
+                skipped += len(carry)
+                carry.clear()
+            continue
+        whole = data if last else data[:cut]
+        piece = _split(
+            head=bytes(carry),
+            skipped=skipped,
+            data=whole,
+            start=piece_start,
+            first_line=line_number,
+            max_line_bytes=max_line_bytes,
+        )
+        carry = bytearray() if last else bytearray(data[cut:])
+        skipped = 0
+        line_number += len(piece.lines)
+        piece_start += sum(piece.sizes)
+        if piece.lines:
+            yield piece
+        if last:
+            return
+
+
+def _split(
+    *, head: bytes, skipped: int, data: bytes, start: int, first_line: int, max_line_bytes: int
+) -> Piece:
+    """Cut `skipped` dropped bytes + `head` + `data` into lines; only the last may be unended."""
+    text = head + data if head else data
+    lines = text.split(b"\n")
+    sizes = [len(line) + 1 for line in lines]
+    ended = not lines[-1] and not (skipped and len(lines) == 1)
+    if ended:
+        lines.pop()
+        sizes.pop()
+    else:
+        sizes[-1] -= 1
+    too_long: set[int] = set()
+    if skipped:
+        sizes[0] += skipped
+        too_long.add(0)
+        lines[0] = b""
+    if max(sizes, default=0) > max_line_bytes:
+        for index, size in enumerate(sizes):
+            # The newline itself does not count.
+            if size - 1 > max_line_bytes and len(lines[index]) > max_line_bytes:
+                too_long.add(index)
+                lines[index] = b""
+    if b"\r" in text:
+        lines = [line[:-1] if line.endswith(b"\r") else line for line in lines]
+    if start == 0 and lines and lines[0].startswith(_BOM):
+        lines[0] = lines[0][len(_BOM) :]
+    return Piece(first_line=first_line, start=start, lines=lines, sizes=sizes, too_long=too_long)

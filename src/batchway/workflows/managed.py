@@ -1,0 +1,316 @@
+"""Managed execution of a batch: its lines as online requests, from byte range to segment.
+
+    shard --claim--> source --permit--> request --outcome--> record --> collector --> segment
+                       ^                   |
+                       +---- room, turn ---+      (back-pressure: memory stays bounded)
+
+One `ManagedRun` runs one batch on one process. It reads the shards in order and reads on as soon
+as a shard's lines have been handed out, so that the last slow line of one shard never idles the
+provider. Owns who gets read when; does not own limits (`dispatch.gate`), retries
+(`dispatch.sender`) or durability (`dispatch.collector`).
+
+A run ends for one of the reasons of `Ending`. However it ends, everything that was answered has
+been committed, and a later run does only the lines without a committed result.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+
+from batchway.dispatch.collector import Buffer, Collector
+from batchway.dispatch.limits import Party
+from batchway.dispatch.sender import Answered, Permit, Sender, Unanswered, Work
+from batchway.domain.batch import Batch
+from batchway.domain.errors import LineText
+from batchway.domain.routing import Destination, Resolution
+from batchway.domain.shard import Shard
+from batchway.domain.status import BatchStatus
+from batchway.ports import Blobs, Clock, Ledger, LineResult
+from batchway.workflows.envelope import LineReader, Request
+from batchway.workflows.lines import read_pieces
+from batchway.workflows.records import Records
+from batchway.workflows.segments import done_lines
+
+_log: Final = logging.getLogger(__name__)
+_PIECE_BYTES: Final = 256 << 10
+_GLANCE_SECONDS: Final = 1.0
+
+
+class Ending(StrEnum):
+    """Why a run ended."""
+
+    DONE = "done"  # every line has a committed result
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    LOST = "lost"  # another runner has taken a shard over, or the batch has moved on
+    STOPPED = "stopped"  # this process is shutting down
+
+
+class Outstanding:
+    """Bounds the lines of a batch that have been read and have no result yet.
+
+    Lines that wait for a retry hold no slot at a provider, so without this a provider that is
+    down would let the whole file pile up in memory.
+    """
+
+    def __init__(self, *, most_lines: int, most_bytes: int) -> None:
+        self._most_lines = most_lines
+        self._most_bytes = most_bytes
+        self._lines = 0
+        self._bytes = 0
+        self._room = asyncio.Event()
+        self._room.set()
+
+    @property
+    def full(self) -> bool:
+        """Whether reading must wait."""
+        return self._lines >= self._most_lines or self._bytes >= self._most_bytes
+
+    def add(self, size: int) -> None:
+        """A line was read."""
+        self._lines += 1
+        self._bytes += size
+        if self.full:
+            self._room.clear()
+
+    def remove(self, size: int) -> None:
+        """A line has its result."""
+        self._lines -= 1
+        self._bytes -= size
+        if not self.full:
+            self._room.set()
+
+    async def room(self) -> None:
+        """Wait until reading may go on."""
+        await self._room.wait()
+
+
+class ManagedRun:
+    """One batch, run by this process. Use once."""
+
+    def __init__(
+        self,
+        *,
+        batch: Batch,
+        ledger: Ledger,
+        blobs: Blobs,
+        sender: Sender,
+        collector: Collector,
+        records: Records,
+        clock: Clock,
+        resolve: Callable[[str], Resolution],
+        estimate: Callable[[bytes], int],
+        draw: Callable[[], float],
+        max_line_bytes: int,
+        most_lines: int,
+        most_bytes: int,
+        drain_timeout: float,
+    ) -> None:
+        self._batch = batch
+        self._ledger = ledger
+        self._blobs = blobs
+        self._sender = sender
+        self._collector = collector
+        self._records = records
+        self._clock = clock
+        self._resolve = resolve
+        self._estimate = estimate
+        self._draw = draw
+        self._max_line_bytes = max_line_bytes
+        self._drain_timeout = drain_timeout
+        self._reader = LineReader(endpoint=batch.endpoint)
+        self._party = Party(tenant=batch.tenant, batch_id=batch.id, deadline=float(batch.deadline))
+        self._outstanding = Outstanding(most_lines=most_lines, most_bytes=most_bytes)
+        self._resolutions: dict[str, Resolution] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._buffers: list[Buffer] = []
+        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._details: str | None = batch.status_details
+
+    def stop(self, ending: Ending) -> None:
+        """Ask the run to end early; the first reason given counts."""
+        if not self._ending.done():
+            self._ending.set_result(ending)
+
+    async def run(self) -> Ending:
+        """Run every open line; returns when all have committed results, or on `stop`."""
+        work = asyncio.create_task(self._run_everything())
+        watch = asyncio.create_task(self._watch())
+        try:
+            await asyncio.wait({work, watch, self._ending}, return_when=asyncio.FIRST_COMPLETED)
+            if watch.done() and not self._ending.done():
+                await watch  # it never ends by itself without a reason: this raises
+            if work.done():
+                await work
+            else:
+                await _end(work)
+                await self._drain()
+            kept = [await self._collector.drain(buffer) for buffer in self._buffers]
+            if not all(kept):
+                self.stop(Ending.LOST)
+            return self._ending.result() if self._ending.done() else Ending.DONE
+        finally:
+            await _end(work, watch, *self._tasks)
+            for buffer in self._buffers:
+                self._collector.drop(buffer)
+
+    async def _run_everything(self) -> None:
+        groups: dict[str, list[Shard]] = {}
+        for shard in await self._ledger.shards.open(self._batch.id):
+            groups.setdefault(shard.group, []).append(shard)
+        # One reader a destination: a provider that is down never stalls another.
+        await asyncio.gather(*(self._read_group(shards) for shards in groups.values()))
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _drain(self) -> None:
+        """Let requests in flight finish for a while: their answers are paid for."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._drain_timeout)
+        await _end(*self._tasks)
+
+    async def _watch(self) -> None:
+        """Once a second: has the batch been cancelled, has its window ended, what holds it up?"""
+        while True:
+            left = self._batch.deadline - self._clock.now()
+            if left <= 0:
+                self.stop(Ending.EXPIRED)
+                return
+            await self._clock.sleep(min(_GLANCE_SECONDS, left))
+            statuses = await self._ledger.batches.statuses([self._batch.id])
+            status = statuses.get(self._batch.id)
+            if status is BatchStatus.CANCELLING:
+                self.stop(Ending.CANCELLED)
+            elif status is not BatchStatus.IN_PROGRESS:
+                self.stop(Ending.LOST)
+            await self._describe()
+
+    async def _describe(self) -> None:
+        trouble = self._collector.trouble
+        details = (
+            f"Results cannot be stored at the moment: {trouble}"
+            if trouble
+            else self._sender.obstacles(self._batch.id)
+        )
+        if details != self._details:
+            await self._ledger.batches.describe(self._batch.id, details)
+            self._details = details
+
+    # ------------------------------------------------------------------ shards
+
+    async def _read_group(self, shards: list[Shard]) -> None:
+        """Read the shards of one destination in order, on to the next as soon as one is read."""
+        for shard in shards:
+            claim = await self._ledger.shards.claim(self._batch.id, shard.number)
+            segments = await self._ledger.shards.segments(self._batch.id, shard.number)
+            done = await asyncio.to_thread(done_lines, self._blobs, segments)
+            buffer = self._collector.open(claim)
+            self._buffers.append(buffer)
+            await self._read_shard(shard, done, buffer)
+
+    async def _read_shard(self, shard: Shard, done: set[int], buffer: Buffer) -> None:
+        """Hand out every line of the shard that has no result."""
+        models = None if shard.models is None else frozenset(shard.models)
+        pieces = read_pieces(
+            self._blobs,
+            self._batch.input_blob or "",
+            start=shard.start,
+            end=shard.end,
+            first_line=shard.first_line,
+            max_line_bytes=self._max_line_bytes,
+            piece_bytes=_PIECE_BYTES,
+        )
+        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            for line, data in enumerate(piece.lines, piece.first_line):
+                if line in done or not data or data.isspace():
+                    continue
+                request = self._reader.read(data)
+                if request is None:
+                    raise ValueError(f"line {line + 1} of a validated file cannot be read")
+                if models is None or request.model in models:
+                    await self._hand_out(line, request, buffer)
+            if buffer.lost:
+                self.stop(Ending.LOST)
+                return
+
+    # ------------------------------------------------------------------ lines
+
+    async def _hand_out(self, line: int, request: Request, buffer: Buffer) -> None:
+        """Wait for room and for the line's turn, then send it in a task of its own."""
+        work = self._work(line, request)
+        if work is None:
+            self._collector.add(buffer, self._unroutable(line, request))
+            return
+        if self._outstanding.full:
+            await self._outstanding.room()
+        if self._collector.full:
+            await self._collector.room()
+        permit = self._sender.try_admit(work)
+        if permit is None:
+            permit = await self._sender.admit(work)
+        self._outstanding.add(len(request.body))
+        task = asyncio.get_running_loop().create_task(self._run_line(work, permit, request, buffer))
+        self._tasks.add(task)
+        task.add_done_callback(self._line_ended)
+
+    def _line_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # A line's failures are outcomes; an exception is a defect and must end the run.
+            if not self._ending.done():
+                self._ending.set_exception(error)
+
+    def _work(self, line: int, request: Request) -> Work | None:
+        resolution = self._resolutions.get(request.model)
+        if resolution is None:
+            resolution = self._resolutions[request.model] = self._resolve(request.model)
+        if not isinstance(resolution, Destination):
+            return None
+        return Work(
+            line=line,
+            endpoint=self._batch.endpoint,
+            body=request.body,
+            model=request.model,
+            targets=resolution.order(self._draw()),
+            party=self._party,
+            cost=self._estimate(request.body),
+        )
+
+    def _unroutable(self, line: int, request: Request) -> LineResult:
+        code, message = LineText.UNROUTABLE.pair(model=request.model[:200])
+        return self._records.unanswered(
+            line=line, custom_id=request.custom_id, code=code, message=message
+        )
+
+    async def _run_line(self, work: Work, permit: Permit, request: Request, buffer: Buffer) -> None:
+        try:
+            outcome = await self._sender.run(work, permit)
+        finally:
+            self._outstanding.remove(len(request.body))
+        match outcome:
+            case Answered():
+                result = self._records.answered(
+                    line=work.line,
+                    custom_id=request.custom_id,
+                    status=outcome.status,
+                    request_id=outcome.request_id,
+                    body=outcome.body,
+                    usage=outcome.usage,
+                )
+            case Unanswered():
+                result = self._records.unanswered(
+                    line=work.line,
+                    custom_id=request.custom_id,
+                    code=outcome.code,
+                    message=outcome.message,
+                )
+        self._collector.add(buffer, result)
+
+
+async def _end(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,265 @@
+"""The one streaming pass over an input file: checks every line and plans shards.
+
+Owns what a good file is and how it is cut. Pure apart from the blob store and a temporary file
+for ids; knows nothing of the ledger. `batchway check` uses it as well as `ingest`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from batchway.domain.batch import BatchError
+from batchway.domain.errors import BatchText
+from batchway.domain.routing import Destination, Forbidden, Resolution, Unroutable
+from batchway.domain.shard import Mode, Shard
+from batchway.ports import BlobReader
+from batchway.workflows.custom_ids import CustomIds
+from batchway.workflows.envelope import LineReader
+from batchway.workflows.lines import Piece, read_pieces
+
+_MAX_MODELS: Final = 1_000
+_LOOK_UP_BYTES: Final = 256 << 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanLimits:
+    """Limits of an input file (sizes in bytes) and of a shard."""
+
+    max_lines: int = 10_000_000
+    max_line_bytes: int = 4 << 20
+    max_errors: int | None = 1_000
+    shard_lines_min: int = 1_000
+    shard_lines_max: int = 10_000
+    shard_bytes: int = 64 << 20
+
+
+@dataclass(slots=True, kw_only=True)
+class _Open:
+    """A shard being planned."""
+
+    start: int
+    first_line: int
+    end: int = 0
+    lines: int = 0
+    bytes: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Group:
+    mode: Mode
+    models: set[str]
+    open: _Open | None = None
+
+
+class Scan:
+    """One pass. Call `pieces` and pass each to `take`, then `finish`; all of them block.
+
+    `resolve` answers where a model's lines go. Errors are collected up to `max_errors`, or handed
+    to `report` one by one and not kept when that is given.
+    """
+
+    def __init__(
+        self,
+        *,
+        blobs: BlobReader,
+        key: str,
+        batch_id: str,
+        endpoint: str,
+        limits: ScanLimits,
+        resolve: Callable[[str], Resolution],
+        report: Callable[[BatchError], None] | None = None,
+    ) -> None:
+        self._blobs = blobs
+        self._key = key
+        self._batch_id = batch_id
+        self._limits = limits
+        self._resolve = resolve
+        self._report = report
+        self._reader = LineReader(endpoint=endpoint)
+        self._ids = CustomIds()
+        self._resolutions: dict[str, Resolution] = {}
+        self._groups: dict[str, _Group] = {}
+        self._shards: list[Shard] = []
+        self._offsets: list[tuple[int, int]] = []  # (first line, byte offset) of each piece
+        self.models: Counter[str] = Counter()
+        self.errors: list[BatchError] = []
+        self.problems = 0
+        self.requests = 0
+        self.full = False  # max_errors reached, or so many lines or models that going on is idle
+
+    def pieces(self) -> Iterator[Piece]:
+        """The file's pieces, in order."""
+        return read_pieces(self._blobs, self._key, max_line_bytes=self._limits.max_line_bytes)
+
+    def take(self, piece: Piece) -> None:
+        """Check and plan the lines of one piece."""
+        self._offsets.append((piece.first_line, piece.start))
+        offset = piece.start
+        whole = _is_utf8(piece.lines)
+        read = self._reader.read
+        add_id = self._ids.add
+        for index, (data, size) in enumerate(zip(piece.lines, piece.sizes, strict=True)):
+            line = piece.first_line + index
+            if index in piece.too_long:
+                limit = self._limits.max_line_bytes
+                self._fail(BatchText.LINE_TOO_LONG.error(line=line + 1, size=size, limit=limit))
+            elif data and not data.isspace():
+                request = read(data) if whole or _is_utf8([data]) else None
+                if request is None:
+                    for error in self._reader.diagnose(data, line + 1):
+                        self._fail(error)
+                else:
+                    add_id(request.custom_id, line)
+                    self._place(request.model, line, offset, size)
+            offset += size
+            if self.full:
+                return
+
+    def finish(self) -> list[Shard]:
+        """Look for duplicates, close the plan. Shards are only of use without `errors`."""
+        with self._ids:
+            if not self.full:
+                self._find_duplicates()
+        self.errors.sort(key=lambda error: error.line or 0)
+        if not self.requests and not self.problems:
+            self._fail(BatchText.EMPTY_FILE.error())
+        for name, group in self._groups.items():
+            self._close(name, group)
+        several = len(self._groups) > 1
+        self._shards.sort(key=lambda shard: (shard.first_line, shard.group))
+        return [
+            Shard(
+                batch_id=self._batch_id,
+                number=number,
+                group=shard.group,
+                mode=shard.mode,
+                start=shard.start,
+                end=shard.end,
+                first_line=shard.first_line,
+                lines=shard.lines,
+                models=tuple(sorted(self._groups[shard.group].models)) if several else None,
+            )
+            for number, shard in enumerate(self._shards)
+        ]
+
+    def close(self) -> None:
+        """Drop the temporary files of a scan that is not finished."""
+        self._ids.__exit__()
+
+    def _fail(self, error: BatchError) -> None:
+        self.problems += 1
+        if self._report is not None:
+            self._report(error)
+            return
+        self.errors.append(error)
+        most = self._limits.max_errors
+        self.full = self.full or (most is not None and len(self.errors) >= most)
+
+    def _place(self, model: str, line: int, offset: int, size: int) -> None:
+        resolution = self._resolutions.get(model)
+        if resolution is None:
+            resolution = self._resolutions[model] = self._resolve(model)
+            if len(self._resolutions) > _MAX_MODELS:
+                self._fail(BatchText.TOO_MANY_MODELS.error(line=line + 1, limit=_MAX_MODELS))
+                self.full = True
+                return
+        self.requests += 1
+        self.models[model] += 1
+        if self.requests > self._limits.max_lines:
+            self._fail(BatchText.TOO_MANY_LINES.error(limit=self._limits.max_lines))
+            self.full = True
+            return
+        match resolution:
+            case Destination():
+                self._plan(resolution, model, line, offset, size)
+            case Unroutable(advice=advice):
+                self._fail(
+                    BatchText.NO_ROUTE_TO_MODEL.error(
+                        line=line + 1, model=model[:200], advice=advice
+                    )
+                )
+            case Forbidden(provider=provider):
+                self._fail(
+                    BatchText.PROVIDER_FORBIDDEN.error(
+                        line=line + 1, model=model[:200], provider=provider
+                    )
+                )
+
+    def _plan(
+        self, destination: Destination, model: str, line: int, offset: int, size: int
+    ) -> None:
+        group = self._groups.get(destination.group)
+        if group is None:
+            group = self._groups[destination.group] = _Group(mode=destination.mode, models={model})
+        group.models.add(model)
+        shard = group.open
+        if shard is None:
+            shard = group.open = _Open(start=offset, first_line=line)
+        shard.lines += 1
+        shard.bytes += size
+        shard.end = offset + size
+        # Small shards first, so that a short batch spreads; larger ones later, so that a long
+        # batch does not need a row for every thousand lines.
+        most = min(
+            max(self.requests // 10, self._limits.shard_lines_min), self._limits.shard_lines_max
+        )
+        if shard.lines >= most or shard.bytes >= self._limits.shard_bytes:
+            self._close(destination.group, group)
+
+    def _close(self, name: str, group: _Group) -> None:
+        shard = group.open
+        if shard is None:
+            return
+        group.open = None
+        self._shards.append(
+            Shard(
+                batch_id=self._batch_id,
+                number=len(self._shards),
+                group=name,
+                mode=group.mode,
+                start=shard.start,
+                end=shard.end,
+                first_line=shard.first_line,
+                lines=shard.lines,
+            )
+        )
+
+    def _find_duplicates(self) -> None:
+        for first, later in self._ids.candidates():
+            custom_id = self._custom_id(later)
+            if custom_id == self._custom_id(first):
+                self._fail(
+                    BatchText.DUPLICATE_CUSTOM_ID.error(line=later + 1, custom_id=custom_id[:200])
+                )
+                if self.full:
+                    return
+
+    def _custom_id(self, line: int) -> str:
+        """The id on a line of the file, read again from the piece that holds it."""
+        low, high = 0, len(self._offsets)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._offsets[middle][0] <= line else (low, middle)
+        first_line, start = self._offsets[low]
+        for piece in read_pieces(
+            self._blobs,
+            self._key,
+            start=start,
+            first_line=first_line,
+            max_line_bytes=self._limits.max_line_bytes,
+            piece_bytes=_LOOK_UP_BYTES,
+        ):
+            if line < piece.first_line + len(piece.lines):
+                return self._reader.custom_id(piece.lines[line - piece.first_line])
+        raise LookupError(f"line {line} has gone from the input while it was read")
+
+
+def _is_utf8(lines: list[bytes]) -> bool:
+    try:
+        for line in lines:
+            if not line.isascii():
+                line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,150 @@
+"""The story of a batch in three re-entrant chapters, and what happens when one is interrupted.
+
+    ingest --> execute --> finalize
+                  ^           |
+                  +-- lines are open and have time --+
+
+Owns persistence in the human sense: a chapter that fails because storage does, or because of a
+defect of ours, is tried again with growing pauses until the batch's window ends, and the batch
+says why it waits. Does not own durability across processes (`ports.Engine`).
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from batchway.domain.batch import Batch
+from batchway.domain.errors import Unavailable
+from batchway.domain.status import TERMINAL, BatchStatus
+from batchway.ports import Blobs, Clock, Ledger
+from batchway.workflows.finalize import Finalize
+from batchway.workflows.ingest import Ingest
+from batchway.workflows.managed import Ending, ManagedRun
+
+_log: Final = logging.getLogger(__name__)
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 60.0
+_STANDBY_SECONDS: Final = 5.0  # between looks at a batch that another process runs
+_STANDBY_PATIENCE: Final = 60.0  # without progress before it is taken over
+
+
+class BatchStory:
+    """Implements `ports.Story` for managed batches."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        blobs: Blobs,
+        clock: Clock,
+        ingest: Ingest,
+        finalize: Finalize,
+        new_run: Callable[[Batch], ManagedRun],
+    ) -> None:
+        self._ledger = ledger
+        self._blobs = blobs
+        self._clock = clock
+        self._ingest = ingest
+        self._finalize = finalize
+        self._new_run = new_run
+        self._runs: dict[str, ManagedRun] = {}
+        self._stopping = False
+
+    async def ingest(self, batch_id: str) -> None:
+        """Leave `validating`."""
+        await self._persist(batch_id, self._ingest_once)
+
+    async def execute(self, batch_id: str) -> None:
+        """Give every line a committed result, unless the batch is cancelled or expires."""
+        await self._persist(batch_id, self._execute_once)
+
+    async def finalize(self, batch_id: str) -> None:
+        """Reach a terminal status and clean up."""
+        await self._persist(batch_id, self._finalize_once)
+
+    def stop(self) -> None:
+        """End the runs of this process: they drain, commit, and go on in its next life."""
+        self._stopping = True
+        for run in self._runs.values():
+            run.stop(Ending.STOPPED)
+
+    async def _ingest_once(self, batch: Batch) -> bool:
+        if batch.status is BatchStatus.VALIDATING:
+            await self._ingest.run(batch)
+        return True
+
+    async def _execute_once(self, batch: Batch) -> bool:
+        if batch.status is not BatchStatus.IN_PROGRESS:
+            return True
+        run = self._runs[batch.id] = self._new_run(batch)
+        try:
+            if self._stopping:
+                run.stop(Ending.STOPPED)
+            ending = await run.run()
+        finally:
+            del self._runs[batch.id]
+        match ending:
+            case Ending.DONE | Ending.CANCELLED | Ending.EXPIRED:
+                return True
+            case Ending.LOST:
+                await self._stand_by(batch)
+                return False
+            case Ending.STOPPED:
+                # Not an outcome of the batch: the engine must find the chapter unfinished.
+                raise asyncio.CancelledError
+
+    async def _finalize_once(self, batch: Batch) -> bool:
+        if batch.status not in TERMINAL and not await self._finalize.run(batch):
+            return await self._execute_once(batch) and False
+        await self.clean(batch.id)
+        return True
+
+    async def clean(self, batch_id: str) -> None:
+        """Remove plan and segments of a batch that has ended."""
+        await asyncio.to_thread(self._delete_segments, batch_id)
+        await self._ledger.shards.forget(batch_id)
+
+    def _delete_segments(self, batch_id: str) -> None:
+        for key, _ in list(self._blobs.keys(f"segments/{batch_id}/")):
+            self._blobs.delete(key)
+
+    async def _persist(self, batch_id: str, chapter: Callable[[Batch], Awaitable[bool]]) -> None:
+        """Run a chapter until it says that it is done."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                batch = await self._ledger.batches.load(batch_id)
+                if batch is None or await chapter(batch):
+                    return
+                pause = _FIRST_PAUSE
+                continue
+            except Unavailable as error:
+                _log.warning("batch %s waits for storage: %s", batch_id, error)
+                details = f"Waiting for storage: {error}"
+            except Exception:
+                # A defect of ours must not strand a batch that somebody pays for: it is logged
+                # whole, shown on the batch, and tried again while the window lasts.
+                _log.exception("batch %s met a defect and will be tried again", batch_id)
+                details = "An internal error interrupted this batch. It will be tried again."
+            await self._describe(batch_id, details)
+            await self._clock.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _describe(self, batch_id: str, details: str) -> None:
+        try:
+            await self._ledger.batches.describe(batch_id, details)
+        except Unavailable as error:
+            _log.info("batch %s cannot even say why it waits: %s", batch_id, error)
+
+    async def _stand_by(self, batch: Batch) -> None:
+        """Another process runs this batch: wait until it ends, or stops making progress."""
+        _log.info("batch %s is run by another process", batch.id)
+        seen, since = batch.counts, self._clock.monotonic()
+        while self._clock.monotonic() - since < _STANDBY_PATIENCE:
+            await self._clock.sleep(_STANDBY_SECONDS)
+            now = await self._ledger.batches.load(batch.id)
+            if now is None or now.status is not BatchStatus.IN_PROGRESS:
+                return
+            if now.counts != seen:
+                seen, since = now.counts, self._clock.monotonic()

