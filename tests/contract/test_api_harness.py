@@ -1,4 +1,4 @@
-"""A real Batchway API on a socket for the other `test_api_*` modules, and tests of its plain routes.
+"""A real Batchway API on a socket for the other `test_api_*` modules, and its plain routes.
 
 The server runs in a thread of its own with a real ledger and real blobs; only the clock can be
 set, and blobs can be made to fail.
@@ -130,7 +130,7 @@ def an_error(
     *,
     param: str | None = None,
     code: str | None = None,
-    type: str = "invalid_request_error",  # noqa: A002 - the wire's own name
+    type: str = "invalid_request_error",
 ) -> dict[str, object]:
     """An error's whole body."""
     return {"error": {"message": message, "type": type, "param": param, "code": code}}
@@ -253,7 +253,11 @@ def serving(
     async def serve() -> None:
         ledger = await SqlLedger.open(ledger_url)
         limit = limits or Limits()
-        clock, ids, blobs = TestClock(), Ids(random_bytes=urandom), SwitchableBlobs(LocalBlobs(root))
+        clock, ids, blobs = (
+            TestClock(),
+            Ids(random_bytes=urandom),
+            SwitchableBlobs(LocalBlobs(root)),
+        )
         files = FileService(ledger=ledger, blobs=blobs, clock=clock, ids=ids, limits=limit)
         woken: list[str] = []
         batches = BatchService(

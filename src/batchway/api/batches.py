@@ -38,14 +38,14 @@ class BatchRoutes:
         """Add the routes below a prefix."""
         add = partial(app.add_api_route, tags=_TAGS, include_in_schema=documented)
         add(
-            f"{prefix}/batches/{batch_id}",
+            prefix + "/batches/{batch_id}",
             self.retrieve,
             methods=["GET"],
             summary="Retrieve a batch",
             responses=doc.answers(BatchObject, 400, 404),
         )
         add(
-            f"{prefix}/batches",
+            prefix + "/batches",
             self.create,
             methods=["POST"],
             summary="Create a batch",
@@ -56,7 +56,7 @@ class BatchRoutes:
             },
         )
         add(
-            f"{prefix}/batches",
+            prefix + "/batches",
             self.list,
             methods=["GET"],
             summary="List batches, newest first",
@@ -73,7 +73,7 @@ class BatchRoutes:
             },
         )
         add(
-            f"{prefix}/batches/{batch_id}/cancel",
+            prefix + "/batches/{batch_id}/cancel",
             self.cancel,
             methods=["POST"],
             summary="Cancel a batch",

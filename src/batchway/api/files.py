@@ -54,7 +54,7 @@ class FileRoutes:
         """Add the routes below a prefix."""
         add = partial(app.add_api_route, tags=_TAGS, include_in_schema=documented)
         add(
-            f"{prefix}/files",
+            prefix + "/files",
             self.create,
             methods=["POST"],
             summary="Upload a file",
@@ -65,7 +65,7 @@ class FileRoutes:
             },
         )
         add(
-            f"{prefix}/files",
+            prefix + "/files",
             self.list,
             methods=["GET"],
             summary="List files",
@@ -73,21 +73,21 @@ class FileRoutes:
             openapi_extra={"parameters": _list_parameters()},
         )
         add(
-            f"{prefix}/files/{file_id}",
+            prefix + "/files/{file_id}",
             self.retrieve,
             methods=["GET"],
             summary="Retrieve a file's description",
             responses=doc.answers(FileObject, 400, 404),
         )
         add(
-            f"{prefix}/files/{file_id}",
+            prefix + "/files/{file_id}",
             self.delete,
             methods=["DELETE"],
             summary="Delete a file",
             responses=doc.answers(DeletedFile, 400, 404, 507),
         )
         add(
-            f"{prefix}/files/{file_id}/content",
+            prefix + "/files/{file_id}/content",
             self.content,
             methods=["GET"],
             summary="Download a file",
@@ -100,7 +100,7 @@ class FileRoutes:
             openapi_extra={"parameters": [doc.header("Range", "One range of bytes.")]},
         )
         add(
-            f"{prefix}/files/{file_id}/content",
+            prefix + "/files/{file_id}/content",
             self.content,
             methods=["HEAD"],
             include_in_schema=False,

@@ -41,7 +41,7 @@ class UploadRoutes:
         """Add the routes below a prefix."""
         add = partial(app.add_api_route, tags=_TAGS, include_in_schema=documented)
         add(
-            f"{prefix}/uploads",
+            prefix + "/uploads",
             self.create,
             methods=["POST"],
             summary="Announce a file in parts",
@@ -49,7 +49,7 @@ class UploadRoutes:
             openapi_extra={"requestBody": doc.json_body(CreateUploadRequest)},
         )
         add(
-            f"{prefix}/uploads/{upload_id}/parts",
+            prefix + "/uploads/{upload_id}/parts",
             self.add_part,
             methods=["POST"],
             summary="Send a part",
@@ -57,7 +57,7 @@ class UploadRoutes:
             openapi_extra={"requestBody": doc.form_body(_FORM, ("data",))},
         )
         add(
-            f"{prefix}/uploads/{upload_id}/complete",
+            prefix + "/uploads/{upload_id}/complete",
             self.complete,
             methods=["POST"],
             summary="Join the parts",
@@ -65,7 +65,7 @@ class UploadRoutes:
             openapi_extra={"requestBody": doc.json_body(CompleteUploadRequest)},
         )
         add(
-            f"{prefix}/uploads/{upload_id}/cancel",
+            prefix + "/uploads/{upload_id}/cancel",
             self.cancel,
             methods=["POST"],
             summary="Give an upload up",

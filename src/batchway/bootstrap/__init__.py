@@ -1,13 +1,13 @@
 """The composition root: the only place that names concrete classes and joins them.
 
-    parts   settings -> providers, limits, stories
-    work    the thread that runs batches
-    http    `serve`
-    files   `run` and `check`, without a server
+parts   settings -> providers, limits, stories
+work    the thread that runs batches
+http    `serve`
+files   `run` and `check`, without a server
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from batchway.bootstrap.parts import SystemClock, new_ids, prepare_database
@@ -50,7 +50,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
 
 
 @asynccontextmanager
-async def open_keys(settings: Settings) -> AsyncIterator[KeyService]:
+async def open_keys(settings: Settings) -> AsyncGenerator[KeyService]:
     """The stored API keys. Works beside a running server. Raises `Unavailable`."""
     await asyncio.to_thread(prepare_database, settings)
     ledger = await SqlLedger.open(settings.database_url)

@@ -109,7 +109,9 @@ async def run_file(
         try:
             batch_id = await _begin(ledger, blobs, request)
             batch = await _finish(settings, ledger, blobs, batch_id, progress)
-            return await asyncio.to_thread(_deliver, blobs, batch, request, await _files(ledger, batch))
+            return await asyncio.to_thread(
+                _deliver, blobs, batch, request, await _files(ledger, batch)
+            )
         finally:
             await ledger.close()
     finally:
@@ -155,9 +157,7 @@ async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest) -> s
         )
     )
     # The marker goes first: a batch without one would be forgotten, and paid for again.
-    run = _Run(
-        batch_id=batch_id, input_sha256=digest, endpoint=endpoint, provider=request.provider
-    )
+    run = _Run(batch_id=batch_id, input_sha256=digest, endpoint=endpoint, provider=request.provider)
     marker.write_bytes(msgspec.json.encode(run))
     await ledger.batches.add(
         Batch(

@@ -96,9 +96,7 @@ class Work:
             tidying = asyncio.create_task(janitor.run())
             stopping = asyncio.create_task(self._stopping.wait())
             self._ready.set()
-            await asyncio.wait(
-                {collecting, tidying, stopping}, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait({collecting, tidying, stopping}, return_when=asyncio.FIRST_COMPLETED)
             for service in (collecting, tidying):
                 if service.done():
                     await service  # neither ends by itself: this raises what killed it

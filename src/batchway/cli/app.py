@@ -7,6 +7,7 @@ import typer
 from batchway.cli import batches, keys, run, simulate
 from batchway.cli.console import say
 from batchway.cli.database import database
+from batchway.cli.demo import demo
 from batchway.cli.serve import serve
 
 # Plain help: framed boxes break sentences over lines, and importing what draws them takes longer
@@ -47,4 +48,5 @@ app.command()(batches.download)
 app.add_typer(keys.keys, name="keys")
 app.add_typer(database, name="db")
 app.command()(simulate.simulate)
+app.command()(demo)
 app.command()(version)

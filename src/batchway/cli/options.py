@@ -1,6 +1,5 @@
 """Flags that several commands share, and loading settings with them."""
 
-import asyncio
 import os
 import sys
 from collections.abc import Coroutine, Mapping
@@ -77,6 +76,8 @@ def settings_of(config: Path | None, flags: Mapping[str, object]) -> "Settings":
 
 def finish(work: Coroutine[Any, Any, T]) -> T:
     """Run asynchronous work to its end, on the fast loop where there is one."""
+    import asyncio  # noqa: PLC0415 - slow to import, see the package
+
     if sys.platform == "win32":
         return asyncio.run(work)
     import uvloop  # noqa: PLC0415 - slow to import, see the package

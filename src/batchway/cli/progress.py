@@ -139,7 +139,7 @@ def _drawn(label: str) -> Generator[Callable[[Snapshot], None]]:
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=30),
         TextColumn("{task.fields[amount]}", markup=False),
-        TextColumn("{task.fields[details]}", markup=False, style="dim"),
+        TextColumn("{task.fields[details]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=8) as bar:
         task = bar.add_task(f"{label}: starting", total=None, amount="", details="")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from batchway.cli.console import note
+from batchway.cli.console import say
 from batchway.cli.options import Config, DataDir, settings_of
 
 
@@ -23,4 +23,4 @@ def serve(
     settings = settings_of(config, {"server.host": host, "server.port": port, "data_dir": data_dir})
     from batchway import bootstrap  # noqa: PLC0415 - slow to import, see the package
 
-    bootstrap.serve(settings, announce=note)
+    bootstrap.serve(settings, announce=say)

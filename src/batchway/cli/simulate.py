@@ -39,7 +39,7 @@ def simulate(
     ] = None,
     latency: Annotated[
         str | None,
-        _dial("Seconds to work on a request, such as 0.2, uniform:0.1-0.5 or lognormal:0.2,0.5."),
+        _dial("Seconds to work on a request, such as 0.2, uniform:0.1,0.3 or lognormal:0.3,0.5."),
     ] = None,
     latency_per_token: Annotated[
         str | None, _dial("Further seconds for each output token.", _Seconds)

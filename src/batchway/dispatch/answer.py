@@ -35,7 +35,7 @@ class _OutputDetails(msgspec.Struct, gc=False):
 
 
 class _Usage(msgspec.Struct, gc=False):
-    """Chat completions, completions and embeddings say `prompt_tokens`; responses `input_tokens`."""
+    """Responses say `input_tokens`; every other endpoint says `prompt_tokens`."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -219,4 +219,3 @@ def _is_utf8(body: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-

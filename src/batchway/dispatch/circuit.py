@@ -34,7 +34,15 @@ _LINE_MAY_BE_THE_CAUSE: Final = frozenset(
 class Circuit:
     """The circuit of one gate."""
 
-    __slots__ = ("_failures", "_pause", "_trips_after", "down_since", "fault", "probe_at", "probing")
+    __slots__ = (
+        "_failures",
+        "_pause",
+        "_trips_after",
+        "down_since",
+        "fault",
+        "probe_at",
+        "probing",
+    )
 
     def __init__(self, *, trips_after: int) -> None:
         self._trips_after = trips_after

@@ -123,7 +123,8 @@ class Collector:
         return not buffer.lost
 
     def drop(self, buffer: Buffer) -> None:
-        """Forget a claim and whatever of it is not committed."""
+        """Forget a claim and whatever of it is not committed, or comes later."""
+        buffer.lost = True  # else a late result would take room for ever
         self._release(buffer)
         self._buffers.pop(_key(buffer.claim), None)
 

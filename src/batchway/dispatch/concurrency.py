@@ -22,6 +22,7 @@ Owns the number. Does not own who gets a slot (`fairness`) or rates (`bucket`). 
 counts rounds, so that a slow and a fast provider are treated alike.
 """
 
+import math
 from enum import Enum
 from typing import Final, Protocol, assert_never
 
@@ -45,10 +46,12 @@ _QUICK: Final = 8
 _STEADY: Final = 64
 _CAREFUL: Final = 128
 
-_FIRST_HOLD: Final = 8
-_LONGEST_HOLD: Final = 128
+_FIRST_HOLD: Final = 4
+_LONGEST_HOLD: Final = 32
 _WORSE: Final = 1.5  # latency against the baseline of a hold that means the provider got slower
 _FORGET: Final = 0.02  # of that baseline a round
+_CONFIDENCE: Final = 1.5  # standard errors
+_INSTANT: Final = 1e-9
 _TOLERATED: Final = 0.02  # refusals of a cohort that a healthy provider may have
 
 
@@ -91,14 +94,20 @@ class _State(Enum):
 
 
 class _Level:
-    """A limit that was tried, and the latency seen there."""
+    """A limit that was tried, the latency seen there, and how far (relatively) that may be off."""
 
-    __slots__ = ("latency", "limit", "per_token")
+    __slots__ = ("doubt", "latency", "limit", "per_token")
 
-    def __init__(self, limit: int, latency: float, *, per_token: bool) -> None:
+    def __init__(self, limit: int, latency: float, doubt: float, *, per_token: bool) -> None:
         self.limit = limit
         self.latency = latency
+        self.doubt = doubt
         self.per_token = per_token
+
+    @property
+    def goodput(self) -> float:
+        """Tokens or answers a second."""
+        return self.limit / self.latency
 
 
 class Auto:
@@ -107,10 +116,12 @@ class Auto:
     __slots__ = (
         "_answers",
         "_baseline",
+        "_cross",
         "_factor",
         "_hold",
         "_hold_for",
         "_latency",
+        "_latency_squares",
         "_most",
         "_needed",
         "_paid",
@@ -119,6 +130,7 @@ class Auto:
         "_refused_cohort",
         "_state",
         "_strayed",
+        "_token_squares",
         "_tokens",
         "_used",
         "cohort",
@@ -147,7 +159,10 @@ class Auto:
             return  # sent at another limit: it says nothing about this one
         self._answers += 1
         self._latency += latency
+        self._latency_squares += latency * latency
         self._tokens += tokens
+        self._token_squares += tokens * tokens
+        self._cross += latency * tokens
         self._used += full
         if self._answers >= self._needed:
             self._judge()
@@ -173,7 +188,10 @@ class Auto:
         self._answers = 0
         self._used = 0
         self._tokens = 0
+        self._token_squares = 0
         self._latency = 0.0
+        self._latency_squares = 0.0
+        self._cross = 0.0
         self._needed = max(needed, self.limit)
 
     def _move(self, limit: int, needed: int) -> None:
@@ -187,9 +205,7 @@ class Auto:
             return
         # What the tolerance of refusals is counted against: one round of answers.
         self._refusals = 0
-        per_token = self._tokens >= self._answers
-        amount = self._tokens if per_token else self._answers
-        seen = _Level(self.limit, self._latency / amount, per_token=per_token)
+        seen = self._seen()
         match self._state:
             case _State.GROW | _State.PROBE:
                 self._judge_growth(seen)
@@ -199,6 +215,19 @@ class Auto:
                 self._judge_hold(seen)
             case _:
                 assert_never(self._state)
+
+    def _seen(self) -> _Level:
+        """This round in brief: latency is a ratio of sums, its doubt the ratio's standard error."""
+        per_token = self._tokens >= self._answers
+        if per_token:
+            latency = self._latency / self._tokens
+            cross, squares = self._cross, self._token_squares
+        else:
+            latency = self._latency / self._answers
+            cross, squares = self._latency, self._answers
+        residue = self._latency_squares - 2 * latency * cross + latency * latency * squares
+        doubt = math.sqrt(max(residue, 0.0)) / max(self._latency, _INSTANT)
+        return _Level(self.limit, max(latency, _INSTANT), doubt, per_token=per_token)
 
     def _judge_growth(self, seen: _Level) -> None:
         before = self._reference
@@ -210,37 +239,51 @@ class Auto:
             # Creeping: steps too small to be told from noise are judged once they add up.
             self._grow()
             return
-        pays = _payback(before, seen)
-        if pays < _PAYS_IN_FULL and self._answers < _STEADY:
-            self._needed = max(_STEADY, self.limit)  # look again before believing it
-            return
-        if pays < _PAYS_AT_ALL:
+        pays, at_best = _payback(before, seen)
+        if pays >= _PAYS_IN_FULL:
+            self._reference = seen
+            self._quicken()
+            self._grow()
+        elif at_best >= _PAYS_IN_FULL and self.limit < self._most:
+            # Too noisy to tell. Going on is the better look: with the same reference the
+            # difference grows with every step.
+            self._grow()
+        elif self._answers < _STEADY:
+            self._needed = max(_STEADY, self.limit)
+        elif pays < _PAYS_AT_ALL:
             self._undo(before, seen)
-            return
+        else:
+            self._slow_down(before, seen)
+
+    def _quicken(self) -> None:
         if self._state is _State.PROBE:
             self._state = _State.GROW
             self._hold_for = _FIRST_HOLD
-        self._reference = seen
-        if pays >= _PAYS_IN_FULL:
-            self._paid += 1
-            if self._factor == _STEP and self._paid >= 2:
-                self._factor = _DOUBLE
-            self._grow()
-            return
+        self._paid += 1
+        if self._factor == _STEP and self._paid >= 2:
+            self._factor = _DOUBLE
+        elif self._factor == _CREEP and self._paid >= 3:
+            self._factor = _STEP  # far above where it was refused: that has passed
+
+    def _slow_down(self, before: _Level, seen: _Level) -> None:
         self._paid = 0
-        if self._factor != _DOUBLE:
+        if self._state is _State.PROBE:
+            self._state = _State.GROW
+            self._hold_for = _FIRST_HOLD
+        if self._factor == _DOUBLE:
+            # The knee lies between the two: go to where latency would be that of before.
+            self._factor = _STEP
+            self._reference = None
+            self._move(_without_queue(before, seen), _STEADY)
+        else:
+            self._reference = seen
             self._grow()
-            return
-        # The knee lies between the two: go to where latency would be that of before.
-        self._factor = _STEP
-        self._reference = None
-        self._move(_without_queue(before, seen), _STEADY)
 
     def _grow(self) -> None:
         if self.limit >= self._most:
             self._rest()
             return
-        needed = _QUICK if self._factor == _DOUBLE else _STEADY
+        needed = _STEADY if self._factor == _STEP else _QUICK
         self._move(max(self.limit + 1, int(self.limit * self._factor)), needed)
 
     def _undo(self, before: _Level, seen: _Level) -> None:
@@ -257,7 +300,7 @@ class Auto:
         before = self._reference
         if before is None or before.per_token != seen.per_token:
             self._reference = seen
-        elif _goodput(seen) >= (1 - _TRIM_LOSS) * _goodput(before):
+        elif seen.goodput >= (1 - _TRIM_LOSS) * before.goodput:
             self._reference = seen  # as much came through with less: the rest was a queue
         else:
             self._move(before.limit, _STEADY)
@@ -288,9 +331,7 @@ class Auto:
             self._strayed += 1
             if self._strayed >= 2:
                 # The provider got slower (others use it too): the old latency shows how far.
-                self._move(
-                    max(int(self.limit * 0.5), _without_queue(base, seen)), _STEADY
-                )
+                self._move(max(int(self.limit * 0.5), _without_queue(base, seen)), _STEADY)
                 self._rest()
                 return
         else:
@@ -306,19 +347,20 @@ class Auto:
             self._new_round(_STEADY)
 
 
-def _goodput(level: _Level) -> float:
-    return level.limit / max(level.latency, 1e-9)
+def _payback(before: _Level, seen: _Level) -> tuple[float, float]:
+    """What share of the added concurrency came back as goodput, and what it may be at best.
 
-
-def _payback(before: _Level, seen: _Level) -> float:
-    """What share of the added concurrency came back as goodput: 1 all of it, 0 nothing."""
+    1 is all of it, 0 is nothing: the rest went into a queue.
+    """
     grown = seen.limit / before.limit - 1
     if grown <= 0:
-        return 1.0
-    return (_goodput(seen) / max(_goodput(before), 1e-9) - 1) / grown
+        return 1.0, 1.0
+    gained = seen.goodput / before.goodput
+    noise = 1 + _CONFIDENCE * math.hypot(before.doubt, seen.doubt)
+    return (gained - 1) / grown, (gained * noise - 1) / grown
 
 
 def _without_queue(before: _Level, seen: _Level) -> int:
     """The concurrency that carries today's goodput at the latency of before."""
-    return max(before.limit if seen.limit > before.limit else 1,
-               round(seen.limit * before.latency / max(seen.latency, 1e-9)))
+    least = before.limit if seen.limit > before.limit else 1
+    return max(least, round(seen.limit * before.latency / seen.latency))

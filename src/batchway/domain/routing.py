@@ -99,7 +99,7 @@ class RoutingTable:
         if provider is not None:
             if provider not in self._providers:
                 return self._unroutable()
-            upstream = model.removeprefix(provider + "/")
+            upstream = model.removeprefix(provider + "/") or model
             return self._single(provider, upstream, allowed)
         route = self._routes.get(model)
         if route is not None:

@@ -56,7 +56,7 @@ class UploadService:
         fields.require("bytes", "filename", "mime_type", "purpose")
         size = fields.integer("bytes", lowest=1, highest=self._limits.upload_bytes)
         filename = clean_filename(fields.string("filename", longest=4_096))
-        mime_type = fields.string("mime_type", longest=255)
+        mime_type = _read_mime_type(fields)
         purpose = upload_purpose(fields.string("purpose"))
         expiry = fields.maybe_expiry("expires_after")
         if purpose is Purpose.BATCH:
@@ -251,6 +251,17 @@ class UploadService:
             await self._ledger.uploads.forget_parts(upload_id)
         except Unavailable:
             _log.warning("parts not removed, left to the sweep: %s", upload_id)
+
+
+def _read_mime_type(fields: Parameters) -> str:
+    text = fields.string("mime_type", longest=255)
+    if not (text.isascii() and text.isprintable()):  # a database may not take anything else
+        raise ApiError(
+            ApiText.INVALID_PARAMETER,
+            param="mime_type",
+            reason="expected printable ASCII characters.",
+        )
+    return text
 
 
 def _not_pending(upload: Upload) -> ApiError:

@@ -151,7 +151,8 @@ def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
         mark = error.problem_mark or error.context_mark
         where = "" if mark is None else f", line {mark.line + 1}, column {mark.column + 1}"
         reason = (error.problem or error.context or "it cannot be read").rstrip(".")
-        raise SettingsError([f"{name}{where}: not valid YAML: {reason}."]) from error
+        # Without its cause, whose text quotes the lines around: one may hold a secret.
+        raise SettingsError([f"{name}{where}: not valid YAML: {reason}."]) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else "it cannot be read"
         raise SettingsError([f"{name}: not valid YAML: {reason}."]) from error

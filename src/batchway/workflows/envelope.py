@@ -5,6 +5,7 @@ decode that takes about a microsecond and is enough for a good line, and a diagn
 every mistake of a bad one. Does not know routes, duplicates or other lines.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -23,6 +24,10 @@ REQUIRED: Final[Mapping[str, str | None]] = {
     "/v1/responses": None,
 }
 _DEFAULT_MODEL: Final[Mapping[str, str]] = {"/v1/moderations": "omni-moderation-latest"}
+_MAX_DEPTH: Final = 256
+_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
+_NO_BRACKET: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_NONE: Final = msgspec.Raw(b"null")
 
 
 class Line(msgspec.Struct, gc=False):
@@ -60,6 +65,7 @@ class LineReader:
         self._default_model = _DEFAULT_MODEL.get(endpoint)
         self._line = msgspec.json.Decoder(Line)
         self._body = msgspec.json.Decoder(_Body)
+        self._fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
     def read(self, data: bytes) -> Request | None:
         """The request of a good line, `None` for a bad one (ask `diagnose` why).
@@ -92,55 +98,67 @@ class LineReader:
         return self._line.decode(data).custom_id
 
     def diagnose(self, data: bytes, number: int) -> list[BatchError]:
-        """Every mistake of a line that `read` refused; `number` is its 1-based line number."""
+        """Every mistake of a line that `read` or the depth refused; never empty.
+
+        `number` is the 1-based line number. Only what is checked is decoded: a number that is too
+        large for this machine, somewhere else in the line, is the provider's to judge.
+        """
         try:
             data.decode()
-        except UnicodeDecodeError:
-            return [BatchText.NOT_UTF8.error(line=number)]
-        try:
-            value = msgspec.json.decode(data)
+            fields = self._fields.decode(data)
+            body = fields.get("body", _NONE)
+            content = self._fields.decode(body) if _is_object(body) else None
         except RecursionError:
             return [BatchText.NESTED_TOO_DEEP.error(line=number)]
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return [BatchText.INVALID_JSON_LINE.error(line=number)]
-        if not isinstance(value, dict):
+        except msgspec.ValidationError:
             return [BatchText.NOT_AN_OBJECT.error(line=number)]
-        fields: dict[str, object] = value
-        return [*self._envelope(fields, number), *self._content(fields.get("body"), number)]
+        except UnicodeDecodeError:
+            return [BatchText.NOT_UTF8.error(line=number)]
+        except msgspec.DecodeError:
+            return [BatchText.INVALID_JSON_LINE.error(line=number)]
+        if nests_too_deep(data):
+            return [BatchText.NESTED_TOO_DEEP.error(line=number)]
+        errors = self._envelope(fields, number)
+        if content is not None:
+            errors += self._content(content, number)
+        # A refused line without a mistake would vanish from the batch. One way to get here: a
+        # name given twice, of which `read` refuses the first value and this looks at the last.
+        return errors or [BatchText.INVALID_JSON_LINE.error(line=number)]
 
-    def _envelope(self, fields: dict[str, object], number: int) -> list[BatchError]:
+    def _envelope(self, fields: dict[str, msgspec.Raw], number: int) -> list[BatchError]:
         errors: list[BatchError] = []
-        for name, kind in (("custom_id", str), ("method", str), ("url", str), ("body", dict)):
-            given = fields.get(name)
-            if name not in fields:
+        for name in ("custom_id", "method", "url", "body"):
+            raw = fields.get(name)
+            if raw is None:
                 errors.append(BatchText.MISSING_PARAMETER.error(line=number, name=name, param=name))
-            elif not isinstance(given, kind):
-                expected = "a string" if kind is str else "an object"
+            elif name == "body":
+                if not _is_object(raw):
+                    errors.append(
+                        BatchText.WRONG_TYPE.error(line=number, param=name, expected="an object")
+                    )
+            elif (given := _text(raw)) is None:
                 errors.append(
-                    BatchText.WRONG_TYPE.error(line=number, param=name, expected=expected)
+                    BatchText.WRONG_TYPE.error(line=number, param=name, expected="a string")
                 )
             elif name == "custom_id" and not given:
                 errors.append(BatchText.EMPTY_CUSTOM_ID.error(line=number))
             elif name == "method" and given != "POST":
-                errors.append(BatchText.WRONG_METHOD.error(line=number, method=str(given)[:32]))
+                errors.append(BatchText.WRONG_METHOD.error(line=number, method=given[:32]))
             elif name == "url" and given not in self._urls:
                 errors.append(BatchText.WRONG_URL.error(line=number))
         return errors
 
-    def _content(self, body: object, number: int) -> list[BatchError]:
-        if not isinstance(body, dict):
-            return []
-        fields: dict[str, object] = body
+    def _content(self, fields: dict[str, msgspec.Raw], number: int) -> list[BatchError]:
         errors: list[BatchError] = []
-        model = fields.get("model")
-        if "model" not in fields or model == "":
-            if self._default_model is None or model == "":
-                errors.append(
-                    BatchText.MISSING_PARAMETER.error(line=number, name="model", param="body.model")
-                )
-        elif not isinstance(model, str):
+        raw = fields.get("model")
+        model = self._default_model or "" if raw is None else _text(raw)
+        if model is None:
             errors.append(
                 BatchText.WRONG_TYPE.error(line=number, param="body.model", expected="a string")
+            )
+        elif not model:
+            errors.append(
+                BatchText.MISSING_PARAMETER.error(line=number, name="model", param="body.model")
             )
         if self._required and self._required not in fields:
             errors.append(
@@ -148,11 +166,37 @@ class LineReader:
                     line=number, name=self._required, param=f"body.{self._required}"
                 )
             )
-        stream = fields.get("stream")
-        if stream is True:
+        stream = bytes(fields.get("stream", _NONE))
+        if stream == b"true":
             errors.append(BatchText.STREAMING.error(line=number))
-        elif stream not in (None, False):
+        elif stream not in (b"null", b"false"):
             errors.append(
                 BatchText.WRONG_TYPE.error(line=number, param="body.stream", expected="a boolean")
             )
         return errors
+
+
+def nests_too_deep(data: bytes) -> bool:
+    """Whether valid JSON nests deeper than a reader may be asked to follow.
+
+    Decoders stop at what is left of the interpreter's stack, which differs between the thread that
+    validates a line and the loop that runs it: without a limit of our own far below, a line could
+    pass here and be unreadable there.
+    """
+    if data.count(b"[") + data.count(b"{") <= _MAX_DEPTH:
+        return False
+    depth = 0
+    for bracket in _STRING.sub(b"", data).translate(None, _NO_BRACKET):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > _MAX_DEPTH:
+            return True
+    return False
+
+
+def _is_object(raw: msgspec.Raw) -> bool:
+    return bytes(raw).startswith(b"{")
+
+
+def _text(raw: msgspec.Raw) -> str | None:
+    """The value of a JSON string, `None` for any other value."""
+    return msgspec.json.decode(raw, type=str) if bytes(raw).startswith(b'"') else None

@@ -45,7 +45,7 @@ class _ResultFile:
     blob: str
     writer: BlobWriter | None = None
     bytes: int = 0
-    digest: "hashlib._Hash"
+    digest: "hashlib._Hash"  # pyright: ignore[reportPrivateUsage] - hashlib has no public name
 
 
 class Finalize:
@@ -83,6 +83,10 @@ class Finalize:
             at = int(self._clock.now())
             if not await self._ledger.batches.move(batch.id, BatchStatus.FINALIZING, at=at):
                 return False
+        for number in unfinished:
+            # Whoever still runs the shard (a process that was paused) must not commit results
+            # behind our back: they would be counted and delivered nowhere.
+            await self._ledger.shards.claim(batch.id, number)
         output, error = self._result_file(), self._result_file()
         try:
             entries = await self._entries(batch, shards, unfinished, ending)
@@ -181,12 +185,11 @@ class Finalize:
     def _write(self, entries: Iterator[Entry], output: _ResultFile, error: _ResultFile) -> bool:
         """Write the next chunk of entries; `False` after the last. Blocks."""
         lines: dict[bool, list[bytes]] = {True: [], False: []}
-        size = count = 0
+        size = 0
         more = False
-        for _, ok, record in entries:
+        for count, (_, ok, record) in enumerate(entries, 1):
             lines[ok].append(record)
             size += len(record)
-            count += 1
             if size >= _CHUNK_BYTES or count >= _CHUNK_LINES:
                 more = True
                 break

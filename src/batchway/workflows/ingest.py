@@ -75,11 +75,13 @@ class Ingest:
 
     async def _misnamed(self, batch: Batch) -> list[BatchError]:
         """What is wrong with the file as such, before its first line."""
-        file = await self._ledger.files.get(batch.tenant, batch.input_file_id)
-        if batch.input_blob is None or (
-            file is None and await asyncio.to_thread(self._blobs.size, batch.input_blob) is None
+        # The bytes count, not the row: a file that was deleted since the creation still runs.
+        if (
+            batch.input_blob is None
+            or await asyncio.to_thread(self._blobs.size, batch.input_blob) is None
         ):
             return [BatchText.UNKNOWN_FILE.error(file_id=batch.input_file_id, tenant=batch.tenant)]
+        file = await self._ledger.files.get(batch.tenant, batch.input_file_id)
         if file is not None and file.purpose is not Purpose.BATCH:
             return [BatchText.WRONG_PURPOSE.error(file_id=file.id, purpose=file.purpose.value)]
         return []

@@ -3,21 +3,24 @@
 Every few seconds: batches without a running story are started (a create whose wake-up was lost, a
 process that died). Every few minutes: expired files and uploads, leftovers of ended batches, blobs
 that no row names, bytes of abandoned writers, the engine's old rows. Each chore is idempotent, and
-one that fails is logged and tried again at its next turn without holding up the others.
+one that fails is logged and tried again at its next turn without holding up the others. Starting
+batches never waits for the slow chores, which may walk through a million files.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 from batchway.domain.errors import Unavailable
+from batchway.domain.status import TERMINAL
 from batchway.ports import Blobs, Clock, Engine, Ledger
 
 _log: Final = logging.getLogger(__name__)
 _LIMIT: Final = 500
 _ORPHAN_AGE: Final = 86_400.0  # a blob is committed moments before its row: a day is ample
 _ENGINE_AGE: Final = 7 * 86_400.0
+_ENDED: Final = frozenset({*TERMINAL, None})  # `None`: a batch that the ledger does not know
 
 
 class Janitor:
@@ -49,12 +52,18 @@ class Janitor:
 
     async def run(self) -> None:
         """Do chores until cancelled."""
-        next_chores = self._clock.monotonic()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._start_for_ever())
+            group.create_task(self._tidy_for_ever())
+
+    async def _tidy_for_ever(self) -> None:
+        while True:
+            await self.do_chores()
+            await self._clock.sleep(self._chore_interval)
+
+    async def _start_for_ever(self) -> None:
         while True:
             await self._attempt("start batches", self.start_batches)
-            if self._clock.monotonic() >= next_chores:
-                await self.do_chores()
-                next_chores = self._clock.monotonic() + self._chore_interval
             try:
                 async with asyncio.timeout(self._start_interval):
                     await self._wake.wait()
@@ -82,7 +91,7 @@ class Janitor:
             await do()
         except Unavailable as error:
             _log.warning("could not %s, will try again: %s", chore, error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a defect in one chore must not end all of them
             _log.exception("could not %s because of a defect, will try again", chore)
 
     async def _expire_files(self) -> None:
@@ -105,12 +114,33 @@ class Janitor:
     async def _remove_orphans(self) -> None:
         before = self._clock.now() - _ORPHAN_AGE
         await asyncio.to_thread(self._blobs.sweep, before)
-        old = await asyncio.to_thread(
-            lambda: [key for key, written in self._blobs.keys("files/") if written < before]
-        )
-        for key in old:
+        for key in await asyncio.to_thread(self._old, "files/", before):
             if not await self._ledger.files.blob_in_use(key):
                 await asyncio.to_thread(self._blobs.delete, key)
+        parts = _by_owner(await asyncio.to_thread(self._old, "uploads/", before))
+        for upload_id, keys in parts.items():
+            named = {part.blob for part in await self._ledger.uploads.parts(upload_id)}
+            await asyncio.to_thread(self._delete, [key for key in keys if key not in named])
+        segments = _by_owner(await asyncio.to_thread(self._old, "segments/", before))
+        statuses = await self._ledger.batches.statuses(list(segments))
+        for batch_id, keys in segments.items():
+            if statuses.get(batch_id) in _ENDED:
+                await asyncio.to_thread(self._delete, keys)
+
+    def _old(self, prefix: str, before: float) -> list[str]:
+        return [key for key, written in self._blobs.keys(prefix) if written < before]
+
+    def _delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self._blobs.delete(key)
 
     async def _prune_engine(self) -> None:
         await self._engine.prune(self._clock.now() - _ENGINE_AGE)
+
+
+def _by_owner(keys: Iterable[str]) -> dict[str, list[str]]:
+    """Keys such as `segments/<batch id>/<name>` by the id in them."""
+    owners: dict[str, list[str]] = {}
+    for key in keys:
+        owners.setdefault(key.split("/")[1], []).append(key)
+    return owners

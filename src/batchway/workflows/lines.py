@@ -20,15 +20,14 @@ class Piece:
 
     `start` is the byte offset of the first line and `sizes` gives each line's bytes on file, its
     newline included, so that `start + sum(sizes)` is where the next piece starts. A line over the
-    limit is an empty entry of `lines` whose true size is in `sizes` and whose index is in
-    `too_long`.
+    limit is an empty entry of `lines`; `too_long` has its length, without line end, by index.
     """
 
     first_line: int
     start: int
     lines: list[bytes]
     sizes: list[int]
-    too_long: set[int] = field(default_factory=set[int])
+    too_long: dict[int, int] = field(default_factory=dict[int, int])
 
 
 def read_pieces(
@@ -43,7 +42,8 @@ def read_pieces(
 ) -> Iterator[Piece]:
     """Lines of the byte range [`start`, `end`), which must begin at a line's start.
 
-    Blocks; call it in a thread. Holds at most one piece and one line of `max_line_bytes`.
+    `max_line_bytes` counts a line without its end. Blocks; call it in a thread. Holds at most one
+    piece and one line of `max_line_bytes`.
     """
     offset = start  # of the next byte to read
     piece_start = start
@@ -58,9 +58,10 @@ def read_pieces(
         cut = data.rfind(b"\n") + 1
         if cut == 0 and not last:
             carry += data
-            if len(carry) > max_line_bytes:
-                skipped += len(carry)
-                carry.clear()
+            # The last byte may be the CR of the line's end: it neither counts yet nor is dropped.
+            if len(carry) > max_line_bytes + 1:
+                skipped += len(carry) - 1
+                del carry[:-1]
             continue
         whole = data if last else data[:cut]
         piece = _split(
@@ -88,25 +89,23 @@ def _split(
     text = head + data if head else data
     lines = text.split(b"\n")
     sizes = [len(line) + 1 for line in lines]
-    ended = not lines[-1] and not (skipped and len(lines) == 1)
-    if ended:
+    if lines[-1]:
+        sizes[-1] -= 1  # the last line has no newline
+    else:
         lines.pop()
         sizes.pop()
-    else:
-        sizes[-1] -= 1
-    too_long: set[int] = set()
-    if skipped:
-        sizes[0] += skipped
-        too_long.add(0)
-        lines[0] = b""
-    if max(sizes, default=0) > max_line_bytes:
-        for index, size in enumerate(sizes):
-            # The newline itself does not count.
-            if size - 1 > max_line_bytes and len(lines[index]) > max_line_bytes:
-                too_long.add(index)
-                lines[index] = b""
     if b"\r" in text:
         lines = [line[:-1] if line.endswith(b"\r") else line for line in lines]
+    too_long: dict[int, int] = {}
+    if skipped:
+        sizes[0] += skipped
+        too_long[0] = skipped + len(lines[0])
+        lines[0] = b""
+    if max(sizes, default=0) > max_line_bytes:
+        for index, line in enumerate(lines):
+            if len(line) > max_line_bytes:
+                too_long[index] = len(line)
+                lines[index] = b""
     if start == 0 and lines and lines[0].startswith(_BOM):
         lines[0] = lines[0][len(_BOM) :]
     return Piece(first_line=first_line, start=start, lines=lines, sizes=sizes, too_long=too_long)

@@ -15,7 +15,7 @@ from batchway.domain.routing import Destination, Forbidden, Resolution, Unroutab
 from batchway.domain.shard import Mode, Shard
 from batchway.ports import BlobReader
 from batchway.workflows.custom_ids import CustomIds
-from batchway.workflows.envelope import LineReader
+from batchway.workflows.envelope import LineReader, nests_too_deep
 from batchway.workflows.lines import Piece, read_pieces
 
 _MAX_MODELS: Final = 1_000
@@ -102,11 +102,11 @@ class Scan:
         for index, (data, size) in enumerate(zip(piece.lines, piece.sizes, strict=True)):
             line = piece.first_line + index
             if index in piece.too_long:
-                limit = self._limits.max_line_bytes
-                self._fail(BatchText.LINE_TOO_LONG.error(line=line + 1, size=size, limit=limit))
+                length, limit = piece.too_long[index], self._limits.max_line_bytes
+                self._fail(BatchText.LINE_TOO_LONG.error(line=line + 1, size=length, limit=limit))
             elif data and not data.isspace():
                 request = read(data) if whole or _is_utf8([data]) else None
-                if request is None:
+                if request is None or nests_too_deep(data):
                     for error in self._reader.diagnose(data, line + 1):
                         self._fail(error)
                 else:
@@ -148,6 +148,8 @@ class Scan:
         self._ids.__exit__()
 
     def _fail(self, error: BatchError) -> None:
+        if self.full:
+            return  # the last line's further mistakes
         self.problems += 1
         if self._report is not None:
             self._report(error)
@@ -226,14 +228,14 @@ class Scan:
         )
 
     def _find_duplicates(self) -> None:
-        for first, later in self._ids.candidates():
-            custom_id = self._custom_id(later)
-            if custom_id == self._custom_id(first):
-                self._fail(
-                    BatchText.DUPLICATE_CUSTOM_ID.error(line=later + 1, custom_id=custom_id[:200])
-                )
-                if self.full:
-                    return
+        for line in self._ids.duplicates(self._same_id):
+            custom_id = self._custom_id(line)[:200]
+            self._fail(BatchText.DUPLICATE_CUSTOM_ID.error(line=line + 1, custom_id=custom_id))
+            if self.full:
+                return
+
+    def _same_id(self, first: int, second: int) -> bool:
+        return self._custom_id(first) == self._custom_id(second)
 
     def _custom_id(self, line: int) -> str:
         """The id on a line of the file, read again from the piece that holds it."""

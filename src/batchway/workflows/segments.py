@@ -43,18 +43,20 @@ def encode(results: Sequence[LineResult]) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """What a segment holds: for entry `i` its line, whether it succeeded, and where it lies."""
+    """What a segment holds: for entry `i` its line, whether it succeeded, and where it lies.
 
-    lines: array[int]
+    Quoted annotations: before Python 3.12 `array` takes no subscript.
+    """
+
+    lines: "array[int]"
     ok: bytes
-    sizes: array[int]
+    sizes: "array[int]"
     data_start: int
 
 
 def read_index(blobs: Blobs, segment: Segment) -> Index:
-    """The index of a committed segment. Blocks."""
-    head = blobs.read(segment.blob, 0, _HEAD_BYTES + segment.lines * _ENTRY_BYTES)
-    return _parse(head, segment)
+    """The index of a committed segment. Blocks. Raises `SegmentDamagedError`."""
+    return _parse(_read(blobs, segment, 0, _HEAD_BYTES + segment.lines * _ENTRY_BYTES), segment)
 
 
 def done_lines(blobs: Blobs, segments: Sequence[Segment]) -> set[int]:
@@ -69,7 +71,7 @@ def merged(blobs: Blobs, segments: Sequence[Segment]) -> Iterator[tuple[int, boo
     """(line, ok, record) of one shard's segments in input order. Blocks.
 
     Results of ordinary size are read whole; larger ones record by record, so that the memory in
-    use stays the same however long the answers are.
+    use stays the same however long the answers are. Raises `SegmentDamagedError`.
     """
     indexes = [read_index(blobs, segment) for segment in segments]
     entries: list[tuple[int, int, int, int, bool]] = []
@@ -80,20 +82,28 @@ def merged(blobs: Blobs, segments: Sequence[Segment]) -> Iterator[tuple[int, boo
             offset += size
     entries.sort()
     if sum(segment.bytes for segment in segments) <= _WHOLE_BYTES:
-        whole = [blobs.read(segment.blob, 0, segment.bytes) for segment in segments]
+        whole = [_read(blobs, segment, 0, segment.bytes) for segment in segments]
         for line, source, offset, size, ok in entries:
             yield line, ok, whole[source][offset : offset + size]
         return
     for line, source, offset, size, ok in entries:
-        yield line, ok, blobs.read(segments[source].blob, offset, size)
+        yield line, ok, _read(blobs, segments[source], offset, size)
+
+
+def _read(blobs: Blobs, segment: Segment, start: int, length: int) -> bytes:
+    try:
+        data = blobs.read(segment.blob, start, length)
+    except KeyError as error:
+        raise SegmentDamagedError(f"segment {segment.blob} is gone") from error
+    if len(data) < length:
+        raise SegmentDamagedError(f"segment {segment.blob} is cut short")
+    return data
 
 
 def _parse(head: bytes, segment: Segment) -> Index:
     count = segment.lines
     if head[:4] != _MAGIC or _unpacked("I", head[4:8]) != array("I", [count]):
         raise SegmentDamagedError(f"segment {segment.blob} does not begin as it was written")
-    if len(head) < _HEAD_BYTES + count * _ENTRY_BYTES:
-        raise SegmentDamagedError(f"segment {segment.blob} is cut short")
     at = _HEAD_BYTES
     lines = _unpacked("Q", head[at : at + 8 * count])
     at += 8 * count
@@ -113,7 +123,7 @@ def _packed(code: str, values: list[int]) -> bytes:
     return packed.tobytes()
 
 
-def _unpacked(code: str, data: bytes) -> array[int]:
+def _unpacked(code: str, data: bytes) -> "array[int]":
     values = array(code)
     values.frombytes(data)
     if sys.byteorder == "big":

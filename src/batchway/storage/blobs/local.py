@@ -104,10 +104,8 @@ class LocalBlobs:
 
         `prefix` is the beginning of the key, not necessarily whole words.
         """
-        folder, _, _ = prefix.rpartition("/")
-        if folder:
-            self._path(folder)  # refuses what is not a key
-        start = self._root / folder if folder else self._root
+        folder, slash, _ = prefix.rpartition("/")
+        start = self._path(folder) if slash else self._root
         for path, changed in self._walk(start):
             key = path.relative_to(self._root).as_posix()
             if key.startswith(prefix):
@@ -161,7 +159,9 @@ class LocalBlobWriter:
         self._tmp = tmp
         self._path = path
         try:
-            self._file = tmp.open("xb", buffering=_BUFFER)
+            # For this user only: prompts are in there.
+            descriptor = os.open(tmp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            self._file = os.fdopen(descriptor, "wb", buffering=_BUFFER)
         except OSError as error:
             raise _unavailable("written", root, error) from error
         self._ended = False
@@ -206,8 +206,8 @@ class LocalBlobWriter:
 
     def _rename(self) -> None:
         for attempt in range(_VANISHES):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._tmp.replace(self._path)
             except FileNotFoundError:
                 # A deletion took the directory, empty for the moment, just before our rename.

@@ -2,38 +2,31 @@
 
 Owns two pools: readers, whose statements stand alone (autocommit, so a read costs no BEGIN and no
 ROLLBACK), and writers, whose statements are one transaction. Translates every driver error.
-Does not know any table.
-
-SQLite: WAL lets readers go on beside the one writer. The writing pool holds a single connection,
-so that writers of this loop queue fairly here; other loops and processes wait in SQLite's busy
-handler. Writers say BEGIN IMMEDIATE: a transaction that reads first and upgrades later fails with
-SQLITE_BUSY at once, whatever the busy timeout.
+Does not know any table, nor how connections are made (`engines`).
 """
 
-import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Connection, Delete, Executable, Insert, Select, Update, event
+from sqlalchemy import Delete, Executable, Insert, Select, Update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.schema import Table
 
 from batchway.storage.ledger.address import Address
+from batchway.storage.ledger.engines import (
+    SQLITE_READERS,
+    postgres_reader,
+    postgres_writer,
+    sqlite_reader,
+    sqlite_writer,
+)
 from batchway.storage.ledger.failures import CAUGHT, translate
+from batchway.storage.ledger.readers import LoopReader, Reader, Row, ThreadReader
 
-_BUSY_SECONDS: Final = 30
-_POSTGRES_CONNECT: Final = {
-    "connect_timeout": 10,
-    # Notice a database host that vanished without a word: TCP alone would wait for hours.
-    "keepalives_idle": 30,
-    "tcp_user_timeout": 30_000,
-}
-
-Row = Any  # a row's columns are those of its statement, which no static type follows
 Statement = Select[Any] | Insert | Update | Delete
 
 
@@ -43,10 +36,13 @@ class Database:
     def __init__(self, *, address: Address) -> None:
         self.label = address.label
         self._sqlite = address.sqlite
+        self._reader: Reader
         if address.sqlite:
-            self._reader, self._writer = _sqlite_engines(address)
+            self._reader = ThreadReader(engine=sqlite_reader(address), threads=SQLITE_READERS)
+            self._writer = sqlite_writer(address)
         else:
-            self._reader, self._writer = _postgres_engines(address)
+            self._reader = LoopReader(engine=postgres_reader(address))
+            self._writer = postgres_writer(address)
 
     async def rows(
         self, statement: Executable, parameters: dict[str, Any] | None = None
@@ -58,11 +54,11 @@ class Database:
         """
         try:
             try:
-                return await self._read(statement, parameters)
+                return await self._reader.read(statement, parameters)
             except DBAPIError as error:
                 if not error.connection_invalidated:
                     raise
-                return await self._read(statement, parameters)
+                return await self._reader.read(statement, parameters)
         except CAUGHT as error:
             raise translate(error, self.label) from error
 
@@ -97,83 +93,5 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._reader.dispose()
+        await self._reader.close()
         await self._writer.dispose()
-
-    async def _read(
-        self, statement: Executable, parameters: dict[str, Any] | None
-    ) -> Sequence[Row]:
-        async with self._reader.connect() as connection:
-            return (await connection.execute(statement, parameters)).all()
-
-
-def _options() -> dict[str, Any]:
-    return {
-        # Values hold what clients sent; errors and their tracebacks must not.
-        "hide_parameters": True,
-        "json_serializer": json.JSONEncoder(separators=(",", ":")).encode,
-        "pool_use_lifo": True,
-        "pool_timeout": _BUSY_SECONDS,
-    }
-
-
-def _sqlite_engines(address: Address) -> tuple[AsyncEngine, AsyncEngine]:
-    connect = {"timeout": _BUSY_SECONDS, "isolation_level": None, "cached_statements": 256}
-    reader = create_async_engine(
-        address.asynchronous,
-        connect_args=connect,
-        isolation_level="AUTOCOMMIT",
-        skip_autocommit_rollback=True,
-        pool_reset_on_return=None,
-        pool_size=4,
-        max_overflow=0,
-        **_options(),
-    )
-    writer = create_async_engine(
-        address.asynchronous,
-        connect_args=connect,
-        pool_size=1,
-        max_overflow=0,
-        **_options(),
-    )
-    event.listen(reader.sync_engine, "connect", _sqlite_connected)
-    event.listen(writer.sync_engine, "connect", _sqlite_connected)
-    event.listen(writer.sync_engine, "begin", _begin_immediate)
-    return reader, writer
-
-
-def _postgres_engines(address: Address) -> tuple[AsyncEngine, AsyncEngine]:
-    connect = {k: v for k, v in _POSTGRES_CONNECT.items() if k not in address.url.query}
-    reader = create_async_engine(
-        address.asynchronous,
-        connect_args=connect,
-        isolation_level="AUTOCOMMIT",
-        skip_autocommit_rollback=True,
-        pool_reset_on_return=None,
-        pool_size=5,
-        max_overflow=5,
-        **_options(),
-    )
-    writer = create_async_engine(
-        address.asynchronous,
-        connect_args=connect,
-        # Compare-and-swap relies on it: under a stricter level, which a server may default to,
-        # the loser of a race would fail instead of seeing the winner's row.
-        isolation_level="READ COMMITTED",
-        pool_size=5,
-        max_overflow=5,
-        **_options(),
-    )
-    return reader, writer
-
-
-def _sqlite_connected(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    # FULL: a commit that was answered survives power loss, which WAL's default does not promise.
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

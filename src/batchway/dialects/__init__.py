@@ -1,0 +1,1 @@
+"""Wire formats: pure functions between OpenAI's format and a provider's."""

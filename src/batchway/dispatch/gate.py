@@ -1,0 +1,402 @@
+"""The gate of one upstream model: what every line passes before it is sent.
+
+    try_enter / enter --> [fair queue] --slot, rate, no cool-down, circuit closed--> Permit
+                              ^                                                        |
+                              +---- freed slot, timer, good news <---- leave / succeeded / failed
+
+Combines concurrency (`concurrency`), rates (`bucket`), the cool-down that an upstream asks for,
+the circuit (`circuit`) and the order of those who wait (`fairness`). One timer, on the injected
+clock, wakes the gate when time alone will let somebody through. A freed slot goes to the next in
+the same instant.
+
+Owns slots: each permit is given back exactly once, and one that is dropped without being used
+(its task was cancelled before it began) gives itself back. Does not own retries (`sender`).
+Belongs to one event loop.
+"""
+
+import asyncio
+import math
+from typing import Final, cast
+
+from batchway.dispatch.bucket import MOST_HOLD, Bucket, parse_count, parse_duration
+from batchway.dispatch.circuit import Circuit
+from batchway.dispatch.concurrency import Auto, Control, Fixed
+from batchway.dispatch.fairness import FairQueue, Share, Waiter
+from batchway.dispatch.limits import Limits, Party
+from batchway.dispatch.retry import Fault
+from batchway.ports import Answer, Clock
+
+# Waking up for every single token of a fast bucket would cost more than the wait.
+_SHORTEST_WAIT: Final = 0.002
+
+# A line with another target does not sit out a cool-down that is longer than this.
+LONG_COOL_DOWN: Final = 60.0
+
+# Answers between two looks at `x-ratelimit-*` headers while they are far from zero.
+_LOOK_EVERY: Final = 16
+
+_REFUSALS: Final = frozenset(
+    {Fault.THROTTLED, Fault.UNAVAILABLE, Fault.TIMEOUT, Fault.INTERRUPTED, Fault.UNREACHABLE}
+)
+
+
+class Permit:
+    """The right to send one line now. `started` is when its request was sent."""
+
+    __slots__ = ("cohort", "cost", "gate", "held", "index", "number", "probe", "share", "started")
+
+    def __init__(self, gate: "Gate", share: Share, cost: float, cohort: int, number: int) -> None:
+        self.gate = gate
+        self.share = share
+        self.cost = cost
+        self.cohort = cohort
+        self.number = number
+        self.index = 0
+        self.started = 0.0
+        self.probe = False
+        self.held = True
+
+    def __del__(self) -> None:
+        if self.held:
+            self.gate.lost(self.share, probe=self.probe)
+
+
+class Gate:
+    """One (provider, upstream model)."""
+
+    __slots__ = (
+        "_batches",
+        "_circuit",
+        "_clock",
+        "_control",
+        "_full_at",
+        "_grants",
+        "_guarded",
+        "_look_in",
+        "_loop",
+        "_per_request",
+        "_per_token",
+        "_queue",
+        "_quiet_until",
+        "_requests",
+        "_scarce_rate",
+        "_timer",
+        "_timer_due",
+        "_tokens",
+        "in_flight",
+        "limits",
+        "model",
+        "provider",
+        "urls",
+    )
+
+    def __init__(self, *, provider: str, model: str, limits: Limits, clock: Clock) -> None:
+        now = clock.monotonic()
+        self.provider = provider
+        self.model = model
+        self.limits = limits
+        self.in_flight = 0
+        self.urls: dict[str, str] = {}  # by endpoint
+        self._loop = asyncio.get_running_loop()
+        self._clock = clock
+        fixed = limits.concurrency
+        self._control: Control = (
+            Auto(most=limits.max_concurrency) if fixed is None else Fixed(fixed)
+        )
+        rpm, tpm = limits.requests_per_minute, limits.tokens_per_minute
+        self._requests = None if rpm is None else Bucket(per_minute=rpm, now=now)
+        self._tokens = None if tpm is None else Bucket(per_minute=tpm, now=now)
+        # A tenant is charged in minutes of whichever rate a line takes more of.
+        self._per_request = 1.0 if rpm is None and tpm is None else 1.0 / (rpm or math.inf)
+        self._per_token = 1.0 / (tpm or math.inf)
+        # Also a line that is alone must see its target declared down before its attempts end.
+        self._circuit = Circuit(trips_after=max(3, min(10, limits.max_attempts - 2)))
+        self._queue = FairQueue()
+        self._grants = 0
+        self._full_at = 0  # the latest grant that left no slot free
+        self._quiet_until = -math.inf
+        self._guarded = rpm is not None or tpm is not None
+        self._scarce_rate = False
+        self._look_in = 0
+        self._batches: dict[str, int] = {}
+        self._timer: asyncio.Task[None] | None = None
+        self._timer_due = math.inf
+
+    # ------------------------------------------------------------------ in
+
+    def try_enter(self, party: Party, cost: float) -> Permit | None:
+        """A permit, if there is one to have at once and nobody waits for it."""
+        if self._queue.waiting or self.in_flight >= self._control.limit:
+            return None
+        if self._guarded and self._wait(cost, self._clock.monotonic()) > 0:
+            return None
+        return self._grant(self._queue.share(party.tenant), cost)
+
+    async def enter(
+        self, party: Party, cost: float, *, retry: bool, may_leave: bool
+    ) -> Permit | None:
+        """Wait for a turn. `None` only if `may_leave`, when the gate shuts: try another one."""
+        permit = self.try_enter(party, cost)
+        if permit is not None:
+            return permit
+        turn: asyncio.Future[object] = self._loop.create_future()
+        waiter = Waiter(
+            turn=turn,
+            share=self._queue.share(party.tenant),
+            party=party,
+            cost=cost,
+            retry=retry,
+            may_leave=may_leave,
+        )
+        self._queue.push(waiter)
+        self.concerns(party.batch_id, 1)
+        try:
+            self._pump()  # it may be this line's turn, and if not somebody must set the timer
+            return cast("Permit | None", await turn)
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                granted = cast("Permit | None", turn.result())
+                if granted is not None:
+                    self.leave(granted)
+            self._queue.remove(waiter)
+            # Whoever stood behind a line that wanted much may be content with what there is.
+            self._pump()
+            raise
+        finally:
+            self.concerns(party.batch_id, -1)
+
+    def shut(self, now: float) -> float | None:
+        """When the gate may open again if it is down or told to be quiet for long, else `None`."""
+        wait = self._circuit.wait(now)
+        if wait > 0:
+            return now if math.isinf(wait) else now + wait  # a probe may end any moment
+        quiet = self._quiet_until - now
+        return self._quiet_until if quiet > LONG_COOL_DOWN else None
+
+    # ------------------------------------------------------------------ out
+
+    def leave(self, permit: Permit) -> None:
+        """Give the permit back without news: the line was cancelled. Harmless a second time."""
+        if permit.held:
+            if permit.probe:
+                self._circuit.dropped(probe=True)
+            self._give_back(permit)
+
+    def succeeded(self, permit: Permit, *, output_tokens: int, all_tokens: int) -> None:
+        """A result came: learn from it and give the permit back."""
+        control = self._control
+        control.answered(
+            cohort=permit.cohort,
+            latency=self._clock.monotonic() - permit.started,
+            tokens=output_tokens,
+            # Not "is it full now": answers often come in a burst, and freed slots are taken again
+            # only after it.
+            full=self._full_at >= permit.number,
+        )
+        self._circuit.alive()
+        tokens = self._tokens
+        if tokens is not None and all_tokens:
+            wrong = permit.cost - all_tokens
+            tokens.correct(wrong)
+            self._queue.correct(permit.share, -wrong * self._per_token)
+        self._give_back(permit)
+
+    def failed(
+        self, permit: Permit, fault: Fault, *, first: bool, cools_down: float | None
+    ) -> None:
+        """No result came: learn from it and give the permit back.
+
+        `first` is whether it is the line's first failure here.
+        """
+        now = self._clock.monotonic()
+        if fault in {Fault.REJECTED, Fault.DENIED, Fault.TOO_LARGE}:
+            self._circuit.alive()
+        elif self._circuit.failed(fault, first=first, probe=permit.probe, now=now):
+            self._guarded = True
+            self._send_away()
+        if fault in _REFUSALS:
+            self._control.refused(cohort=permit.cohort, explicit=fault is Fault.THROTTLED)
+        if cools_down is not None:
+            self.quiet(cools_down, now)
+        self._give_back(permit)
+
+    def quiet(self, seconds: float, now: float) -> None:
+        """Let nobody through for so long; a longer silence that was asked for before stays."""
+        if now + seconds > self._quiet_until:
+            self._quiet_until = now + seconds
+            self._guarded = True
+            if seconds > LONG_COOL_DOWN:
+                self._send_away()
+
+    def lost(self, share: Share, *, probe: bool) -> None:
+        """A permit was dropped unused. Any thread may call: garbage is collected on any."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._recover, share, probe)
+
+    def hear(self, answer: Answer) -> None:
+        """Look at `x-ratelimit-*`, more often the less is left."""
+        if self._look_in > 0:
+            self._look_in -= 1
+            return
+        now = self._clock.monotonic()
+        low = self._hear(answer, "requests", self._requests, now)
+        low |= self._hear(answer, "tokens", self._tokens, now)
+        self._look_in = 0 if low else _LOOK_EVERY - 1
+
+    # ------------------------------------------------------------------ what is going on
+
+    def concerns(self, batch_id: str, change: int) -> None:
+        """Lines of a batch that started, or stopped, being held up by this gate."""
+        lines = self._batches.get(batch_id, 0) + change
+        if lines:
+            self._batches[batch_id] = lines
+        else:
+            self._batches.pop(batch_id, None)
+
+    def holds_up(self, batch_id: str) -> bool:
+        """Whether lines of that batch wait for this gate."""
+        return batch_id in self._batches
+
+    @property
+    def limit(self) -> int:
+        """How many lines may be in flight at present."""
+        return self._control.limit
+
+    @property
+    def waiting(self) -> int:
+        """How many lines wait."""
+        return self._queue.waiting
+
+    @property
+    def down_for(self) -> float | None:
+        """Seconds since the target went down, `None` while it is up."""
+        since = self._circuit.down_since
+        return None if since is None else self._clock.monotonic() - since
+
+    @property
+    def down_by(self) -> Fault | None:
+        """The latest fault of a target that is down."""
+        return self._circuit.fault
+
+    @property
+    def quiet_for(self) -> float:
+        """Seconds for which the upstream wants to be left alone."""
+        return max(0.0, self._quiet_until - self._clock.monotonic())
+
+    @property
+    def short_of_rate(self) -> bool:
+        """Whether those who wait do so for a rate limit."""
+        return self._scarce_rate and self._queue.waiting > 0
+
+    # ------------------------------------------------------------------ inside
+
+    def _grant(self, share: Share, cost: float) -> Permit:
+        self.in_flight += 1
+        share.in_flight += 1
+        control = self._control
+        self._grants += 1
+        if self.in_flight >= control.limit:
+            self._full_at = self._grants
+        permit = Permit(self, share, cost, control.cohort, self._grants)
+        self._queue.charge(share, max(self._per_request, cost * self._per_token))
+        if self._guarded:
+            now = self._clock.monotonic()
+            permit.probe = self._circuit.sent()
+            if self._requests is not None:
+                self._requests.take(1.0, now)
+            if self._tokens is not None:
+                self._tokens.take(cost, now)
+        return permit
+
+    def _give_back(self, permit: Permit) -> None:
+        permit.held = False
+        self.in_flight -= 1
+        permit.share.in_flight -= 1
+        if self._queue.waiting:
+            self._pump()
+
+    def _recover(self, share: Share, probe: bool) -> None:
+        self.in_flight -= 1
+        share.in_flight -= 1
+        if probe:
+            self._circuit.dropped(probe=True)
+        self._pump()
+
+    def _wait(self, cost: float, now: float) -> float:
+        """Seconds until a line of that cost may pass, slots aside."""
+        wait = max(self._quiet_until - now, self._circuit.wait(now))
+        if wait > 0:
+            self._scarce_rate = False
+            return wait
+        if self._requests is not None:
+            wait = self._requests.wait(1.0, now)
+        if self._tokens is not None:
+            wait = max(wait, self._tokens.wait(cost, now))
+        self._scarce_rate = wait > 0
+        if self._requests is None and self._tokens is None and self._circuit.down_since is None:
+            self._guarded = False
+        return max(wait, 0.0)
+
+    def _pump(self) -> None:
+        """Let through whoever may pass now; see to it that time wakes the rest."""
+        queue = self._queue
+        by_rate = self._scarce_rate  # what the wait was for decides whose turn it is
+        while queue.waiting and self.in_flight < self._control.limit:
+            waiter = queue.next(
+                by_service=by_rate, fresh_first=self._circuit.down_since is not None
+            )
+            if waiter is None:
+                raise RuntimeError("the queue counts waiters that it does not hold")
+            if self._guarded:
+                wait = self._wait(waiter.cost, self._clock.monotonic())
+                if wait > 0:
+                    self._wake_in(wait)
+                    return
+            queue.remove(waiter)
+            if not waiter.turn.done():
+                waiter.turn.set_result(self._grant(waiter.share, waiter.cost))
+        if queue.waiting:
+            self._scarce_rate = False  # slots are what is scarce now
+        elif self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _send_away(self) -> None:
+        for waiter in self._queue.leavers():
+            self._queue.remove(waiter)
+            if not waiter.turn.done():
+                waiter.turn.set_result(None)
+
+    def _wake_in(self, seconds: float) -> None:
+        if math.isinf(seconds):
+            return  # the probe's end wakes
+        seconds = max(seconds, _SHORTEST_WAIT)
+        due = self._clock.monotonic() + seconds
+        if self._timer is not None:
+            if self._timer_due <= due:
+                return
+            self._timer.cancel()
+        self._timer_due = due
+        self._timer = self._loop.create_task(self._ring(seconds))
+
+    async def _ring(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self._timer = None
+        self._timer_due = math.inf
+        self._pump()
+
+    def _hear(self, answer: Answer, what: str, bucket: Bucket | None, now: float) -> bool:
+        """Hear one of the two kinds of limits; returns whether little is left."""
+        text = answer.header("x-ratelimit-remaining-" + what)
+        remaining = None if text is None else parse_count(text)
+        if remaining is None:
+            return False
+        text = answer.header("x-ratelimit-reset-" + what)
+        reset = None if text is None else parse_duration(text)
+        if bucket is not None:
+            bucket.hear(remaining, reset, now)
+        elif remaining < 1.0 and reset is not None:
+            self.quiet(min(reset, MOST_HOLD), now)
+        text = answer.header("x-ratelimit-limit-" + what)
+        limit = None if text is None else parse_count(text)
+        return limit is None or remaining < limit / 4 or remaining < 4 * self.in_flight

@@ -1,0 +1,1 @@
+import OpenAI from 'openai'; console.log(typeof OpenAI)

@@ -1,0 +1,171 @@
+"""A world for dispatch tests: virtual time, and upstreams that exist only in memory.
+
+`VirtualLoop` is a real event loop whose clock jumps to the next timer whenever nothing is ready:
+hours pass in milliseconds, always in the same order.
+"""
+
+import asyncio
+import selectors
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+from batchway.dispatch.limits import Limits, Party
+from batchway.dispatch.sender import Sender, Work
+from batchway.domain.routing import Target
+from batchway.ports import Failure
+
+T = TypeVar("T")
+
+EPOCH = 1_700_000_000.0
+
+
+class _Jump(selectors.DefaultSelector):
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        events = super().select(0)
+        if not events:
+            if timeout is None:
+                raise RuntimeError("deadlock: nothing is ready and no timer is set")
+            self.now += max(timeout, 0.0)
+        return events
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop in virtual time, which starts at 0."""
+
+    def __init__(self) -> None:
+        self._jump = _Jump()
+        super().__init__(self._jump)
+
+    def time(self) -> float:
+        """Virtual seconds."""
+        return self._jump.now
+
+
+class VirtualClock:
+    """`ports.Clock` in virtual time."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return EPOCH + self.monotonic()
+
+    def monotonic(self) -> float:
+        """Virtual seconds since the start."""
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        await asyncio.sleep(seconds)
+
+
+def in_virtual_time(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main)
+
+
+class FakeAnswer:
+    """`ports.Answer` from values."""
+
+    def __init__(
+        self, status: int, body: bytes = b"{}", headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.status = status
+        self.body = body
+        self._headers = headers or {}
+
+    def header(self, name: str) -> str | None:
+        """A header, by any case."""
+        return self._headers.get(name.lower())
+
+    def __repr__(self) -> str:
+        return f"FakeAnswer({self.status}, {self.body!r}, {self._headers!r})"
+
+
+Upstream = Callable[[str, bytes], Awaitable[FakeAnswer | Failure]]
+
+
+class FakeTransport:
+    """`ports.Transport` that asks functions, one for each provider, given URL and body."""
+
+    def __init__(self, upstreams: Mapping[str, Upstream]) -> None:
+        self._upstreams = upstreams
+        self.sent: list[tuple[float, str, bytes]] = []
+
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float
+    ) -> FakeAnswer | Failure:
+        """Ask the upstream; note when."""
+        self.sent.append((asyncio.get_running_loop().time(), url, body))
+        return await self._upstreams[url.split("/")[2]](url, body)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+class FakeProvider:
+    """`ports.Provider` at http://{name}."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._name
+
+    def url(self, endpoint: str, model: str) -> str:
+        """The address of an endpoint."""
+        return f"http://{self._name}{endpoint}"
+
+    async def headers(self) -> Mapping[str, str]:
+        """No headers."""
+        return {}
+
+
+def new_sender(
+    upstreams: Mapping[str, Upstream],
+    limits: Limits | Mapping[str, Limits] | None = None,
+    *,
+    draw: Callable[[], float] = lambda: 0.5,
+) -> tuple[Sender, FakeTransport]:
+    """A sender over fake upstreams."""
+    transport = FakeTransport(upstreams)
+    if limits is None:
+        limits = Limits(concurrency=4)
+    each = {n: limits for n in upstreams} if isinstance(limits, Limits) else dict(limits)
+    sender = Sender(
+        providers={name: FakeProvider(name) for name in upstreams},
+        limits=each,
+        transport=transport,
+        clock=VirtualClock(),
+        draw=draw,
+    )
+    return sender, transport
+
+
+def new_party(tenant: str = "t", batch_id: str = "b", deadline: float = EPOCH + 86_400.0) -> Party:
+    """A party."""
+    return Party(tenant=tenant, batch_id=batch_id, deadline=deadline)
+
+
+def new_work(
+    line: int = 0,
+    *targets: str,
+    party: Party | None = None,
+    cost: int = 0,
+    body: bytes = b'{"model":"m"}',
+) -> Work:
+    """A line for the providers of those names, model `m` at each."""
+    return Work(
+        line=line,
+        endpoint="/v1/chat/completions",
+        body=body,
+        model="m",
+        targets=tuple(Target(provider=name, model="m") for name in targets or ("up",)),
+        party=party or new_party(),
+        cost=cost,
+    )

