@@ -132,7 +132,8 @@ class Files(Protocol):
     async def add(self, file: File, *, once: Once | None = None) -> File:
         """Insert; with `once` seen before, insert nothing and return the file of that time.
 
-        Raises `OnceMismatch`. The key and the row are written in one transaction.
+        So also when that file has been removed since. Raises `OnceMismatch`, and `Conflict` when
+        the id is taken. The key and the row are written in one transaction.
         """
         ...
 
@@ -163,7 +164,11 @@ class Batches(Protocol):
     """Batch rows. A status changes by compare-and-swap along the graph of `domain.status` only."""
 
     async def add(self, batch: Batch, *, once: Once | None = None) -> Batch:
-        """Insert; with `once` seen before, insert nothing and return the batch of that time."""
+        """Insert; with `once` seen before, insert nothing and return that batch as it is now.
+
+        Raises `OnceMismatch`, and `Conflict` when the id is taken. The key and the row are
+        written in one transaction.
+        """
         ...
 
     async def get(self, tenant: str, batch_id: str) -> Batch | None:
@@ -231,7 +236,10 @@ class Shards(Protocol):
         ...
 
     async def claim(self, batch_id: str, number: int) -> Claim:
-        """Take the shard over: its fence grows by one and every older claim becomes harmless."""
+        """Take the shard over: its fence grows by one and every older claim becomes harmless.
+
+        Raises `Conflict` when there is no such shard (any more).
+        """
         ...
 
     async def segments(self, batch_id: str, number: int) -> list[Segment]:
@@ -241,11 +249,11 @@ class Shards(Protocol):
     async def commit(self, segments: Sequence[Segment]) -> list[Segment]:
         """Accept segments and add their counts and usage to their batches, in one transaction.
 
-        Returns the refused ones: those whose fence is not their shard's newest. A segment blob
-        must be durable before this call. Either all of the accepted are in, or none. Idempotent
-        by `blob`: a segment that is already in is neither counted again nor refused, so a commit
-        whose answer was lost is simply repeated. Raises `Conflict` when the accepted would give a
-        shard more results than it has lines.
+        Returns the refused ones: those whose fence is not their shard's newest, whose batch has
+        ended or whose shard is forgotten. A segment blob must be durable before this call. Either
+        all of the accepted are in, or none. Idempotent by `blob`: a segment that is already in is
+        neither counted again nor refused, so a commit whose answer was lost is simply repeated.
+        Raises `Conflict` when the accepted would give a shard more results than it has lines.
         """
         ...
 

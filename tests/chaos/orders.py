@@ -38,7 +38,7 @@ class Order:
     window: str = "24h"
     file_id: str | None = None
     batch_id: str | None = None
-    cancelled: bool = False  # a cancel was answered with 200
+    cancelled: bool | None = False  # `None`: a cancel was asked for and not answered
     data: bytes = field(default=b"", repr=False)
 
 

@@ -38,9 +38,10 @@ def faults(order: Order, batch: Batch, output: bytes | None, errors: bytes | Non
     return [f"{order.tag} ({batch['id']}, {batch['status']}): {fault}" for fault in found]
 
 
-def answered(output: bytes | None) -> int:
-    """How many lines of an output file there are: as many answers were needed."""
-    return len(_records(output))
+def answered_lines(order: Order, output: bytes | None) -> list[str]:
+    """The digests of the prompts whose answers are in an output file."""
+    digests = {line.custom_id: line.digest for line in order.lines}
+    return [digests[record["custom_id"]] for record in _records(output)]
 
 
 def _records(data: bytes | None) -> list[Record]:
@@ -53,7 +54,7 @@ def _records(data: bytes | None) -> list[Record]:
 def _status_faults(order: Order, batch: Batch) -> Iterator[str]:
     if order.cancelled and batch["status"] != "cancelled":
         yield "its cancel was accepted"
-    if not order.cancelled and batch["status"] == "cancelled":
+    if order.cancelled is False and batch["status"] == "cancelled":
         yield "nobody cancelled it"
     if batch["status"] == "expired" and order.window == "24h":
         yield "it expired before its time"

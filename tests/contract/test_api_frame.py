@@ -26,6 +26,7 @@ from batchway.service.keys import configured_key
 from batchway.service.limits import MIB, Limits
 
 KEY = "sk-blue-0123456789"
+PROMPT = "a secret prompt"
 LIMITS = Limits(idle_seconds=0.3, drain_seconds=0.5, drain_bytes=8 * MIB)
 
 
@@ -103,7 +104,7 @@ def test_a_mistake_of_ours_is_told_and_logged_once(
     api: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(principal: Principal, batch_id: str) -> None:
-        raise RuntimeError("quoting a secret prompt")
+        raise RuntimeError(f"quoting {PROMPT}")
 
     monkeypatch.setattr(api.batches, "get", fail)
     with caplog.at_level(logging.INFO):
@@ -123,7 +124,7 @@ def test_a_mistake_of_ours_is_told_and_logged_once(
     logged = record.getMessage()
     assert f"GET /v1/batches/{UNKNOWN_BATCH} failed: RuntimeError ({request_id})" in logged
     assert "test_api_frame.py" in logged
-    assert "secret prompt" not in caplog.text
+    assert PROMPT not in caplog.text
     assert KEY not in caplog.text
 
 

@@ -1,13 +1,13 @@
 """`/uploads` through the official SDK: a file in parts."""
 
 import hashlib
-import io
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import openai
 import pytest
+from openai.types.uploads import UploadPart
 from tests.contract.test_api_harness import LINE, Server, serving
 
 from batchway.domain.upload import UploadStatus
@@ -39,7 +39,7 @@ def create(api: Server, **fields: object) -> str:
 
 def test_the_sdk_uploads_in_parts(api: Server) -> None:
     upload = api.client().uploads.upload_file_chunked(
-        file=io.BytesIO(CONTENT),
+        file=CONTENT,
         filename="in.jsonl",
         bytes=len(CONTENT),
         mime_type="application/jsonl",
@@ -79,10 +79,12 @@ def test_parts_are_joined_in_the_order_named_whatever_order_they_came_in(api: Se
     client = api.client()
     pieces = [CONTENT[at : at + MIB] for at in range(0, len(CONTENT), MIB)]
     upload_id = create(api, bytes=len(CONTENT))
+
+    def send(piece: bytes) -> UploadPart:
+        return client.uploads.parts.create(upload_id, data=piece)
+
     with ThreadPoolExecutor(4) as pool:
-        made = list(
-            pool.map(lambda p: client.uploads.parts.create(upload_id, data=p), pieces[::-1])
-        )
+        made = list(pool.map(send, pieces[::-1]))
     client.uploads.parts.create(upload_id, data=b"sent, and not named")
     done = client.uploads.complete(upload_id, part_ids=[part.id for part in made[::-1]])
     assert done.file is not None

@@ -1,6 +1,8 @@
 """What a failing database looks like: `Unavailable` in plain words, without secrets."""
 
 import asyncio
+import os
+import random
 import sqlite3
 import subprocess
 import traceback
@@ -26,6 +28,31 @@ def told(error: BaseException) -> str:
 
 def remount(disk: Path, options: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{options}", str(disk)], check=True)
+
+
+def give(disk: Path, *, like: Path) -> None:
+    """Let the owner of `like` have the disk, and reach it."""
+    owner = like.stat()
+    os.chown(disk, owner.st_uid, owner.st_gid)
+    for folder in disk.parents[:3]:
+        folder.chmod(folder.stat().st_mode | 0o011)
+
+
+async def fill(ledger: SqlLedger) -> int:
+    """Add batches until the disk is full; returns how many went in."""
+    for number in range(5_000):
+        # Random, or PostgreSQL would compress it.
+        batch = a_batch(number, metadata={"k": random.randbytes(5_000).hex()})
+        try:
+            await ledger.batches.add(batch)
+        except Unavailable as error:
+            said = (str(error).endswith("has no space left."), error.full)
+        else:
+            continue
+        assert said == (True, True)
+        assert number > 5
+        return number
+    raise AssertionError("the disk never filled")
 
 
 @pytest.mark.parametrize(
@@ -128,13 +155,7 @@ async def test_a_full_sqlite_disk(tiny_disk: Path) -> None:
     url = f"sqlite:///{tiny_disk}/batchway.db"
     upgrade(url)
     ledger = await SqlLedger.open(url)
-    added = 0
-    with pytest.raises(Unavailable, match="no space left") as caught:  # noqa: PT012 - until full
-        while True:
-            await ledger.batches.add(a_batch(added, metadata={"k": "x" * 10_000}))
-            added += 1
-    assert caught.value.full
-    assert added > 5
+    added = await fill(ledger)
     # What was answered is there, and a little more room is enough to go on.
     for number in range(added):
         assert await ledger.batches.load(a_batch(number).id) is not None
@@ -187,3 +208,22 @@ async def test_a_connection_that_breaks_within_a_transaction(postgres_url: str) 
     assert await ledger.batches.load(batch.id) == batch
     assert await ledger.batches.begin(batch.id, at=1, model=None, shards=[a_shard(0)])
     await ledger.close()
+
+
+async def test_a_full_postgres_disk(postgres_server: str, tiny_disk: Path) -> None:
+    remount(tiny_disk, "size=12m")  # an empty database takes 8
+    url = postgres_server.replace("/postgres?", "/brimful?")
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        row = connection.execute("SHOW data_directory").fetchone()
+        assert row is not None
+        give(tiny_disk, like=Path(row[0]))
+        connection.execute(f"CREATE TABLESPACE tiny LOCATION '{tiny_disk}'".encode())
+        connection.execute("CREATE DATABASE brimful TABLESPACE tiny")
+        upgrade(url)
+        ledger = await SqlLedger.open(url)
+        added = await fill(ledger)
+        assert await ledger.batches.load(a_batch(added - 1).id) is not None
+        assert await ledger.batches.load(a_batch(added).id) is None
+        await ledger.close()
+        connection.execute("DROP DATABASE brimful")
+        connection.execute("DROP TABLESPACE tiny")

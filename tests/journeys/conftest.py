@@ -54,7 +54,7 @@ def provider(simulator: Simulator, name: str = "sim", **further: Any) -> Configu
 
 
 @contextmanager
-def _simulators(directory: Path) -> Iterator[NewSimulator]:
+def running_simulators(directory: Path) -> Iterator[NewSimulator]:
     started: list[Simulator] = []
 
     def start(**dials: object) -> Simulator:
@@ -70,7 +70,7 @@ def _simulators(directory: Path) -> Iterator[NewSimulator]:
 
 
 @contextmanager
-def _servers(directory: Path) -> Iterator[NewServer]:
+def running_servers(directory: Path) -> Iterator[NewServer]:
     started: list[Server] = []
 
     def start(*providers: Configuration, **sections: Any) -> Server:
@@ -102,21 +102,21 @@ def forget_logs() -> Generator[None]:
 @pytest.fixture
 def new_simulator(tmp_path: Path) -> Iterator[NewSimulator]:
     """Starts simulators that end with the test: `new_simulator(latency=0.1)`."""
-    with _simulators(tmp_path) as start:
+    with running_simulators(tmp_path) as start:
         yield start
 
 
 @pytest.fixture
 def new_server(tmp_path: Path) -> Iterator[NewServer]:
     """Starts servers that end with the test: `new_server(provider(simulator), auth=...)`."""
-    with _servers(tmp_path) as start:
+    with running_servers(tmp_path) as start:
         yield start
 
 
 @pytest.fixture(scope="session")
 def plain_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     """A simulator without any trouble but what prompts ask for, shared by a worker's tests."""
-    with _simulators(tmp_path_factory.mktemp("plain-simulator")) as start:
+    with running_simulators(tmp_path_factory.mktemp("plain-simulator")) as start:
         yield start()
 
 
@@ -125,7 +125,7 @@ def plain_server(
     plain_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """A server without keys over one provider, shared by a worker's tests."""
-    with _servers(tmp_path_factory.mktemp("plain-server")) as start:
+    with running_servers(tmp_path_factory.mktemp("plain-server")) as start:
         yield start(
             provider(plain_simulator, limits={"max_attempts": 2, "timeout": 2}),
             limits={"max_line_bytes": 100_000, "max_file_bytes": 50_000_000},

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.journeys.cli_harness import Ended, batchway, environment
+from tests.journeys.cli_harness import Ended, batchway
+from tests.journeys.processes import environment
 
 from batchway import __version__
 from batchway.cli.failures import CommandError, explain, report

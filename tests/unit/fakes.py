@@ -155,6 +155,7 @@ class FailingShards:
         self.before = 0
         self.after = 0
         self.hold: asyncio.Event | None = None
+        self.called = asyncio.Event()
         self.calls: list[list[Segment]] = []
 
     async def plan(self, batch_id: str) -> list[Shard]:
@@ -171,6 +172,7 @@ class FailingShards:
 
     async def commit(self, segments: Sequence[Segment]) -> list[Segment]:
         self.calls.append(list(segments))
+        self.called.set()
         if self.hold is not None:
             await self.hold.wait()
         if self.before:

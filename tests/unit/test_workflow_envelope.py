@@ -190,7 +190,7 @@ BAD: dict[str, tuple[bytes, list[BatchError]]] = {
     "no model, huge number": (line('{"messages":[1e999]}'), [NO_MODEL]),
     "empty model": (line('{"model":"","messages":[]}'), [NO_MODEL]),
     "null model": (line('{"model":null,"messages":[]}'), [wrong("body.model", "a string")]),
-    "model of another type": (
+    "model as object": (
         line('{"model":{},"messages":[]}'),
         [wrong("body.model", "a string")],
     ),

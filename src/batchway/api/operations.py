@@ -40,14 +40,14 @@ class OperationRoutes:
             self.alive,
             methods=["GET"],
             summary="Whether the process answers",
-            responses={200: {"model": Health}, **doc.failures(405, always=())},
+            responses=doc.answers(Health, 405, always=()),
         )
         add(
             "/readyz",
             self.ready,
             methods=["GET"],
             summary="Whether storage answers, too",
-            responses={200: {"model": Health}, **doc.failures(405, 503, always=())},
+            responses=doc.answers(Health, 405, 503, always=()),
         )
         add(
             "/metrics",

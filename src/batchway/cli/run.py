@@ -153,7 +153,7 @@ def check(
     except CannotRun as error:
         raise CommandError(str(error)) from error
     if summary.problems:
-        note(f"{count(summary.problems, 'problem')} in {count(summary.lines, 'line')}.")
+        note(f"{count(summary.problems, 'problem')} in {input}.")
         raise typer.Exit(1)
     say(
         f"{input}: {count(summary.lines, 'line')}, {size(input.stat().st_size)}, "
@@ -166,7 +166,7 @@ def check(
 def _begin(output: Path, state: Path, *, restart: bool) -> None:
     if restart and state.exists():
         from batchway.bootstrap import remove_state  # noqa: PLC0415 - slow, see the package
-        from batchway.storage.blobs import DataLock  # noqa: PLC0415 - same
+        from batchway.storage.blobs.lock import DataLock  # noqa: PLC0415 - same
 
         # Held for a moment: raises when another run is at work in there.
         lock = DataLock(state)

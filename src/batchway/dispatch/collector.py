@@ -74,7 +74,7 @@ class Collector:
         self._new_name = new_name
         self._encode = encode
         self._interval = interval
-        self._flush_bytes = flush_bytes
+        self._flush_bytes = min(flush_bytes, most_bytes)  # who waits for room needs a flush
         self._most_bytes = most_bytes
         self._buffers: dict[tuple[str, int, int], Buffer] = {}
         self._sealed: list[_Sealed] = []

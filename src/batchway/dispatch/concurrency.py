@@ -46,6 +46,8 @@ _QUICK: Final = 8
 _STEADY: Final = 64
 _CAREFUL: Final = 128
 
+_SETTLE: Final = 2  # limits' worth of answers
+
 _FIRST_HOLD: Final = 4
 _LONGEST_HOLD: Final = 32
 _WORSE: Final = 1.5  # latency against the baseline of a hold that means the provider got slower
@@ -128,6 +130,7 @@ class Auto:
         "_reference",
         "_refusals",
         "_refused_cohort",
+        "_skip",
         "_state",
         "_strayed",
         "_token_squares",
@@ -151,12 +154,16 @@ class Auto:
         self._strayed = 0  # rounds in a row that were worse than the baseline
         self._refusals = 0
         self._refused_cohort = 0  # the first cohort whose refusals are news
+        self._skip = 0
         self._new_round(_QUICK)
 
     def answered(self, *, cohort: int, latency: float, tokens: int, full: bool) -> None:
         """Add to the round; at its end, judge."""
         if cohort != self.cohort:
             return  # sent at another limit: it says nothing about this one
+        if self._skip:
+            self._skip -= 1
+            return
         self._answers += 1
         self._latency += latency
         self._latency_squares += latency * latency
@@ -197,6 +204,9 @@ class Auto:
     def _move(self, limit: int, needed: int) -> None:
         self.limit = min(max(1, limit), self._most)
         self.cohort += 1
+        # The first answers of a cohort are its quickest. While doubling all rounds see just those
+        # and compare; a closer look waits until the slow ones come in too.
+        self._skip = 0 if needed == _QUICK else _SETTLE * self.limit
         self._new_round(needed)
 
     def _judge(self) -> None:

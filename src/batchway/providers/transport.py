@@ -120,6 +120,7 @@ class PyreqwestTransport:
         return (
             ClientBuilder()
             .http1_only()
+            .runtime_multithreaded(enable=True)
             .follow_redirects(enable=False)
             .referer(enable=False)
             .user_agent(f"batchway/{version('batchway')}")

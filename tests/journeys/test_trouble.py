@@ -1,0 +1,121 @@
+"""Upstreams and servers in trouble: no line is lost, none is answered twice, and it is said why."""
+
+import signal
+
+from tests.journeys.conftest import NewServer, NewSimulator, provider
+from tests.journeys.lines import chats, completed, reached, submit
+from tests.journeys.processes import eventually
+
+
+def test_a_storm_of_429s(new_simulator: NewSimulator, new_server: NewServer) -> None:
+    simulator = new_simulator(requests_per_minute=1_800, limit_window=1, record=True)
+    server = new_server(provider(simulator, limits={"max_attempts": 1}))
+    client = server.client()
+    asked = chats(120)
+    completed(client, submit(client, asked), asked)
+
+    stats = simulator.stats()
+    assert stats["by_status"]["429"] > 0
+    assert (stats["answered"], set(stats["requests_by_digest"].values())) == (120, {1})
+
+
+def test_retry_after_is_heeded(new_simulator: NewSimulator, new_server: NewServer) -> None:
+    """A pause that one line is told of is kept by all, and the batch says what it waits for."""
+    simulator = new_simulator(status_rates="429=1", retry_after=3)
+    server = new_server(provider(simulator, limits={"concurrency": 1, "max_attempts": 1}))
+    client = server.client()
+    asked = chats(10)
+    batch = submit(client, asked)
+    said = eventually(
+        "why it waits", lambda: client.batches.retrieve(batch.id).to_dict()["status_details"]
+    )
+    refused = simulator.stats()["by_status"]["429"]
+    simulator.dial(status_rates={})
+    last = completed(client, batch, asked)
+
+    assert "The provider 'sim'" in str(said)
+    assert refused == 1, "it asked again during the pause"
+    assert last.to_dict()["status_details"] is None
+
+
+def test_an_upstream_that_dies_and_comes_back(
+    new_simulator: NewSimulator, new_server: NewServer
+) -> None:
+    simulator = new_simulator(latency=0.02, record=True)
+    # A single attempt: an upstream that is away must not cost any line its result.
+    server = new_server(provider(simulator, limits={"concurrency": 8, "max_attempts": 3}))
+    client = server.client()
+    asked = chats(400)
+    batch = submit(client, asked)
+    reached(client, batch, completed=40)
+    simulator.process.kill()
+    said = eventually(
+        "why it waits", lambda: client.batches.retrieve(batch.id).to_dict()["status_details"]
+    )
+    assert client.batches.retrieve(batch.id).status == "in_progress"
+    simulator.restart()
+    last = completed(client, batch, asked)
+
+    assert str(said).startswith("The provider 'sim' has been unreachable since ")
+    assert last.to_dict()["status_details"] is None
+
+
+def test_every_kind_of_broken_answer(new_simulator: NewSimulator, new_server: NewServer) -> None:
+    simulator = new_simulator(
+        reset_rate=0.1,
+        truncate_rate=0.1,
+        garbage_rate=0.1,
+        html_rate=0.1,
+        slow_body_rate=0.05,
+        error_rate=0.1,
+        slow_body_delay=0.01,
+        seed=7,
+        record=True,
+    )
+    server = new_server(provider(simulator, limits={"max_attempts": 30}))
+    client = server.client()
+    asked = chats(150)
+    completed(client, submit(client, asked), asked, within=90)
+
+    stats = simulator.stats()
+    assert set(stats["faults"]) >= {"reset", "truncate", "garbage", "html"}
+    assert (len(stats["requests_by_digest"]), set(stats["requests_by_digest"].values())) == (
+        150,
+        {1},
+    )
+
+
+def test_sigterm_drains_and_the_next_start_goes_on(
+    new_simulator: NewSimulator, new_server: NewServer
+) -> None:
+    simulator = new_simulator(latency="uniform:0.05,0.3", record=True)
+    server = new_server(provider(simulator, limits={"concurrency": 16}))
+    client = server.client()
+    asked = chats(200)
+    batch = submit(client, asked)
+    reached(client, batch, completed=20)
+    assert server.stop() == 0
+    assert simulator.stats()["in_flight"] == 0
+    assert simulator.stats()["abandoned"] == 0, "an answer in flight was dropped"
+    server.start()
+    client = server.client()
+    completed(client, batch, asked)
+
+    # Requests in flight were waited for: stopping in order pays for nothing twice.
+    assert set(simulator.stats()["requests_by_digest"].values()) == {1}
+
+
+def test_kill_and_start_again(new_simulator: NewSimulator, new_server: NewServer) -> None:
+    simulator = new_simulator(latency=0.02)
+    server = new_server(provider(simulator, limits={"concurrency": 8}))
+    client = server.client()
+    asked = chats(300)
+    batch = submit(client, asked)
+    for done in (40, 120):
+        reached(client, batch, completed=done)
+        server.process.signal(signal.SIGKILL)
+        server.process.wait()
+        server.start()
+        client = server.client()
+    last = completed(client, batch, asked)
+    assert server.blobs() == sorted([f"files/{last.input_file_id}", f"files/{last.output_file_id}"])

@@ -1,0 +1,423 @@
+"""`workflows.finalize`: every input line ends in exactly one file, in order, once."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.fakes import (
+    DAY,
+    START,
+    FailingBlobs,
+    FakeClock,
+    a_batch,
+    a_file,
+    a_result,
+    a_segment,
+    chat,
+    commit_results,
+    counted_bytes,
+    counted_names,
+    fresh_ledger,
+    store,
+)
+
+from batchway.domain.batch import Batch, RequestCounts
+from batchway.domain.errors import Unavailable
+from batchway.domain.file import File, Purpose
+from batchway.domain.routing import RoutingTable
+from batchway.domain.shard import Mode
+from batchway.domain.status import BatchStatus
+from batchway.storage.blobs.local import LocalBlobs
+from batchway.storage.ledger.sql_ledger import SqlLedger
+from batchway.workflows import finalize as module
+from batchway.workflows.finalize import Finalize
+from batchway.workflows.ingest import Ingest
+from batchway.workflows.records import Records
+from batchway.workflows.scan import ScanLimits
+from batchway.workflows.segments import encode
+
+S = BatchStatus
+EXPIRED = {
+    "code": "batch_expired",
+    "message": "This request could not be executed before the completion window expired.",
+}
+CANCELLED = {
+    "code": "batch_cancelled",
+    "message": "This request was not executed: the batch was cancelled.",
+}
+
+
+class Bench:
+    """A finalize over real storage, and a batch that real ingest has planned."""
+
+    def __init__(self, ledger: SqlLedger, blobs: LocalBlobs) -> None:
+        self.ledger = ledger
+        self.blobs = FailingBlobs(blobs)
+        self.clock = FakeClock()
+        self.finalize = Finalize(
+            ledger=ledger,
+            blobs=self.blobs,
+            records=Records(random_bytes=counted_bytes()),
+            clock=self.clock,
+            new_file_id=counted_names("file-"),
+            max_line_bytes=1 << 20,
+        )
+
+    async def begin(self, *models: str, shard_lines: int = 4, **changes: Any) -> Batch:
+        """A running batch with a line for each model; an empty model makes a blank line."""
+        lines = [chat(f"id-{n}", model) if model else b"" for n, model in enumerate(models)]
+        store(self.blobs, a_file().blob, b"".join(line + b"\n" for line in lines))
+        await self.ledger.batches.add(a_batch(**changes))
+        await Ingest(
+            ledger=self.ledger,
+            blobs=self.blobs,
+            routing=RoutingTable(
+                providers={"a": Mode.MANAGED, "b": Mode.MANAGED, "c": Mode.MANAGED}, routes={}
+            ),
+            limits=ScanLimits(shard_lines_min=shard_lines, shard_lines_max=shard_lines),
+            clock=self.clock,
+        ).run(a_batch(**changes))
+        batch = await self.load()
+        assert batch.status is S.IN_PROGRESS
+        return batch
+
+    async def load(self) -> Batch:
+        batch = await self.ledger.batches.load(a_batch().id)
+        assert batch is not None
+        return batch
+
+    async def answer(self, *lines: int, failed: set[int] | None = None) -> None:
+        """Commit results for these lines, one segment a shard and call."""
+        models = [
+            None if not line.strip() else json.loads(line)["body"]["model"]
+            for line in self.blobs.read(a_file().blob, 0, 1 << 20).split(b"\n")
+        ]
+        for shard in await self.ledger.shards.plan(a_batch().id):
+            mine = [
+                a_result(line, ok=line not in (failed or ()))
+                for line in lines
+                if str(models[line]).startswith(shard.group)
+                and shard.first_line <= line < await self.end_line(shard.number)
+            ]
+            if mine:
+                name = f"answer{lines[0]}"
+                await commit_results(self.ledger, self.blobs, shard, *reversed(mine), name=name)
+
+    async def end_line(self, number: int) -> int:
+        """The first line of the next shard of the same group."""
+        plan = await self.ledger.shards.plan(a_batch().id)
+        later = [s.first_line for s in plan[number + 1 :] if s.group == plan[number].group]
+        return min(later, default=1 << 30)
+
+    async def contents(self) -> tuple[list[object] | None, list[object] | None]:
+        """Lines of the output and error files of the ended batch: numbers for our results."""
+        batch = await self.load()
+        return (
+            await self.content(batch.output_file_id, "output"),
+            await self.content(batch.error_file_id, "error"),
+        )
+
+    async def content(self, file_id: str | None, kind: str) -> list[object] | None:
+        if file_id is None:
+            return None
+        file = await self.ledger.files.get("blue", file_id)
+        assert file is not None
+        data = self.blobs.read(file.blob, 0, 1 << 30)
+        now = int(self.clock.now())
+        assert file == File(
+            id=file_id,
+            tenant="blue",
+            bytes=len(data),
+            created_at=now,
+            expires_at=now + ((await self.load()).output_expires_after or 30 * DAY),
+            filename=f"{a_batch().id}_{kind}.jsonl",
+            purpose=Purpose.BATCH_OUTPUT,
+            blob=f"files/{file_id}",
+            sha256=hashlib.sha256(data).hexdigest(),
+        )
+        assert data.endswith(b"\n")
+        return [brief(json.loads(line)) for line in data.splitlines()]
+
+    def result_files(self) -> list[str]:
+        return [key for key, _ in self.blobs.keys("files/") if key != a_file().blob]
+
+
+def brief(record: dict[str, object]) -> object:
+    """The line number of a result of ours, (custom_id, error) of a synthesised one."""
+    if "line" in record:
+        return record["line"]
+    assert set(record) == {"id", "custom_id", "response", "error"}
+    assert record["response"] is None
+    return record["custom_id"], record["error"]
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Bench]:
+    async with fresh_ledger(tmp_path, tmp_path_factory) as ledger:
+        yield Bench(ledger, LocalBlobs(tmp_path / "blobs"))
+
+
+# ----------------------------------------------------------------------------- completed
+
+
+@pytest.mark.parametrize(
+    ("failed", "expected"),
+    [
+        (set[int](), (list(range(10)), None)),
+        ({0, 5, 9}, ([1, 2, 3, 4, 6, 7, 8], [0, 5, 9])),
+        (set(range(10)), (None, list(range(10)))),
+    ],
+)
+@pytest.mark.parametrize("chunk", [1, 3, 2_000])
+async def test_completed(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    failed: set[int],
+    expected: tuple[list[object] | None, list[object] | None],
+    chunk: int,
+) -> None:
+    monkeypatch.setattr(module, "_CHUNK_LINES", chunk)
+    batch = await bench.begin(*["a/m"] * 10)
+    await bench.answer(7, 1, 3, failed=failed)
+    await bench.answer(0, 2, 4, 5, 6, 8, 9, failed=failed)
+    bench.clock.time += 60
+    before = await bench.load()
+    assert await bench.finalize.run(before)
+    assert await bench.contents() == expected
+    after = await bench.load()
+    assert after == replace(
+        before,
+        status=S.COMPLETED,
+        finalizing_at=START + 60,
+        completed_at=START + 60,
+        output_file_id=None if expected[0] is None else "file-0",
+        error_file_id=None if expected[1] is None else "file-1",
+    )
+    assert after.counts == RequestCounts(total=10, completed=10 - len(failed), failed=len(failed))
+    assert batch.counts == RequestCounts(total=10)
+
+
+async def test_groups_are_interleaved_in_input_order(bench: Bench) -> None:
+    models = ["a/1", "b/1", "a/2", "", "c/1", "b/1", "b/2", "a/1", "c/1", "a/1", "b/1", "a/2"] * 3
+    await bench.begin(*models, shard_lines=2)
+    lines = [number for number, model in enumerate(models) if model]
+    await bench.answer(*lines, failed=set(lines[::5]))
+    plan = await bench.ledger.shards.plan(a_batch().id)
+    assert Counter(shard.group for shard in plan) == {"a": 8, "b": 6, "c": 3}
+    assert await bench.finalize.run(await bench.load())
+    output, error = await bench.contents()
+    assert error == lines[::5]
+    assert output == [line for line in lines if line not in lines[::5]]
+
+
+async def test_files_expire_when_the_batch_asked_for(bench: Bench) -> None:
+    await bench.begin("a/m", output_expires_after=3_600)
+    await bench.answer(0)
+    assert await bench.finalize.run(await bench.load())
+    assert await bench.contents() == ([0], None)
+
+
+async def test_open_lines_with_time_left_do_not_end_a_batch(bench: Bench) -> None:
+    await bench.begin(*["a/m"] * 3)
+    await bench.answer(0, 2)
+    before = await bench.load()
+    assert not await bench.finalize.run(before)
+    assert await bench.load() == before
+    assert bench.result_files() == []
+
+
+# ----------------------------------------------------------------------------- ended early
+
+
+@pytest.mark.parametrize("ending", [S.EXPIRED, S.CANCELLED])
+@pytest.mark.parametrize("done", [set[int](), {3}, {1, 4, 6, 7, 8}, set(range(10)) - {3, 5}])
+@pytest.mark.parametrize("models", [["a/m"], ["a/1", "b/1", "a/2"]])
+async def test_lines_without_a_result_say_why(
+    bench: Bench, ending: BatchStatus, done: set[int], models: list[str]
+) -> None:
+    """Line 5 is blank; of the answered lines 1 and 8 have failed."""
+    lines = (models * 10)[:10]
+    lines[5] = ""
+    await bench.begin(*lines, shard_lines=3)
+    if done:
+        await bench.answer(*done, failed={1, 8})
+    if ending is S.CANCELLED:
+        await bench.ledger.batches.move(a_batch().id, S.CANCELLING, at=START + 1)
+    else:
+        bench.clock.time += DAY
+    before = await bench.load()
+    assert await bench.finalize.run(before)
+    after = await bench.load()
+    why = EXPIRED if ending is S.EXPIRED else CANCELLED
+    output = [line for line in sorted(done) if line not in {1, 8}]
+    error = [
+        line if line in done else (f"id-{line}", why)
+        for line in range(10)
+        if line not in output and line != 5
+    ]
+    assert await bench.contents() == (output or None, error)
+    changes = {"expired_at": START + DAY} if ending is S.EXPIRED else {"cancelled_at": START}
+    assert after == replace(
+        before,
+        status=ending,
+        output_file_id="file-0" if output else None,
+        error_file_id="file-1",
+        **changes,
+    )
+    assert after.counts == RequestCounts(total=9, completed=len(output), failed=len(done & {1, 8}))
+
+
+async def test_cancelled_with_every_result_has_no_cancelled_lines(bench: Bench) -> None:
+    await bench.begin("a/m", "a/m")
+    await bench.answer(0, 1)
+    await bench.ledger.batches.move(a_batch().id, S.CANCELLING, at=START)
+    assert await bench.finalize.run(await bench.load())
+    assert (await bench.load()).status is S.CANCELLED
+    assert await bench.contents() == ([0, 1], None)
+
+
+async def test_a_batch_with_every_result_completes_though_its_window_ended(bench: Bench) -> None:
+    await bench.begin("a/m")
+    await bench.answer(0)
+    bench.clock.time += DAY
+    assert await bench.finalize.run(await bench.load())
+    assert (await bench.load()).status is S.COMPLETED
+
+
+async def test_cancelled_while_validating_has_no_files(bench: Bench) -> None:
+    await bench.ledger.batches.add(a_batch())
+    await bench.ledger.batches.move(a_batch().id, S.CANCELLING, at=START)
+    assert await bench.finalize.run(await bench.load())
+    assert await bench.load() == a_batch(
+        status=S.CANCELLED, cancelling_at=START, cancelled_at=START
+    )
+    assert bench.result_files() == []
+
+
+@pytest.mark.parametrize("status", [S.VALIDATING, S.FAILED, S.COMPLETED, S.EXPIRED, S.CANCELLED])
+async def test_other_statuses_are_left_alone(bench: Bench, status: BatchStatus) -> None:
+    await bench.ledger.batches.add(a_batch(status=status))
+    assert not await bench.finalize.run(await bench.load())
+    assert await bench.load() == a_batch(status=status)
+
+
+# ----------------------------------------------------------------------------- races and crashes
+
+
+async def test_a_finish_that_loses_to_a_cancel_leaves_nothing_behind(bench: Bench) -> None:
+    await bench.begin("a/m", "a/m")
+    await bench.answer(0)
+    bench.clock.time += DAY
+    stale = await bench.load()
+    await bench.ledger.batches.move(a_batch().id, S.CANCELLING, at=START + DAY)
+    assert not await bench.finalize.run(stale)
+    assert (await bench.load()).status is S.CANCELLING
+    assert bench.result_files() == []
+    assert await bench.finalize.run(await bench.load())
+    assert await bench.contents() == ([0], [("id-1", CANCELLED)])
+
+
+async def test_a_move_to_finalizing_that_loses_to_a_cancel_writes_nothing(bench: Bench) -> None:
+    await bench.begin("a/m")
+    await bench.answer(0)
+    stale = await bench.load()
+    await bench.ledger.batches.move(a_batch().id, S.CANCELLING, at=START)
+    assert not await bench.finalize.run(stale)
+    assert bench.result_files() == []
+
+
+async def test_a_second_finalizer_that_loses_removes_its_own_files_only(bench: Bench) -> None:
+    await bench.begin("a/m")
+    await bench.answer(0)
+    await bench.ledger.batches.move(a_batch().id, S.FINALIZING, at=START)
+    both = await bench.load()
+    assert await bench.finalize.run(both)
+    assert not await bench.finalize.run(both)
+    assert bench.result_files() == ["files/file-0"]
+    assert await bench.contents() == ([0], None)
+
+
+@pytest.mark.parametrize("commits", [1, 2])
+async def test_a_blob_that_cannot_be_committed_is_tried_again(bench: Bench, commits: int) -> None:
+    await bench.begin("a/m", "a/m")
+    await bench.answer(0, 1, failed={1})
+    real = bench.blobs.opened
+    bench.blobs.commits = commits
+    for _ in range(commits):
+        with pytest.raises(Unavailable):
+            await bench.finalize.run(await bench.load())
+        assert bench.result_files() == []
+    assert bench.blobs.opened is real
+    assert await bench.finalize.run(await bench.load())
+    assert await bench.contents() == ([0], [1])
+    assert len(bench.result_files()) == 2
+
+
+async def test_the_error_file_failing_takes_the_output_file_back(bench: Bench) -> None:
+    await bench.begin("a/m", "a/m")
+    await bench.answer(0, 1, failed={1})
+
+    def fail_the_second(key: str) -> None:
+        if key == "files/file-1":
+            raise Unavailable("no space", full=True)
+
+    bench.blobs.opened = fail_the_second
+    with pytest.raises(Unavailable):
+        await bench.finalize.run(await bench.load())
+    assert bench.result_files() == []
+    assert (await bench.load()).status is S.FINALIZING
+
+
+async def test_a_crash_between_the_bytes_and_the_row_gives_one_result(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.begin("a/m", "a/m")
+    await bench.answer(0, 1, failed={1})
+
+    async def crash(*_: object, **__: object) -> bool:
+        raise Unavailable("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.ledger.batches, "finish", crash)
+        with pytest.raises(Unavailable):
+            await bench.finalize.run(await bench.load())
+    # Whether the commit arrived is not known, so the bytes stay for the janitor.
+    assert bench.result_files() == ["files/file-0", "files/file-1"]
+    assert await bench.finalize.run(await bench.load())
+    after = await bench.load()
+    assert (after.output_file_id, after.error_file_id) == ("file-2", "file-3")
+    assert await bench.contents() == ([0], [1])
+    assert not await bench.ledger.files.blob_in_use("files/file-0")
+
+
+@pytest.mark.parametrize("ending", [S.EXPIRED, S.CANCELLED])
+async def test_a_runner_that_was_paused_commits_nothing_behind_our_back(
+    bench: Bench, ending: BatchStatus
+) -> None:
+    """Its results would be counted, and delivered nowhere."""
+    await bench.begin("a/m", "a/m")
+    paused = await bench.ledger.shards.claim(a_batch().id, 0)
+    if ending is S.CANCELLED:
+        await bench.ledger.batches.move(a_batch().id, S.CANCELLING, at=START)
+    bench.clock.time += DAY
+    results = [a_result(0)]
+    segment = a_segment(paused, results, "late", len(encode(results)))
+    store(bench.blobs, segment.blob, encode(results))
+    finish = bench.ledger.batches.finish
+    refused: list[object] = []
+
+    async def wake_up_first(*arguments: object, **named: object) -> bool:
+        refused.extend(await bench.ledger.shards.commit([segment]))
+        return await finish(*arguments, **named)  # type: ignore[arg-type] - as they came
+
+    bench.ledger.batches.finish = wake_up_first  # type: ignore[method-assign] - a race on command
+    assert await bench.finalize.run(await bench.load())
+    assert refused == [segment]
+    why = EXPIRED if ending is S.EXPIRED else CANCELLED
+    assert await bench.contents() == (None, [("id-0", why), ("id-1", why)])
+    assert (await bench.load()).counts == RequestCounts(total=2)
