@@ -66,7 +66,7 @@ def throughput(scale: float) -> list[Goal]:
             _median("served batch", "lines/s", rates),
         ),
         notes=(
-            f"{lines:,} lines of about 1 KB, {_IN_FLIGHT} in flight, medians of five runs in turns.",
+            f"{lines:,} lines of about 1 KB, {_IN_FLIGHT} in flight; medians of five, in turns.",
             "The upstream is `bench/upstream.c`, compiled, about 8 µs of CPU a request. Client, "
             "server and upstream share the machine's cores.",
             "A served batch counts from create to completed: validation, dispatch, commits once a "
@@ -86,8 +86,7 @@ def ideal(scale: float) -> list[Goal]:
     runs: list[float] = []
     upstream = Upstream(latency_ms=_IDEAL_LATENCY * 1000)
     with upstream as base_url, Served(base_url, concurrency=_IDEAL_IN_FLIGHT) as server:
-        for _ in range(2):
-            runs.append(server.run(path, lines).lines_per_second)
+        runs += [server.run(path, lines).lines_per_second for _ in range(2)]
         in_flight = upstream.stats()["max_in_flight"]
     share = max(runs) / best
     _publish(

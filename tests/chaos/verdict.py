@@ -38,6 +38,19 @@ def faults(order: Order, batch: Batch, output: bytes | None, errors: bytes | Non
     return [f"{order.tag} ({batch['id']}, {batch['status']}): {fault}" for fault in found]
 
 
+def result_faults(order: Order, output: bytes, errors: bytes) -> list[str]:
+    """What is wrong with the two files of a run that completed."""
+    done, failed = _records(output), _records(errors)
+    batch: Batch = {"status": "completed", "in_progress_at": 0}
+    return [
+        *_missing_faults(order, batch, done, failed),
+        *_order_faults(order, done),
+        *_order_faults(order, failed),
+        *_answer_faults(order, done),
+        *_error_faults(order, batch, failed),
+    ]
+
+
 def answered_lines(order: Order, output: bytes | None) -> list[str]:
     """The digests of the prompts whose answers are in an output file."""
     digests = {line.custom_id: line.digest for line in order.lines}

@@ -109,19 +109,20 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
 
 
 @pytest.fixture
-def tiny_disk(tmp_path: Path) -> Generator[Path]:
-    """A file system of one megabyte."""
+def tiny_disk() -> Generator[Path]:
+    """A file system of one megabyte, where a server of another user can reach it."""
     if os.geteuid() != 0:
         pytest.skip("mounting a file system that can be filled needs root")
-    path = tmp_path / "tiny"
-    path.mkdir()
+    path = Path(tempfile.mkdtemp(prefix="batchway-disk-"))
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)], check=False
     )
     if mounted.returncode != 0:
+        path.rmdir()
         pytest.skip("this sandbox does not let root mount")
     yield path
     subprocess.run(["umount", "--lazy", str(path)], check=True)
+    path.rmdir()
 
 
 @pytest.fixture

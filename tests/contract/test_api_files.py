@@ -12,6 +12,7 @@ from tests.contract.test_api_harness import LINE, UNKNOWN_FILE, Server, form, se
 from batchway.domain.errors import Unavailable
 from batchway.domain.file import File, Purpose
 from batchway.domain.status import BatchStatus
+from batchway.ports import Order, Page
 from batchway.service.keys import configured_key
 
 BLUE, RED = "sk-blue-0123456789", "sk-red-01234567890"
@@ -174,6 +175,31 @@ def test_the_sdk_pages_through_every_file(api: Server) -> None:
     assert [f.id for f in client.files.list(limit=2, purpose="batch", order="asc")] == ids
     page = api.ask("GET", f"/v1/files?limit=10000&after={ids[4]}&purpose=batch").json()
     assert [page["first_id"], page["last_id"], page["has_more"]] == [ids[3], ids[0], False]
+
+
+def test_a_long_page_is_whole_though_its_files_go_meanwhile(
+    api: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batchway.service.files._SLICE", 2)
+    ids = [api.upload() for _ in range(7)][::-1]
+    page = api.ask("GET", "/v1/files?limit=6").json()
+    assert ([file["id"] for file in page["data"]], page["has_more"]) == (ids[:6], True)
+    read = api.ledger.files.page
+    reads: list[str | None] = []
+
+    async def page_then_remove(
+        tenant: str, *, purpose: Purpose | None, limit: int, after: str | None, order: Order
+    ) -> Page[File] | None:
+        reads.append(after)
+        found = await read(tenant, purpose=purpose, limit=limit, after=after, order=order)
+        if len(reads) == 1:  # the cursor of the next slice, and the one before it
+            for file_id in ids[:2]:
+                await api.ledger.files.remove(tenant, file_id)
+        return found
+
+    monkeypatch.setattr(api.ledger.files, "page", page_then_remove)
+    page = api.ask("GET", "/v1/files").json()
+    assert ([file["id"] for file in page["data"]], page["has_more"]) == (ids[2:], False)
 
 
 def test_another_tenants_file_is_an_unknown_one(sqlite_url: str, tmp_path: Path) -> None:

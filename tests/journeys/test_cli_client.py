@@ -2,6 +2,7 @@
 server gives only on a bad day."""
 
 import json
+import signal
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.journeys.cli_harness import Ended, batchway
+from tests.journeys.processes import Process
 
 LINE = '{"custom_id":"a","method":"POST","url":"/v1/embeddings","body":{"model":"m","input":"x"}}\n'
 BATCH: Mapping[str, Any] = {
@@ -261,6 +263,22 @@ def test_watch_survives_a_restart_of_the_server(script: Script, tmp_path: Path) 
     }
     assert ask(script, tmp_path, "watch", "batch_1").code == 0
     assert len(script.asked) == 4
+
+
+def test_watch_can_be_left(script: Script, tmp_path: Path) -> None:
+    script.answers = {"GET /batches/batch_1": [ok(UNFINISHED)]}
+    process = Process(
+        ["-m", "batchway", "watch", "batch_1"],
+        log=tmp_path / "watch.log",
+        cwd=tmp_path,
+        env={"BATCHWAY_URL": script.url},
+    )
+    process.line("in_progress")
+    process.signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert process.output().splitlines()[-1] == (
+        "The batch goes on. `batchway watch batch_1` shows it again."
+    )
 
 
 def test_cancel(script: Script, tmp_path: Path) -> None:

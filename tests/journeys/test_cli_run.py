@@ -128,8 +128,8 @@ def test_restart_drops_an_interrupted_run_but_not_one_at_work(
 
 
 def test_restart_drops_what_was(plain_simulator: Simulator, tmp_path: Path) -> None:
-    (tmp_path / "in.jsonl").write_bytes(jsonl(chats(3)))
-    assert run(tmp_path, plain_simulator).code == 0
+    (tmp_path / "in.jsonl").write_bytes(jsonl([chat("a"), chat("b", "[[400]]")]))
+    assert run(tmp_path, plain_simulator).code == 3
     (tmp_path / "in.jsonl").write_bytes(jsonl(chats(5)))
     assert run(tmp_path, plain_simulator) == Ended(
         code=1,
@@ -138,6 +138,7 @@ def test_restart_drops_what_was(plain_simulator: Simulator, tmp_path: Path) -> N
     )
     assert run(tmp_path, plain_simulator, "--restart").code == 0
     assert len(read(tmp_path / "out.jsonl")) == 5
+    assert names(tmp_path) == {"in.jsonl", "out.jsonl"}
 
 
 def test_a_run_uses_the_configuration(plain_simulator: Simulator, tmp_path: Path) -> None:

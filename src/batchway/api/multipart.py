@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser
+from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from batchway.api.body import announced_size, pieces
@@ -198,24 +198,19 @@ class _Fill:
 
 
 def _parser(request: Request, notes: _Notes) -> MultipartParser:
-    given = request.headers.get("content-type", "")
-    kind, _, parameters = given.partition(";")
-    if kind.strip().lower() != "multipart/form-data":
+    kind, parameters = parse_options_header(request.headers.get("content-type"))
+    if kind != b"multipart/form-data":
         raise ApiError(
             ApiText.WRONG_CONTENT_TYPE,
-            given=kind.strip() or "none",
+            given=kind.decode("latin-1") or "none",
             expected="multipart/form-data",
         )
-    boundary = ""
-    for parameter in parameters.split(";"):
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "boundary":
-            boundary = value.strip().strip('"')
+    boundary = parameters.get(b"boundary")
     if not boundary:
         raise _malformed("its Content-Type names no boundary")
     try:
         return MultipartParser(
-            boundary.encode("latin-1", "replace"),
+            boundary,
             notes.callbacks(),
             max_header_count=_MOST_HEADERS,
             max_header_size=_LONGEST_HEADER,

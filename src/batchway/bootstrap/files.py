@@ -1,4 +1,4 @@
-"""`run` and `check`: a batch from a file on disk, without a server.
+"""`run`: a batch from a file on disk, without a server.
 
 A run keeps its state (a small database and its results so far) in a directory of its own, so runs
 never meet each other or a server, and one that was interrupted goes on where it was.
@@ -6,29 +6,25 @@ never meet each other or a server, and one that was interrupted goes on where it
 
 import asyncio
 import hashlib
-import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from batchway.bootstrap.checking import CannotRun, endpoint_of
 from batchway.bootstrap.parts import (
     SystemClock,
     new_ids,
     open_blobs,
     prepare_database,
-    routing_table,
-    scan_limits,
 )
 from batchway.bootstrap.work import Work
-from batchway.domain.batch import Batch, BatchError, BatchOptions
+from batchway.domain.batch import Batch, BatchOptions
 from batchway.domain.file import File, Purpose
 from batchway.domain.keys import DEFAULT_TENANT
-from batchway.domain.routing import Destination, Resolution
-from batchway.domain.shard import Mode
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.domain.window import window_seconds
 from batchway.ports import Blobs
@@ -36,16 +32,9 @@ from batchway.settings import Settings
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.blobs.lock import DataLock
 from batchway.storage.ledger.sql_ledger import SqlLedger
-from batchway.workflows.envelope import REQUIRED
-from batchway.workflows.scan import Scan
 
 _PIECE: Final = 1 << 20
 _POLL_SECONDS: Final = 0.2
-_HEAD_BYTES: Final = 8 << 20
-
-
-class CannotRun(Exception):
-    """A run or check cannot start; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +43,7 @@ class RunRequest:
 
     input: Path
     output: Path
-    errors: Path | None
+    errors: Path
     endpoint: str | None
     state: Path
     window: str
@@ -68,16 +57,6 @@ class RunResult:
     batch: Batch
     output: Path | None
     errors: Path | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckSummary:
-    """What `batchway check` found."""
-
-    lines: int
-    problems: int
-    endpoint: str
-    models: dict[str, int] = field(default_factory=dict[str, int])
 
 
 class _Run(msgspec.Struct, kw_only=True):
@@ -123,7 +102,7 @@ async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest) -> s
     clock, ids = SystemClock(), new_ids()
     marker = request.state / "run.json"
     digest = await asyncio.to_thread(_digest, request.input)
-    endpoint = request.endpoint or await asyncio.to_thread(_endpoint_of, request.input)
+    endpoint = request.endpoint or await asyncio.to_thread(endpoint_of, request.input)
     if marker.exists():
         earlier = msgspec.json.decode(marker.read_bytes(), type=_Run)
         if earlier.input_sha256 != digest:
@@ -214,20 +193,17 @@ def _deliver(
     blobs: Blobs, batch: Batch, request: RunRequest, files: tuple[File | None, File | None]
 ) -> RunResult:
     output, errors = files
-    errors_path = request.errors or errors_beside(request.output)
     written_output = _copy_out(blobs, output, request.output)
-    written_errors = _copy_out(blobs, errors, errors_path)
+    written_errors = _copy_out(blobs, errors, request.errors)
     return RunResult(batch=batch, output=written_output, errors=written_errors)
 
 
-def errors_beside(output: Path) -> Path:
-    """Where failed lines go unless told otherwise: `out.jsonl` -> `out.errors.jsonl`."""
-    return output.with_name(f"{output.stem}.errors{output.suffix}")
-
-
 def remove_state(state: Path) -> None:
-    """Remove a run's directory."""
-    shutil.rmtree(state, ignore_errors=False)
+    """Remove a run's directory, unless a run is at work in it (`Unavailable`)."""
+    lock = DataLock(state)
+    lock.acquire()
+    lock.release()
+    shutil.rmtree(state)
 
 
 def _digest(path: Path) -> str:
@@ -259,72 +235,3 @@ def _copy_out(blobs: Blobs, file: File | None, path: Path) -> Path | None:
             target.write(blobs.read(file.blob, offset, _PIECE))
     partial.replace(path)
     return path
-
-
-def _endpoint_of(path: Path) -> str:
-    """The endpoint that the first line names."""
-    with path.open("rb") as file:
-        first = file.readline(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf")
-    try:
-        url = json.loads(first)["url"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise CannotRun(
-            f"The first line of {path} does not say which `url` it is for. Name it with --endpoint."
-        ) from error
-    known = url if url in REQUIRED else f"/v1{url}"
-    if known not in REQUIRED:
-        raise CannotRun(
-            f"The first line of {path} is for '{url}', which is none of {', '.join(REQUIRED)}."
-        )
-    return known
-
-
-class _OneFile:
-    """A file on disk as a blob store of one blob."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self, key: str, start: int, length: int) -> bytes:  # noqa: ARG002 - there is one
-        with self._path.open("rb") as file:
-            file.seek(start)
-            return file.read(length)
-
-
-async def check_file(
-    settings: Settings,
-    path: Path,
-    endpoint: str | None,
-    provider: str | None,
-    report: Callable[[BatchError], None],
-) -> CheckSummary:
-    """Read a whole file as validation would and report every problem. Needs no server."""
-    endpoint = endpoint or _endpoint_of(path)
-    routing = routing_table(settings)
-
-    def resolve(model: str) -> Resolution:
-        if not settings.providers:
-            # Checked away from where it will run: which models there are is not known here.
-            return Destination(group="", mode=Mode.MANAGED, primaries=())
-        return routing.resolve(model, provider=provider, allowed=None)
-
-    scan = Scan(
-        blobs=_OneFile(path),
-        key="input",
-        batch_id="check",
-        endpoint=endpoint,
-        limits=scan_limits(settings, max_errors=None),
-        resolve=resolve,
-        report=report,
-    )
-    try:
-        for piece in scan.pieces():
-            scan.take(piece)
-            if scan.full:
-                break
-        scan.finish()
-    finally:
-        scan.close()
-    return CheckSummary(
-        lines=scan.requests, problems=scan.problems, endpoint=endpoint, models=dict(scan.models)
-    )

@@ -159,7 +159,7 @@ def build_app(
 class _Server(uvicorn.Server):
     """uvicorn, whose second Ctrl-C ends the process at once instead of waiting for drains."""
 
-    def handle_exit(self, sig: int, frame: object) -> None:
+    def handle_exit(self, sig: int, frame: object) -> None:  # noqa: ARG002 - uvicorn's signature
         if self.should_exit and sig == signal.SIGINT:
             os._exit(130)
         self.should_exit = True

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from batchway.bootstrap.parts import Dispatch, new_engine
+from batchway.bootstrap.dispatching import Dispatch, new_engine
 from batchway.ports import Blobs, Clock
 from batchway.settings import Settings
 from batchway.storage.ledger.sql_ledger import SqlLedger
@@ -129,7 +129,8 @@ def _calm_collector() -> None:
 async def _settle(running: Callable[[], Awaitable[frozenset[str]]], patience: float) -> None:
     """Wait until no story runs, for as long as drains may take and a little more."""
     deadline = asyncio.get_running_loop().time() + patience + 2.0
-    while await running() and asyncio.get_running_loop().time() < deadline:
+    # The engine has no event for this, and it happens once, at the very end.
+    while await running() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 
 

@@ -69,7 +69,7 @@ def submit(
             file = client.upload(input, sent=sent)
         batch = client.create({**body, "input_file_id": file["id"]}, provider=provider)
         say(printable(batch["id"]))
-        code = _follow(client, batch["id"]) if watch else 0
+        code = _watched(client, batch["id"]) if watch else 0
     raise typer.Exit(code)
 
 
@@ -162,7 +162,7 @@ def watch(
     failed.
     """
     with _open(server, api_key) as client:
-        code = _follow(client, batch_id)
+        code = _watched(client, batch_id)
     raise typer.Exit(code)
 
 
@@ -234,6 +234,14 @@ def _fetch(client: "Server", file_id: str | None, target: Path) -> None:
     with progress.transferred(f"Downloading {printable(target.name)}", None) as received:
         written = client.download(file_id, target, received=received)
     note(f"{target}: {size(written)}")
+
+
+def _watched(client: "Server", batch_id: str) -> int:
+    try:
+        return _follow(client, batch_id)
+    except KeyboardInterrupt:
+        note(f"The batch goes on. `batchway watch {printable(batch_id)}` shows it again.")
+        raise typer.Exit(130) from None
 
 
 def _follow(client: "Server", batch_id: str) -> int:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -165,7 +165,7 @@ def _questions() -> Path:
 
 
 @contextmanager
-def _process(directory: Path, name: str, arguments: list[str]) -> Iterator[str]:
+def _process(directory: Path, name: str, arguments: list[str]) -> Generator[str]:
     """Run a command of Batchway beside this one; yields the address that it prints."""
     log = directory / f"{name}.log"
     # Only what was asked for: a provider key of the person's must not be used by a demo.

@@ -26,7 +26,7 @@ from batchway.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from batchway.bootstrap import RunResult
+    from batchway.bootstrap.files import RunResult
     from batchway.domain.batch import Batch, BatchError
     from batchway.settings import Settings
 
@@ -103,12 +103,8 @@ def run(
     state = output.with_name(output.name + ".batchway")
     _begin(output, state, restart=restart)
 
-    from batchway.bootstrap import (  # noqa: PLC0415 - slow to import, see the package
-        CannotRun,
-        RunRequest,
-        remove_state,
-        run_file,
-    )
+    from batchway.bootstrap.checking import CannotRun  # noqa: PLC0415 - slow, see the package
+    from batchway.bootstrap.files import RunRequest, remove_state, run_file  # noqa: PLC0415 - same
     from batchway.telemetry import configure_logging  # noqa: PLC0415 - same
 
     configure_logging(level="error", json=False)
@@ -134,6 +130,11 @@ def run(
         note(f"Interrupted. Run the same command again to go on; what is done is kept in {state}.")
         raise typer.Exit(130) from None
     remove_state(state)
+    if restart:
+        # What an earlier run wrote must not pass for a result of this one.
+        for written, path in ((result.output, output), (result.errors, errors)):
+            if written is None and result.batch.errors is None:
+                path.unlink(missing_ok=True)
     raise typer.Exit(_conclude(result, input))
 
 
@@ -143,7 +144,10 @@ def check(
     """Print every problem of a file, without sending anything. Exits 1 when there are any."""
     _usable(input)
     settings = _settings(config, provider=provider)
-    from batchway.bootstrap import CannotRun, check_file  # noqa: PLC0415 - slow, see the package
+    from batchway.bootstrap.checking import (  # noqa: PLC0415 - slow, see the package
+        CannotRun,
+        check_file,
+    )
 
     def tell(problem: "BatchError") -> None:
         say(_line_of(problem, input))
@@ -165,13 +169,8 @@ def check(
 
 def _begin(output: Path, state: Path, *, restart: bool) -> None:
     if restart and state.exists():
-        from batchway.bootstrap import remove_state  # noqa: PLC0415 - slow, see the package
-        from batchway.storage.blobs.lock import DataLock  # noqa: PLC0415 - same
+        from batchway.bootstrap.files import remove_state  # noqa: PLC0415 - slow, see the package
 
-        # Held for a moment: raises when another run is at work in there.
-        lock = DataLock(state)
-        lock.acquire()
-        lock.release()
         remove_state(state)
     if output.exists() and not state.exists() and not restart:
         raise CommandError(

@@ -54,7 +54,13 @@ _WORSE: Final = 1.5  # latency against the baseline of a hold that means the pro
 _FORGET: Final = 0.02  # of that baseline a round
 _CONFIDENCE: Final = 1.5  # standard errors
 _INSTANT: Final = 1e-9
-_TOLERATED: Final = 0.02  # refusals of a cohort that a healthy provider may have
+
+# A refusal adds to the pressure (half as much when it only looks like one), every answer takes
+# away a little; the limit is cut when it reaches the mark. So a provider that fails four requests
+# in a hundred whatever its load is not throttled for it, and one that is full is at once.
+_PRESSURE: Final = 2.0
+_PRESSURE_SHARE: Final = 1 / 16  # of the limit: chance alone piles up more where more is sent
+_RELIEF: Final = 0.04
 
 
 class Control(Protocol):
@@ -127,8 +133,8 @@ class Auto:
         "_most",
         "_needed",
         "_paid",
+        "_pressure",
         "_reference",
-        "_refusals",
         "_refused_cohort",
         "_skip",
         "_state",
@@ -152,13 +158,15 @@ class Auto:
         self._hold_for = _FIRST_HOLD
         self._paid = 0  # small steps in a row that paid in full
         self._strayed = 0  # rounds in a row that were worse than the baseline
-        self._refusals = 0
+        self._pressure = 0.0
         self._refused_cohort = 0  # the first cohort whose refusals are news
         self._skip = 0
         self._new_round(_QUICK)
 
     def answered(self, *, cohort: int, latency: float, tokens: int, full: bool) -> None:
         """Add to the round; at its end, judge."""
+        if self._pressure > 0.0:
+            self._pressure -= _RELIEF
         if cohort != self.cohort:
             return  # sent at another limit: it says nothing about this one
         if self._skip:
@@ -178,8 +186,8 @@ class Auto:
         """Cut once a cohort, unless the refusals are as rare as a healthy provider's."""
         if cohort < self._refused_cohort:
             return
-        self._refusals += 1
-        if self._refusals <= self.limit * _TOLERATED + (not explicit):
+        self._pressure = max(self._pressure, 0.0) + (1.0 if explicit else 0.5)
+        if self._pressure < max(_PRESSURE, self.limit * _PRESSURE_SHARE):
             return
         self._state = _State.GROW
         self._factor = _CREEP
@@ -187,7 +195,7 @@ class Auto:
         self._move(max(1, int(self.limit * _CUT)), _STEADY)
         # Whatever was sent before the cut has already been punished by it.
         self._refused_cohort = self.cohort
-        self._refusals = 0
+        self._pressure = 0.0
 
     # ------------------------------------------------------------------ rounds
 
@@ -213,8 +221,6 @@ class Auto:
         if self._used < 0.8 * self._answers:
             self._new_round(self._needed)
             return
-        # What the tolerance of refusals is counted against: one round of answers.
-        self._refusals = 0
         seen = self._seen()
         match self._state:
             case _State.GROW | _State.PROBE:

@@ -1,0 +1,165 @@
+"""Everything that runs batches, built from settings for one event loop."""
+
+import os
+import random
+import secrets
+from pathlib import Path
+
+from batchway.bootstrap.parts import new_ids, routing_table, scan_limits
+from batchway.dialects.openai import estimate_tokens
+from batchway.dispatch.collector import Collector
+from batchway.dispatch.limits import Limits as DispatchLimits
+from batchway.dispatch.sender import Sender
+from batchway.domain.batch import Batch
+from batchway.engine.dbos_engine import DbosEngine
+from batchway.ports import Blobs, Clock, Ledger, Provider
+from batchway.providers.azure_openai import AzureOpenAIProvider
+from batchway.providers.openai import OpenAIProvider
+from batchway.providers.openai_compatible import OpenAICompatibleProvider
+from batchway.providers.transport import PyreqwestTransport
+from batchway.settings import (
+    AzureOpenAISettings,
+    OpenAICompatibleSettings,
+    OpenAISettings,
+    ProviderSettings,
+    Settings,
+)
+from batchway.workflows.finalize import Finalize
+from batchway.workflows.ingest import Ingest
+from batchway.workflows.managed import ManagedRun
+from batchway.workflows.records import Records
+from batchway.workflows.segments import encode
+from batchway.workflows.story import BatchStory
+
+
+def new_provider(settings: ProviderSettings) -> Provider:
+    """The provider that an entry of `providers` describes."""
+    match settings:
+        case OpenAISettings():
+            return OpenAIProvider(
+                name=settings.name,
+                base_url=settings.base_url,
+                api_key=settings.api_key.get_secret_value(),
+                organization=settings.organization,
+                project=settings.project,
+            )
+        case AzureOpenAISettings():
+            return AzureOpenAIProvider(
+                name=settings.name,
+                endpoint=settings.endpoint,
+                api_key=settings.api_key.get_secret_value(),
+                api_version=settings.api_version,
+            )
+        case OpenAICompatibleSettings():
+            key = settings.api_key
+            return OpenAICompatibleProvider(
+                name=settings.name,
+                base_url=settings.base_url,
+                api_key=None if key is None else key.get_secret_value(),
+                headers={n: value.get_secret_value() for n, value in settings.headers.items()},
+            )
+
+
+def new_limits(settings: ProviderSettings) -> DispatchLimits:
+    """The limits of a provider's entry."""
+    limits = settings.limits
+    return DispatchLimits(
+        concurrency=None if limits.concurrency == "auto" else limits.concurrency,
+        max_concurrency=limits.max_concurrency,
+        requests_per_minute=limits.requests_per_minute,
+        tokens_per_minute=limits.tokens_per_minute,
+        timeout=limits.timeout,
+        max_attempts=limits.max_attempts,
+    )
+
+
+def new_engine(settings: Settings, clock: Clock) -> DbosEngine:
+    """The durable engine: on SQLite in a file of its own, so that it never waits for the ledger."""
+    file = settings.sqlite_file
+    url = settings.database_url if file is None else f"sqlite:///{_engine_file(file)}"
+    return DbosEngine(database_url=url, executor_id="local", clock=clock)
+
+
+def _engine_file(ledger_file: Path) -> Path:
+    return ledger_file.with_name(f"{ledger_file.stem}-engine{ledger_file.suffix}")
+
+
+class Dispatch:
+    """Everything that runs batches, built for the running event loop."""
+
+    def __init__(self, *, settings: Settings, ledger: Ledger, blobs: Blobs, clock: Clock) -> None:
+        draw = random.SystemRandom().random
+        records = Records(random_bytes=os.urandom)
+        routing = routing_table(settings)
+        execution = settings.execution
+        most_lines = max((_ceiling(provider) for provider in settings.providers), default=1)
+        counts_tokens = any(p.limits.tokens_per_minute is not None for p in settings.providers)
+        max_line_bytes = settings.limits.max_line_bytes
+        self.transport = PyreqwestTransport()
+        self.collector = Collector(
+            blobs=blobs,
+            shards=ledger.shards,
+            clock=clock,
+            new_name=lambda: secrets.token_hex(8),
+            encode=encode,
+            interval=execution.commit_interval,
+            flush_bytes=execution.max_outstanding_bytes // 4,
+            most_bytes=execution.max_outstanding_bytes,
+        )
+        sender = Sender(
+            providers={entry.name: new_provider(entry) for entry in settings.providers},
+            limits={entry.name: new_limits(entry) for entry in settings.providers},
+            transport=self.transport,
+            clock=clock,
+            draw=draw,
+        )
+        ingest = Ingest(
+            ledger=ledger,
+            blobs=blobs,
+            routing=routing,
+            limits=scan_limits(settings, max_errors=settings.limits.max_errors),
+            clock=clock,
+        )
+
+        def new_run(batch: Batch) -> ManagedRun:
+            return ManagedRun(
+                batch=batch,
+                ledger=ledger,
+                blobs=blobs,
+                sender=sender,
+                collector=self.collector,
+                records=records,
+                clock=clock,
+                resolve=lambda model: ingest.resolve(batch, model),
+                estimate=estimate_tokens if counts_tokens else _free,
+                draw=random.random,  # picks a route's target: no secret depends on it
+                max_line_bytes=max_line_bytes,
+                most_lines=2 * most_lines,
+                most_bytes=execution.max_outstanding_bytes,
+                drain_timeout=execution.drain_timeout,
+            )
+
+        self.story = BatchStory(
+            ledger=ledger,
+            blobs=blobs,
+            clock=clock,
+            ingest=ingest,
+            finalize=Finalize(
+                ledger=ledger,
+                blobs=blobs,
+                records=records,
+                clock=clock,
+                new_file_id=new_ids().file,
+                max_line_bytes=max_line_bytes,
+            ),
+            new_run=new_run,
+        )
+
+
+def _ceiling(provider: ProviderSettings) -> int:
+    limits = provider.limits
+    return limits.max_concurrency if limits.concurrency == "auto" else limits.concurrency
+
+
+def _free(_body: bytes) -> int:
+    return 0
