@@ -8,7 +8,7 @@ from typing import Final
 
 from prometheus_client import REGISTRY, generate_latest
 
-_QUIET: Final = ("dbos", "uvicorn.access", "alembic", "aiosqlite")
+_QUIET: Final = ("dbos", "uvicorn.access", "alembic", "aiosqlite", "python_multipart")
 
 
 class _JsonFormatter(logging.Formatter):

@@ -15,12 +15,11 @@ from batchway.api.app import create_app
 from batchway.bootstrap.parts import SystemClock, new_ids, open_blobs, prepare_database
 from batchway.bootstrap.work import Work, new_loop
 from batchway.domain.errors import Unavailable
-from batchway.domain.keys import ApiKey
 from batchway.ports import Blobs, Clock, Ledger
 from batchway.service.auth import Auth
 from batchway.service.batches import BatchService
 from batchway.service.files import FileService
-from batchway.service.keys import digest_of, hint_of
+from batchway.service.keys import configured_key
 from batchway.service.limits import Limits
 from batchway.service.uploads import UploadService
 from batchway.settings import Settings, is_loopback
@@ -56,9 +55,8 @@ async def _serve(settings: Settings, *, blobs: Blobs, announce: Callable[[str], 
     clock = SystemClock()
     ledger = await SqlLedger.open(settings.database_url)
     try:
-        open_mode = not settings.auth.keys and not any(
-            key.revoked_at is None for key in await ledger.keys.list()
-        )
+        # A revoked key counts: taking away the last one must not open the door to everybody.
+        open_mode = not settings.auth.keys and not await ledger.keys.list()
         host = settings.server.host
         if open_mode and not is_loopback(host):
             raise Unavailable(
@@ -125,12 +123,10 @@ def build_app(
     limits = Limits(file_bytes=settings.limits.max_file_bytes)
     files = FileService(ledger=ledger, blobs=blobs, clock=clock, ids=ids, limits=limits)
     configured = [
-        ApiKey(
+        configured_key(
             name=key.name,
+            secret=key.key.get_secret_value(),
             tenant=key.tenant,
-            digest=digest_of(key.key.get_secret_value()),
-            hint=hint_of(key.key.get_secret_value()),
-            created_at=0,
             providers=key.providers,
         )
         for key in settings.auth.keys

@@ -8,6 +8,10 @@ import math
 import re
 from typing import Final
 
+import msgspec
+
+from batchway.ports import Answer
+
 # A quarter of a second's worth may be spent at once: providers that promise requests a minute
 # check them by the second (OpenAI says so), and a full bucket on top of a second's refill must
 # not trip them.
@@ -76,6 +80,27 @@ class Bucket:
 
     def _filled(self, now: float) -> float:
         return min(self._burst, self._level + (now - self._at) * self._rate)
+
+
+class Allowance(msgspec.Struct, frozen=True, gc=False):
+    """What a provider says is left of one limit, in how many seconds all of it is back."""
+
+    remaining: float
+    limit: float  # infinite when not said
+    reset: float | None
+
+
+def read_allowance(answer: Answer, what: str) -> Allowance | None:
+    """The `x-ratelimit-*` headers about `requests` or `tokens`, if the answer has them."""
+    text = answer.header("x-ratelimit-remaining-" + what)
+    remaining = None if text is None else parse_count(text)
+    if remaining is None:
+        return None
+    text = answer.header("x-ratelimit-limit-" + what)
+    limit = None if text is None else parse_count(text)
+    text = answer.header("x-ratelimit-reset-" + what)
+    reset = None if text is None else parse_duration(text)
+    return Allowance(remaining, math.inf if limit is None else limit, reset)
 
 
 def parse_duration(text: str) -> float | None:

@@ -18,7 +18,7 @@ import asyncio
 import math
 from typing import Final, cast
 
-from batchway.dispatch.bucket import MOST_HOLD, Bucket, parse_count, parse_duration
+from batchway.dispatch.bucket import MOST_HOLD, Bucket, read_allowance
 from batchway.dispatch.circuit import Circuit
 from batchway.dispatch.concurrency import Auto, Control, Fixed
 from batchway.dispatch.fairness import FairQueue, Share, Waiter
@@ -239,8 +239,16 @@ class Gate:
             self._look_in -= 1
             return
         now = self._clock.monotonic()
-        low = self._hear(answer, "requests", self._requests, now)
-        low |= self._hear(answer, "tokens", self._tokens, now)
+        low = False
+        for what, bucket in (("requests", self._requests), ("tokens", self._tokens)):
+            said = read_allowance(answer, what)
+            if said is None:
+                continue
+            if bucket is not None:
+                bucket.hear(said.remaining, said.reset, now)
+            elif said.remaining < 1.0 and said.reset is not None:
+                self.quiet(min(said.reset, MOST_HOLD), now)
+            low |= said.remaining < max(said.limit / 4, 4 * self.in_flight)
         self._look_in = 0 if low else _LOOK_EVERY - 1
 
     # ------------------------------------------------------------------ what is going on
@@ -384,19 +392,3 @@ class Gate:
         self._timer = None
         self._timer_due = math.inf
         self._pump()
-
-    def _hear(self, answer: Answer, what: str, bucket: Bucket | None, now: float) -> bool:
-        """Hear one of the two kinds of limits; returns whether little is left."""
-        text = answer.header("x-ratelimit-remaining-" + what)
-        remaining = None if text is None else parse_count(text)
-        if remaining is None:
-            return False
-        text = answer.header("x-ratelimit-reset-" + what)
-        reset = None if text is None else parse_duration(text)
-        if bucket is not None:
-            bucket.hear(remaining, reset, now)
-        elif remaining < 1.0 and reset is not None:
-            self.quiet(min(reset, MOST_HOLD), now)
-        text = answer.header("x-ratelimit-limit-" + what)
-        limit = None if text is None else parse_count(text)
-        return limit is None or remaining < limit / 4 or remaining < 4 * self.in_flight

@@ -17,7 +17,6 @@ Owns the way of one line and the map of gates. Does not own limits and order (`g
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Final, assert_never
 
 import msgspec
@@ -26,6 +25,7 @@ from batchway.dialects.openai import with_model
 from batchway.dispatch.answer import error_body, read_result
 from batchway.dispatch.gate import Gate, Permit
 from batchway.dispatch.limits import MOST_ANSWER_BYTES, Limits, Party
+from batchway.dispatch.obstacle import obstacle
 from batchway.dispatch.retry import (
     Circumstances,
     Deliver,
@@ -149,7 +149,7 @@ class Sender:
         """Why lines of the batch are being held up, in a sentence; `None` if they are not."""
         for gate in self._gates.values():
             if gate.holds_up(batch_id):
-                sentence = self._obstacle(gate)
+                sentence = obstacle(gate, self._clock.now())
                 if sentence is not None:
                     return sentence
         return None
@@ -321,33 +321,6 @@ class Sender:
             if opens_at < at:
                 soonest, at = index, opens_at
         return soonest
-
-    def _obstacle(self, gate: Gate) -> str | None:
-        down_for = gate.down_for
-        if down_for is not None:
-            since = datetime.fromtimestamp(self._clock.now() - down_for, UTC)
-            what = _PLIGHT.get(gate.down_by, "has answered nothing but errors")
-            return (
-                f"The provider '{gate.provider}' {what} since {since:%Y-%m-%d %H:%M:%S} UTC; "
-                "it is tried again at least once a minute."
-            )
-        quiet_for = gate.quiet_for
-        if quiet_for > 1:
-            return (
-                f"The provider '{gate.provider}' asked for a pause; requests go on in "
-                f"{round(quiet_for)} seconds."
-            )
-        if gate.short_of_rate:
-            return f"Requests wait for the rate limit of the provider '{gate.provider}'."
-        return None
-
-
-_PLIGHT: Final[dict[Fault | None, str]] = {
-    Fault.UNREACHABLE: "has been unreachable",
-    Fault.TIMEOUT: "has not answered in time",
-    Fault.THROTTLED: "has refused every request for exceeding its limits (429)",
-    Fault.UNAVAILABLE: "has been unavailable",
-}
 
 
 def _outcome(course: _Course) -> Outcome:

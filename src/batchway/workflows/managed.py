@@ -257,10 +257,10 @@ class ManagedRun:
 
     def _line_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._ending.done():
             # A line's failures are outcomes; an exception is a defect and must end the run.
-            if not self._ending.done():
-                self._ending.set_exception(error)
+            self._ending.set_exception(error)
 
     def _work(self, line: int, request: Request) -> Work | None:
         resolution = self._resolutions.get(request.model)

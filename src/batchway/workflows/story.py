@@ -97,6 +97,8 @@ class BatchStory:
     async def _finalize_once(self, batch: Batch) -> bool:
         if batch.status not in TERMINAL and not await self._finalize.run(batch):
             return await self._execute_once(batch) and False
+        if batch.status_details is not None:
+            await self._ledger.batches.describe(batch.id, None)
         await self.clean(batch.id)
         return True
 
@@ -122,7 +124,7 @@ class BatchStory:
             except Unavailable as error:
                 _log.warning("batch %s waits for storage: %s", batch_id, error)
                 details = f"Waiting for storage: {error}"
-            except Exception:
+            except Exception:  # noqa: BLE001 - said below
                 # A defect of ours must not strand a batch that somebody pays for: it is logged
                 # whole, shown on the batch, and tried again while the window lasts.
                 _log.exception("batch %s met a defect and will be tried again", batch_id)
