@@ -136,7 +136,7 @@ def new_sender(
     transport = FakeTransport(upstreams)
     if limits is None:
         limits = Limits(concurrency=4)
-    each = {n: limits for n in upstreams} if isinstance(limits, Limits) else dict(limits)
+    each = dict.fromkeys(upstreams, limits) if isinstance(limits, Limits) else dict(limits)
     sender = Sender(
         providers={name: FakeProvider(name) for name in upstreams},
         limits=each,
