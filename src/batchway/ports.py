@@ -336,6 +336,10 @@ class Ledger(Protocol):
     @property
     def keys(self) -> Keys: ...
 
+    async def purge_once(self, before: int) -> int:
+        """Forget idempotency keys first used before that Unix time; returns how many."""
+        ...
+
     async def check(self) -> None:
         """Raise `Unavailable` unless the database answers and its schema is current."""
         ...

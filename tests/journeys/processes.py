@@ -221,3 +221,7 @@ class Server:
         """Every file of the blob store, half-written ones included."""
         root = self.data / "blobs"
         return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+    def kept(self) -> list[str]:
+        """The same without segments, of which an earlier batch's may be going away just now."""
+        return [name for name in self.blobs() if not name.startswith("segments/")]

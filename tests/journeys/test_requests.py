@@ -82,7 +82,7 @@ def test_a_batch_is_created_once(plain_server: Server) -> None:
 
 def test_a_file_is_created_once(plain_server: Server) -> None:
     client = plain_server.client()
-    before = plain_server.blobs()
+    before = plain_server.kept()
 
     def create(content: bytes) -> openai.types.FileObject:
         return client.files.create(
@@ -95,4 +95,4 @@ def test_a_file_is_created_once(plain_server: Server) -> None:
     assert create(b'{"a": 1}\n') == first
     with pytest.raises(openai.ConflictError):
         create(b'{"a": 2}\n')
-    assert plain_server.blobs() == sorted([*before, f"files/{first.id}"])
+    assert plain_server.kept() == sorted([*before, f"files/{first.id}"])

@@ -32,6 +32,7 @@ ALL_DOWN = replace(DOWN, elsewhere=True, open_elsewhere=False)
 GONE = NextTarget(for_good=True)
 GONE_USED = NextTarget(for_good=True, uses_attempt=True)
 FOR_NOW = NextTarget(for_good=False)
+DONE = Deliver()
 
 
 @pytest.mark.parametrize(
@@ -70,8 +71,8 @@ def test_faults(status: int | Failure, fault: Fault) -> None:
 
 ROWS: dict[Fault, list[Decision]] = {
     #                    AT         LAST      DOWN  DOWN_LONG FALLBACK   DOWN_W_F. ALL_DOWN
-    Fault.REJECTED:    [Deliver(), Deliver(), Deliver(), Deliver(), Deliver(), Deliver(), Deliver()],
-    Fault.DENIED:      [Deliver(), Deliver(), Deliver(), Deliver(), GONE, GONE, GONE],
+    Fault.REJECTED:    [DONE, DONE, DONE, DONE, DONE, DONE, DONE],
+    Fault.DENIED:      [DONE, DONE, DONE, DONE, GONE, GONE, GONE],
     Fault.TOO_LARGE:   [GiveUp(), GiveUp(), GiveUp(), GiveUp(), GONE, GONE, GONE],
     Fault.THROTTLED:   [FREE, FREE, FREE, FREE, FREE, FOR_NOW, FREE],
     Fault.UNREACHABLE: [FREE, FREE, FREE, FREE, FREE, FOR_NOW, FREE],

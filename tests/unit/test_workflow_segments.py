@@ -12,7 +12,6 @@ from tests.unit.fakes import a_result, a_segment, store
 from batchway.domain.shard import Claim, Mode, Segment, Shard
 from batchway.ports import Blobs, LineResult
 from batchway.storage.blobs.local import LocalBlobs
-from batchway.workflows import segments as module
 from batchway.workflows.segments import (
     SegmentDamagedError,
     done_lines,
@@ -71,25 +70,23 @@ RESULTS = st.dictionaries(
 )
 def test_segments_merge_in_input_order(
     blobs: Blobs,
-    monkeypatch: pytest.MonkeyPatch,
     results: dict[int, tuple[bool, bytes]],
     order: Random,
     way: tuple[int, bool],
 ) -> None:
     parts, large = way
-    monkeypatch.setattr(module, "_WHOLE_BYTES", 0 if large else 64 << 20)
+    whole_bytes = 0 if large else 64 << 20
     given = [a_result(line, ok=ok, record=record) for line, (ok, record) in results.items()]
     order.shuffle(given)
     committed = [stored(blobs, str(n), given[n::parts]) for n in range(parts)]
-    assert list(merged(blobs, committed)) == [(line, *results[line]) for line in sorted(results)]
+    assert list(merged(blobs, committed, whole_bytes=whole_bytes)) == [
+        (line, *results[line]) for line in sorted(results)
+    ]
 
 
-def test_large_results_are_read_record_by_record(
-    blobs: Blobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_WHOLE_BYTES", 1_000)
+def test_large_results_are_read_record_by_record(blobs: Blobs) -> None:
     segment = stored(blobs, "a", [a_result(n, record=b"x" * 500) for n in range(4)])
-    reading = merged(blobs, [segment])
+    reading = merged(blobs, [segment], whole_bytes=1_000)
     assert next(reading) == (0, True, b"x" * 500)
     blobs.delete(segment.blob)  # proof that the rest has not been read
     with pytest.raises(SegmentDamagedError, match="is gone"):
@@ -116,17 +113,16 @@ GOOD = encode([a_result(1, record=b"12345")])
 )
 def test_damage_is_noticed(
     blobs: Blobs,
-    monkeypatch: pytest.MonkeyPatch,
     data: bytes | None,
     complaint: str,
     large: bool,
 ) -> None:
-    monkeypatch.setattr(module, "_WHOLE_BYTES", 0 if large else 64 << 20)
+    whole_bytes = 0 if large else 64 << 20
     segment = stored(blobs, "a", [a_result(1, record=b"12345")])
-    assert list(merged(blobs, [segment])) == [(1, True, b"12345")]
+    assert list(merged(blobs, [segment], whole_bytes=whole_bytes)) == [(1, True, b"12345")]
     if data is None:
         blobs.delete(segment.blob)
     else:
         store(blobs, segment.blob, data)
     with pytest.raises(SegmentDamagedError, match=complaint):
-        list(merged(blobs, [segment]))
+        list(merged(blobs, [segment], whole_bytes=whole_bytes))

@@ -12,16 +12,20 @@ import uvicorn
 from fastapi import FastAPI
 
 from batchway.api.app import create_app
-from batchway.bootstrap.parts import SystemClock, new_ids, open_blobs, prepare_database
+from batchway.bootstrap.parts import (
+    SystemClock,
+    new_ids,
+    new_services,
+    open_blobs,
+    prepare_database,
+    service_limits,
+)
 from batchway.bootstrap.work import Work, new_loop
 from batchway.domain.errors import Unavailable
 from batchway.ports import Blobs, Clock, Ledger
 from batchway.service.auth import Auth
 from batchway.service.batches import BatchService
-from batchway.service.files import FileService
 from batchway.service.keys import configured_key
-from batchway.service.limits import Limits
-from batchway.service.uploads import UploadService
 from batchway.settings import Settings, is_loopback
 from batchway.storage.blobs.lock import DataLock
 from batchway.storage.ledger.sql_ledger import SqlLedger
@@ -120,8 +124,7 @@ def build_app(
 ) -> FastAPI:
     """The HTTP application over these parts."""
     ids = new_ids()
-    limits = Limits(file_bytes=settings.limits.max_file_bytes)
-    files = FileService(ledger=ledger, blobs=blobs, clock=clock, ids=ids, limits=limits)
+    files, uploads = new_services(settings, ledger=ledger, blobs=blobs, clock=clock)
     configured = [
         configured_key(
             name=key.name,
@@ -140,13 +143,11 @@ def build_app(
             providers=[provider.name for provider in settings.providers],
             wake=wake,
         ),
-        uploads=UploadService(
-            ledger=ledger, blobs=blobs, clock=clock, ids=ids, limits=limits, files=files
-        ),
+        uploads=uploads,
         auth=Auth(keys=ledger.keys, configured=configured, clock=clock),
         ids=ids,
         clock=clock,
-        limits=limits,
+        limits=service_limits(settings),
         health=ledger.check,
         metrics=render_metrics,
     )

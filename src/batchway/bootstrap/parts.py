@@ -10,6 +10,10 @@ import time
 from batchway.domain.errors import Unavailable
 from batchway.domain.ids import Ids
 from batchway.domain.routing import RoutingTable
+from batchway.ports import Blobs, Clock, Ledger
+from batchway.service.files import FileService
+from batchway.service.limits import Limits
+from batchway.service.uploads import UploadService
 from batchway.settings import Settings
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.workflows.scan import ScanLimits
@@ -74,3 +78,20 @@ def scan_limits(settings: Settings, *, max_errors: int | None) -> ScanLimits:
         shard_lines_max=settings.execution.shard_lines_max,
         shard_bytes=settings.execution.shard_bytes,
     )
+
+
+def service_limits(settings: Settings) -> Limits:
+    """How much a client may send."""
+    return Limits(file_bytes=settings.limits.max_file_bytes)
+
+
+def new_services(
+    settings: Settings, *, ledger: Ledger, blobs: Blobs, clock: Clock
+) -> tuple[FileService, UploadService]:
+    """The services of files and uploads over one ledger."""
+    ids, limits = new_ids(), service_limits(settings)
+    files = FileService(ledger=ledger, blobs=blobs, clock=clock, ids=ids, limits=limits)
+    uploads = UploadService(
+        ledger=ledger, blobs=blobs, clock=clock, ids=ids, limits=limits, files=files
+    )
+    return files, uploads

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from batchway.bootstrap.dispatching import Dispatch, new_engine
-from batchway.ports import Blobs, Clock
+from batchway.bootstrap.parts import new_services
+from batchway.ports import Blobs, Clock, Ledger
 from batchway.settings import Settings
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.janitor import Janitor
@@ -92,6 +93,7 @@ class Work:
                 engine=engine,
                 clock=self._clock,
                 clean=dispatch.story.clean,
+                chores=_chores(self._settings, ledger, self._blobs, self._clock),
             )
             await engine.launch(dispatch.story)
             collecting = asyncio.create_task(dispatch.collector.run())
@@ -108,7 +110,7 @@ class Work:
             # The collector goes on until the runs have committed what they drain.
             await _settle(engine.running, self._settings.execution.drain_timeout)
             collecting.cancel()
-            await dispatch.collector.flush()
+            await dispatch.collector.settle()
             await dispatch.transport.close()
             await engine.close()
         finally:
@@ -124,6 +126,13 @@ def _calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_ALLOCATIONS, 20, 50)
+
+
+def _chores(
+    settings: Settings, ledger: Ledger, blobs: Blobs, clock: Clock
+) -> dict[str, Callable[[], Awaitable[object]]]:
+    files, uploads = new_services(settings, ledger=ledger, blobs=blobs, clock=clock)
+    return {"remove expired files": files.expire, "expire uploads": uploads.expire}
 
 
 async def _settle(running: Callable[[], Awaitable[frozenset[str]]], patience: float) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from batchway.domain.batch import Usage
-from batchway.domain.errors import Unavailable
+from batchway.domain.errors import Conflict, Unavailable
 from batchway.domain.shard import Claim, Segment
 from batchway.ports import Blobs, Clock, LineResult, Shards
 
@@ -153,8 +153,9 @@ class Collector:
                         sealed.segment = await asyncio.to_thread(
                             self._write, sealed.buffer.claim, sealed.results
                         )
-                written = [sealed.segment for sealed in self._sealed if sealed.segment]
-                refused = await self._shards.commit(written)
+                refused = await self._commit(
+                    [sealed.segment for sealed in self._sealed if sealed.segment]
+                )
             except Unavailable as error:
                 # What was sealed stays sealed, under the same segment names: the commit may have
                 # arrived although its answer did not, and repeating it is harmless only so.
@@ -168,6 +169,29 @@ class Collector:
                 _log.warning("results can be stored again")
                 self.trouble = None
             return True
+
+    async def settle(self) -> bool:
+        """Commit until nothing waits, for the end of the process; `False` when storage fails."""
+        while self._sealed or any(buffer.results for buffer in self._buffers.values()):
+            if not await self.flush():
+                return False
+        return True
+
+    async def _commit(self, segments: list[Segment]) -> list[Segment]:
+        """Commit together; when one of them cannot be, alone, so that it spoils no other batch."""
+        try:
+            return await self._shards.commit(segments)
+        except Conflict:
+            refused: list[Segment] = []
+            for segment in segments:
+                try:
+                    refused += await self._shards.commit([segment])
+                except Conflict as error:
+                    # A defect of ours: its runner is stopped as if the claim were lost, and the
+                    # lines without a result are run again under a new one.
+                    _log.error("segment %s does not fit its shard: %s", segment.blob, error)
+                    refused.append(segment)
+            return refused
 
     def _seal(self) -> None:
         for buffer in self._buffers.values():

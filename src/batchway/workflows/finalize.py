@@ -33,6 +33,7 @@ _log: Final = logging.getLogger(__name__)
 _OUTPUT_LIFETIME: Final = 30 * 86_400
 _CHUNK_BYTES: Final = 1 << 20
 _CHUNK_LINES: Final = 2_000
+_WHOLE_BYTES: Final = 32 << 20  # results held in memory at once, of all destinations together
 
 Entry = tuple[int, bool, bytes]  # line, whether it belongs into the output file, record
 
@@ -140,7 +141,7 @@ class Finalize:
                 segments = asyncio.run_coroutine_threadsafe(
                     self._ledger.shards.segments(batch.id, shard.number), loop
                 ).result()
-                results = merged(self._blobs, segments)
+                results = merged(self._blobs, segments, whole_bytes=_WHOLE_BYTES // len(groups))
                 if shard.number in unfinished:
                     yield from self._completed(batch, shard, results, text)
                 else:

@@ -1,15 +1,15 @@
 """The janitor: starts what nobody started and removes what nobody needs.
 
 Every few seconds: batches without a running story are started (a create whose wake-up was lost, a
-process that died). Every few minutes: expired files and uploads, leftovers of ended batches, blobs
-that no row names, bytes of abandoned writers, the engine's old rows. Each chore is idempotent, and
-one that fails is logged and tried again at its next turn without holding up the others. Starting
-batches never waits for the slow chores, which may walk through a million files.
+process that died). Every quarter of an hour: expired files and uploads, leftovers of ended batches,
+blobs that no row names, bytes of abandoned writers, the engine's old rows. Each chore is
+idempotent, and one that fails is logged and tried again at its next turn without holding up the
+others. Starting batches never waits for the slow chores, which may walk through a million files.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from batchway.domain.errors import Unavailable
@@ -17,14 +17,17 @@ from batchway.domain.status import TERMINAL
 from batchway.ports import Blobs, Clock, Engine, Ledger
 
 _log: Final = logging.getLogger(__name__)
-_LIMIT: Final = 500
 _ORPHAN_AGE: Final = 86_400.0  # a blob is committed moments before its row: a day is ample
+_ONCE_AGE: Final = 30 * 86_400.0
 _ENGINE_AGE: Final = 7 * 86_400.0
 _ENDED: Final = frozenset({*TERMINAL, None})  # `None`: a batch that the ledger does not know
 
 
 class Janitor:
-    """Runs chores for ever. Belongs to the engine's event loop."""
+    """Runs chores for ever. Belongs to the engine's event loop.
+
+    `chores` are further ones, by what they do in words (`expire uploads`).
+    """
 
     def __init__(
         self,
@@ -34,14 +37,16 @@ class Janitor:
         engine: Engine,
         clock: Clock,
         clean: Callable[[str], Awaitable[None]],
+        chores: Mapping[str, Callable[[], Awaitable[object]]],
         start_interval: float = 5.0,
-        chore_interval: float = 300.0,
+        chore_interval: float = 900.0,
     ) -> None:
         self._ledger = ledger
         self._blobs = blobs
         self._engine = engine
         self._clock = clock
         self._clean = clean
+        self._chores = chores
         self._start_interval = start_interval
         self._chore_interval = chore_interval
         self._wake = asyncio.Event()
@@ -80,32 +85,20 @@ class Janitor:
 
     async def do_chores(self) -> None:
         """Every slow chore once."""
-        await self._attempt("remove expired files", self._expire_files)
-        await self._attempt("expire uploads", self._expire_uploads)
+        for chore, do in self._chores.items():
+            await self._attempt(chore, do)
         await self._attempt("clean ended batches", self._clean_batches)
         await self._attempt("remove orphaned bytes", self._remove_orphans)
+        await self._attempt("forget old idempotency keys", self._forget_once)
         await self._attempt("prune the engine", self._prune_engine)
 
-    async def _attempt(self, chore: str, do: Callable[[], Awaitable[None]]) -> None:
+    async def _attempt(self, chore: str, do: Callable[[], Awaitable[object]]) -> None:
         try:
             await do()
         except Unavailable as error:
             _log.warning("could not %s, will try again: %s", chore, error)
         except Exception:  # noqa: BLE001 - a defect in one chore must not end all of them
             _log.exception("could not %s because of a defect, will try again", chore)
-
-    async def _expire_files(self) -> None:
-        for file in await self._ledger.files.expired(int(self._clock.now()), _LIMIT):
-            await self._ledger.files.remove(file.tenant, file.id)
-            if not await self._ledger.files.blob_in_use(file.blob):
-                await asyncio.to_thread(self._blobs.delete, file.blob)
-
-    async def _expire_uploads(self) -> None:
-        for upload in await self._ledger.uploads.overdue(int(self._clock.now()), _LIMIT):
-            if await self._ledger.uploads.close(upload.id, expired=True):
-                for part in await self._ledger.uploads.parts(upload.id):
-                    await asyncio.to_thread(self._blobs.delete, part.blob)
-                await self._ledger.uploads.forget_parts(upload.id)
 
     async def _clean_batches(self) -> None:
         for batch_id in await self._ledger.shards.leftovers():
@@ -133,6 +126,9 @@ class Janitor:
     def _delete(self, keys: Sequence[str]) -> None:
         for key in keys:
             self._blobs.delete(key)
+
+    async def _forget_once(self) -> None:
+        await self._ledger.purge_once(int(self._clock.now() - _ONCE_AGE))
 
     async def _prune_engine(self) -> None:
         await self._engine.prune(self._clock.now() - _ENGINE_AGE)

@@ -19,7 +19,7 @@ from batchway.ports import Blobs, LineResult
 _MAGIC: Final = b"BWS1"
 _ENTRY_BYTES: Final = 8 + 1 + 4
 _HEAD_BYTES: Final = len(_MAGIC) + 4
-_WHOLE_BYTES: Final = 64 << 20  # a shard's results up to this size are merged in memory
+_WHOLE_BYTES: Final = 32 << 20  # a shard's results up to this size are merged in memory
 
 
 class SegmentDamagedError(Exception):
@@ -67,7 +67,9 @@ def done_lines(blobs: Blobs, segments: Sequence[Segment]) -> set[int]:
     return done
 
 
-def merged(blobs: Blobs, segments: Sequence[Segment]) -> Iterator[tuple[int, bool, bytes]]:
+def merged(
+    blobs: Blobs, segments: Sequence[Segment], *, whole_bytes: int = _WHOLE_BYTES
+) -> Iterator[tuple[int, bool, bytes]]:
     """(line, ok, record) of one shard's segments in input order. Blocks.
 
     Results of ordinary size are read whole; larger ones record by record, so that the memory in
@@ -81,7 +83,7 @@ def merged(blobs: Blobs, segments: Sequence[Segment]) -> Iterator[tuple[int, boo
             entries.append((line, source, offset, size, ok == 1))
             offset += size
     entries.sort()
-    if sum(segment.bytes for segment in segments) <= _WHOLE_BYTES:
+    if sum(segment.bytes for segment in segments) <= whole_bytes:
         whole = [_read(blobs, segment, 0, segment.bytes) for segment in segments]
         for line, source, offset, size, ok in entries:
             yield line, ok, whole[source][offset : offset + size]

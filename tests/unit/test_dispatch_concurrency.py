@@ -1,0 +1,216 @@
+"""Auto finds what an upstream takes, in simulated time, through the real sender and gate."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from batchway.dispatch.concurrency import START, Auto, Fixed
+from batchway.dispatch.limits import Limits
+from batchway.ports import Failure
+from tests.unit.dispatch_world import FakeAnswer, in_virtual_time, new_sender, new_work
+
+TOKEN_SECONDS = 0.01
+TOKENS = 100
+
+
+class Model:
+    """Works on `capacity` requests at once and queues the rest, as vLLM does.
+
+    With `rejects` it answers 429 beyond that many instead. `slower` makes a token take longer the
+    more are worked on; `fate` may fail a request at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        capacity: int = 1 << 40,
+        token_seconds: float = TOKEN_SECONDS,
+        even: bool = False,
+        rejects: int | None = None,
+        slower: float = 0.0,
+        fate: Callable[[float], FakeAnswer | Failure | None] = lambda draw: None,
+    ) -> None:
+        self._rng = random.Random(7)
+        self.capacity = capacity
+        self.token_seconds = token_seconds
+        self._even = even
+        self._rejects = rejects
+        self._slower = slower
+        self._fate = fate
+        self._busy = 0
+        self._queue: list[asyncio.Future[None]] = []
+        self.tokens = 0
+
+    async def __call__(self, url: str, body: bytes) -> FakeAnswer | Failure:
+        fate = self._fate(self._rng.random())
+        if fate is not None:
+            return fate
+        if self._rejects is not None and self._busy >= self._rejects:
+            return FakeAnswer(429)
+        if self._busy >= self.capacity:
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._queue.append(turn)
+            await turn
+        else:
+            self._busy += 1
+        tokens = TOKENS if self._even else max(1, int(self._rng.expovariate(1 / TOKENS)))
+        await asyncio.sleep(tokens * self.token_seconds * (1 + self._slower * self._busy))
+        if self._queue:
+            self._queue.pop(0).set_result(None)
+        else:
+            self._busy -= 1
+        self.tokens += tokens
+        return FakeAnswer(200, b'{"usage":{"completion_tokens":%d}}' % tokens)
+
+
+@dataclass
+class Seen:
+    """Limit and tokens a second, sampled evenly over a run."""
+
+    limits: list[int]
+    rates: list[float]
+
+    def later_limits(self) -> list[int]:
+        return self.limits[len(self.limits) // 2 :]
+
+    def later_rate(self) -> float:
+        rates = self.rates[len(self.rates) // 2 :]
+        return sum(rates) / len(rates)
+
+
+def _run(model: Model, *, seconds: float, samples: int = 20, most: int = 2048) -> Seen:
+    async def main() -> Seen:
+        sender, _ = new_sender({"up": model}, Limits(max_concurrency=most))
+        loop = asyncio.get_running_loop()
+        lines: set[asyncio.Task[object]] = set()
+        seen = Seen([], [])
+
+        async def feed() -> None:
+            number = 0
+            while True:
+                work = new_work(number)
+                permit = sender.try_admit(work) or await sender.admit(work)
+                line = loop.create_task(sender.run(work, permit))
+                lines.add(line)
+                line.add_done_callback(lines.discard)
+                seen_limit[0] = permit.gate.limit
+                number += 1
+
+        seen_limit = [0]
+        feeding = loop.create_task(feed())
+        for _ in range(samples):
+            before = model.tokens
+            await asyncio.sleep(seconds / samples)
+            seen.limits.append(seen_limit[0])
+            seen.rates.append((model.tokens - before) * samples / seconds)
+        for task in (feeding, *lines):
+            task.cancel()
+        await asyncio.gather(feeding, *lines, return_exceptions=True)
+        return seen
+
+    return in_virtual_time(main())
+
+
+@pytest.mark.parametrize("even", [False, True])
+@pytest.mark.parametrize(("capacity", "seconds"), [(4, 600), (32, 300), (256, 200)])
+def test_finds_the_knee_of_an_upstream_that_queues(
+    capacity: int, seconds: float, even: bool
+) -> None:
+    seen = _run(Model(capacity=capacity, even=even), seconds=seconds)
+    typical = sorted(seen.later_limits())[len(seen.later_limits()) // 2]
+    assert 0.7 * capacity <= typical <= 2 * capacity
+    assert max(seen.later_limits()) <= 3 * capacity
+    assert seen.later_rate() >= 0.9 * capacity / TOKEN_SECONDS
+
+
+def test_reaches_the_throughput_of_a_fast_unlimited_upstream_within_seconds() -> None:
+    seen = _run(Model(token_seconds=0.0001), seconds=3.0, samples=6)
+    assert seen.rates[3] >= 0.95 * 2048 / 0.0001
+
+
+@pytest.mark.parametrize(
+    "fate",
+    [
+        lambda draw: FakeAnswer(500) if draw < 0.01 else None,
+        lambda draw: FakeAnswer(503) if draw < 0.01 else None,
+        lambda draw: Failure.INTERRUPTED if draw < 0.01 else None,
+    ],
+)
+def test_does_not_collapse_under_rare_random_failures(
+    fate: Callable[[float], FakeAnswer | Failure | None],
+) -> None:
+    seen = _run(Model(capacity=64, fate=fate), seconds=200)
+    assert seen.later_rate() >= 0.9 * 64 / TOKEN_SECONDS
+
+
+@pytest.mark.parametrize("rejects", [32, 128])
+def test_stays_below_an_upstream_that_refuses(rejects: int) -> None:
+    seen = _run(Model(rejects=rejects), seconds=300)
+    assert max(seen.later_limits()) <= 1.5 * rejects
+    assert seen.later_rate() >= 0.6 * rejects / TOKEN_SECONDS
+
+
+def test_keeps_growing_where_a_batch_slows_every_token_but_still_pays() -> None:
+    # As GPUs do: 256 at once cost 3.5 times the latency of one and give 70 times its tokens.
+    seen = _run(Model(capacity=256, slower=0.01), seconds=400)
+    assert seen.later_rate() >= 0.8 * (256 / (1 + 2.56)) / TOKEN_SECONDS
+
+
+def test_follows_an_upstream_that_becomes_slower_and_recovers() -> None:
+    class Moody(Model):
+        async def __call__(self, url: str, body: bytes) -> FakeAnswer | Failure:
+            now = asyncio.get_running_loop().time()
+            self.capacity = 32 if 100 < now < 300 else 256
+            return await super().__call__(url, body)
+
+    seen = _run(Moody(capacity=256), seconds=600, samples=12)
+    assert seen.rates[-1] >= 0.9 * 256 / TOKEN_SECONDS
+
+
+# ----------------------------------------------------------------------------- alone
+
+
+def _answers(auto: Auto, count: int, *, latency: float = 1.0, full: bool = True) -> None:
+    for _ in range(count):
+        auto.answered(cohort=auto.cohort, latency=latency, tokens=0, full=full)
+
+
+def test_a_limit_that_is_not_used_never_grows() -> None:
+    auto = Auto(most=100)
+    _answers(auto, 1000, full=False)
+    assert auto.limit == START
+    _answers(auto, START)
+    assert auto.limit == 2 * START
+
+
+def test_one_cut_a_cohort() -> None:
+    auto = Auto(most=2048)
+    _answers(auto, 8 + 16 + 32)
+    assert auto.limit == 64
+    sent_at_64 = auto.cohort
+    for _ in range(64):
+        auto.refused(cohort=sent_at_64, explicit=True)
+    assert auto.limit == 44
+    for _ in range(44):
+        auto.refused(cohort=auto.cohort, explicit=True)
+    assert auto.limit < 44
+
+
+def test_never_below_one_and_never_above_the_most() -> None:
+    auto = Auto(most=20)
+    for _ in range(500):
+        auto.refused(cohort=auto.cohort, explicit=False)
+    assert auto.limit == 1
+    _answers(auto, 10_000)
+    assert auto.limit == 20
+    assert Auto(most=3).limit == 3
+
+
+def test_a_fixed_number_stays() -> None:
+    fixed = Fixed(5)
+    fixed.refused(cohort=0, explicit=True)
+    fixed.answered(cohort=0, latency=1.0, tokens=1, full=True)
+    assert (fixed.limit, fixed.cohort) == (5, 0)
