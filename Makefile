@@ -6,7 +6,7 @@ SETUP := .venv/.ready
 
 .PHONY: demo test check bench chaos lock docs format clean
 
-$(SETUP): requirements/dev.txt pyproject.toml
+$(SETUP): requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Batchway needs Python 3.11 or newer; set PYTHON=python3.x") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt

@@ -21,7 +21,7 @@ _PATIENCE = 12.0
 def while_running(campaign: Campaign) -> None:
     """While lines are sent, retried, refused and cut off."""
     campaign.start()
-    time.sleep(campaign.dice.uniform(0.2, 3.0))
+    time.sleep(campaign.dice.uniform(0.2, 2.0))
     campaign.kill()
 
 

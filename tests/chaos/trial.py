@@ -34,6 +34,13 @@ def seed() -> int:
     return int(os.environ.get(SEED) or secrets.randbelow(1_000_000))
 
 
+def rolled() -> random.Random:
+    """The dice of a test; pytest shows their seed when it fails."""
+    chosen = seed()
+    print(f"{SEED}={chosen}")
+    return random.Random(chosen)
+
+
 def trial(root: Path, *, kills: int, at_work: int, patience: float, marathon: int = 0) -> Result:
     """Kill a server so many times over batches, then judge. `marathon` lines run all along."""
     chosen, began = seed(), time.monotonic()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from tests.journeys.processes import Process, Server, Simulator
+from tests.journeys.processes import Server, Simulator, eventually
 
 _SHOWN: Final = 6_000
 _alive: Final[list[Path]] = []  # logs of the processes of the running test and of the session
@@ -54,7 +54,7 @@ def provider(simulator: Simulator, name: str = "sim", **further: Any) -> Configu
 
 
 @contextmanager
-def running_simulators(directory: Path) -> Iterator[NewSimulator]:
+def running_simulators(directory: Path) -> Generator[NewSimulator]:
     started: list[Simulator] = []
 
     def start(**dials: object) -> Simulator:
@@ -66,11 +66,12 @@ def running_simulators(directory: Path) -> Iterator[NewSimulator]:
     try:
         yield start
     finally:
-        _end([each.process for each in started])
+        for each in started:
+            each.process.stop()
 
 
 @contextmanager
-def running_servers(directory: Path) -> Iterator[NewServer]:
+def running_servers(directory: Path) -> Generator[NewServer]:
     started: list[Server] = []
 
     def start(*providers: Configuration, **sections: Any) -> Server:
@@ -82,13 +83,8 @@ def running_servers(directory: Path) -> Iterator[NewServer]:
     try:
         yield start
     finally:
-        for each in started:
-            each.stop()
-
-
-def _end(processes: list[Process]) -> None:
-    for process in processes:
-        process.stop()
+        codes = [each.stop() for each in started if each.process.running]
+    assert not any(codes), "a server did not end in order"
 
 
 @pytest.fixture(autouse=True)
@@ -130,3 +126,11 @@ def plain_server(
             provider(plain_simulator, limits={"max_attempts": 2, "timeout": 2}),
             limits={"max_line_bytes": 100_000, "max_file_bytes": 50_000_000},
         )
+
+
+@pytest.fixture
+def nothing_is_left(plain_server: Server) -> Iterator[None]:
+    """Whatever a test sends to the shared server, its blobs are afterwards as they were before."""
+    before = plain_server.kept()
+    yield
+    eventually("nothing is left behind", lambda: plain_server.kept() == before, within=10)

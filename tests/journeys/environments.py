@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -58,9 +58,7 @@ def node_sdk() -> Sdk:
     """The Node SDK, run by the node that comes with the project's development requirements."""
     lock = SDKS / "node" / "package-lock.json"
     node = _node()
-    home = _prepared(
-        "openai-node", lock.read_bytes() + str(node).encode(), lambda home: _install_node(home)
-    )
+    home = _prepared("openai-node", lock.read_bytes() + str(node).encode(), _install_node)
     # Modules are looked up beside the script, wherever it is started from.
     script = home / "journey.mjs"
     shutil.copyfile(SDKS / "node" / "journey.mjs", script)
@@ -85,7 +83,7 @@ def _prepared(name: str, recipe: bytes, install: Callable[[Path], None]) -> Path
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Generator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

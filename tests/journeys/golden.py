@@ -109,7 +109,7 @@ FILES: Final[dict[str, Any]] = {
         "last_id": "file-…",
         "has_more": True,
     },
-    "listed": [True, True, True],
+    "listed": True,
     "pages": 2,
     "content": True,
     "content type": "application/octet-stream",
@@ -156,7 +156,7 @@ def batches(*, tenant: str) -> dict[str, Any]:
         "results live for": 7_200,
         "first page": [True],
         "first page has more": True,
-        "listed": [True, True],
+        "listed": True,
         "pages": 2,
     }
 

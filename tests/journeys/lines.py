@@ -59,11 +59,8 @@ def submit(
     client: openai.OpenAI, lines: Iterable[object], *, endpoint: Any = CHAT, **options: Any
 ) -> Batch:
     """A batch over these lines, as it is right after its creation."""
-    return client.batches.create(
-        input_file_id=upload(client, lines),
-        endpoint=endpoint,
-        **{"completion_window": "24h", **options},
-    )
+    given: dict[str, Any] = {"completion_window": "24h", **options}
+    return client.batches.create(input_file_id=upload(client, lines), endpoint=endpoint, **given)
 
 
 def ended(client: openai.OpenAI, batch: Batch, *, within: float = 60.0) -> Batch:

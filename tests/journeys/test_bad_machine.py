@@ -14,7 +14,6 @@ from typing import Any, Final
 import openai
 import pytest
 import yaml
-
 from tests.journeys.conftest import NewServer, NewSimulator, configuration, provider
 from tests.journeys.lines import CHAT, chat, chats, completed, jsonl, reached, submit
 from tests.journeys.processes import Server, eventually, run_batchway
@@ -73,33 +72,51 @@ def test_an_upload_too_large_for_the_disk(
     completed(client, submit(client, asked), asked)
 
 
-def test_a_full_disk_while_a_batch_runs(
+def test_no_space_for_results_while_a_batch_runs(
     disk: Path, new_simulator: NewSimulator, new_server: NewServer
 ) -> None:
+    """Blobs on a full disk, the database on another one: the batch waits and says why."""
     simulator = new_simulator(latency=0.05, record=True)
-    server = new_server(provider(simulator, limits={"concurrency": 8}), data_dir=str(disk))
-    server.data = disk
+    server = new_server(provider(simulator, limits={"concurrency": 8}), blobs=str(disk / "blobs"))
     client = server.client()
     asked = chats(400)
     batch = submit(client, asked)
     reached(client, batch, completed=20)
     filler = disk / "filler"
     _fill(filler)
-
-    # It cannot go on, and says why; and it answers everything that needs no space.
     said = eventually("why it waits", lambda: _details(client, batch.id))
-    assert "no space left" in said
-    assert client.files.retrieve(batch.input_file_id).id == batch.input_file_id
-    with pytest.raises(openai.APIStatusError) as refused:
-        client.files.create(file=("in.jsonl", jsonl(chats(20_000))), purpose="batch")
-    assert (refused.value.status_code, refused.value.body) == (507, FULL)
-    assert server.process.running
-
+    assert said == (
+        "Results cannot be stored at the moment: The data directory "
+        f"{disk / 'blobs'} has no space left."
+    )
+    _answers_but_stores_nothing(server, client, batch.input_file_id)
     filler.unlink()
-    last = completed(client, batch, asked, within=90)
+    last = completed(client, batch, asked)
+
     assert _details(client, last.id) is None
     # What was answered while nothing could be stored was kept in memory: nothing is paid twice.
     assert set(simulator.stats()["requests_by_digest"].values()) == {1}
+
+
+def test_no_space_at_all_while_a_batch_runs(
+    disk: Path, new_simulator: NewSimulator, new_server: NewServer
+) -> None:
+    """Everything on one full disk: the batch cannot even say why it waits, but the log does."""
+    simulator = new_simulator(latency=0.05)
+    server = new_server(provider(simulator, limits={"concurrency": 8}), data_dir=str(disk))
+    client = server.client()
+    asked = chats(400)
+    batch = submit(client, asked)
+    reached(client, batch, completed=20)
+    filler = disk / "filler"
+    _fill(filler)
+    server.process.line(f"The SQLite database {disk / 'batchway.db'} has no space left.")
+    _answers_but_stores_nothing(server, client, batch.input_file_id)
+    assert client.batches.retrieve(batch.id).status == "in_progress"
+    filler.unlink()
+    last = completed(client, batch, asked)
+
+    assert _details(client, last.id) is None
 
 
 def test_a_create_on_a_full_disk(
@@ -168,7 +185,7 @@ def test_a_data_directory_in_use(plain_server: Server, tmp_path: Path) -> None:
         f"Error: The data directory {plain_server.data} is in use by another Batchway, process "
         f"{plain_server.process.pid}. Stop it, or give this one a directory of its own.\n",
     )
-    assert plain_server.client().batches.list(limit=1).object == "list"
+    assert plain_server.process.running
 
 
 def test_no_key_and_not_only_this_machine(tmp_path: Path) -> None:
@@ -262,6 +279,14 @@ def _fill(filler: Path) -> None:
                 output.write(bytes(size))
             except OSError:
                 size //= 2
+
+
+def _answers_but_stores_nothing(server: Server, client: openai.OpenAI, file_id: str) -> None:
+    assert client.files.retrieve(file_id).id == file_id
+    with pytest.raises(openai.APIStatusError) as refused:
+        client.files.create(file=("in.jsonl", jsonl(chats(20_000))), purpose="batch")
+    assert (refused.value.status_code, refused.value.body) == (507, FULL)
+    assert server.process.running
 
 
 def _details(client: openai.OpenAI, batch_id: str) -> Any:

@@ -5,8 +5,7 @@ from typing import Any, cast
 
 import openai
 import pytest
-
-from tests.journeys.lines import CHAT, chats, completed, submit, upload
+from tests.journeys.lines import CHAT, chats, completed, ended, submit, upload
 from tests.journeys.processes import Server
 
 
@@ -68,7 +67,8 @@ def test_a_batch_is_created_once(plain_server: Server) -> None:
 
     first = create("24h", "batch-1")
     assert create("24h", "batch-1").id == first.id
-    assert create("24h", "batch-2").id != first.id
+    second = create("24h", "batch-2")
+    assert second.id != first.id
     with pytest.raises(openai.ConflictError) as refused:
         create("1h", "batch-1")
     assert refused.value.body == {
@@ -78,6 +78,7 @@ def test_a_batch_is_created_once(plain_server: Server) -> None:
         "code": "idempotency_error",
     }
     assert refused.value.response.headers["x-should-retry"] == "false"
+    assert [ended(client, batch).status for batch in (first, second)] == ["completed"] * 2
 
 
 def test_a_file_is_created_once(plain_server: Server) -> None:

@@ -1,12 +1,18 @@
 """Which provider runs a line: by header, by `provider/model`, by route, or as the only one."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
-
-from tests.journeys.conftest import NewServer, NewSimulator, provider
+from tests.journeys.conftest import (
+    NewServer,
+    NewSimulator,
+    provider,
+    running_servers,
+    running_simulators,
+)
 from tests.journeys.lines import (
     Line,
     chat,
@@ -178,12 +184,8 @@ def test_azure(azure_server: Server, api_version: str, endpoint: str, body: Any)
 
 
 @pytest.fixture(scope="module")
-def azure_server(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Any:
+def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose providers are an Azure resource, in every spelling, that checks its key."""
-    from tests.journeys.conftest import running_servers, running_simulators
-
     directory = tmp_path_factory.mktemp("azure")
     with running_simulators(directory) as simulators, running_servers(directory) as servers:
         simulator = simulators(api_key="azure-key")

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-
 from tests.journeys import golden
 from tests.journeys.conftest import provider, running_servers
 from tests.journeys.environments import Sdk, node_sdk, python_sdk

@@ -21,7 +21,7 @@ def test_a_storm_of_429s(new_simulator: NewSimulator, new_server: NewServer) -> 
 
 def test_retry_after_is_heeded(new_simulator: NewSimulator, new_server: NewServer) -> None:
     """A pause that one line is told of is kept by all, and the batch says what it waits for."""
-    simulator = new_simulator(status_rates="429=1", retry_after=3)
+    simulator = new_simulator(status_rates="429=1", retry_after=5)
     server = new_server(provider(simulator, limits={"concurrency": 1, "max_attempts": 1}))
     client = server.client()
     asked = chats(10)

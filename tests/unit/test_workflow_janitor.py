@@ -152,7 +152,7 @@ async def test_slow_chores_do_not_hold_up_new_batches(bench: Bench) -> None:
         while not bench.engine.started:  # noqa: ASYNC110 - the engine's double has no event
             await asyncio.sleep(0.005)
     running.cancel()
-    assert bench.engine.started == [a_batch().id]
+    assert set(bench.engine.started) == {a_batch().id}
 
 
 @pytest.mark.parametrize(

@@ -96,5 +96,5 @@ async def check_file(
     finally:
         scan.close()
     return CheckSummary(
-        lines=scan.requests, problems=scan.problems, endpoint=endpoint, models=dict(scan.models)
+        lines=scan.requests, problems=scan.problems, endpoint=endpoint, models=scan.models
     )

@@ -80,6 +80,7 @@ class Gate:
         "_quiet_until",
         "_requests",
         "_scarce_rate",
+        "_sharing",
         "_timer",
         "_timer_due",
         "_tokens",
@@ -117,6 +118,7 @@ class Gate:
         self._quiet_until = -math.inf
         self._guarded = rpm is not None or tpm is not None
         self._scarce_rate = False
+        self._sharing = 0  # tenants with lines in flight
         self._look_in = 0
         self._batches: dict[str, int] = {}
         self._timer: asyncio.Task[None] | None = None
@@ -128,9 +130,12 @@ class Gate:
         """A permit, if there is one to have at once and nobody waits for it."""
         if self._queue.waiting or self.in_flight >= self._control.limit:
             return None
+        share = self._queue.share(party.tenant)
+        if self._sharing > 1 and self._has_its_part(share):
+            return None
         if self._guarded and self._wait(cost, self._clock.monotonic()) > 0:
             return None
-        return self._grant(self._queue.share(party.tenant), cost)
+        return self._grant(share, cost)
 
     async def enter(
         self, party: Party, cost: float, *, retry: bool, may_leave: bool
@@ -151,7 +156,12 @@ class Gate:
         self._queue.push(waiter)
         self.concerns(party.batch_id, 1)
         try:
-            self._pump()  # it may be this line's turn, and if not somebody must set the timer
+            # It may be this line's turn, and if not somebody must set the timer. But when answers
+            # come in a burst, other tenants are about to ask for what it freed: they go first.
+            if self._sharing > 1 and self._has_its_part(waiter.share):
+                self._loop.call_soon(self._pump)
+            else:
+                self._pump()
             return cast("Permit | None", await turn)
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
@@ -298,9 +308,15 @@ class Gate:
 
     # ------------------------------------------------------------------ inside
 
+    def _has_its_part(self, share: Share) -> bool:
+        """Whether a tenant uses as many slots as would be its own if all wanted more."""
+        return share.in_flight * self._sharing >= self._control.limit
+
     def _grant(self, share: Share, cost: float) -> Permit:
         self.in_flight += 1
         share.in_flight += 1
+        if share.in_flight == 1:
+            self._sharing += 1
         control = self._control
         self._grants += 1
         if self.in_flight >= control.limit:
@@ -318,17 +334,20 @@ class Gate:
 
     def _give_back(self, permit: Permit) -> None:
         permit.held = False
-        self.in_flight -= 1
-        permit.share.in_flight -= 1
-        if self._queue.waiting:
-            self._pump()
+        self._free(permit.share)
 
     def _recover(self, share: Share, probe: bool) -> None:
-        self.in_flight -= 1
-        share.in_flight -= 1
         if probe:
             self._circuit.dropped(probe=True)
-        self._pump()
+        self._free(share)
+
+    def _free(self, share: Share) -> None:
+        self.in_flight -= 1
+        share.in_flight -= 1
+        if share.in_flight == 0:
+            self._sharing -= 1
+        if self._queue.waiting:
+            self._pump()
 
     def _wait(self, cost: float, now: float) -> float:
         """Seconds until a line of that cost may pass, slots aside."""

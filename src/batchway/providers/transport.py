@@ -4,6 +4,10 @@ Owns connections, their limits, and the translation of every way a request can f
 `Failure`. Does not own retries or what an answer means (`dispatch`), nor addresses and keys
 (the providers).
 
+A cancelled call ends at once, but not the exchange: pyreqwest (0.11 to 0.15.1, all of them) lets
+a request whose answer has not begun run on in its own threads, until the answer comes or the
+timeout, and drops the answer. Nothing of it reaches a later call.
+
 HTTP/1.1 on purpose: over HTTP/2 reqwest keeps one connection to a host, so that the provider's
 `MAX_CONCURRENT_STREAMS` (often 100) would silently become the concurrency.
 """
@@ -13,10 +17,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from importlib.metadata import version
 from typing import Final
-from urllib.parse import urlsplit
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import BuilderError, DetailedPyreqwestError, RequestTimeoutError
+from pyreqwest.http import Url
 from pyreqwest.response import Response
 
 from batchway.dispatch.limits import MOST_ANSWER_BYTES
@@ -31,8 +35,6 @@ _IDLE_SECONDS: Final = 4.0
 # Generations are silent for minutes; a NAT that forgot the connection must be noticed before the
 # timeout of the exchange is.
 _KEEPALIVE_SECONDS: Final = 30.0
-
-_READ_BYTES: Final = 1 << 20
 
 # How hyper names the phase before anything of a request is sent (reqwest's `is_connect`).
 _CONNECTING: Final = "client error (Connect)"
@@ -72,7 +74,7 @@ class PyreqwestTransport:
         self._connect_timeout = timedelta(seconds=connect_timeout)
         self._proxied = self._builder().build()
         self._direct = self._builder().no_proxy().build()
-        self._clients: dict[str, Client] = {}  # by URL
+        self._clients: dict[str, tuple[Client, Url]] = {}  # by URL
         self._timeouts: dict[float, timedelta] = {}
 
     async def post(
@@ -83,15 +85,19 @@ class PyreqwestTransport:
         Raises:
             ValueError: the URL or a header cannot be sent at all. Repeats neither.
         """
-        client = self._clients.get(url) or self._client(url)
+        client, address = self._clients.get(url) or self._client(url)
         limit = self._timeouts.get(timeout) or self._timeout(timeout)
         try:
             request = (
-                client.post(url).headers(headers).body_bytes(body).timeout(limit).build_streamed()
+                client.post(address)
+                .headers(headers)
+                .body_bytes(body)
+                .timeout(limit)
+                .build_streamed()
             )
-        except (ValueError, BuilderError):
-            # The message of the original may hold a header's value.
-            raise ValueError("the URL or a header of the request is malformed") from None
+        except ValueError:
+            # The message of the original holds the header's value.
+            raise ValueError("a header of the request is malformed") from None
         try:
             async with request as response:
                 # A small body has arrived with its head. The length is known unless the body is
@@ -130,11 +136,15 @@ class PyreqwestTransport:
             .tcp_keepalive_interval(timedelta(seconds=_KEEPALIVE_SECONDS))
         )
 
-    def _client(self, url: str) -> Client:
-        client = self._direct if _is_this_machine(url) else self._proxied
+    def _client(self, url: str) -> tuple[Client, Url]:
+        try:
+            address = Url(url)  # parsed once, not for every request
+        except ValueError:
+            raise ValueError("the URL of the request is malformed") from None
+        client = self._direct if _is_this_machine(address.host_str) else self._proxied
         if len(self._clients) < _MOST_REMEMBERED_URLS:
-            self._clients[url] = client
-        return client
+            self._clients[url] = client, address
+        return client, address
 
     def _timeout(self, seconds: float) -> timedelta:
         timeout = timedelta(seconds=seconds)
@@ -147,7 +157,7 @@ class PyreqwestTransport:
         pieces: list[bytes] = []
         size = 0
         reader = response.body_reader
-        while (piece := await reader.read(_READ_BYTES)) is not None:
+        while (piece := await reader.read_chunk()) is not None:
             size += len(piece)
             if size > self._most:
                 return Failure.TOO_LARGE  # leaving the context drops the rest with its connection
@@ -172,14 +182,12 @@ def _failure_of(error: DetailedPyreqwestError) -> Failure:
     return Failure.TIMEOUT if isinstance(error, RequestTimeoutError) else Failure.INTERRUPTED
 
 
-def _is_this_machine(url: str) -> bool:
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
-        return False  # malformed: the client says so
+def _is_this_machine(host: str | None) -> bool:
+    if host is None:
+        return False
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False

@@ -6,6 +6,7 @@ moved, and the pass starts over.
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from typing import Final
 
 from batchway.domain.batch import Batch, BatchError
@@ -15,6 +16,7 @@ from batchway.domain.routing import Resolution, RoutingTable
 from batchway.domain.shard import Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, Clock, Ledger
+from batchway.workflows.lines import Piece
 from batchway.workflows.scan import Scan, ScanLimits
 
 _log: Final = logging.getLogger(__name__)
@@ -91,11 +93,7 @@ class Ingest:
         pieces = scan.pieces()
         looked = self._clock.monotonic()
         while True:
-            piece = await asyncio.to_thread(next, pieces, None)
-            if piece is None:
-                break
-            await asyncio.to_thread(scan.take, piece)
-            if scan.full:
+            if not await asyncio.to_thread(_take_next, scan, pieces) or scan.full:
                 break
             if self._clock.monotonic() - looked > _GLANCE_SECONDS:
                 looked = self._clock.monotonic()
@@ -121,3 +119,10 @@ class Ingest:
             before=frozenset({BatchStatus.VALIDATING}),
             errors=[BatchText.WINDOW_PASSED.error()],
         )
+
+
+def _take_next(scan: Scan, pieces: Iterator[Piece]) -> bool:
+    piece = next(pieces, None)
+    if piece is not None:
+        scan.take(piece)
+    return piece is not None

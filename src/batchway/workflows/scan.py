@@ -4,9 +4,8 @@ Owns what a good file is and how it is cut. Pure apart from the blob store and a
 for ids; knows nothing of the ledger. `batchway check` uses it as well as `ingest`.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from batchway.domain.batch import BatchError
@@ -36,10 +35,11 @@ class ScanLimits:
 
 @dataclass(slots=True, kw_only=True)
 class _Open:
-    """A shard being planned."""
+    """A shard being planned; it is closed at `most_lines`."""
 
     start: int
     first_line: int
+    most_lines: int
     end: int = 0
     lines: int = 0
     bytes: int = 0
@@ -47,9 +47,21 @@ class _Open:
 
 @dataclass(slots=True, kw_only=True)
 class _Group:
+    """Lines of one destination."""
+
+    name: str
     mode: Mode
-    models: set[str]
+    models: set[str] = field(default_factory=set[str])
     open: _Open | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Model:
+    """A model that the file names; `group` is `None` when its lines have nowhere to go."""
+
+    resolution: Resolution
+    group: _Group | None = None
+    lines: int = 0
 
 
 class Scan:
@@ -78,15 +90,19 @@ class Scan:
         self._report = report
         self._reader = LineReader(endpoint=endpoint)
         self._ids = CustomIds()
-        self._resolutions: dict[str, Resolution] = {}
+        self._models: dict[str, _Model] = {}
         self._groups: dict[str, _Group] = {}
         self._shards: list[Shard] = []
         self._offsets: list[tuple[int, int]] = []  # (first line, byte offset) of each piece
-        self.models: Counter[str] = Counter()
         self.errors: list[BatchError] = []
         self.problems = 0
         self.requests = 0
         self.full = False  # max_errors reached, or so many lines or models that going on is idle
+
+    @property
+    def models(self) -> dict[str, int]:
+        """Lines of each model so far."""
+        return {name: model.lines for name, model in self._models.items()}
 
     def pieces(self) -> Iterator[Piece]:
         """The file's pieces, in order."""
@@ -97,21 +113,33 @@ class Scan:
         self._offsets.append((piece.first_line, piece.start))
         offset = piece.start
         whole = _is_utf8(piece.lines)
-        read = self._reader.read
-        add_id = self._ids.add
-        for index, (data, size) in enumerate(zip(piece.lines, piece.sizes, strict=True)):
-            line = piece.first_line + index
-            if index in piece.too_long:
-                length, limit = piece.too_long[index], self._limits.max_line_bytes
-                self._fail(BatchText.LINE_TOO_LONG.error(line=line + 1, size=length, limit=limit))
-            elif data and not data.isspace():
-                request = read(data) if whole or _is_utf8([data]) else None
-                if request is None or nests_too_deep(data):
-                    for error in self._reader.diagnose(data, line + 1):
-                        self._fail(error)
+        read, add_id, models = self._reader.read, self._ids.add, self._models
+        line = piece.first_line - 1
+        for data, size in zip(piece.lines, piece.sizes, strict=True):
+            line += 1
+            request = read(data) if whole or _is_utf8([data]) else None
+            if request is None or nests_too_deep(data):
+                self._refuse(data, line, piece)
+            else:
+                add_id(request.custom_id, line)
+                self.requests += 1
+                model = models.get(request.model) or self._meet(request.model, line)
+                model.lines += 1
+                group = model.group
+                if group is None:
+                    self._turn_away(request.model, model.resolution, line)
                 else:
-                    add_id(request.custom_id, line)
-                    self._place(request.model, line, offset, size)
+                    shard = group.open
+                    if shard is None:
+                        shard = group.open = self._open(offset, line)
+                    shard.lines += 1
+                    shard.bytes += size
+                    shard.end = offset + size
+                    if shard.lines >= shard.most_lines or shard.bytes >= self._limits.shard_bytes:
+                        self._close(group)
+                if self.requests > self._limits.max_lines:
+                    self._fail(BatchText.TOO_MANY_LINES.error(limit=self._limits.max_lines))
+                    self.full = True
             offset += size
             if self.full:
                 return
@@ -124,8 +152,8 @@ class Scan:
         self.errors.sort(key=lambda error: error.line or 0)
         if not self.requests and not self.problems:
             self._fail(BatchText.EMPTY_FILE.error())
-        for name, group in self._groups.items():
-            self._close(name, group)
+        for group in self._groups.values():
+            self._close(group)
         several = len(self._groups) > 1
         self._shards.sort(key=lambda shard: (shard.first_line, shard.group))
         return [
@@ -158,58 +186,56 @@ class Scan:
         most = self._limits.max_errors
         self.full = self.full or (most is not None and len(self.errors) >= most)
 
-    def _place(self, model: str, line: int, offset: int, size: int) -> None:
-        resolution = self._resolutions.get(model)
-        if resolution is None:
-            resolution = self._resolutions[model] = self._resolve(model)
-            if len(self._resolutions) > _MAX_MODELS:
-                self._fail(BatchText.TOO_MANY_MODELS.error(line=line + 1, limit=_MAX_MODELS))
-                self.full = True
-                return
-        self.requests += 1
-        self.models[model] += 1
-        if self.requests > self._limits.max_lines:
-            self._fail(BatchText.TOO_MANY_LINES.error(limit=self._limits.max_lines))
+    def _refuse(self, data: bytes, line: int, piece: Piece) -> None:
+        """Say what is wrong with a line that holds no request; a blank one is nothing wrong."""
+        length = piece.too_long.get(line - piece.first_line)
+        if length is not None:
+            limit = self._limits.max_line_bytes
+            self._fail(BatchText.LINE_TOO_LONG.error(line=line + 1, size=length, limit=limit))
+        elif data and not data.isspace():
+            for error in self._reader.diagnose(data, line + 1):
+                self._fail(error)
+
+    def _meet(self, name: str, line: int) -> _Model:
+        """The first line of a model: where do its lines go?"""
+        resolution = self._resolve(name)
+        model = self._models[name] = _Model(resolution=resolution)
+        if isinstance(resolution, Destination):
+            group = self._groups.get(resolution.group)
+            if group is None:
+                group = _Group(name=resolution.group, mode=resolution.mode)
+                self._groups[resolution.group] = group
+            group.models.add(name)
+            model.group = group
+        if len(self._models) > _MAX_MODELS:
+            self._fail(BatchText.TOO_MANY_MODELS.error(line=line + 1, limit=_MAX_MODELS))
             self.full = True
-            return
+        return model
+
+    def _turn_away(self, model: str, resolution: Resolution, line: int) -> None:
+        shown = model[:200]
         match resolution:
             case Destination():
-                self._plan(resolution, model, line, offset, size)
+                raise AssertionError("a line with a destination is planned, not turned away")
             case Unroutable(advice=advice):
                 self._fail(
-                    BatchText.NO_ROUTE_TO_MODEL.error(
-                        line=line + 1, model=model[:200], advice=advice
-                    )
+                    BatchText.NO_ROUTE_TO_MODEL.error(line=line + 1, model=shown, advice=advice)
                 )
             case Forbidden(provider=provider):
                 self._fail(
                     BatchText.PROVIDER_FORBIDDEN.error(
-                        line=line + 1, model=model[:200], provider=provider
+                        line=line + 1, model=shown, provider=provider
                     )
                 )
 
-    def _plan(
-        self, destination: Destination, model: str, line: int, offset: int, size: int
-    ) -> None:
-        group = self._groups.get(destination.group)
-        if group is None:
-            group = self._groups[destination.group] = _Group(mode=destination.mode, models={model})
-        group.models.add(model)
-        shard = group.open
-        if shard is None:
-            shard = group.open = _Open(start=offset, first_line=line)
-        shard.lines += 1
-        shard.bytes += size
-        shard.end = offset + size
+    def _open(self, offset: int, line: int) -> _Open:
         # Small shards first, so that a short batch spreads; larger ones later, so that a long
         # batch does not need a row for every thousand lines.
-        most = min(
-            max(self.requests // 10, self._limits.shard_lines_min), self._limits.shard_lines_max
-        )
-        if shard.lines >= most or shard.bytes >= self._limits.shard_bytes:
-            self._close(destination.group, group)
+        limits = self._limits
+        most = min(max(self.requests // 10, limits.shard_lines_min), limits.shard_lines_max)
+        return _Open(start=offset, first_line=line, most_lines=most)
 
-    def _close(self, name: str, group: _Group) -> None:
+    def _close(self, group: _Group) -> None:
         shard = group.open
         if shard is None:
             return
@@ -218,7 +244,7 @@ class Scan:
             Shard(
                 batch_id=self._batch_id,
                 number=len(self._shards),
-                group=name,
+                group=group.name,
                 mode=group.mode,
                 start=shard.start,
                 end=shard.end,

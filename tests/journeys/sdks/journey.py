@@ -32,6 +32,8 @@ class Journey:
         self.synchronous = synchronous
         self.report: dict[str, Any] = {}
         self.requests = 0
+        self.input = Path(plan["input"])
+        self.data = self.input.read_bytes()
         self.client = self.connect(plan["key"])
 
     def connect(self, key: str) -> Client:
@@ -70,11 +72,10 @@ class Journey:
     async def files(self) -> None:
         """Create, wait, retrieve, list, download, delete."""
         files = self.client.files
-        path = Path(self.plan["input"])
-        from_path = await now(files.create(file=path, purpose="batch"))
+        from_path = await now(files.create(file=self.input, purpose="batch"))
         named = await now(
             files.create(
-                file=("naïve ☃.jsonl", path.read_bytes()),
+                file=("naïve ☃.jsonl", self.data),
                 purpose="batch",
                 expires_after={"anchor": "created_at", "seconds": 3600},
             )
@@ -95,11 +96,9 @@ class Journey:
             "waited for": plain(waited),
             "retrieved": plain(retrieved),
             "first page": plain(page),
-            "listed": [
-                file.id == wanted.id for file, wanted in zip(listed, (from_path, named, third))
-            ],
+            "listed": [file.id for file in listed] == [from_path.id, named.id, third.id],
             "pages": pages,
-            "content": content.content.decode() == path.read_text(encoding="utf-8"),
+            "content": content.content == self.data,
             "content type": content.response.headers["content-type"],
             "content disposition": content.response.headers["content-disposition"],
             "deleted": plain(deleted),
@@ -165,7 +164,7 @@ class Journey:
             "results live for": output_file.expires_at - output_file.created_at,
             "first page": [batch.id == second.id for batch in page.data],
             "first page has more": page.has_more,
-            "listed": [batch.id == wanted for batch, wanted in zip(listed, (second.id, last.id))],
+            "listed": [batch.id for batch in listed] == [second.id, last.id],
             "pages": self.requests - before,
         }
         self.report["output"] = output.content.decode()
@@ -204,8 +203,7 @@ class Journey:
     async def uploads(self) -> None:
         """A file in three parts, then the same by the SDK's helper; one upload given up."""
         uploads = self.client.uploads
-        path = Path(self.plan["input"])
-        data = path.read_bytes()
+        data = self.data
         third = len(data) // 3 + 1
         created = await now(
             uploads.create(
@@ -235,7 +233,7 @@ class Journey:
         content = await now(self.client.files.content(whole.file.id))
         chunked = await now(
             uploads.upload_file_chunked(
-                file=path, mime_type="application/jsonl", purpose="batch", part_size=third
+                file=self.input, mime_type="application/jsonl", purpose="batch", part_size=third
             )
         )
         copy = await now(self.client.files.content(chunked.file.id))
@@ -279,7 +277,7 @@ class Journey:
             "unknown batch": lambda: client.batches.retrieve(unknown_batch),
             "unknown cursor": lambda: client.batches.list(after=unknown_batch),
             "cancel of a completed batch": lambda: client.batches.cancel(self.batch_id),
-            "wrong key": lambda: stranger.files.list(),
+            "wrong key": stranger.files.list,
             "provider not allowed": lambda: create(
                 limited,
                 extra_headers={"x-tfy-provider-name": "other"},

@@ -63,7 +63,7 @@ async function files() {
     "waited for": plain(waited),
     retrieved: plain(retrieved),
     "first page": whole(page),
-    listed: [fromPath, named, third].map((wanted, i) => listed[i].id === wanted.id),
+    listed: same(listed, [fromPath.id, named.id, third.id]),
     pages,
     content: (await content.text()) === text,
     "content type": content.headers.get("content-type"),
@@ -125,7 +125,7 @@ async function batches() {
     "results live for": outputFile.expires_at - outputFile.created_at,
     "first page": page.data.map((batch) => batch.id === second.id),
     "first page has more": page.has_more,
-    listed: [second.id, last.id].map((wanted, i) => listed[i].id === wanted),
+    listed: same(listed, [second.id, last.id]),
     pages: requests - before,
   };
   report["output"] = await output.text();
@@ -283,6 +283,7 @@ async function collect(pages) {
 
 const plain = (model) => JSON.parse(JSON.stringify(model));
 const whole = (page) => plain(page.body);
+const same = (items, ids) => items.map((item) => item.id).join() === ids.join();
 const isRequestId = (model) => String(model._request_id).startsWith("req_");
 const lines = (content) =>
   content

@@ -1,0 +1,407 @@
+"""The way of a line: results, retries, fall-backs, outages, deadlines."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+from tests.unit.dispatch_world import (
+    EPOCH,
+    FakeAnswer,
+    Upstream,
+    in_virtual_time,
+    new_party,
+    new_sender,
+    new_work,
+)
+
+from batchway.dispatch.limits import Limits
+from batchway.dispatch.sender import Answered, Outcome, Sender, Unanswered, Work
+from batchway.domain.batch import Usage
+from batchway.ports import Failure
+
+GOOD = FakeAnswer(
+    200,
+    b'{"ok":1,"usage":{"prompt_tokens":3,"completion_tokens":4}}',
+    {"x-request-id": "req-1"},
+)
+BAD = FakeAnswer(400, b'{"error":{"message":"no"}}', {"x-request-id": "req-2"})
+BROKEN = FakeAnswer(500, b'{"error":"oops"}')
+ODD = FakeAnswer(200, b"<html>")
+THROTTLED = FakeAnswer(429, b'{"error":"slow down"}')
+Drawn = FakeAnswer | Failure
+
+
+def _script(*answers: Drawn, seconds: float = 1.0) -> Upstream:
+    """Answers one after the other, the last for ever, each after a second."""
+    left = list(answers)
+
+    async def upstream(url: str, body: bytes) -> Drawn:
+        await asyncio.sleep(seconds)
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return upstream
+
+
+async def _send(sender: Sender, work: Work) -> Outcome:
+    permit = sender.try_admit(work) or await sender.admit(work)
+    return await sender.run(work, permit)
+
+
+def _answered(answer: FakeAnswer, provider: str = "up", usage: Usage | None = None) -> Answered:
+    return Answered(
+        status=answer.status,
+        body=answer.body,
+        request_id=answer.header("x-request-id"),
+        usage=usage or Usage(),
+        provider=provider,
+    )
+
+
+RESULT = _answered(GOOD, usage=Usage(input_tokens=3, output_tokens=4))
+NOT_JSON = Unanswered(
+    code="invalid_provider_response",
+    message="The provider 'up' answered 200 with a body that is not JSON.",
+)
+UNREACHABLE = Unanswered(
+    code="provider_unreachable", message="The provider 'up' could not be reached."
+)
+TIMEOUT = Unanswered(
+    code="request_timeout", message="The provider did not answer within 600 seconds."
+)
+INTERRUPTED = Unanswered(
+    code="connection_interrupted",
+    message="The connection to the provider 'up' broke before its answer was complete.",
+)
+TOO_LARGE = Unanswered(
+    code="provider_response_too_large",
+    message="The provider 'up' answered with more than 268435456 bytes.",
+)
+
+
+@pytest.mark.parametrize(
+    ("script", "expected", "exchanges"),
+    [
+        ([GOOD], RESULT, 1),
+        ([BROKEN, Failure.TIMEOUT, ODD, Failure.INTERRUPTED, GOOD], RESULT, 5),
+        ([THROTTLED] * 5 + [GOOD], RESULT, 6),
+        ([Failure.UNREACHABLE] * 20 + [GOOD], RESULT, 21),
+        ([FakeAnswer(408), FakeAnswer(409), FakeAnswer(504), GOOD], RESULT, 4),
+        ([BAD], _answered(BAD), 1),
+        ([FakeAnswer(404)], _answered(FakeAnswer(404)), 1),
+        ([FakeAnswer(307)], _answered(FakeAnswer(307)), 1),
+        ([BROKEN], _answered(BROKEN), 8),
+        ([ODD], NOT_JSON, 8),
+        ([BROKEN, ODD], _answered(BROKEN), 8),  # the last HTTP answer that can be shown
+        ([Failure.TIMEOUT], TIMEOUT, 8),
+        ([Failure.INTERRUPTED], INTERRUPTED, 8),
+        ([Failure.TOO_LARGE], TOO_LARGE, 1),
+        ([THROTTLED] * 4 + [BROKEN], _answered(BROKEN), 12),  # 429s use up no attempts
+    ],
+)
+def test_one_line_at_one_target(script: Sequence[Drawn], expected: Outcome, exchanges: int) -> None:
+    async def main() -> tuple[Outcome, int]:
+        sender, transport = new_sender({"up": _script(*script)})
+        return await _send(sender, new_work()), len(transport.sent)
+
+    assert in_virtual_time(main()) == (expected, exchanges)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected", "providers"),
+    [
+        (GOOD, BAD, RESULT, ["up"]),
+        (BAD, GOOD, _answered(BAD), ["up"]),
+        (FakeAnswer(401), GOOD, "next", ["up", "next"]),
+        (FakeAnswer(404), GOOD, "next", ["up", "next"]),
+        (FakeAnswer(404), BAD, _answered(BAD, "next"), ["up", "next"]),
+        (BROKEN, GOOD, "next", ["up"] * 8 + ["next"]),
+        (BROKEN, Failure.TOO_LARGE, _answered(BROKEN), ["up"] * 8 + ["next"]),
+        (Failure.TOO_LARGE, GOOD, "next", ["up", "next"]),
+        # Down after six failures in a row; nobody waits for it when another is up.
+        (Failure.UNREACHABLE, GOOD, "next", ["up"] * 7 + ["next"]),
+    ],
+)
+def test_fall_backs(
+    first: Drawn, second: Drawn, expected: Outcome | str, providers: list[str]
+) -> None:
+    async def main() -> tuple[Outcome, list[str]]:
+        sender, transport = new_sender({"up": _script(first), "next": _script(second)})
+        outcome = await _send(sender, new_work(0, "up", "next"))
+        return outcome, [url.split("/")[2] for _, url, _ in transport.sent]
+
+    if expected == "next":
+        expected = _answered(GOOD, "next", RESULT.usage)
+    assert in_virtual_time(main()) == (expected, providers)
+
+
+def test_a_body_is_sent_with_the_target_s_model_and_otherwise_as_it_is() -> None:
+    async def main() -> list[bytes]:
+        sender, transport = new_sender({"up": _script(GOOD)})
+        for model in ("m", "up/m"):
+            body = b'{ "model":"%s", "x": 1.0}' % model.encode()
+            work = new_work(body=body)
+            work.model = model
+            await _send(sender, work)
+        return [body for _, _, body in transport.sent]
+
+    assert in_virtual_time(main()) == [b'{ "model":"m", "x": 1.0}'] * 2
+
+
+# ----------------------------------------------------------------------------- many lines
+
+
+def _down_between(
+    start: float, end: float, failure: Drawn, seconds: float = 0.5
+) -> Callable[[str, bytes], Awaitable[Drawn]]:
+    async def upstream(url: str, body: bytes) -> Drawn:
+        loop = asyncio.get_running_loop()
+        if start <= loop.time() < end:
+            return failure
+        await asyncio.sleep(seconds)
+        return failure if start <= loop.time() < end else GOOD
+
+    return upstream
+
+
+async def _run_lines(
+    sender: Sender, count: int, *targets: str, deadline: float = EPOCH + 86_400
+) -> tuple[list[Outcome], float]:
+    party = new_party(deadline=deadline)
+    outcomes = await asyncio.gather(
+        *(_send(sender, new_work(line, *targets, party=party)) for line in range(count))
+    )
+    return list(outcomes), asyncio.get_running_loop().time()
+
+
+@pytest.mark.parametrize(
+    "failure", [Failure.UNREACHABLE, Failure.INTERRUPTED, FakeAnswer(503), BROKEN, THROTTLED, ODD]
+)
+@pytest.mark.parametrize("concurrency", [None, 4])
+@pytest.mark.parametrize("lines", [40, 300])
+def test_an_hour_of_outage_costs_no_line_its_result(
+    failure: Drawn, concurrency: int | None, lines: int
+) -> None:
+    async def main() -> tuple[list[Outcome], float, int]:
+        rng = random.Random(11)
+        sender, transport = new_sender(
+            {"up": _down_between(2.0, 3602.0, failure)},
+            Limits(concurrency=concurrency),
+            draw=rng.random,
+        )
+        outcomes, ended = await _run_lines(sender, lines)
+        probes = sum(100 < at < 3600 for at, _, _ in transport.sent)
+        return outcomes, ended, probes
+
+    outcomes, ended, probes = in_virtual_time(main())
+    assert outcomes == [RESULT] * lines
+    assert ended < 3602 + 60 + 60 + lines  # found out within a minute, then got on with it
+    assert probes < 100  # about one a minute, not a storm
+
+
+def test_a_single_line_survives_an_outage_too() -> None:
+    async def main() -> list[Outcome]:
+        sender, _ = new_sender({"up": _down_between(0.0, 3600.0, FakeAnswer(503))})
+        return (await _run_lines(sender, 1))[0]
+
+    assert in_virtual_time(main()) == [RESULT]
+
+
+def test_lines_that_always_fail_end_with_their_last_answer_while_others_succeed() -> None:
+    async def upstream(url: str, body: bytes) -> Drawn:
+        await asyncio.sleep(0.5)
+        return BROKEN if b"poison" in body else GOOD
+
+    async def main() -> tuple[list[Outcome], int]:
+        sender, transport = new_sender({"up": upstream}, draw=random.Random(5).random)
+        works = [
+            new_work(
+                line, body=b'{"model":"m","x":"poison"}' if line % 20 == 7 else b'{"model":"m"}'
+            )
+            for line in range(100)
+        ]
+        outcomes = await asyncio.gather(*(_send(sender, work) for work in works))
+        return list(outcomes), len(transport.sent)
+
+    outcomes, exchanges = in_virtual_time(main())
+    expected = [_answered(BROKEN) if line % 20 == 7 else RESULT for line in range(100)]
+    assert (outcomes, exchanges) == (expected, 95 + 5 * 8)
+
+
+def test_a_batch_of_nothing_but_lines_that_fail_ends_within_hours() -> None:
+    async def main() -> tuple[list[Outcome], float]:
+        sender, _ = new_sender({"up": _script(BROKEN)}, draw=random.Random(5).random)
+        return await _run_lines(sender, 30)
+
+    outcomes, ended = in_virtual_time(main())
+    assert outcomes == [_answered(BROKEN)] * 30
+    assert ended < 5 * 3600
+
+
+def test_while_the_first_target_is_down_the_next_serves_and_then_the_first_again() -> None:
+    async def main() -> list[tuple[str, bool]]:
+        sender, transport = new_sender(
+            {"up": _down_between(10.0, 300.0, Failure.UNREACHABLE), "next": _script(GOOD)},
+            Limits(concurrency=2),
+            draw=random.Random(3).random,
+        )
+        outcomes: list[Outcome] = []
+        while asyncio.get_running_loop().time() < 500:
+            outcomes.append(await _send(sender, new_work(0, "up", "next")))
+        assert all(isinstance(outcome, Answered) and outcome.ok for outcome in outcomes)
+        spans = [(0, 10), (60, 300), (400, 500)]
+        return [
+            (name, any(a < at < b and f"//{name}/" in url for at, url, _ in transport.sent[:]))
+            for a, b in spans
+            for name in ("up", "next")
+        ]
+
+    assert in_virtual_time(main()) == [
+        ("up", True), ("next", False),
+        ("up", True), ("next", True),  # probes, and everything else
+        ("up", True), ("next", False),
+    ]  # fmt: skip
+
+
+def test_with_every_target_down_lines_wait_for_whichever_recovers() -> None:
+    async def main() -> tuple[list[Outcome], float]:
+        sender, _ = new_sender(
+            {
+                "up": _down_between(0.0, 600.0, Failure.UNREACHABLE),
+                "next": _down_between(0.0, 1e9, Failure.UNREACHABLE),
+            },
+            draw=random.Random(3).random,
+        )
+        return await _run_lines(sender, 50, "up", "next")
+
+    outcomes, ended = in_virtual_time(main())
+    assert outcomes == [RESULT] * 50
+    assert ended < 800
+
+
+def test_retry_after_is_obeyed_by_every_line() -> None:
+    async def upstream(url: str, body: bytes) -> Drawn:
+        now = asyncio.get_running_loop().time()
+        if 5 <= now < 35:
+            return FakeAnswer(429, headers={"retry-after": f"{35 - now:.3f}"})
+        await asyncio.sleep(0.5)
+        return GOOD
+
+    async def main() -> tuple[list[Outcome], list[float]]:
+        sender, transport = new_sender({"up": upstream}, Limits(concurrency=4))
+        outcomes, _ = await _run_lines(sender, 100)
+        return outcomes, [at for at, _, _ in transport.sent if 5 <= at < 35]
+
+    outcomes, refused = in_virtual_time(main())
+    assert outcomes == [RESULT] * 100
+    assert refused == [5.0] * len(refused)
+    assert len(refused) <= 4
+
+
+def test_a_configured_rate_is_kept_to_over_simulated_minutes() -> None:
+    async def main() -> list[float]:
+        sender, transport = new_sender(
+            {"up": _script(GOOD)}, Limits(concurrency=100, requests_per_minute=300)
+        )
+        await _run_lines(sender, 1000)
+        return [at for at, _, _ in transport.sent]
+
+    sent = in_virtual_time(main())
+    assert max(sum(start <= at < start + 60 - 1e-6 for at in sent) for start in sent) <= 300
+    assert sent[-1] < 1000 / 300 * 60 * 1.02
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ([FakeAnswer(503, headers={"retry-after": "90"})], 503),
+        ([FakeAnswer(429, headers={"retry-after": "90"})], 429),
+    ],
+)
+def test_nothing_starts_after_the_deadline(script: Sequence[Drawn], expected: int) -> None:
+    async def main() -> tuple[Outcome, float]:
+        sender, transport = new_sender({"up": _script(*script)})
+        outcomes, _ = await _run_lines(sender, 1, deadline=EPOCH + 60)
+        return outcomes[0], transport.sent[-1][0]
+
+    outcome, last = in_virtual_time(main())
+    assert isinstance(outcome, Answered)
+    assert outcome.status == expected
+    assert last < 60
+
+
+# ----------------------------------------------------------------------------- giving back
+
+
+def _slots_free(sender: Sender, count: int) -> bool:
+    permits = [sender.try_admit(new_work(line)) for line in range(count + 1)]
+    return all(permit is not None for permit in permits[:-1]) and permits[-1] is None
+
+
+@pytest.mark.parametrize("after", [0.0, 0.5, 1.2, 1.7, 3.0])
+def test_a_cancelled_line_gives_its_slot_back(after: float) -> None:
+    async def main() -> bool:
+        sender, _ = new_sender({"up": _script(BROKEN)}, Limits(concurrency=2))
+        tasks = [asyncio.ensure_future(_send(sender, new_work(line))) for line in range(4)]
+        await asyncio.sleep(after)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return sender.obstacles("b") is None and _slots_free(sender, 2)
+
+    assert in_virtual_time(main())
+
+
+def test_an_unexpected_exception_gives_the_slot_back() -> None:
+    async def main() -> bool:
+        async def broken(url: str, body: bytes) -> Drawn:
+            raise ZeroDivisionError
+
+        sender, _ = new_sender({"up": broken}, Limits(concurrency=2))
+        for _ in range(5):
+            with pytest.raises(ZeroDivisionError):
+                await _send(sender, new_work())
+        return _slots_free(sender, 2)
+
+    assert in_virtual_time(main())
+
+
+# ----------------------------------------------------------------------------- obstacles
+
+
+@pytest.mark.parametrize(
+    ("drawn", "limits", "sentence"),
+    [
+        (GOOD, Limits(concurrency=1), None),
+        (
+            Failure.UNREACHABLE,
+            Limits(concurrency=4),
+            "The provider 'up' has been unreachable since 2023-11-14 22:13:22 UTC; it is tried "
+            "again at least once a minute.",
+        ),
+        (
+            FakeAnswer(429, headers={"retry-after": "300"}),
+            Limits(concurrency=4),
+            "The provider 'up' asked for a pause until 22:18:21 UTC.",
+        ),
+        (
+            GOOD,
+            Limits(concurrency=100, requests_per_minute=1),
+            "Requests wait for the rate limit of the provider 'up'.",
+        ),
+    ],
+)
+def test_obstacles_name_what_holds_a_batch_up(
+    drawn: Drawn, limits: Limits, sentence: str | None
+) -> None:
+    async def main() -> tuple[str | None, str | None]:
+        sender, _ = new_sender({"up": _script(drawn)}, limits)
+        tasks = [asyncio.ensure_future(_send(sender, new_work(line))) for line in range(20)]
+        await asyncio.sleep(10)
+        said = sender.obstacles("b"), sender.obstacles("another")
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return said
+
+    assert in_virtual_time(main()) == (sentence, None)
