@@ -49,14 +49,12 @@ class _Answer:
         self.status = 200
         self.body = body
 
-    def header(self, name: str) -> str | None:
+    def header(self, *_: object, **__: object) -> str | None:
         return None
 
 
 class _Transport:
-    async def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float
-    ) -> Answer:
+    async def post(self, *_: object, **__: object) -> Answer:
         return _Answer(_ANSWER)
 
     async def close(self) -> None:
@@ -69,8 +67,8 @@ class _Provider:
     def __init__(self) -> None:
         self._headers = {"authorization": "Bearer x"}
 
-    def url(self, endpoint: str, model: str) -> str:
-        return "http://up" + endpoint
+    def url(self, *_: object, **__: object) -> str:
+        return "http://up"
 
     async def headers(self) -> Mapping[str, str]:
         return self._headers
@@ -141,9 +139,7 @@ async def _queued(works: list[Work]) -> float:
 
 
 class _Yielding(_Transport):
-    async def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float
-    ) -> Answer:
+    async def post(self, *_: object, **__: object) -> Answer:
         await asyncio.sleep(0)
         return _Answer(_ANSWER)
 

@@ -246,12 +246,11 @@ async def test_a_cancelled_call_ends_at_once_and_its_answer_reaches_nobody(
     late = asyncio.Event()
 
     async def answers_late(reader: Reader, writer: Writer) -> None:
-        _, body = await _request(reader)
-        if body == BODY:
-            await late.wait()
-            writer.write(_sized(b"late"))
-        else:
-            writer.write(_sized(b"prompt"))
+        while True:
+            _, body = await _request(reader)
+            if body == BODY:
+                await late.wait()
+            writer.write(_sized(b"late" if body == BODY else b"prompt"))
 
     async with _server(answers_late) as url:
         call = asyncio.create_task(_post(transport, url))

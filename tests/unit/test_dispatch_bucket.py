@@ -21,15 +21,22 @@ def _greedy(bucket: Bucket, costs: list[float], seconds: float) -> list[tuple[fl
 
 
 def _most_in_a_minute(taken: list[tuple[float, float]]) -> float:
-    return max(
-        sum(cost for at, cost in taken if start <= at < start + 60 - 1e-6) for start, _ in taken
-    )
+    """The largest sum of costs in any window of 60 seconds, by a window that slides."""
+    most = total = 0.0
+    first = 0
+    for at, cost in taken:
+        total += cost
+        while taken[first][0] <= at - 60 + 1e-6:
+            total -= taken[first][1]
+            first += 1
+        most = max(most, total)
+    return most
 
 
 @pytest.mark.parametrize("per_minute", [1, 2, 7, 60, 600, 6000])
 def test_no_minute_passes_the_limit_and_little_is_left_unused(per_minute: int) -> None:
     taken = _greedy(Bucket(per_minute=per_minute, now=0.0), [1.0] * per_minute * 6, 300.0)
-    assert _most_in_a_minute(taken[: 3 * per_minute]) <= per_minute
+    assert _most_in_a_minute(taken) <= per_minute
     assert len(taken) >= 0.99 * 5 * per_minute
 
 
@@ -42,7 +49,7 @@ def test_seconds_are_respected_too() -> None:
 @given(costs=st.lists(st.floats(1, 5000), min_size=50, max_size=300))
 def test_tokens_of_any_minute_pass_the_limit_by_one_line_at_most(costs: list[float]) -> None:
     taken = _greedy(Bucket(per_minute=10_000, now=0.0), costs, 1e9)
-    assert _most_in_a_minute(taken) <= 10_000 + max(costs)
+    assert _most_in_a_minute(taken) <= 10_000 + max(costs) + 1e-3
 
 
 def test_a_line_larger_than_the_bucket_still_passes_and_is_paid_for() -> None:

@@ -251,7 +251,7 @@ def test_while_the_first_target_is_down_the_next_serves_and_then_the_first_again
         assert all(isinstance(outcome, Answered) and outcome.ok for outcome in outcomes)
         spans = [(0, 10), (60, 300), (400, 500)]
         return [
-            (name, any(a < at < b and f"//{name}/" in url for at, url, _ in transport.sent[:]))
+            (name, any(a < at < b and f"//{name}/" in url for at, url, _ in transport.sent))
             for a, b in spans
             for name in ("up", "next")
         ]
