@@ -14,10 +14,11 @@ from pathlib import Path
 
 from batchway.bootstrap.dispatching import Dispatch
 from batchway.bootstrap.parts import SystemClock
-from batchway.domain.shard import Claim, Segment, Shard
-from batchway.ports import Batches, BlobWriter, Files, Keys, Shards, Uploads
+from batchway.domain.shard import Segment
 from batchway.settings import Settings
-from batchway.storage.blobs.local import LocalBlobs
+from batchway.storage.blobs.local import LocalBlobs, LocalBlobWriter
+from batchway.storage.ledger.database import Database
+from batchway.storage.ledger.shards import SqlShards
 from batchway.storage.ledger.sql_ledger import SqlLedger
 
 
@@ -64,36 +65,22 @@ class Ice:
 class Runner:
     """A process's worth of dispatch."""
 
-    def __init__(self, *, settings: Settings, ledger: SqlLedger, ice: Ice | None) -> None:
+    def __init__(self, *, settings: Settings, ledger: "_Ledger", ice: Ice | None) -> None:
         self.ledger = ledger
-        self.commits = 0
-        self.refused: list[str] = []
-        self._ice = ice
         self.dispatch = Dispatch(
             settings=settings,
-            ledger=_Ledger(self),
+            ledger=ledger,
             blobs=_Blobs(settings.blob_dir, ice),
             clock=HastyClock(),
         )
-
-    async def commit(self, segments: Sequence[Segment]) -> list[Segment]:
-        """`Shards.commit`, frozen before or after."""
-        await self._pass_by(Stop.COMMITTING)
-        refused = await self.ledger.shards.commit(segments)
-        self.commits += 1
-        self.refused += [segment.blob for segment in refused]
-        await self._pass_by(Stop.COMMITTED)
-        return refused
-
-    async def _pass_by(self, at: Stop) -> None:
-        if self._ice is not None:
-            await asyncio.to_thread(self._ice.pass_by, at)
 
 
 @asynccontextmanager
 async def runner(settings: Settings, *, url: str, ice: Ice | None = None) -> AsyncGenerator[Runner]:
     """A runner whose collector runs."""
-    ledger = await SqlLedger.open(url)
+    ledger = await _Ledger.open(url)
+    assert isinstance(ledger, _Ledger)
+    ledger.shards.ice = ice
     made = Runner(settings=settings, ledger=ledger, ice=ice)
     collecting = asyncio.create_task(made.dispatch.collector.run())
     try:
@@ -123,70 +110,44 @@ class _Blobs(LocalBlobs):
         super().__init__(root)
         self._ice = ice
 
-    def writer(self, key: str) -> BlobWriter:  # pyright: ignore[reportIncompatibleMethodOverride] - the port's type
+    def writer(self, key: str) -> LocalBlobWriter:
+        """Start a blob."""
         if key.startswith("segments/") and self._ice is not None:
             self._ice.pass_by(Stop.WRITING)
         return super().writer(key)
 
 
-class _Shards:
-    """`ports.Shards` of a runner."""
+class _Shards(SqlShards):
+    """Shards whose commits are frozen before or after."""
 
-    def __init__(self, owner: Runner) -> None:
-        self._owner = owner
-        self._shards = owner.ledger.shards
-
-    async def plan(self, batch_id: str) -> list[Shard]:
-        return await self._shards.plan(batch_id)
-
-    async def open(self, batch_id: str) -> list[Shard]:
-        return await self._shards.open(batch_id)
-
-    async def claim(self, batch_id: str, number: int) -> Claim:
-        return await self._shards.claim(batch_id, number)
-
-    async def segments(self, batch_id: str, number: int) -> list[Segment]:
-        return await self._shards.segments(batch_id, number)
+    def __init__(self, *, database: Database) -> None:
+        super().__init__(database=database)
+        self.ice: Ice | None = None
+        self.commits = 0
+        self.refused: list[str] = []
 
     async def commit(self, segments: Sequence[Segment]) -> list[Segment]:
-        return await self._owner.commit(segments)
+        """`Shards.commit`, when the ice lets it."""
+        await self._pass_by(Stop.COMMITTING)
+        refused = await super().commit(segments)
+        self.commits += 1
+        self.refused += [segment.blob for segment in refused]
+        await self._pass_by(Stop.COMMITTED)
+        return refused
 
-    async def forget(self, batch_id: str) -> None:
-        await self._shards.forget(batch_id)
-
-    async def leftovers(self) -> list[str]:
-        return await self._shards.leftovers()
+    async def _pass_by(self, at: Stop) -> None:
+        if self.ice is not None:
+            await asyncio.to_thread(self.ice.pass_by, at)
 
 
-class _Ledger:
-    """`ports.Ledger` of a runner."""
+class _Ledger(SqlLedger):
+    """A ledger with such shards."""
 
-    def __init__(self, owner: Runner) -> None:
-        self._ledger = owner.ledger
-        self._shards = _Shards(owner)
-
-    @property
-    def files(self) -> Files:
-        return self._ledger.files
-
-    @property
-    def batches(self) -> Batches:
-        return self._ledger.batches
+    def __init__(self, *, database: Database) -> None:
+        super().__init__(database=database)
+        self._frosty = _Shards(database=database)
 
     @property
-    def shards(self) -> Shards:
-        return self._shards
-
-    @property
-    def uploads(self) -> Uploads:
-        return self._ledger.uploads
-
-    @property
-    def keys(self) -> Keys:
-        return self._ledger.keys
-
-    async def check(self) -> None:
-        await self._ledger.check()
-
-    async def close(self) -> None:
-        await self._ledger.close()
+    def shards(self) -> _Shards:
+        """Plans, fences and segments."""
+        return self._frosty
