@@ -54,6 +54,7 @@ class Campaign:
         self._fresh: list[Kept] = []
         self._marks: set[str] = set()
         self._up_since: float | None = None
+        self._frozen_at: float | None = None
         self._numbers = 0
 
     # ------------------------------------------------------------------ what appointments use
@@ -70,7 +71,8 @@ class Campaign:
         elif time.monotonic() - up <= _RECOVERY_SECONDS and self._site_at_work():
             self._marks.add("recovering")
         at = self.arena.kill()
-        self._account(at)
+        # A frozen process commits nothing: what it may waste dates from before it was frozen.
+        self._account(at if self._frozen_at is None else self._frozen_at)
 
     def client(self, order: Order) -> Client:
         """The client of an order's tenant."""
@@ -127,7 +129,7 @@ class Campaign:
         """Stop the server for a while. The lock is still its own, so no other can start."""
         self.mark("paused")
         self.arena.server.signal(signal.SIGSTOP)
-        at = time.monotonic()
+        at = self._frozen_at = time.monotonic()
         if self.dice.random() < 0.5:
             rival = self.arena.another_server(port=free_port(), name="rival")
             rival.start()
@@ -170,4 +172,4 @@ class Campaign:
         self.longest.update(b for b, status in site.statuses.items() if status not in ENDED)
         self._marks.clear()
         self._site = site
-        self._up_since = None
+        self._up_since = self._frozen_at = None

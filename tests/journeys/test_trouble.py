@@ -32,7 +32,7 @@ def test_retry_after_is_heeded(new_simulator: NewSimulator, new_server: NewServe
     simulator.dial(status_rates={})
     last = completed(client, batch, asked)
 
-    assert said.startswith("The provider 'sim' asked for a pause; requests go on in ")
+    assert said.startswith("The provider 'sim' asked for a pause until ")
     assert refused == 1, "it asked again during the pause"
     assert _details(client, last.id) == ""
 

@@ -11,6 +11,7 @@ from batchway.dispatch.retry import Fault
 
 _PLIGHT: Final[dict[Fault | None, str]] = {
     Fault.UNREACHABLE: "has been unreachable",
+    Fault.INTERRUPTED: "has broken every connection",
     Fault.TIMEOUT: "has not answered in time",
     Fault.THROTTLED: "has refused every request for exceeding its limits (429)",
     Fault.UNAVAILABLE: "has been unavailable",

@@ -55,6 +55,7 @@ class DbosEngine:
             "max_executor_threads": _THREADS,
         }
         DBOS(config=config)
+        _adopt_log()
         running = self._running
 
         @DBOS.workflow(name="batch")
@@ -114,3 +115,11 @@ class DbosEngine:
 
 def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _adopt_log() -> None:
+    """Let DBOS log as everything else does: it puts a handler of its own on its logger."""
+    log = logging.getLogger("dbos")
+    log.handlers.clear()
+    log.propagate = True
+    log.setLevel(logging.ERROR)

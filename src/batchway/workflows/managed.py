@@ -23,7 +23,7 @@ from batchway.dispatch.collector import Buffer, Collector
 from batchway.dispatch.limits import Party
 from batchway.dispatch.sender import Answered, Permit, Sender, Unanswered, Work
 from batchway.domain.batch import Batch
-from batchway.domain.errors import LineText
+from batchway.domain.errors import LineText, Unavailable
 from batchway.domain.routing import Destination, Resolution
 from batchway.domain.shard import Shard
 from batchway.domain.status import BatchStatus
@@ -179,13 +179,21 @@ class ManagedRun:
                 self.stop(Ending.EXPIRED)
                 return
             await self._clock.sleep(min(_GLANCE_SECONDS, left))
-            statuses = await self._ledger.batches.statuses([self._batch.id])
-            status = statuses.get(self._batch.id)
-            if status is BatchStatus.CANCELLING:
-                self.stop(Ending.CANCELLED)
-            elif status is not BatchStatus.IN_PROGRESS:
-                self.stop(Ending.LOST)
-            await self._describe()
+            try:
+                await self._glance()
+            except Unavailable as error:
+                # Not a reason to end the run: the answers it holds are paid for, and the
+                # collector commits them once the ledger is back.
+                _log.info("batch %s cannot be looked at: %s", self._batch.id, error)
+
+    async def _glance(self) -> None:
+        statuses = await self._ledger.batches.statuses([self._batch.id])
+        status = statuses.get(self._batch.id)
+        if status is BatchStatus.CANCELLING:
+            self.stop(Ending.CANCELLED)
+        elif status is not BatchStatus.IN_PROGRESS:
+            self.stop(Ending.LOST)
+        await self._describe()
 
     async def _describe(self) -> None:
         trouble = self._collector.trouble
@@ -222,38 +230,36 @@ class ManagedRun:
             max_line_bytes=self._max_line_bytes,
             piece_bytes=_PIECE_BYTES,
         )
+        read, try_admit, admit = self._reader.read, self._sender.try_admit, self._sender.admit
+        create_task = asyncio.get_running_loop().create_task
+        outstanding, collector, tasks = self._outstanding, self._collector, self._tasks
         while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
             for line, data in enumerate(piece.lines, piece.first_line):
                 if line in done or not data or data.isspace():
                     continue
-                request = self._reader.read(data)
+                request = read(data)
                 if request is None:
                     raise ValueError(f"line {line + 1} of a validated file cannot be read")
-                if models is None or request.model in models:
-                    await self._hand_out(line, request, buffer)
+                if models is not None and request.model not in models:
+                    continue
+                work = self._work(line, request)
+                if work is None:
+                    collector.add(buffer, self._unroutable(line, request))
+                    continue
+                if outstanding.full:
+                    await outstanding.room()
+                if collector.full:
+                    await collector.room()
+                permit = try_admit(work) or await admit(work)
+                outstanding.add(len(work.body))
+                task = create_task(self._run_line(work, permit, request.custom_id, buffer))
+                tasks.add(task)
+                task.add_done_callback(self._line_ended)
             if buffer.lost:
                 self.stop(Ending.LOST)
                 return
 
     # ------------------------------------------------------------------ lines
-
-    async def _hand_out(self, line: int, request: Request, buffer: Buffer) -> None:
-        """Wait for room and for the line's turn, then send it in a task of its own."""
-        work = self._work(line, request)
-        if work is None:
-            self._collector.add(buffer, self._unroutable(line, request))
-            return
-        if self._outstanding.full:
-            await self._outstanding.room()
-        if self._collector.full:
-            await self._collector.room()
-        permit = self._sender.try_admit(work)
-        if permit is None:
-            permit = await self._sender.admit(work)
-        self._outstanding.add(len(request.body))
-        task = asyncio.get_running_loop().create_task(self._run_line(work, permit, request, buffer))
-        self._tasks.add(task)
-        task.add_done_callback(self._line_ended)
 
     def _line_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -284,16 +290,16 @@ class ManagedRun:
             line=line, custom_id=request.custom_id, code=code, message=message
         )
 
-    async def _run_line(self, work: Work, permit: Permit, request: Request, buffer: Buffer) -> None:
+    async def _run_line(self, work: Work, permit: Permit, custom_id: str, buffer: Buffer) -> None:
         try:
             outcome = await self._sender.run(work, permit)
         finally:
-            self._outstanding.remove(len(request.body))
+            self._outstanding.remove(len(work.body))
         match outcome:
             case Answered():
                 result = self._records.answered(
                     line=work.line,
-                    custom_id=request.custom_id,
+                    custom_id=custom_id,
                     status=outcome.status,
                     request_id=outcome.request_id,
                     body=outcome.body,
@@ -302,7 +308,7 @@ class ManagedRun:
             case Unanswered():
                 result = self._records.unanswered(
                     line=work.line,
-                    custom_id=request.custom_id,
+                    custom_id=custom_id,
                     code=outcome.code,
                     message=outcome.message,
                 )

@@ -100,12 +100,19 @@ class BatchStory:
         if batch.status_details is not None:
             await self._ledger.batches.describe(batch.id, None)
         await self.clean(batch.id)
+        await self._drop_input(batch)
         return True
 
     async def clean(self, batch_id: str) -> None:
         """Remove plan and segments of a batch that has ended."""
         await asyncio.to_thread(self._delete_segments, batch_id)
         await self._ledger.shards.forget(batch_id)
+
+    async def _drop_input(self, batch: Batch) -> None:
+        """Remove the input's bytes if its File was deleted while the batch ran."""
+        blob = batch.input_blob
+        if blob is not None and not await self._ledger.files.blob_in_use(blob):
+            await asyncio.to_thread(self._blobs.delete, blob)
 
     def _delete_segments(self, batch_id: str) -> None:
         for key, _ in list(self._blobs.keys(f"segments/{batch_id}/")):

@@ -65,7 +65,8 @@ class ThreadReader:
 
     async def close(self) -> None:
         """Wait for the last reads and close every connection."""
-        await asyncio.to_thread(self._threads.shutdown)
+        # Not in a thread of the loop: at the end of a process its executor may be gone already.
+        self._threads.shutdown()
         self._engine.dispose()
 
     def _read(self, statement: Executable, parameters: Parameters) -> Sequence[Row]:
