@@ -1,6 +1,5 @@
 """`workflows.finalize`: every input line ends in exactly one file, in order, once."""
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import AsyncGenerator
@@ -138,7 +137,7 @@ class Bench:
             filename=f"{a_batch().id}_{kind}.jsonl",
             purpose=Purpose.BATCH_OUTPUT,
             blob=f"files/{file_id}",
-            sha256=hashlib.sha256(data).hexdigest(),
+            sha256="",
         )
         assert data.endswith(b"\n")
         return [brief(json.loads(line)) for line in data.splitlines()]

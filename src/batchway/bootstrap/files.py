@@ -79,6 +79,8 @@ async def run_file(
     settings = settings.model_copy(
         update={"data_dir": request.state, "database": None, "blobs": None}
     )
+    # What an earlier run was killed in the middle of removing.
+    shutil.rmtree(_doomed(request.state), ignore_errors=True)
     lock = DataLock(request.state)
     lock.acquire()
     try:
@@ -199,11 +201,22 @@ def _deliver(
 
 
 def remove_state(state: Path) -> None:
-    """Remove a run's directory, unless a run is at work in it (`Unavailable`)."""
+    """Remove a run's directory, unless a run is at work in it (`Unavailable`).
+
+    It is renamed first: killed half-way through the removal, a run would otherwise leave a marker
+    without its ledger, and the next one would pay for the whole file again.
+    """
     lock = DataLock(state)
     lock.acquire()
+    doomed = _doomed(state)
+    shutil.rmtree(doomed, ignore_errors=True)
+    state.rename(doomed)
     lock.release()
-    shutil.rmtree(state)
+    shutil.rmtree(doomed)
+
+
+def _doomed(state: Path) -> Path:
+    return state.with_name(state.name + ".removed")
 
 
 def _digest(path: Path) -> str:

@@ -27,7 +27,8 @@ class File:
     """One stored file.
 
     `bytes` is its size; `created_at` and `expires_at` are Unix seconds; `blob` is where its bytes
-    live in the blob store and is never shown; `sha256` is the digest of its content, in hex.
+    live in the blob store and is never shown; `sha256` is the digest of its content, in
+    hex, and empty for result files: it serves to tell whether an upload is a repetition.
     """
 
     id: str

@@ -11,7 +11,6 @@ blobs that no row names, for the janitor.
 """
 
 import asyncio
-import hashlib
 import heapq
 import logging
 from collections.abc import Callable, Iterator
@@ -46,7 +45,6 @@ class _ResultFile:
     blob: str
     writer: BlobWriter | None = None
     bytes: int = 0
-    digest: "hashlib._Hash"  # pyright: ignore[reportPrivateUsage] - hashlib has no public name
 
 
 class Finalize:
@@ -181,7 +179,7 @@ class Finalize:
 
     def _result_file(self) -> _ResultFile:
         file_id = self._new_file_id()
-        return _ResultFile(id=file_id, blob=f"files/{file_id}", digest=hashlib.sha256())
+        return _ResultFile(id=file_id, blob=f"files/{file_id}")
 
     def _write(self, entries: Iterator[Entry], output: _ResultFile, error: _ResultFile) -> bool:
         """Write the next chunk of entries; `False` after the last. Blocks."""
@@ -201,7 +199,6 @@ class Finalize:
                 file.writer = self._blobs.writer(file.blob)
             data = b"\n".join(records) + b"\n"
             file.writer.write(data)
-            file.digest.update(data)
             file.bytes += len(data)
         return more
 
@@ -217,7 +214,7 @@ class Finalize:
             filename=f"{batch.id}_{kind}.jsonl",
             purpose=Purpose.BATCH_OUTPUT,
             blob=file.blob,
-            sha256=file.digest.hexdigest(),
+            sha256="",
         )
 
     def _discard(self, *files: _ResultFile) -> None:
