@@ -429,8 +429,7 @@ class Transport(Protocol):
     ) -> Answer | Failure:
         """Send once, without retries. `timeout` in seconds covers the whole exchange.
 
-        Cancelling the call returns at once and its answer reaches nobody; the exchange itself may
-        go on until `timeout`. Headers may hold secrets: never logged.
+        Cancelling the call closes the connection. Headers may hold secrets: never logged.
         """
         ...
 

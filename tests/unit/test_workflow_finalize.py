@@ -64,7 +64,6 @@ class Bench:
             records=Records(random_bytes=counted_bytes()),
             clock=self.clock,
             new_file_id=counted_names("file-"),
-            max_line_bytes=1 << 20,
         )
 
     async def begin(self, *models: str, shard_lines: int = 4, **changes: Any) -> Batch:

@@ -16,7 +16,7 @@ from batchway.ports import Blobs, Clock, Ledger, Provider
 from batchway.providers.azure_openai import AzureOpenAIProvider
 from batchway.providers.openai import OpenAIProvider
 from batchway.providers.openai_compatible import OpenAICompatibleProvider
-from batchway.providers.transport import PyreqwestTransport
+from batchway.providers.transport import HttpTransport
 from batchway.settings import (
     AzureOpenAISettings,
     OpenAICompatibleSettings,
@@ -96,8 +96,7 @@ class Dispatch:
         execution = settings.execution
         most_lines = max((_ceiling(provider) for provider in settings.providers), default=1)
         counts_tokens = any(p.limits.tokens_per_minute is not None for p in settings.providers)
-        max_line_bytes = settings.limits.max_line_bytes
-        self.transport = PyreqwestTransport()
+        self.transport = HttpTransport()
         self.collector = Collector(
             blobs=blobs,
             shards=ledger.shards,
@@ -135,7 +134,6 @@ class Dispatch:
                 resolve=lambda model: ingest.resolve(batch, model),
                 estimate=estimate_tokens if counts_tokens else _free,
                 draw=random.random,  # picks a route's target: no secret depends on it
-                max_line_bytes=max_line_bytes,
                 most_lines=2 * most_lines,
                 most_bytes=execution.max_outstanding_bytes,
                 drain_timeout=execution.drain_timeout,
@@ -152,7 +150,6 @@ class Dispatch:
                 records=records,
                 clock=clock,
                 new_file_id=new_ids().file,
-                max_line_bytes=max_line_bytes,
             ),
             new_run=new_run,
         )

@@ -6,6 +6,7 @@ never meet each other or a server, and one that was interrupted goes on where it
 
 import asyncio
 import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -139,7 +140,9 @@ async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest) -> s
     )
     # The marker goes first: a batch without one would be forgotten, and paid for again.
     run = _Run(batch_id=batch_id, input_sha256=digest, endpoint=endpoint, provider=request.provider)
-    marker.write_bytes(msgspec.json.encode(run))
+    partial = marker.with_suffix(".partial")
+    partial.write_bytes(msgspec.json.encode(run))
+    _put_in_place(partial, marker)
     await ledger.batches.add(
         Batch(
             id=batch_id,
@@ -246,5 +249,19 @@ def _copy_out(blobs: Blobs, file: File | None, path: Path) -> Path | None:
     with partial.open("wb") as target:
         for offset in range(0, file.bytes, _PIECE):
             target.write(blobs.read(file.blob, offset, _PIECE))
-    partial.replace(path)
+        target.flush()
+        os.fsync(target.fileno())
+    _put_in_place(partial, path)
     return path
+
+
+def _put_in_place(partial: Path, path: Path) -> None:
+    """Rename, and see to it that the rename survives a power cut: the run's state goes next."""
+    partial.replace(path)
+    if os.name == "nt":
+        return  # a directory cannot be opened there
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

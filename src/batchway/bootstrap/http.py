@@ -105,6 +105,8 @@ async def _serve(settings: Settings, *, blobs: Blobs, announce: Callable[[str], 
                     "No provider is configured, so every batch will fail: add one to "
                     "batchway.yaml, or set OPENAI_API_KEY."
                 )
+            if death:  # before there was a server that `die` could stop
+                raise death[0]
             await server.serve(sockets=[listener])
         finally:
             await asyncio.to_thread(work.stop, settings.execution.drain_timeout + 10.0)

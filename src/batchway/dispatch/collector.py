@@ -24,6 +24,7 @@ from batchway.ports import Blobs, Clock, LineResult, Shards
 
 _log: Final = logging.getLogger(__name__)
 _RETRY_SECONDS: Final = 2.0
+_MOST_SEGMENTS: Final = 200
 
 
 @dataclass(slots=True, kw_only=True)
@@ -178,6 +179,13 @@ class Collector:
         return True
 
     async def _commit(self, segments: list[Segment]) -> list[Segment]:
+        """Commit together, some hundred at a time, which is what SQLite takes in one statement."""
+        refused: list[Segment] = []
+        for start in range(0, len(segments), _MOST_SEGMENTS):
+            refused += await self._commit_some(segments[start : start + _MOST_SEGMENTS])
+        return refused
+
+    async def _commit_some(self, segments: list[Segment]) -> list[Segment]:
         """Commit together; when one of them cannot be, alone, so that it spoils no other batch."""
         try:
             return await self._shards.commit(segments)

@@ -16,8 +16,10 @@ Owns the way of one line and the map of gates. Does not own limits and order (`g
 (`retry`), what counts as a result (`answer`), or durability.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Final, assert_never
+import asyncio
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, assert_never
 
 import msgspec
 
@@ -125,6 +127,8 @@ class Sender:
         self._clock = clock
         self._draw = draw
         self._gates: dict[tuple[str, str], Gate] = {}
+        self._halted: set[str] = set()
+        self._idle: dict[str, set[asyncio.Task[Any]]] = {}
 
     def try_admit(self, work: Work) -> Permit | None:
         """A permit if the first target has a free slot and nobody waits for it; else `admit`."""
@@ -153,6 +157,17 @@ class Sender:
                 if sentence is not None:
                     return sentence
         return None
+
+    def halt(self, batch_id: str) -> None:
+        """Start nothing more for a batch: lines that wait are cancelled, exchanges go on."""
+        self._halted.add(batch_id)
+        for task in list(self._idle.get(batch_id, ())):
+            task.cancel()
+
+    def release(self, batch_id: str) -> None:
+        """Forget that a batch was halted, when no line of it is left."""
+        self._halted.discard(batch_id)
+        self._idle.pop(batch_id, None)
 
     # ------------------------------------------------------------------ one exchange
 
@@ -215,16 +230,35 @@ class Sender:
                     case Retry():
                         gate.failed(permit, fault, first=first, cools_down=decision.cools_down)
                         course.attempts[index] += decision.uses_attempt
-                        await self._back_off(work, gate, decision.after)
+                        with self._waiting(work.party.batch_id):
+                            await self._back_off(work, gate, decision.after)
                     case _:
                         assert_never(decision)
-                permit = await self._enter(work, course.done_with, retry=True)
+                with self._waiting(work.party.batch_id):
+                    permit = await self._enter(work, course.done_with, retry=True)
                 exchanged = await self._exchange(work, permit)
                 if isinstance(exchanged, Answered):
                     return exchanged
                 drawn = exchanged.drawn
         finally:
             permit.gate.leave(permit)
+
+    @contextmanager
+    def _waiting(self, batch_id: str) -> Generator[None]:
+        """While a line waits between two exchanges, `halt` may end it."""
+        if batch_id in self._halted:
+            raise asyncio.CancelledError
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a line is sent in a task")
+        idle = self._idle.setdefault(batch_id, set())
+        idle.add(task)
+        try:
+            yield
+        finally:
+            idle.discard(task)
+            if not idle:
+                self._idle.pop(batch_id, None)
 
     async def _back_off(self, work: Work, gate: Gate, seconds: float) -> None:
         gate.concerns(work.party.batch_id, 1)

@@ -314,6 +314,12 @@ class BatchText(Enum):
         "{param}",
         False,
     )
+    MODEL_TOO_LONG = (
+        "invalid_value",
+        "The model's name is longer than {limit} characters.",
+        "body.model",
+        False,
+    )
     STREAMING = (
         "streaming_unsupported",
         "Chat Completions: Streaming is not supported in the Batch API.",

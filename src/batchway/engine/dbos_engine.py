@@ -81,7 +81,7 @@ class DbosEngine:
         )
         alive = [workflow for workflow in known if workflow.status in _ALIVE]
         if not alive:
-            name = batch_id if not known else f"{batch_id}.{len(known)}"
+            name = _successor(batch_id, [workflow.workflow_id for workflow in known])
             with SetWorkflowID(name):
                 await DBOS.start_workflow_async(self._batch, batch_id)
             return
@@ -94,6 +94,8 @@ class DbosEngine:
 
     async def running(self) -> frozenset[str]:
         """Batches whose workflow runs on this loop now."""
+        for batch_id in self._running:
+            self._idle_since.pop(batch_id, None)
         return frozenset(self._running)
 
     async def prune(self, before: float) -> None:
@@ -111,6 +113,14 @@ class DbosEngine:
     async def close(self) -> None:
         """Let go of DBOS. Workflows that have not ended stay pending and go on at `launch`."""
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+
+
+def _successor(batch_id: str, known: list[str]) -> str:
+    """The name of the next workflow of a batch; earlier ones may have been pruned."""
+    if not known:
+        return batch_id
+    numbers = [int(name.removeprefix(batch_id).removeprefix(".") or 0) for name in known]
+    return f"{batch_id}.{max(numbers) + 1}"
 
 
 def _iso(seconds: float) -> str:

@@ -42,8 +42,8 @@ def checked_headers(provider: str, headers: Mapping[str, str]) -> dict[str, str]
     """The headers, names in lower case.
 
     Raises:
-        ValueError: one cannot be sent. The message names it and never repeats its value, which
-            pyreqwest's own message would.
+        ValueError: one cannot be sent. The message names it and never repeats its value: it may
+            be a key.
     """
     checked: dict[str, str] = {}
     for name, value in headers.items():

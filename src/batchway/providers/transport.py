@@ -1,30 +1,41 @@
-"""`ports.Transport` over pyreqwest: one POST, and exactly what became of it.
+"""`ports.Transport` over aiohttp: one POST, and exactly what became of it.
 
 Owns connections, their limits, and the translation of every way a request can fail into a
 `Failure`. Does not own retries or what an answer means (`dispatch`), nor addresses and keys
 (the providers).
 
-A cancelled call ends at once, but not the exchange: pyreqwest (0.11 to 0.15.1, all of them) lets
-a request whose answer has not begun run on in its own threads, until the answer comes or the
-timeout, and drops the answer. Nothing of it reaches a later call.
+aiohttp repeats a request by itself when a kept connection turns out closed, but idempotent methods
+only: a POST is written once.
 
-HTTP/1.1 on purpose: over HTTP/2 reqwest keeps one connection to a host, so that the provider's
-`MAX_CONCURRENT_STREAMS` (often 100) would silently become the concurrency.
+HTTP/1.1, all that aiohttp speaks: over HTTP/2 the provider's `MAX_CONCURRENT_STREAMS` (often 100)
+would silently become the concurrency.
 """
 
-import ipaddress
+import re
+import socket
+from base64 import b64encode
 from collections.abc import Mapping
-from datetime import timedelta
 from importlib.metadata import version
-from typing import Final
+from io import BytesIO
+from typing import Any, Final
 
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import BuilderError, DetailedPyreqwestError, RequestTimeoutError
-from pyreqwest.http import Url
-from pyreqwest.response import Response
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientHttpProxyError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    DummyCookieJar,
+    TCPConnector,
+)
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from batchway.dispatch.limits import MOST_ANSWER_BYTES
 from batchway.ports import Failure
+from batchway.providers.proxies import proxy_for
 
 _CONNECT_SECONDS: Final = 10.0
 
@@ -34,34 +45,81 @@ _IDLE_SECONDS: Final = 4.0
 
 # Generations are silent for minutes; a NAT that forgot the connection must be noticed before the
 # timeout of the exchange is.
-_KEEPALIVE_SECONDS: Final = 30.0
+_KEEPALIVE_SECONDS: Final = 30
 
-# How hyper names the phase before anything of a request is sent (reqwest's `is_connect`).
-_CONNECTING: Final = "client error (Connect)"
+# A provider that moves to another address is followed within a minute.
+_DNS_SECONDS: Final = 60
 
-_MOST_REMEMBERED_URLS: Final = 4096
+# aiohttp warns of bytes above this size; of a stream it writes piece by piece.
+_MOST_AT_ONCE: Final = 1 << 20
+
+_MOST_REMEMBERED: Final = 4096
+
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 
 
-class PyreqwestAnswer:
+class HttpAnswer:
     """`ports.Answer`."""
 
-    __slots__ = ("_response", "body", "status")
+    __slots__ = ("_headers", "body", "status")
 
-    def __init__(self, status: int, body: bytes, response: Response) -> None:
+    def __init__(self, status: int, body: bytes, headers: CIMultiDictProxy[str]) -> None:
         self.status = status
         self.body = body
-        self._response = response
+        self._headers = headers
 
     def header(self, name: str) -> str | None:
         """First value of a header, by any case."""
-        return self._response.get_header(name)
+        return self._headers.get(name)
 
 
-class PyreqwestTransport:
+class _Address:
+    """A URL as aiohttp wants it, with the headers last sent there."""
+
+    __slots__ = ("_auth", "_given", "_made", "proxy", "url")
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = URL(url)
+            usable = parsed.scheme in {"http", "https"} and parsed.raw_host and parsed.port
+        except ValueError:
+            usable, parsed = False, URL()
+        if not usable:
+            raise ValueError("the URL of the request is malformed") from None
+        # A name and password in the address are `authorization`, unless a header is that.
+        self._auth = None
+        if parsed.raw_user or parsed.raw_password:
+            secret = f"{parsed.user or ''}:{parsed.password or ''}".encode()
+            self._auth = f"Basic {b64encode(secret).decode()}"
+        self.url = parsed.with_user(None)
+        self.proxy = proxy_for(self.url)
+        self._given: dict[str, str] | None = None
+        self._made: CIMultiDict[str] = CIMultiDict()
+
+    def headers(self, given: Mapping[str, str]) -> CIMultiDict[str]:
+        """What to send, made anew only when it differs from the last request's."""
+        if given == self._given:
+            return self._made
+        for name, value in given.items():
+            if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+                raise ValueError("a header of the request is malformed") from None
+        made = CIMultiDict(given)
+        made.setdefault("accept", "*/*")
+        # To unpack answers costs more than their bytes, and a packed one is understood anyway.
+        made.setdefault("accept-encoding", "identity")
+        made.setdefault("user-agent", f"batchway/{version('batchway')}")
+        if self._auth is not None:
+            made.setdefault("authorization", self._auth)
+        # Copied: the caller may change its own between two requests.
+        self._given, self._made = dict(given), made
+        return made
+
+
+class HttpTransport:
     """`ports.Transport`. Belongs to the event loop it is first used on.
 
-    Proxies are those of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`),
-    except that this machine itself is always reached directly. Redirects are not followed.
+    Proxies are those of the environment (`providers.proxies`). Redirects are not followed.
     """
 
     def __init__(
@@ -71,123 +129,119 @@ class PyreqwestTransport:
         connect_timeout: float = _CONNECT_SECONDS,
     ) -> None:
         self._most = most_answer_bytes
-        self._connect_timeout = timedelta(seconds=connect_timeout)
-        self._proxied = self._builder().build()
-        self._direct = self._builder().no_proxy().build()
-        self._clients: dict[str, tuple[Client, Url]] = {}  # by URL
-        self._timeouts: dict[float, timedelta] = {}
+        self._connect_timeout = connect_timeout
+        self._session: ClientSession | None = None
+        self._addresses: dict[str, _Address] = {}
+        self._timeouts: dict[float, ClientTimeout] = {}
 
     async def post(
         self, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float
-    ) -> PyreqwestAnswer | Failure:
+    ) -> HttpAnswer | Failure:
         """Send once; see `ports.Transport`.
 
         Raises:
             ValueError: the URL or a header cannot be sent at all. Repeats neither.
         """
-        client, address = self._clients.get(url) or self._client(url)
-        limit = self._timeouts.get(timeout) or self._timeout(timeout)
+        address = self._addresses.get(url) or self._address(url)
+        prepared = address.headers(headers)
+        session = self._session
+        if session is None:
+            session = self._session = new_session()
+        elif session.closed:
+            return Failure.INTERRUPTED
         try:
-            request = (
-                client.post(address)
-                .headers(headers)
-                .body_bytes(body)
-                .timeout(limit)
-                .build_streamed()
+            response = await session.post(
+                address.url,
+                data=body if len(body) <= _MOST_AT_ONCE else BytesIO(body),
+                headers=prepared,
+                proxy=address.proxy,
+                timeout=self._timeouts.get(timeout) or self._timeout(timeout),
+                allow_redirects=False,
             )
-        except ValueError:
-            # The message of the original holds the header's value.
-            raise ValueError("a header of the request is malformed") from None
-        try:
-            async with request as response:
-                # A small body has arrived with its head. The length is known unless the body is
-                # chunked or compressed; only then is it read piece by piece.
-                length = response.get_header("content-length")
-                if length is None:
-                    data = await self._read(response)
-                elif int(length) <= self._most:
-                    data = (await response.bytes()).to_bytes()
-                else:
+            try:
+                data = await self._read(response)
+                if data is None:
                     return Failure.TOO_LARGE
-                if isinstance(data, Failure):
-                    return data
-                return PyreqwestAnswer(response.status, data, response)
-        except BuilderError:
-            raise ValueError("the URL of the request is malformed") from None
-        except DetailedPyreqwestError as error:
+                return HttpAnswer(response.status, data, response.headers)
+            finally:
+                # After the last byte the connection has already been kept for the next request;
+                # before it (too large, broken, cancelled), this closes it.
+                response.close()
+        except (ClientError, TimeoutError) as error:
             return _failure_of(error)
 
     async def close(self) -> None:
         """Close every connection; requests under way end as interrupted."""
-        await self._proxied.close()
-        await self._direct.close()
+        if self._session is not None:
+            await self._session.close()
 
-    def _builder(self) -> ClientBuilder:
-        return (
-            ClientBuilder()
-            .http1_only()
-            .runtime_multithreaded(enable=True)
-            .follow_redirects(enable=False)
-            .referer(enable=False)
-            .user_agent(f"batchway/{version('batchway')}")
-            .connect_timeout(self._connect_timeout)
-            .pool_idle_timeout(timedelta(seconds=_IDLE_SECONDS))
-            .tcp_keepalive(timedelta(seconds=_KEEPALIVE_SECONDS))
-            .tcp_keepalive_interval(timedelta(seconds=_KEEPALIVE_SECONDS))
+    def _address(self, url: str) -> _Address:
+        address = _Address(url)
+        if len(self._addresses) < _MOST_REMEMBERED:
+            self._addresses[url] = address
+        return address
+
+    def _timeout(self, seconds: float) -> ClientTimeout:
+        # By default aiohttp rounds what is above five seconds up to whole ones; a deadline is one.
+        timeout = ClientTimeout(
+            total=seconds, connect=self._connect_timeout, ceil_threshold=float("inf")
         )
-
-    def _client(self, url: str) -> tuple[Client, Url]:
-        try:
-            address = Url(url)  # parsed once, not for every request
-        except ValueError:
-            raise ValueError("the URL of the request is malformed") from None
-        client = self._direct if _is_this_machine(address.host_str) else self._proxied
-        if len(self._clients) < _MOST_REMEMBERED_URLS:
-            self._clients[url] = client, address
-        return client, address
-
-    def _timeout(self, seconds: float) -> timedelta:
-        timeout = timedelta(seconds=seconds)
-        if len(self._timeouts) < _MOST_REMEMBERED_URLS:
+        if len(self._timeouts) < _MOST_REMEMBERED:
             self._timeouts[seconds] = timeout
         return timeout
 
-    async def _read(self, response: Response) -> bytes | Failure:
-        """A body of unknown length, as far as the limit."""
+    async def _read(self, response: ClientResponse) -> bytes | None:
+        """The body, `None` when it passes the limit."""
+        length = response.headers.get("content-length")
+        if length is not None and int(length) > self._most:
+            return None
+        # What is announced may be packed: only what was unpacked counts.
         pieces: list[bytes] = []
         size = 0
-        reader = response.body_reader
-        while (piece := await reader.read_chunk()) is not None:
+        while piece := await response.content.readany():
             size += len(piece)
             if size > self._most:
-                return Failure.TOO_LARGE  # leaving the context drops the rest with its connection
-            pieces.append(piece.to_bytes())
+                return None
+            pieces.append(piece)
         return b"".join(pieces)
 
 
-def _failure_of(error: DetailedPyreqwestError) -> Failure:
-    """The failure that an exception of pyreqwest stands for.
+def new_session() -> ClientSession:
+    """A session for the running loop: as many connections as there are requests under way."""
+    return ClientSession(
+        connector=TCPConnector(
+            limit=0,
+            ttl_dns_cache=_DNS_SECONDS,
+            keepalive_timeout=_IDLE_SECONDS,
+            socket_factory=_socket,
+        ),
+        cookie_jar=DummyCookieJar(),
+    )
 
-        causes name the connecting phase            UNREACHABLE   refused, DNS, TLS, connect timeout
-        RequestTimeoutError and those below it      TIMEOUT
-        NetworkError, DecodeError, ClientClosedError, RequestPanicError
-                                                    INTERRUPTED   something may have been sent
 
-    The classes alone do not tell: `ConnectError` is raised for a refused connection and for one
-    that broke after the request was written, `ConnectTimeoutError` for a slow answer too.
+def _socket(address: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family=family, type=kind, proto=protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):  # not on every system
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_SECONDS)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_SECONDS)
+    return made
+
+
+def _failure_of(error: ClientError | TimeoutError) -> Failure:
+    """The failure that an exception of aiohttp stands for.
+
+    ClientConnectorError        UNREACHABLE   refused, DNS, TLS; the same of a proxy
+    ClientHttpProxyError        UNREACHABLE   the proxy would not connect
+    ConnectionTimeoutError      UNREACHABLE   no connection in time
+    any other TimeoutError      TIMEOUT
+    any other ClientError       INTERRUPTED   something may have been sent
     """
-    for cause in error.details["causes"] or ():
-        if cause["message"] == _CONNECTING:
+    match error:
+        case ClientConnectorError() | ClientHttpProxyError() | ConnectionTimeoutError():
             return Failure.UNREACHABLE
-    return Failure.TIMEOUT if isinstance(error, RequestTimeoutError) else Failure.INTERRUPTED
-
-
-def _is_this_machine(host: str | None) -> bool:
-    if host is None:
-        return False
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+        case TimeoutError():
+            return Failure.TIMEOUT
+        case _:
+            return Failure.INTERRUPTED

@@ -25,6 +25,7 @@ REQUIRED: Final[Mapping[str, str | None]] = {
 }
 _DEFAULT_MODEL: Final[Mapping[str, str]] = {"/v1/moderations": "omni-moderation-latest"}
 _MAX_DEPTH: Final = 256
+MOST_MODEL_CHARACTERS: Final = 256
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
 _NO_BRACKET: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _NONE: Final = msgspec.Raw(b"null")
@@ -85,6 +86,7 @@ class LineReader:
         if (
             body.stream
             or not model
+            or len(model) > MOST_MODEL_CHARACTERS
             or not line.custom_id
             or line.method != "POST"
             or line.url not in self._urls
@@ -156,6 +158,9 @@ class LineReader:
             errors.append(
                 BatchText.WRONG_TYPE.error(line=number, param="body.model", expected="a string")
             )
+        elif len(model) > MOST_MODEL_CHARACTERS:
+            limit = MOST_MODEL_CHARACTERS
+            errors.append(BatchText.MODEL_TOO_LONG.error(line=number, limit=limit))
         elif not model:
             errors.append(
                 BatchText.MISSING_PARAMETER.error(line=number, name="model", param="body.model")

@@ -58,14 +58,12 @@ class Finalize:
         records: Records,
         clock: Clock,
         new_file_id: Callable[[], str],
-        max_line_bytes: int,
     ) -> None:
         self._ledger = ledger
         self._blobs = blobs
         self._records = records
         self._clock = clock
         self._new_file_id = new_file_id
-        self._max_line_bytes = max_line_bytes
 
     async def run(self, batch: Batch) -> bool:
         """Write the result files of `batch` and end it.
@@ -161,7 +159,7 @@ class Finalize:
             start=shard.start,
             end=shard.end,
             first_line=shard.first_line,
-            max_line_bytes=self._max_line_bytes,
+            max_line_bytes=shard.end - shard.start,
         )
         for piece in pieces:
             for line, data in enumerate(piece.lines, piece.first_line):

@@ -98,7 +98,7 @@ class Ingest:
             if self._clock.monotonic() - looked > _GLANCE_SECONDS:
                 looked = self._clock.monotonic()
                 if self._clock.now() >= batch.deadline:
-                    await self._expire(batch)
+                    await self.expire(batch)
                     return None
                 statuses = await self._ledger.batches.statuses([batch.id])
                 if statuses.get(batch.id) is not BatchStatus.VALIDATING:
@@ -111,7 +111,8 @@ class Ingest:
             batch.id, BatchStatus.FAILED, at=int(self._clock.now()), errors=errors
         )
 
-    async def _expire(self, batch: Batch) -> None:
+    async def expire(self, batch: Batch) -> None:
+        """Move a batch whose window ended before it was validated."""
         await self._ledger.batches.move(
             batch.id,
             BatchStatus.EXPIRED,

@@ -36,6 +36,8 @@ from batchway.workflows.segments import done_lines
 _log: Final = logging.getLogger(__name__)
 _PIECE_BYTES: Final = 256 << 10
 _GLANCE_SECONDS: Final = 1.0
+# What a tenant is told; the cause, with its paths, is in the log.
+STORAGE_TROUBLE: Final = "Batchway cannot write to its storage at the moment; it will go on."
 
 
 class Ending(StrEnum):
@@ -103,7 +105,6 @@ class ManagedRun:
         resolve: Callable[[str], Resolution],
         estimate: Callable[[bytes], int],
         draw: Callable[[], float],
-        max_line_bytes: int,
         most_lines: int,
         most_bytes: int,
         drain_timeout: float,
@@ -118,11 +119,11 @@ class ManagedRun:
         self._resolve = resolve
         self._estimate = estimate
         self._draw = draw
-        self._max_line_bytes = max_line_bytes
         self._drain_timeout = drain_timeout
         self._reader = LineReader(endpoint=batch.endpoint)
         self._party = Party(tenant=batch.tenant, batch_id=batch.id, deadline=float(batch.deadline))
-        self._outstanding = Outstanding(most_lines=most_lines, most_bytes=most_bytes)
+        self._most_lines = most_lines
+        self._most_bytes = most_bytes
         self._resolutions: dict[str, Resolution] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._buffers: list[Buffer] = []
@@ -153,6 +154,7 @@ class ManagedRun:
             return self._ending.result() if self._ending.done() else Ending.DONE
         finally:
             await _end(work, watch, *self._tasks)
+            self._sender.release(self._batch.id)
             for buffer in self._buffers:
                 self._collector.drop(buffer)
 
@@ -161,12 +163,22 @@ class ManagedRun:
         for shard in await self._ledger.shards.open(self._batch.id):
             groups.setdefault(shard.group, []).append(shard)
         # One reader a destination: a provider that is down never stalls another.
-        await asyncio.gather(*(self._read_group(shards) for shards in groups.values()))
+        try:
+            async with asyncio.TaskGroup() as readers:
+                for shards in groups.values():
+                    # A bound for each, or lines that wait for one provider would use up another's.
+                    outstanding = Outstanding(
+                        most_lines=self._most_lines, most_bytes=self._most_bytes // len(groups)
+                    )
+                    readers.create_task(self._read_group(shards, outstanding))
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from group
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     async def _drain(self) -> None:
         """Let requests in flight finish for a while: their answers are paid for."""
+        self._sender.halt(self._batch.id)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._drain_timeout)
         await _end(*self._tasks)
@@ -197,28 +209,41 @@ class ManagedRun:
 
     async def _describe(self) -> None:
         trouble = self._collector.trouble
-        details = (
-            f"Results cannot be stored at the moment: {trouble}"
-            if trouble
-            else self._sender.obstacles(self._batch.id)
-        )
+        details = STORAGE_TROUBLE if trouble else self._sender.obstacles(self._batch.id)
         if details != self._details:
             await self._ledger.batches.describe(self._batch.id, details)
             self._details = details
 
     # ------------------------------------------------------------------ shards
 
-    async def _read_group(self, shards: list[Shard]) -> None:
+    async def _read_group(self, shards: list[Shard], outstanding: Outstanding) -> None:
         """Read the shards of one destination in order, on to the next as soon as one is read."""
         for shard in shards:
-            claim = await self._ledger.shards.claim(self._batch.id, shard.number)
-            segments = await self._ledger.shards.segments(self._batch.id, shard.number)
-            done = await asyncio.to_thread(done_lines, self._blobs, segments)
-            buffer = self._collector.open(claim)
-            self._buffers.append(buffer)
-            await self._read_shard(shard, done, buffer)
+            buffer, done = await self._take_over(shard)
+            await self._read_shard(shard, done, buffer, outstanding)
+            if buffer.lost:
+                self.stop(Ending.LOST)
+                return
 
-    async def _read_shard(self, shard: Shard, done: set[int], buffer: Buffer) -> None:
+    async def _take_over(self, shard: Shard) -> tuple[Buffer, set[int]]:
+        """Claim a shard; its buffer, and the lines that have results."""
+        while True:
+            try:
+                claim = await self._ledger.shards.claim(self._batch.id, shard.number)
+                segments = await self._ledger.shards.segments(self._batch.id, shard.number)
+                done = await asyncio.to_thread(done_lines, self._blobs, segments)
+                break
+            except Unavailable as error:
+                # Giving up would drop the answers of the shards before, which are paid for.
+                _log.info("batch %s waits to claim a shard: %s", self._batch.id, error)
+                await self._clock.sleep(_GLANCE_SECONDS)
+        buffer = self._collector.open(claim)
+        self._buffers.append(buffer)
+        return buffer, done
+
+    async def _read_shard(
+        self, shard: Shard, done: set[int], buffer: Buffer, outstanding: Outstanding
+    ) -> None:
         """Hand out every line of the shard that has no result."""
         models = None if shard.models is None else frozenset(shard.models)
         pieces = read_pieces(
@@ -227,12 +252,13 @@ class ManagedRun:
             start=shard.start,
             end=shard.end,
             first_line=shard.first_line,
-            max_line_bytes=self._max_line_bytes,
+            # Validation was the place for a limit; one that was lowered since must not lose a line.
+            max_line_bytes=shard.end - shard.start,
             piece_bytes=_PIECE_BYTES,
         )
         read, try_admit, admit = self._reader.read, self._sender.try_admit, self._sender.admit
         create_task = asyncio.get_running_loop().create_task
-        outstanding, collector, tasks = self._outstanding, self._collector, self._tasks
+        collector, tasks = self._collector, self._tasks
         while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
             for line, data in enumerate(piece.lines, piece.first_line):
                 if line in done or not data or data.isspace():
@@ -246,17 +272,17 @@ class ManagedRun:
                 if work is None:
                     collector.add(buffer, self._unroutable(line, request))
                     continue
-                if outstanding.full:
+                while outstanding.full:
                     await outstanding.room()
                 if collector.full:
                     await collector.room()
                 permit = try_admit(work) or await admit(work)
                 outstanding.add(len(work.body))
-                task = create_task(self._run_line(work, permit, request.custom_id, buffer))
+                line_run = self._run_line(work, permit, request.custom_id, buffer, outstanding)
+                task = create_task(line_run)
                 tasks.add(task)
                 task.add_done_callback(self._line_ended)
             if buffer.lost:
-                self.stop(Ending.LOST)
                 return
 
     # ------------------------------------------------------------------ lines
@@ -290,11 +316,18 @@ class ManagedRun:
             line=line, custom_id=request.custom_id, code=code, message=message
         )
 
-    async def _run_line(self, work: Work, permit: Permit, custom_id: str, buffer: Buffer) -> None:
+    async def _run_line(
+        self,
+        work: Work,
+        permit: Permit,
+        custom_id: str,
+        buffer: Buffer,
+        outstanding: Outstanding,
+    ) -> None:
         try:
             outcome = await self._sender.run(work, permit)
         finally:
-            self._outstanding.remove(len(work.body))
+            outstanding.remove(len(work.body))
         match outcome:
             case Answered():
                 result = self._records.answered(

@@ -20,7 +20,7 @@ from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import Blobs, Clock, Ledger
 from batchway.workflows.finalize import Finalize
 from batchway.workflows.ingest import Ingest
-from batchway.workflows.managed import Ending, ManagedRun
+from batchway.workflows.managed import STORAGE_TROUBLE, Ending, ManagedRun
 
 _log: Final = logging.getLogger(__name__)
 _FIRST_PAUSE: Final = 1.0
@@ -49,7 +49,7 @@ class BatchStory:
         self._finalize = finalize
         self._new_run = new_run
         self._runs: dict[str, ManagedRun] = {}
-        self._stopping = False
+        self._stopped = asyncio.Event()
 
     async def ingest(self, batch_id: str) -> None:
         """Leave `validating`."""
@@ -65,13 +65,16 @@ class BatchStory:
 
     def stop(self) -> None:
         """End the runs of this process: they drain, commit, and go on in its next life."""
-        self._stopping = True
+        self._stopped.set()
         for run in self._runs.values():
             run.stop(Ending.STOPPED)
 
     async def _ingest_once(self, batch: Batch) -> bool:
         if batch.status is BatchStatus.VALIDATING:
-            await self._ingest.run(batch)
+            if self._clock.now() >= batch.deadline:
+                await self._ingest.expire(batch)
+            else:
+                await self._ingest.run(batch)
         return True
 
     async def _execute_once(self, batch: Batch) -> bool:
@@ -79,7 +82,7 @@ class BatchStory:
             return True
         run = self._runs[batch.id] = self._new_run(batch)
         try:
-            if self._stopping:
+            if self._stopped.is_set():
                 run.stop(Ending.STOPPED)
             ending = await run.run()
         finally:
@@ -126,19 +129,33 @@ class BatchStory:
                 batch = await self._ledger.batches.load(batch_id)
                 if batch is None or await chapter(batch):
                     return
+                # Not done although nothing failed, as after a cancel that came in between.
+                await self._rest(_FIRST_PAUSE)
                 pause = _FIRST_PAUSE
                 continue
             except Unavailable as error:
                 _log.warning("batch %s waits for storage: %s", batch_id, error)
-                details = f"Waiting for storage: {error}"
+                details = STORAGE_TROUBLE
             except Exception:  # noqa: BLE001 - said below
                 # A defect of ours must not strand a batch that somebody pays for: it is logged
                 # whole, shown on the batch, and tried again while the window lasts.
                 _log.exception("batch %s met a defect and will be tried again", batch_id)
                 details = "An internal error interrupted this batch. It will be tried again."
             await self._describe(batch_id, details)
-            await self._clock.sleep(pause)
+            await self._rest(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _rest(self, seconds: float) -> None:
+        """Let time pass, unless the process is to end: then the story ends here, to go on later."""
+        rest = asyncio.ensure_future(self._clock.sleep(seconds))
+        stopped = asyncio.ensure_future(self._stopped.wait())
+        try:
+            await asyncio.wait({rest, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            rest.cancel()
+            stopped.cancel()
+        if self._stopped.is_set():
+            raise asyncio.CancelledError
 
     async def _describe(self, batch_id: str, details: str) -> None:
         try:
@@ -151,7 +168,7 @@ class BatchStory:
         _log.info("batch %s is run by another process", batch.id)
         seen, since = batch.counts, self._clock.monotonic()
         while self._clock.monotonic() - since < _STANDBY_PATIENCE:
-            await self._clock.sleep(_STANDBY_SECONDS)
+            await self._rest(_STANDBY_SECONDS)
             now = await self._ledger.batches.load(batch.id)
             if now is None or now.status is not BatchStatus.IN_PROGRESS:
                 return

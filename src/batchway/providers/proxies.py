@@ -1,0 +1,47 @@
+"""Which proxy of the environment, if any, a request goes through.
+
+Decided here once for each address: aiohttp's own `trust_env` asks the environment and `~/.netrc`
+in a thread for every request, and lets `.netrc` override a provider's key.
+"""
+
+import ipaddress
+from urllib.request import getproxies, proxy_bypass
+
+from yarl import URL
+
+
+def proxy_for(url: URL) -> URL | None:
+    """The proxy by `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in either case.
+
+    This machine itself is always reached directly.
+
+    Raises:
+        ValueError: the proxy is none that speaks HTTP. Does not repeat its address: it may hold a
+            password.
+    """
+    host = url.host
+    if host is None or _is_this_machine(host) or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    found = proxies.get(url.scheme) or proxies.get("all")
+    if not found:
+        return None
+    try:
+        proxy = URL(found if "://" in found else f"http://{found}")
+        usable = proxy.scheme in {"http", "https"} and proxy.raw_host
+    except ValueError:
+        usable, proxy = False, URL()
+    if not usable:
+        raise ValueError(
+            "the proxy of the environment is not an http:// or https:// address"
+        ) from None
+    return proxy
+
+
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
