@@ -31,8 +31,15 @@ class CheckSummary:
     models: dict[str, int] = field(default_factory=dict[str, int])
 
 
-def endpoint_of(path: Path) -> str:
-    """The endpoint that the first line names."""
+def endpoint_of(path: Path, given: str | None = None) -> str:
+    """The endpoint of a file: the `given` one, or the one that its first line names.
+
+    Raises `CannotRun` for one that batches do not have.
+    """
+    if given is not None:
+        if given not in REQUIRED:
+            raise CannotRun(f"'{given}' is none of the endpoints {', '.join(REQUIRED)}.")
+        return given
     with path.open("rb") as file:
         first = file.readline(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf")
     try:
@@ -69,7 +76,7 @@ async def check_file(
     report: Callable[[BatchError], None],
 ) -> CheckSummary:
     """Read a whole file as validation would and report every problem. Needs no server."""
-    endpoint = endpoint or endpoint_of(path)
+    endpoint = endpoint_of(path, endpoint)
     routing = routing_table(settings)
 
     def resolve(model: str) -> Resolution:

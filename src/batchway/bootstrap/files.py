@@ -80,6 +80,7 @@ async def run_file(
     settings = settings.model_copy(
         update={"data_dir": request.state, "database": None, "blobs": None}
     )
+    endpoint = await asyncio.to_thread(endpoint_of, request.input, request.endpoint)
     # What an earlier run was killed in the middle of removing.
     shutil.rmtree(_doomed(request.state), ignore_errors=True)
     lock = DataLock(request.state)
@@ -89,7 +90,7 @@ async def run_file(
         blobs = open_blobs(settings)
         ledger = await SqlLedger.open(settings.database_url)
         try:
-            batch_id = await _begin(ledger, blobs, request)
+            batch_id = await _begin(ledger, blobs, request, endpoint)
             batch = await _finish(settings, ledger, blobs, batch_id, progress)
             return await asyncio.to_thread(
                 _deliver, blobs, batch, request, await _files(ledger, batch)
@@ -100,12 +101,11 @@ async def run_file(
         lock.release()
 
 
-async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest) -> str:
+async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest, endpoint: str) -> str:
     """The id of this run's batch: that of an earlier run of the same file, or a new one."""
     clock, ids = SystemClock(), new_ids()
     marker = request.state / "run.json"
     digest = await asyncio.to_thread(_digest, request.input)
-    endpoint = request.endpoint or await asyncio.to_thread(endpoint_of, request.input)
     if marker.exists():
         earlier = msgspec.json.decode(marker.read_bytes(), type=_Run)
         if earlier.input_sha256 != digest:

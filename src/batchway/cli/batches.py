@@ -54,6 +54,8 @@ def submit(
     api_key: ServerKey = None,
 ) -> None:
     """Upload a file and create a batch of it on a server. Prints the batch's id."""
+    from batchway.cli.client import Refused  # noqa: PLC0415 - see the package
+
     window_or_fail(window)
     body: dict[str, Any] = {
         "endpoint": endpoint or _first_url(input),
@@ -67,7 +69,11 @@ def submit(
         total = input.stat().st_size
         with progress.transferred(f"Uploading {printable(input.name)}", total) as sent:
             file = client.upload(input, sent=sent)
-        batch = client.create({**body, "input_file_id": file["id"]}, provider=provider)
+        try:
+            batch = client.create({**body, "input_file_id": file["id"]}, provider=provider)
+        except Refused:
+            client.delete(file["id"])  # nobody else knows its id
+            raise
         say(printable(batch["id"]))
         code = _watched(client, batch["id"]) if watch else 0
     raise typer.Exit(code)

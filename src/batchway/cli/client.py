@@ -54,6 +54,8 @@ class Server:
             )
         if api_key and not (api_key.isascii() and api_key.isprintable()):
             raise CommandError("The API key holds characters that no key has.", code=2)
+        if "@" in urlsplit(url).netloc:
+            raise CommandError("The server's address must not hold a user name or password.")
         self._url = url.rstrip("/")
         self._api_key = api_key
         builder = (
@@ -134,6 +136,10 @@ class Server:
         if provider is not None:
             request = request.header("x-tfy-provider-name", provider)
         return self._json(request)
+
+    def delete(self, file_id: str) -> None:
+        """Delete a file."""
+        self._json(self._request("DELETE", f"/files/{quote(file_id, safe='')}"))
 
     def batch(self, batch_id: str) -> Json:
         """One batch."""

@@ -97,6 +97,8 @@ def run(
             "give --base-url."
         )
     settings = _limited(settings, concurrency)
+    if not output.name or output.is_dir():
+        raise CommandError(f"{output} is a directory, not a file.")
     errors = errors or output.with_name(f"{output.stem}.errors{output.suffix}")
     _distinct(input, output, errors)
 

@@ -43,6 +43,8 @@ def _name(value: str) -> str:
 def _text(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be empty")
+    if "\0" in value:
+        raise ValueError("must not hold a NUL character")
     return value
 
 
@@ -97,11 +99,17 @@ def parse_size(value: object) -> object:
 
 def _database(value: SecretStr) -> SecretStr:
     url = value.get_secret_value()
+    if not url.isprintable():
+        raise ValueError("must not hold control characters")
     if url.startswith("sqlite:///") and not url.endswith((":", "/")):
         if any(mark in url for mark in "?#") or ":memory:" in url:
             raise ValueError("must name a file, without '?' or '#'")
         return value
     if re.match(r"postgres(ql)?://.", url):
+        try:
+            urlsplit(url).port  # noqa: B018 - read for the error that it raises
+        except ValueError:
+            raise ValueError("must have a number for its port") from None
         return value
     raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
 

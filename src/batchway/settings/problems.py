@@ -8,7 +8,7 @@ that hold credentials.
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Set
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -85,7 +85,12 @@ def _problems(details: ErrorDetails, hidden: Set[Path]) -> Iterator[tuple[Path, 
     sentence = str(cause) if kind == "value_error" else _WORDS.get(kind, "")
     if not sentence:
         sentence = _bounds(kind, context) or details["msg"][:1].lower() + details["msg"][1:]
-    secret = path in hidden or (field is not None and is_secret(field.annotation))
+    secret = (
+        path in hidden
+        or (field is not None and is_secret(field.annotation))
+        # Where secrets are expected somewhere below, what stands there instead may be one.
+        or (kind in _SHAPES and path[:1] in {("auth",), ("providers",)})
+    )
     yield path, sentence + ("" if secret else _not(details["input"]))
 
 
@@ -110,6 +115,16 @@ _WORDS = {
     "too_short": "must not be empty",
     "invalid_key": "is no known setting",
 }
+_SHAPES: Final = frozenset(
+    {
+        "model_type",
+        "model_attributes_type",
+        "dict_type",
+        "mapping_type",
+        "tuple_type",
+        "frozen_set_type",
+    }
+)
 
 
 def _bounds(kind: str, context: dict[str, Any]) -> str:

@@ -334,6 +334,13 @@ class Settings(Section):
         """The directory of the blob store."""
         return self.data_dir / "blobs" if self.blobs is None else Path(self.blobs)
 
+    @field_validator("data_dir")
+    @classmethod
+    def _a_path(cls, value: Path) -> Path:
+        if "\0" in str(value):
+            raise ValueError("must not hold a NUL character")
+        return value
+
     @model_validator(mode="after")
     def _agree(self) -> Self:
         found = list(self._contradictions())

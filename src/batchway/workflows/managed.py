@@ -259,15 +259,20 @@ class ManagedRun:
         read, try_admit, admit = self._reader.read, self._sender.try_admit, self._sender.admit
         create_task = asyncio.get_running_loop().create_task
         collector, tasks = self._collector, self._tasks
+        seen = 0
         while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
             for line, data in enumerate(piece.lines, piece.first_line):
-                if line in done or not data or data.isspace():
+                if line in done:
+                    seen += 1
+                    continue
+                if not data or data.isspace():
                     continue
                 request = read(data)
                 if request is None:
                     raise ValueError(f"line {line + 1} of a validated file cannot be read")
                 if models is not None and request.model not in models:
                     continue
+                seen += 1
                 work = self._work(line, request)
                 if work is None:
                     collector.add(buffer, self._unroutable(line, request))
@@ -284,6 +289,11 @@ class ManagedRun:
                 task.add_done_callback(self._line_ended)
             if buffer.lost:
                 return
+        if seen != shard.lines:
+            raise ValueError(
+                f"shard {shard.number} was planned with {shard.lines} lines and has {seen}: the "
+                "input file was changed in the blob store"
+            )
 
     # ------------------------------------------------------------------ lines
 
