@@ -132,6 +132,7 @@ async def test_run_starts_batches_at_once_when_woken_and_by_itself(bench: Bench)
         while len(bench.engine.started) < 3:  # noqa: ASYNC110 - the engine's double has no event
             await asyncio.sleep(0.005)
     running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
     assert set(bench.engine.started) == {a_batch().id}
 
 
@@ -152,6 +153,7 @@ async def test_slow_chores_do_not_hold_up_new_batches(bench: Bench) -> None:
         while not bench.engine.started:  # noqa: ASYNC110 - the engine's double has no event
             await asyncio.sleep(0.005)
     running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
     assert set(bench.engine.started) == {a_batch().id}
 
 
@@ -175,6 +177,7 @@ async def test_an_engine_that_fails_is_asked_again(
         while not bench.engine.started:  # noqa: ASYNC110 - the engine's double has no event
             await asyncio.sleep(0.005)
     running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 # ----------------------------------------------------------------------------- tidying

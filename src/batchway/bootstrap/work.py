@@ -105,11 +105,13 @@ class Work:
             for service in (collecting, tidying):
                 if service.done():
                     await service  # neither ends by itself: this raises what killed it
-            tidying.cancel()
+            # Waited for: a chore cut off in the middle of a write still has to give back its
+            # connection, which it cannot once the ledger is closed.
+            await _end(tidying)
             dispatch.story.stop()
             # The collector goes on until the runs have committed what they drain.
             await _settle(engine.running, self._settings.execution.drain_timeout)
-            collecting.cancel()
+            await _end(collecting)
             await dispatch.collector.settle()
             await dispatch.transport.close()
             await engine.close()
@@ -150,3 +152,8 @@ def new_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
