@@ -160,6 +160,7 @@ async def test_run_commits_once_an_interval(bench: Bench) -> None:
         await asyncio.sleep(0.01)
     await settled(buffer)
     running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
     assert await bench.committed() == list(range(20))
     assert 1 <= len(bench.shards.calls) <= 6
 
@@ -174,6 +175,7 @@ async def test_run_commits_early_when_much_has_gathered(bench: Bench) -> None:
     bench.add(buffer, 9)
     await settled(buffer)
     running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
     assert [call[0].lines for call in bench.shards.calls] == [10]
 
 
@@ -208,6 +210,7 @@ async def test_nothing_is_lost_while_many_add(bench: Bench) -> None:
     )
     assert await asyncio.gather(*map(collector.drain, buffers)) == [True, True]
     running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
     assert await bench.committed(0) + await bench.committed(1) == list(range(2_000))
     assert await bench.counts() == total(1_000, 1_000)
     assert not collector.full
@@ -264,6 +267,7 @@ async def test_run_waits_between_attempts(bench: Bench) -> None:
     running = asyncio.create_task(collector.run())
     assert await collector.drain(buffer)
     running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
     assert bench.clock.slept == [2.0, 2.0, 2.0]
 
 
@@ -310,6 +314,7 @@ async def test_drain_of_a_claim_that_is_lost_meanwhile_returns(bench: Bench) -> 
     assert await collector.drain(buffer) is False
     assert await collector.flush()  # which waits for the one that is deleting the blob
     running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
     assert bench.files() == []
 
 
