@@ -44,7 +44,7 @@ class Goal:
 
 def throughput(scale: float) -> list[Goal]:
     """Durable lines/s of a served batch beside a bare loop of the same client, in turns."""
-    lines = int(100_000 * scale)
+    lines = int(50_000 * scale)
     path = chat_file(lines)
     bodies = bodies_of(path)
     bare: list[float] = []
@@ -52,7 +52,7 @@ def throughput(scale: float) -> list[Goal]:
     upstream = Upstream()
     with upstream as base_url, Served(base_url, concurrency=_IN_FLIGHT) as server:
         server.run(chat_file(2_000), 2_000)
-        for _ in range(5):
+        for _ in range(3):
             bare.append(run_bare(bodies, in_flight=_IN_FLIGHT).lines_per_second)
             served.append(server.run(path, lines))
     rates = [run.lines_per_second for run in served]
@@ -66,7 +66,7 @@ def throughput(scale: float) -> list[Goal]:
             _median("served batch", "lines/s", rates),
         ),
         notes=(
-            f"{lines:,} lines of about 1 KB, {_IN_FLIGHT} in flight; medians of five, in turns.",
+            f"{lines:,} lines of about 1 KB, {_IN_FLIGHT} in flight; medians of three, in turns.",
             "The upstream is `bench/upstream.c`, compiled, about 8 µs of CPU a request. Client, "
             "server and upstream share the machine's cores.",
             "A served batch counts from create to completed: validation, dispatch, commits once a "
@@ -152,7 +152,7 @@ def memory(scale: float) -> list[Goal]:
 
 def polling(scale: float) -> list[Goal]:
     """p50 and p99 of `GET /batches/{id}`, idle and while a batch runs flat out."""
-    lines = int(200_000 * scale)
+    lines = int(100_000 * scale)
     with Upstream() as base_url, Served(base_url, concurrency=_IN_FLIGHT) as server:
         client = server.client()
         first = server.run(chat_file(2_000), 2_000)
