@@ -209,8 +209,9 @@ class LocalBlobWriter:
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._tmp.replace(self._path)
-            except FileNotFoundError:
-                # A deletion took the directory, empty for the moment, just before our rename.
+            except (FileNotFoundError, FileExistsError):
+                # A deletion took the directory, empty for the moment, just before our rename, or
+                # between the two steps in which `mkdir` learns that it exists.
                 if attempt == _VANISHES - 1:
                     raise
             else:
