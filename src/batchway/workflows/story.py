@@ -5,8 +5,8 @@
                   +-- lines are open and have time --+
 
 Owns persistence in the human sense: a chapter that fails because storage does, or because of a
-defect of ours, is tried again with growing pauses until the batch's window ends, and the batch
-says why it waits. Does not own durability across processes (`ports.Engine`).
+defect of ours, is tried again with growing pauses until it succeeds, and the batch says why it
+waits. Does not own durability across processes (`ports.Engine`).
 """
 
 import asyncio
@@ -138,7 +138,7 @@ class BatchStory:
                 details = STORAGE_TROUBLE
             except Exception:  # noqa: BLE001 - said below
                 # A defect of ours must not strand a batch that somebody pays for: it is logged
-                # whole, shown on the batch, and tried again while the window lasts.
+                # whole, shown on the batch, and tried again.
                 _log.exception("batch %s met a defect and will be tried again", batch_id)
                 details = "An internal error interrupted this batch. It will be tried again."
             await self._describe(batch_id, details)
