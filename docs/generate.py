@@ -1,6 +1,7 @@
 """Writes the reference pages from the code, so that they cannot say anything else than it does.
 
-    python docs/generate.py          write docs/reference/{settings,commands,errors,api}.md
+    python docs/generate.py          write docs/reference/{settings,providers,commands,
+                                     errors,api}.md
     python docs/generate.py --check  write nothing; exit 1 and show where a page is stale
 
 The same code gives the same bytes: no dates, no order but that of the source.
@@ -21,10 +22,11 @@ from pydantic_core import PydanticUndefined
 
 from batchway.api.app import create_app
 from batchway.cli.app import app as commands
+from batchway.domain.catalog import AZURE, CATALOG, OPENAI, CatalogEntry, LineShape
 from batchway.domain.errors import ApiText, BatchText, LineText
 from batchway.settings.kinds import Size
 from batchway.settings.schema import Settings
-from batchway.settings.tree import Key, bare, is_list, keys, models
+from batchway.settings.tree import Key, bare, is_list, keys, models, tags
 
 REFERENCE: Final = Path(__file__).parent / "reference"
 _NOTICE: Final = "<!-- Made from the code by docs/generate.py; change it there. -->"
@@ -74,7 +76,9 @@ def settings_page() -> str:
         "**With no provider configured** the vendors' own variables are used: `OPENAI_API_KEY` "
         "(with `OPENAI_BASE_URL`, `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`) makes a provider named "
         "`openai`; `AZURE_OPENAI_API_KEY` and `AZURE_OPENAI_ENDPOINT` (with "
-        "`OPENAI_API_VERSION`) make one named `azure-openai`.",
+        "`OPENAI_API_VERSION`) make one named `azure-openai`; "
+        + ", ".join(code(entry.key_variable) for entry in CATALOG.values())
+        + " make one of the type of that name each.",
     ]
     for (prefix, owner), found in groupby(
         keys_in_groups(), key=lambda key: (_prefix(key), key.owner)
@@ -120,7 +124,7 @@ def _heading(prefix: str, owner: type[BaseModel]) -> str:
     tag = owner.model_fields.get("type")
     if tag is None:
         return f"`{prefix}`"
-    return f"`{prefix}` of type `{get_args(tag.annotation)[0]}`"
+    return f"`{prefix}` of type {' or '.join(code(name) for name in tags(owner))}"
 
 
 def kind(key: Key) -> str:
@@ -142,6 +146,8 @@ def _kind(annotation: Any) -> str:
         return "mapping"
     if origin is not None:
         return " or ".join(_kind(bare(arg)) for arg in get_args(annotation))
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return " or ".join(f"`{member.value}`" for member in annotation)
     names = {str: "text", int: "number", float: "number", bool: "true or false"}
     names |= {SecretStr: "secret", Path: "path"}
     return names[annotation]
@@ -169,6 +175,89 @@ def _size(value: int) -> str:
         if value % amount == 0:
             return f"{value // amount}{unit}"
     return str(value)
+
+
+# ----------------------------------------------------------------------------- providers
+
+_GRADES: Final = {
+    "recorded": "its documentation, and traffic that somebody recorded or quoted",
+    "documented": "its documentation",
+    "reported": "what others report of it",
+}
+
+
+def providers_page() -> str:
+    """Every provider with a batch API, and what is known of it."""
+    entries = [OPENAI, AZURE, *CATALOG.values()]
+    blocks = [
+        "Providers whose own batch API Batchway uses (`mode: native` or `auto`), at that API's "
+        "price. Each is a `type` in the configuration. Any other endpoint that speaks OpenAI's "
+        "API is of type `openai-compatible` and runs in the mode `managed`.",
+        "A batch larger than one job may be becomes several jobs and one result. Limits that no "
+        "source names take OpenAI's or a smaller value; `native.max_lines`, `native.max_bytes` and "
+        "`native.enqueued_tokens` of a provider replace them. None of this was checked against "
+        "the live services.",
+        table(
+            ["`type`", "Provider", "Lines of a job", "Bytes of a job", "Windows", "Endpoints"],
+            [
+                [
+                    code(entry.name),
+                    f"[{entry.title}](#{_anchor(entry.title)})",
+                    f"{entry.traits.max_lines:,}",
+                    _megabytes(entry.traits.max_bytes),
+                    ", ".join(_hours(window) for window in entry.traits.windows),
+                    ", ".join(code(endpoint) for endpoint in sorted(entry.traits.endpoints)),
+                ]
+                for entry in entries
+            ],
+        ),
+    ]
+    for entry in entries:
+        blocks += _provider(entry)
+    return page("Providers", *blocks)
+
+
+def _provider(entry: CatalogEntry) -> Iterator[str]:
+    yield f"## {entry.title}"
+    quirks = entry.quirks
+    facts = [["Key", code(entry.key_variable)]]
+    if entry.base_url:
+        facts.insert(0, ["Address", code(entry.base_url)])
+    if quirks.upload != quirks.files:
+        facts.append(["Uploads go to", code(quirks.upload)])
+    if quirks.purpose != "batch":
+        facts.append(["Purpose of input files", code(quirks.purpose)])
+    if quirks.line is LineShape.BARE:
+        facts.append(["Lines hold", "`custom_id` and `body` only"])
+    for ours, theirs in quirks.endpoints.items():
+        facts.append([f"Jobs name {code(ours)}", code(theirs)])
+    for ours, theirs in quirks.urls.items():
+        facts.append([f"Lines name {code(ours)}", code(theirs)])
+    for theirs, status in quirks.statuses.items():
+        facts.append([f"Its status {code(theirs)}", f"means {code(status)}"])
+    for name, value in quirks.extra.items():
+        facts.append(["Sent with every job", code(f"{name}: {str(value).lower()}")])
+    if not quirks.sends_window:
+        facts.append(["Completion window", "not asked for"])
+    jobs = "their metadata, or the name of their input file"
+    facts.append(["Jobs are found by", jobs if quirks.keeps_metadata else jobs.split(", or ")[1]])
+    facts.append(["Source", f"<{entry.source}>; {_GRADES[entry.grade]}"])
+    yield table(["", ""], facts)
+    if entry.notes:
+        yield "\n".join(f"* {note}" for note in entry.notes)
+
+
+def _anchor(title: str) -> str:
+    kept = (c for c in title.lower() if c.isalnum() or c in {" ", "-"})
+    return "".join(kept).replace(" ", "-")
+
+
+def _megabytes(value: int) -> str:
+    return f"{value // 2**20:,} MiB" if value % 2**20 == 0 else f"{value // 10**6:,} MB"
+
+
+def _hours(seconds: int) -> str:
+    return f"{seconds // 3600} h"
 
 
 # ----------------------------------------------------------------------------- commands
@@ -276,6 +365,7 @@ def openapi() -> dict[str, Any]:
         files=nothing,
         batches=nothing,
         uploads=nothing,
+        remote=nothing,
         auth=nothing,
         ids=nothing,
         clock=nothing,
@@ -376,6 +466,7 @@ def _schema(schema: dict[str, Any]) -> str:
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "settings.md": settings_page,
+    "providers.md": providers_page,
     "commands.md": commands_page,
     "errors.md": errors_page,
     "api.md": api_page,

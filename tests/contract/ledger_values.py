@@ -4,6 +4,7 @@ from typing import Any
 
 from batchway.domain.batch import Batch, Usage
 from batchway.domain.file import File, Purpose
+from batchway.domain.remote import JobRecord
 from batchway.domain.shard import Mode, Segment, Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Ledger
@@ -79,6 +80,19 @@ def a_segment(
         failed=failed,
         usage=USAGE,
     )
+
+
+def a_job(shard: int = 0, *, batch: int = 1, **changes: Any) -> JobRecord:
+    """The first job of `a_shard(shard, batch=batch)`, nothing sent yet."""
+    values: dict[str, Any] = {
+        "batch_id": a_batch(batch).id,
+        "shard": shard,
+        "attempt": 0,
+        "tag": f"batchway-{batch:032x}-{shard}-0",
+        "provider": "openai-main",
+        "model": "gpt-4o-mini",
+    }
+    return JobRecord(**{**values, **changes})
 
 
 async def begun(ledger: Ledger, *shards: Shard, batch: int = 1) -> str:

@@ -163,7 +163,7 @@ def test_what_truefoundry_clients_send_is_kept(api: Server) -> None:
         "x-tfy-provider-name": "vllm",
         "x-tfy-metadata": '{"équipe": "blue"}'.encode().decode("latin-1"),
         "X-TFY-Provider-Model": "qwen3-8b",
-        "x-tfy-aws-s3-bucket": "b",
+        "x-tfy-aws-s3-bucket": "bucket",
     }
     body = json.dumps(BODY | {"job_name": "nightly", "unknown": 1})
     reply = api.ask("POST", "/batches", body=body, headers=headers)
@@ -179,7 +179,7 @@ def test_what_truefoundry_clients_send_is_kept(api: Server) -> None:
         provider="vllm",
         job_name="nightly",
         tfy_metadata={"équipe": "blue"},
-        overrides={"x-tfy-provider-model": "qwen3-8b", "x-tfy-aws-s3-bucket": "b"},
+        overrides={"x-tfy-provider-model": "qwen3-8b", "x-tfy-aws-s3-bucket": "bucket"},
         allowed_providers=None,
     )
 

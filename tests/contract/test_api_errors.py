@@ -1,7 +1,7 @@
 """Every row of `ApiText`, met over HTTP, its whole body compared.
 
-A row that no request here, in `test_api_errors_form` or in `test_api_frame` draws makes the last
-test fail.
+A row that no request here, in `test_api_errors_form`, `test_api_frame` or
+`test_api_remote_refused` draws makes the last test fail.
 """
 
 from collections.abc import Callable, Generator
@@ -309,8 +309,18 @@ CASES = [
         type="server_error",
     ),
 ]
-# Rows whose request needs more than one call; the tests are in `test_api_frame`.
-ELSEWHERE = {ApiText.INTERNAL, ApiText.BODY_STALLED}
+# Rows whose request needs more than one call; the tests are in `test_api_frame`, `test_api_files`.
+ELSEWHERE = {ApiText.INTERNAL, ApiText.BODY_STALLED, ApiText.NOT_HTTP, ApiText.BYTES_MISSING}
+# Rows that need a provider with a batch API; the tests are in `test_api_remote_refused`.
+AT_A_PROVIDER = {
+    ApiText.NO_BATCH_API,
+    ApiText.FILE_NOT_OURS,
+    ApiText.PROVIDER_REFUSED,
+    ApiText.PROVIDER_DENIED,
+    ApiText.PROVIDER_BUSY,
+    ApiText.PROVIDER_UNREACHABLE,
+    ApiText.PROVIDER_SILENT,
+}
 
 
 @pytest.mark.parametrize("case", CASES, ids=label)
@@ -319,4 +329,5 @@ def test_an_error_answers_with_its_whole_body(api: Server, case: Case) -> None:
 
 
 def test_every_error_text_is_met_by_a_test() -> None:
-    assert {case.text for case in (*CASES, *FORM_CASES)} | ELSEWHERE == set(ApiText)
+    met = {case.text for case in (*CASES, *FORM_CASES)}
+    assert met | ELSEWHERE | AT_A_PROVIDER == set(ApiText)

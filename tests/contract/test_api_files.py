@@ -7,7 +7,14 @@ from pathlib import Path
 
 import openai
 import pytest
-from tests.contract.test_api_harness import LINE, UNKNOWN_FILE, Server, form, serving
+from tests.contract.test_api_harness import (
+    LINE,
+    UNKNOWN_FILE,
+    Server,
+    an_error,
+    form,
+    serving,
+)
 
 from batchway.domain.errors import Unavailable
 from batchway.domain.file import File, Purpose
@@ -106,11 +113,48 @@ def test_a_download_goes_on_where_it_broke_off(
     assert (changed.status, changed.body) == (200, LINE)
 
 
-def test_missing_bytes_are_an_error_and_not_a_broken_download(api: Server) -> None:
+@pytest.mark.parametrize("left", [None, 0, 40])
+def test_missing_bytes_are_an_error_and_not_a_broken_download(
+    api: Server, left: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
     file_id = api.upload()
-    (api.root / "files" / file_id).unlink()
+    path = api.root / "files" / file_id
+    if left is None:
+        path.unlink()
+    else:
+        path.write_bytes(LINE[:left])
     reply = api.ask("GET", f"/v1/files/{file_id}/content")
-    assert (reply.status, reply.json()["error"]["code"]) == (503, "storage_unavailable")
+    assert (reply.status, reply.json()) == (
+        500,
+        an_error(
+            f"The bytes of {file_id} are missing from this server's storage, or part of them. "
+            "Asking again will not bring them back; whoever runs this Batchway finds more in its "
+            "log.",
+            code="file_content_missing",
+            type="server_error",
+        ),
+    )
+    assert reply.headers["x-should-retry"] == "false"
+    [said] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert f"files/{file_id}" in said
+    head = api.ask("HEAD", f"/v1/files/{file_id}/content")
+    assert (head.status, head.body) == (500, b"")
+    assert api.ask("GET", f"/v1/files/{file_id}").status == 200
+
+
+def test_a_replayed_upload_of_a_file_that_was_deleted_since_brings_nothing_back(
+    api: Server,
+) -> None:
+    """The recorded answer is replayed, as Stripe does: it tells what was done, not what is."""
+    client, named = api.client(), {"idempotency-key": "upload-1"}
+    first = client.files.create(file=("in.jsonl", LINE), purpose="batch", extra_headers=named)
+    client.files.delete(first.id)
+    again = client.files.create(file=("in.jsonl", LINE), purpose="batch", extra_headers=named)
+    assert again == first
+    assert api.stored() == []
+    assert client.files.list().data == []
+    for method, path in (("GET", ""), ("GET", "/content"), ("HEAD", "/content"), ("DELETE", "")):
+        assert api.ask(method, f"/v1/files/{first.id}{path}").status == 404
 
 
 def test_batch_output_is_downloadable(api: Server) -> None:

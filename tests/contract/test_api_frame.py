@@ -209,3 +209,26 @@ def test_polls_are_answered_while_the_loop_serves_a_download(api: Server) -> Non
         return answered
 
     assert asyncio.run(polls()) == 5
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("garbage",),
+        ("GET /v1/files HTTP/1.1", "no colon"),
+        ("GET /v1/files HTTP/9.9",),
+        ("POST /v1/batches HTTP/1.1", "Content-Length: many"),
+        ("POST /v1/batches HTTP/1.1", "Content-Length: 1", "Content-Length: 2"),
+    ],
+)
+def test_what_is_no_http_is_refused_in_the_envelope(api: Server, lines: tuple[str, ...]) -> None:
+    status, headers, body = spoken(api, *lines)
+    assert status == 400
+    assert headers == {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "x-should-retry": "false",
+        "connection": "close",
+    }
+    message = "We could not parse your request: it is not valid HTTP/1.1."
+    assert json.loads(body) == an_error(message, code="invalid_http")

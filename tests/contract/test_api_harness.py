@@ -22,15 +22,17 @@ import pytest
 import uvicorn
 
 from batchway.api.app import create_app
+from batchway.api.parsing import EnvelopeProtocol
 from batchway.domain.errors import Unavailable
 from batchway.domain.ids import Ids
 from batchway.domain.keys import ApiKey
-from batchway.ports import Blobs, BlobWriter
+from batchway.ports import Blobs, BlobWriter, NativeProvider
 from batchway.service.auth import Auth
 from batchway.service.batches import BatchService
 from batchway.service.files import FileService
 from batchway.service.keys import KeyService, configured_key
 from batchway.service.limits import Limits
+from batchway.service.remote import Remote
 from batchway.service.uploads import UploadService
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
@@ -241,6 +243,7 @@ def serving(
     keys: Sequence[ApiKey] = (),
     limits: Limits | None = None,
     providers: Sequence[str] = ("vllm", "openai-main"),
+    natives: Mapping[str, NativeProvider] | None = None,
 ) -> Generator[Server]:
     """A server that is up inside the `with`."""
     # asyncio turns Nagle off only where the protocol is named: 40 ms a request otherwise.
@@ -288,6 +291,12 @@ def serving(
             files=files,
             batches=batches,
             uploads=uploads,
+            remote=Remote(
+                batches=batches,
+                files=files,
+                ledger=ledger,
+                providers={name: (natives or {}).get(name) for name in providers},
+            ),
             auth=Auth(keys=ledger.keys, configured=keys, clock=clock),
             ids=ids,
             clock=clock,
@@ -295,7 +304,9 @@ def serving(
             health=health,
             metrics=lambda: b"up 1\n",
         )
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(
+            app, http=EnvelopeProtocol, log_level="warning", timeout_graceful_shutdown=2
+        )
         runner = uvicorn.Server(config)
         made.append(server)
         stopping.append(runner)

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from tests.contract.ledger_values import USAGE, a_batch, a_file, a_shard
+from tests.contract.ledger_values import USAGE, a_batch, a_file, a_shard, begun
 
 from batchway.domain.batch import Batch, BatchError, BatchOptions, RequestCounts
 from batchway.domain.errors import Conflict
 from batchway.domain.status import TERMINAL, TIMESTAMP, BatchStatus, may_move
-from batchway.ports import Ledger, Page
+from batchway.ports import Delivered, Ledger, Page
 
 S = BatchStatus
 EVERY = list(BatchStatus)
@@ -170,6 +170,24 @@ async def test_a_finish_without_files(ledger: Ledger) -> None:
     assert await ledger.batches.finish(batch.id, S.COMPLETED, at=9, output=None, error=None)
     expected = replace(batch, status=S.COMPLETED, completed_at=9)
     assert await ledger.batches.load(batch.id) == expected
+
+
+async def test_a_finish_may_say_what_was_delivered(ledger: Ledger) -> None:
+    batch_id = await begun(ledger, a_shard(0))
+    error = BatchError(code="input_lost", message="2 of them.", param="input_file_id")
+    assert await ledger.batches.finish(
+        batch_id,
+        S.EXPIRED,
+        at=1_002,
+        output=None,
+        error=None,
+        delivered=Delivered(completed=5, failed=3),
+        errors=[error],
+    )
+    found = await ledger.batches.load(batch_id)
+    assert found is not None
+    assert found.counts == RequestCounts(total=10, completed=5, failed=3)
+    assert found.errors == (error,)
 
 
 async def test_a_finish_whose_file_cannot_be_kept_leaves_the_batch(ledger: Ledger) -> None:

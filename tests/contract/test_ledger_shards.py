@@ -175,6 +175,37 @@ async def test_a_commit_that_was_not_answered_can_be_repeated(ledger: Ledger) ->
     assert await counts(ledger) == tally(20, first, second)
 
 
+async def test_a_retracted_segment_makes_its_lines_open_again(ledger: Ledger) -> None:
+    batch_id = await begun(ledger, a_shard(0), a_shard(1))
+    for number in (0, 1):
+        await ledger.shards.claim(batch_id, number)
+    lost, kept = a_segment("a", lines=6, failed=2), a_segment("b", lines=4)
+    other = a_segment("a", shard=1, lines=10)
+    assert await ledger.shards.commit([lost, kept, other]) == []
+    assert await ledger.shards.retract(lost)
+    assert not await ledger.shards.retract(lost)
+    assert await ledger.shards.open(batch_id) == [a_shard(0)]
+    assert await ledger.shards.segments(batch_id, 0) == [kept]
+    now, used = await counts(ledger)
+    assert now == tally(20, kept, other)[0]
+    assert used == tally(20, lost, kept, other)[1]
+    assert await ledger.shards.commit([a_segment("c", lines=6, failed=0)]) == []
+    assert await ledger.shards.open(batch_id) == []
+    assert (await counts(ledger))[0] == RequestCounts(total=20, completed=18, failed=2)
+
+
+async def test_nothing_is_retracted_unless_the_batch_runs(ledger: Ledger) -> None:
+    batch_id = await begun(ledger, a_shard(0))
+    await ledger.shards.claim(batch_id, 0)
+    segment = a_segment("a", lines=10)
+    assert await ledger.shards.commit([segment]) == []
+    assert await ledger.batches.move(batch_id, S.FINALIZING, at=1_002)
+    assert not await ledger.shards.retract(segment)
+    assert await ledger.shards.open(batch_id) == []
+    assert await ledger.shards.segments(batch_id, 0) == [segment]
+    assert await counts(ledger) == tally(10, segment)
+
+
 async def test_one_blob_twice_in_a_commit_is_a_mistake(ledger: Ledger) -> None:
     batch_id = await begun(ledger, a_shard(0))
     await ledger.shards.claim(batch_id, 0)

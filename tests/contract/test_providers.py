@@ -146,6 +146,25 @@ async def test_azure_v1(echo: Echo, version: str, suffix: str) -> None:
     assert (await provider.headers())["api-key"] == KEY
 
 
+@pytest.mark.parametrize(
+    ("overrides", "path"),
+    [
+        ({}, "/openai/deployments/d/chat/completions?api-version=2024-10-21"),
+        (
+            {"x-tfy-azure-api-version": "2025-04-01-preview"},
+            "/openai/deployments/d/chat/completions?api-version=2025-04-01-preview",
+        ),
+        ({"x-tfy-azure-api-version": "v1"}, "/openai/v1/chat/completions"),
+        ({"x-tfy-other": "v1"}, "/openai/deployments/d/chat/completions?api-version=2024-10-21"),
+    ],
+)
+def test_a_batch_names_azures_version(overrides: Mapping[str, str], path: str) -> None:
+    provider = AzureOpenAIProvider(
+        name="p", endpoint="https://x", api_key=KEY, api_version="2024-10-21"
+    )
+    assert provider.url("/v1/chat/completions", "d", overrides) == "https://x" + path
+
+
 async def test_no_key_no_authorization() -> None:
     provider = OpenAICompatibleProvider(name="p", base_url="http://gpu:8000/v1")
     assert dict(await provider.headers()) == {"content-type": "application/json"}

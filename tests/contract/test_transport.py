@@ -1,123 +1,57 @@
-"""`HttpTransport` against a server that misbehaves in every way a server can."""
+"""`ports.Transport` against a server that misbehaves in every way a server can.
+
+Both ways of sending pass the same suite: from this process, and through a process of its own.
+"""
 
 import asyncio
-import gzip
 import socket
-import ssl
-import struct
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import TypeAlias
+from collections.abc import AsyncGenerator, Callable
 
 import pytest
+from tests.contract.upstreams import (
+    BODY,
+    MOST,
+    OK,
+    Behaviour,
+    Reader,
+    Writer,
+    chunked,
+    hangs_up,
+    post,
+    read_request,
+    says,
+    serving,
+    sized,
+    zipped,
+)
 
 from batchway.ports import Failure, Transport
+from batchway.providers.sending import SendingTransport
 from batchway.providers.transport import HttpTransport
 
-Reader: TypeAlias = asyncio.StreamReader
-Writer: TypeAlias = asyncio.StreamWriter
-Behaviour = Callable[[Reader, Writer], Awaitable[None]]
 
-MOST = 1 << 20
-BODY = b'{"question":"' + b"x" * 5000 + b'"}'
-OK = b"HTTP/1.1 200 OK\r\n"
+def _in_this_process() -> Transport:
+    return HttpTransport(most_answer_bytes=MOST, connect_timeout=0.5)
 
 
-async def _request(reader: Reader) -> tuple[bytes, bytes]:
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next(
-        int(line.split(b":")[1])
-        for line in head.lower().split(b"\r\n")
-        if line.startswith(b"content-length:")
-    )
-    return head, await reader.readexactly(length)
+def _in_another() -> Transport:
+    return SendingTransport(processes=1, most_answer_bytes=MOST, connect_timeout=0.5)
 
 
-def _reset(writer: Writer) -> None:
-    """Close with RST instead of FIN."""
-    connection = writer.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
-
-
-def _says(*pieces: bytes, end: str = "close", pause: float = 0.0) -> Behaviour:
-    """Read the request, write the pieces, then close, reset or hang."""
-
-    async def behave(reader: Reader, writer: Writer) -> None:
-        await _request(reader)
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(pause)
-        if end == "hang":
-            await asyncio.sleep(60)
-        elif end == "reset":
-            await asyncio.sleep(0.05)  # let the client read what was sent
-            _reset(writer)
-        else:
-            writer.close()
-
-    return behave
-
-
-async def _hangs_up(reader: Reader, writer: Writer) -> None:
-    _reset(writer)
-
-
-@asynccontextmanager
-async def _server(behave: Behaviour, tls: ssl.SSLContext | None = None) -> AsyncGenerator[str]:
-    running: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: Reader, writer: Writer) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        running.add(task)
-        try:
-            await behave(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client left: several tests are about just that
-        except asyncio.CancelledError:
-            pass  # the test is over while this one still hangs
-        finally:
-            writer.close()
-            running.discard(task)
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    host, port = server.sockets[0].getsockname()
-    try:
-        yield f"http{'s' if tls else ''}://{host}:{port}/v1/chat/completions"
-    finally:
-        server.close()
-        for task in tuple(running):
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+@pytest.fixture(params=[_in_this_process, _in_another])
+def new_transport(request: pytest.FixtureRequest) -> Callable[[], Transport]:
+    """Makes a transport of each kind; the environment is that of its first request."""
+    return request.param
 
 
 @pytest.fixture
-async def transport() -> AsyncGenerator[Transport]:
-    transport = HttpTransport(most_answer_bytes=MOST, connect_timeout=0.5)
+async def transport(new_transport: Callable[[], Transport]) -> AsyncGenerator[Transport]:
+    """A transport of each kind."""
+    transport = new_transport()
+    if isinstance(transport, SendingTransport):
+        await transport.start()  # tests that look at the clock are not about this
     yield transport
     await transport.close()
-
-
-async def _post(transport: Transport, url: str, *, timeout: float = 5.0) -> object:
-    """`(status, body)` of an answer, or the failure."""
-    answer = await transport.post(url, {"x-test": "1"}, BODY, timeout=timeout)
-    return answer if isinstance(answer, Failure) else (answer.status, answer.body)
-
-
-def _sized(body: bytes) -> bytes:
-    return OK + b"Content-Length: %d\r\n\r\n" % len(body) + body
-
-
-def _chunked(*chunks: bytes) -> bytes:
-    framed = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
-    return OK + b"Transfer-Encoding: chunked\r\n\r\n" + framed
-
-
-def _zipped(body: bytes) -> bytes:
-    packed = gzip.compress(body)
-    return OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed
 
 
 LARGE = b"y" * 300_000
@@ -126,71 +60,71 @@ LARGE = b"y" * 300_000
 @pytest.mark.parametrize(
     ("behave", "expected"),
     [
-        (_says(_sized(b"{}")), (200, b"{}")),
-        (_says(_sized(b"")), (200, b"")),
-        (_says(_sized(LARGE)), (200, LARGE)),
-        (_says(_sized(LARGE)[:-5], LARGE[:5], pause=0.1), (200, LARGE)),
-        (_says(_chunked(b"{", b"}", LARGE) + b"0\r\n\r\n"), (200, b"{}" + LARGE)),
-        (_says(OK + b"\r\n{}"), (200, b"{}")),  # ended by closing, as HTTP/1.0 does
-        (_says(_zipped(b"{}")), (200, b"{}")),
-        (_says(b"HTTP/1.1 100 Continue\r\n\r\n" + _sized(b"{}")), (200, b"{}")),
-        (_says(b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"), (503, b"busy")),
-        (_says(b"HTTP/1.1 307 Moved\r\nLocation: http://[::1]:1/\r\n\r\n"), (307, b"")),
+        (says(sized(b"{}")), (200, b"{}")),
+        (says(sized(b"")), (200, b"")),
+        (says(sized(LARGE)), (200, LARGE)),
+        (says(sized(LARGE)[:-5], LARGE[:5], pause=0.1), (200, LARGE)),
+        (says(chunked(b"{", b"}", LARGE) + b"0\r\n\r\n"), (200, b"{}" + LARGE)),
+        (says(OK + b"\r\n{}"), (200, b"{}")),  # ended by closing, as HTTP/1.0 does
+        (says(zipped(b"{}")), (200, b"{}")),
+        (says(b"HTTP/1.1 100 Continue\r\n\r\n" + sized(b"{}")), (200, b"{}")),
+        (says(b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"), (503, b"busy")),
+        (says(b"HTTP/1.1 307 Moved\r\nLocation: http://[::1]:1/\r\n\r\n"), (307, b"")),
         # -- broken after something was, or may have been, sent
-        (_says(), Failure.INTERRUPTED),
-        (_says(end="reset"), Failure.INTERRUPTED),
-        (_says(OK + b"Content-"), Failure.INTERRUPTED),
-        (_says(OK + b"Content-Length: 100\r\n\r\nabc"), Failure.INTERRUPTED),
-        (_says(OK + b"Content-Length: 100\r\n\r\nabc", end="reset"), Failure.INTERRUPTED),
-        (_says(_sized(LARGE)[:-5]), Failure.INTERRUPTED),
-        (_says(_chunked(b"abc")), Failure.INTERRUPTED),
-        (_says(_chunked(b"abc")[:-4]), Failure.INTERRUPTED),
-        (_says(_chunked(LARGE, LARGE), end="reset"), Failure.INTERRUPTED),
-        (_says(_chunked(b"abc") + b"zz\r\nabc\r\n"), Failure.INTERRUPTED),
-        (_says(b"this is not HTTP\r\n\r\n"), Failure.INTERRUPTED),
-        (_says(b"\x15\x03\x03\x00\x02\x02\x28"), Failure.INTERRUPTED),
-        (_says(OK + b"Content-Encoding: gzip\r\n\r\nabcde"), Failure.INTERRUPTED),
+        (says(), Failure.INTERRUPTED),
+        (says(end="reset"), Failure.INTERRUPTED),
+        (says(OK + b"Content-"), Failure.INTERRUPTED),
+        (says(OK + b"Content-Length: 100\r\n\r\nabc"), Failure.INTERRUPTED),
+        (says(OK + b"Content-Length: 100\r\n\r\nabc", end="reset"), Failure.INTERRUPTED),
+        (says(sized(LARGE)[:-5]), Failure.INTERRUPTED),
+        (says(chunked(b"abc")), Failure.INTERRUPTED),
+        (says(chunked(b"abc")[:-4]), Failure.INTERRUPTED),
+        (says(chunked(LARGE, LARGE), end="reset"), Failure.INTERRUPTED),
+        (says(chunked(b"abc") + b"zz\r\nabc\r\n"), Failure.INTERRUPTED),
+        (says(b"this is not HTTP\r\n\r\n"), Failure.INTERRUPTED),
+        (says(b"\x15\x03\x03\x00\x02\x02\x28"), Failure.INTERRUPTED),
+        (says(OK + b"Content-Encoding: gzip\r\n\r\nabcde"), Failure.INTERRUPTED),
         # -- too large, whether it says so or not
-        (_says(OK + b"Content-Length: 1048577\r\n\r\n", LARGE, end="hang"), Failure.TOO_LARGE),
-        (_says(OK + b"Content-Length: 99999999999\r\n\r\n", LARGE, end="hang"), Failure.TOO_LARGE),
-        (_says(_chunked(*[LARGE] * 5), end="hang"), Failure.TOO_LARGE),
-        (_says(_zipped(b"z" * (200 << 20))), Failure.TOO_LARGE),
+        (says(OK + b"Content-Length: 1048577\r\n\r\n", LARGE, end="hang"), Failure.TOO_LARGE),
+        (says(OK + b"Content-Length: 99999999999\r\n\r\n", LARGE, end="hang"), Failure.TOO_LARGE),
+        (says(chunked(*[LARGE] * 5), end="hang"), Failure.TOO_LARGE),
+        (says(zipped(b"z" * (200 << 20))), Failure.TOO_LARGE),
     ],
 )  # fmt: skip
 async def test_what_becomes_of_a_request(
     transport: Transport, behave: Behaviour, expected: object
 ) -> None:
-    async with _server(behave) as url:
-        assert await _post(transport, url) == expected
+    async with serving(behave) as url:
+        assert await post(transport, url) == expected
 
 
 async def test_a_reset_at_once(transport: Transport) -> None:
     # Whether anything was sent by then is a race, and the answer follows it.
-    async with _server(_hangs_up) as url:
-        assert await _post(transport, url) in {Failure.UNREACHABLE, Failure.INTERRUPTED}
+    async with serving(hangs_up) as url:
+        assert await post(transport, url) in {Failure.UNREACHABLE, Failure.INTERRUPTED}
 
 
 @pytest.mark.parametrize(
     "behave",
     [
-        _says(end="hang"),
-        _says(OK, end="hang"),
-        _says(OK + b"Content-Length: 9\r\n\r\n", *[b"x"] * 9, pause=0.2),
-        _says(_chunked(b"x"), end="hang"),
+        says(end="hang"),
+        says(OK, end="hang"),
+        says(OK + b"Content-Length: 9\r\n\r\n", *[b"x"] * 9, pause=0.2),
+        says(chunked(b"x"), end="hang"),
     ],
 )
 async def test_the_timeout_covers_the_whole_exchange(
     transport: Transport, behave: Behaviour
 ) -> None:
-    async with _server(behave) as url, asyncio.timeout(3):
-        assert await _post(transport, url, timeout=0.5) is Failure.TIMEOUT
+    async with serving(behave) as url, asyncio.timeout(3):
+        assert await post(transport, url, timeout=0.5) is Failure.TIMEOUT
 
 
 async def test_nothing_listens(transport: Transport) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/"
-        assert await _post(transport, url) is Failure.UNREACHABLE
+        assert await post(transport, url) is Failure.UNREACHABLE
 
 
 async def test_a_connection_that_is_never_accepted_was_not_sent_anything(
@@ -205,7 +139,7 @@ async def test_a_connection_that_is_never_accepted_was_not_sent_anything(
             each.setblocking(False)
             each.connect_ex(address)
         url = f"http://127.0.0.1:{address[1]}/"
-        assert await _post(transport, url) is Failure.UNREACHABLE
+        assert await post(transport, url) is Failure.UNREACHABLE
         for each in taken:
             each.close()
 
@@ -215,12 +149,12 @@ async def test_tls_to_a_plain_port(transport: Transport) -> None:
         await reader.read(100)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
-    async with _server(plain) as url:
-        assert await _post(transport, url.replace("http:", "https:")) is Failure.UNREACHABLE
+    async with serving(plain) as url:
+        assert await post(transport, url.replace("http:", "https:")) is Failure.UNREACHABLE
 
 
 async def test_an_unknown_name(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert await _post(transport, "http://nobody.invalid/") is Failure.UNREACHABLE
+    assert await post(transport, "http://nobody.invalid/") is Failure.UNREACHABLE
 
 
 async def test_a_connection_is_kept_for_the_next_request(transport: Transport) -> None:
@@ -230,12 +164,12 @@ async def test_a_connection_is_kept_for_the_next_request(transport: Transport) -
         nonlocal connections
         connections += 1
         while True:
-            await _request(reader)
-            writer.write(_sized(b"{}"))
+            await read_request(reader)
+            writer.write(sized(b"{}"))
 
-    async with _server(keeps) as url:
+    async with serving(keeps) as url:
         for _ in range(5):
-            assert await _post(transport, url) == (200, b"{}")
+            assert await post(transport, url) == (200, b"{}")
     assert connections == 1
 
 
@@ -248,17 +182,17 @@ async def test_a_cancelled_call_closes_its_connection_at_once(
     closed = asyncio.Event()
 
     async def never_ends(reader: Reader, writer: Writer) -> None:
-        _, body = await _request(reader)
+        _, body = await read_request(reader)
         if body != BODY:
-            writer.write(_sized(b"other"))
+            writer.write(sized(b"other"))
             return
         writer.write(begun)
         asked.set()
         if not await reader.read():
             closed.set()
 
-    async with _server(never_ends) as url:
-        call = asyncio.create_task(_post(transport, url))
+    async with serving(never_ends) as url:
+        call = asyncio.create_task(post(transport, url))
         await asyncio.wait_for(asked.wait(), 1)
         await asyncio.sleep(0.05)  # let the client read what was begun
         call.cancel()
@@ -277,15 +211,15 @@ async def test_nothing_is_sent_again_on_a_new_connection(transport: Transport) -
 
     async def answers_once(reader: Reader, writer: Writer) -> None:
         nonlocal seen
-        await _request(reader)
-        writer.write(_sized(b"{}"))
+        await read_request(reader)
+        writer.write(sized(b"{}"))
         seen += 1
-        await _request(reader)
+        await read_request(reader)
         seen += 1
 
-    async with _server(answers_once) as url:
-        assert await _post(transport, url) == (200, b"{}")
-        assert await _post(transport, url) is Failure.INTERRUPTED
+    async with serving(answers_once) as url:
+        assert await post(transport, url) == (200, b"{}")
+        assert await post(transport, url) is Failure.INTERRUPTED
     assert seen == 2
 
 
@@ -293,8 +227,8 @@ async def test_an_answer_that_is_too_large_closes_the_connection(transport: Tran
     closed = asyncio.Event()
 
     async def floods(reader: Reader, writer: Writer) -> None:
-        await _request(reader)
-        writer.write(_chunked(LARGE))
+        await read_request(reader)
+        writer.write(chunked(LARGE))
         try:
             while True:
                 writer.write(b"1000\r\n" + b"z" * 4096 + b"\r\n")
@@ -302,8 +236,8 @@ async def test_an_answer_that_is_too_large_closes_the_connection(transport: Tran
         except ConnectionError:
             closed.set()
 
-    async with _server(floods) as url, asyncio.timeout(5):
-        assert await _post(transport, url) is Failure.TOO_LARGE
+    async with serving(floods) as url, asyncio.timeout(5):
+        assert await post(transport, url) is Failure.TOO_LARGE
         await closed.wait()
 
 
@@ -311,10 +245,10 @@ async def test_what_is_sent_and_what_headers_come_back(transport: Transport) -> 
     seen: list[tuple[bytes, bytes]] = []
 
     async def notes(reader: Reader, writer: Writer) -> None:
-        seen.append(await _request(reader))
+        seen.append(await read_request(reader))
         writer.write(OK + b"X-Request-Id: r1\r\nx-request-id: r2\r\nContent-Length: 2\r\n\r\n{}")
 
-    async with _server(notes) as url:
+    async with serving(notes) as url:
         answer = await transport.post(
             url, {"authorization": "Bearer k", "content-type": "application/json"}, BODY, timeout=5
         )
@@ -331,20 +265,20 @@ async def test_what_is_sent_and_what_headers_come_back(transport: Transport) -> 
 
 
 async def test_this_machine_is_reached_without_the_environment_s_proxy(
-    monkeypatch: pytest.MonkeyPatch,
+    new_transport: Callable[[], Transport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with (
-        _server(_says(_sized(b"proxied"))) as proxy,
-        _server(_says(_sized(b"direct"))) as url,
+        serving(says(sized(b"proxied"))) as proxy,
+        serving(says(sized(b"direct"))) as url,
     ):
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.removesuffix("/v1/chat/completions"))
-        transport = HttpTransport()
+        transport = new_transport()
         try:
-            assert await _post(transport, url) == (200, b"direct")
+            assert await post(transport, url) == (200, b"direct")
             named = url.replace("127.0.0.1", "localhost")
-            assert await _post(transport, named) == (200, b"direct")
-            assert await _post(transport, "http://elsewhere.invalid/x") == (200, b"proxied")
+            assert await post(transport, named) == (200, b"direct")
+            assert await post(transport, "http://elsewhere.invalid/x") == (200, b"proxied")
         finally:
             await transport.close()
 
@@ -369,10 +303,9 @@ async def test_what_cannot_be_sent_is_an_error_that_repeats_nothing(
     assert caught.value.__suppress_context__
 
 
-async def test_closing_interrupts_requests_under_way() -> None:
-    transport = HttpTransport()
-    async with _server(_says(end="hang")) as url:
-        call = asyncio.create_task(_post(transport, url))
+async def test_closing_interrupts_requests_under_way(transport: Transport) -> None:
+    async with serving(says(end="hang")) as url:
+        call = asyncio.create_task(post(transport, url))
         await asyncio.sleep(0.1)
         await transport.close()
         async with asyncio.timeout(2):

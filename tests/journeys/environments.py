@@ -44,14 +44,19 @@ def python_sdk(version: str) -> Sdk:
     script = SDKS / "journey.py"
     if version == _own_version():
         return Sdk(command=(sys.executable,), script=script, environment={})
-    requirements = SDKS / f"openai-{version}.txt"
+    python = python_with(f"openai-python-{version}", SDKS / f"openai-{version}.txt")
+    return Sdk(command=(str(python),), script=script, environment={})
+
+
+def python_with(name: str, requirements: Path) -> Path:
+    """The interpreter of an environment, named so in `.tools/`, that holds these requirements."""
     interpreter = ".".join(map(str, sys.version_info[:3])) + sys.prefix
     home = _prepared(
-        f"openai-python-{version}",
+        name,
         requirements.read_bytes() + interpreter.encode(),
         lambda home: _install_python(home, requirements),
     )
-    return Sdk(command=(str(home / "bin" / "python"),), script=script, environment={})
+    return home / "bin" / "python"
 
 
 def node_sdk() -> Sdk:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from tests.journeys.cli_harness import Ended, batchway
 from tests.journeys.conftest import NewServer, NewSimulator, provider
 from tests.journeys.lines import chat, chats, jsonl
@@ -140,6 +141,35 @@ def test_a_server_without_keys_stays_on_this_machine(tmp_path: Path) -> None:
         "Error: Batchway has no API key, so it will not listen on 0.0.0.0, where anyone could use "
         "it. Make a key with `batchway keys create NAME`, or listen on 127.0.0.1.\n"
     )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["serve", "run"])
+@pytest.mark.parametrize(
+    ("proxy", "variable", "base_url"),
+    [
+        ("socks5://u:s3cret@p:1", "ALL_PROXY", "https://api.example/v1"),
+        ("http://p:s3cret", "HTTPS_PROXY", "https://api.example/v1"),
+        ("ftp://s3cret", "http_proxy", "http://api.example/v1"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used(
+    tmp_path: Path, command: str, proxy: str, variable: str, base_url: str
+) -> None:
+    (tmp_path / "in.jsonl").write_bytes(jsonl([chat("1")]))
+    arguments = {
+        "serve": ["serve", "--port", "0"],
+        "run": ["run", "in.jsonl", "-o", "out.jsonl"],
+    }[command]
+    environ = {"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": base_url, variable: proxy}
+    ended = batchway(*arguments, cwd=tmp_path, environ=environ)
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == (
+        "Error: The provider 'openai' cannot be called: the proxy in the environment variable "
+        f"{variable.upper()} is not an http:// or https:// address, and other kinds (SOCKS) are "
+        "not supported; change it, or name the provider's host in NO_PROXY.\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 
 
 def test_a_port_in_use(plain_server: Server, tmp_path: Path) -> None:
@@ -149,6 +179,7 @@ def test_a_port_in_use(plain_server: Server, tmp_path: Path) -> None:
         f"Error: Cannot listen on 127.0.0.1 port {plain_server.port}: Address already in use. Is "
         "another Batchway running? Choose another port with --port.\n"
     )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_db_upgrade(tmp_path: Path) -> None:

@@ -197,6 +197,7 @@ def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
                     "endpoint": simulator.origin,
                     "api_key": "azure-key",
                     "api_version": version,
+                    "mode": "managed",
                 }
                 for version in ("2024-10-21", "v1", "preview")
             )
@@ -205,7 +206,12 @@ def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def test_openai_with_its_key(new_simulator: NewSimulator, new_server: NewServer) -> None:
     simulator = new_simulator(api_key="sk-openai")
-    entry = {"name": "main", "type": "openai", "base_url": simulator.base_url}
+    entry = {
+        "name": "main",
+        "type": "openai",
+        "base_url": simulator.base_url,
+        "mode": "managed",
+    }
     server = new_server(
         {**entry, "api_key": "sk-openai", "organization": "org-1", "project": "proj-1"},
         {**entry, "name": "wrong", "api_key": "sk-wrong"},

@@ -13,6 +13,7 @@ from batchway.dispatch.limits import Limits, Party
 from batchway.dispatch.sender import Sender, Work
 from batchway.domain.routing import Target
 from batchway.ports import Failure
+from batchway.ports.online import NONE
 
 T = TypeVar("T")
 
@@ -117,9 +118,9 @@ class FakeProvider:
         """Its name."""
         return self._name
 
-    def url(self, endpoint: str, model: str) -> str:
+    def url(self, endpoint: str, model: str, overrides: Mapping[str, str] = NONE) -> str:
         """The address of an endpoint."""
-        return f"http://{self._name}{endpoint}"
+        return f"http://{self._name}{endpoint}{overrides.get('x-tfy-query', '')}"
 
     async def headers(self) -> Mapping[str, str]:
         """No headers."""

@@ -184,6 +184,12 @@ class FailingShards:
             raise Unavailable("the answer was lost")
         return refused
 
+    async def retract(self, segment: Segment) -> bool:
+        return await self._real.retract(segment)
+
+    async def hand_over(self, claim: Claim) -> bool:
+        return await self._real.hand_over(claim)
+
     async def forget(self, batch_id: str) -> None:
         await self._real.forget(batch_id)
 

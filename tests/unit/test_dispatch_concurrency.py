@@ -149,6 +149,70 @@ def test_does_not_collapse_under_rare_random_failures(
     assert seen.later_rate() >= 0.9 * 64 / TOKEN_SECONDS
 
 
+@pytest.mark.parametrize("capacity", [64, 256])
+@pytest.mark.parametrize(
+    ("failure", "share"),
+    [
+        (FakeAnswer(500), 0.1),
+        (FakeAnswer(502), 0.1),
+        (FakeAnswer(503), 0.05),
+        (FakeAnswer(503), 0.1),
+        (FakeAnswer(503), 0.3),
+        (Failure.INTERRUPTED, 0.1),
+    ],
+)
+def test_errors_at_a_steady_rate_are_no_sign_of_overload(
+    failure: FakeAnswer | Failure, share: float, capacity: int
+) -> None:
+    def fate(draw: float) -> FakeAnswer | Failure | None:
+        return failure if draw < share else None
+
+    seen = _run(Model(capacity=capacity, fate=fate), seconds=300)
+    assert min(seen.later_limits()) >= 0.7 * capacity
+    assert seen.later_rate() >= 0.9 * capacity / TOKEN_SECONDS
+
+
+class Brittle(Model):
+    """Answers 503 beyond `bears` requests, after `seconds`, and `share` of the others at once."""
+
+    def __init__(self, *, bears: int, seconds: float, share: float) -> None:
+        super().__init__(fate=lambda draw: FakeAnswer(503) if draw < share else None)
+        self._bears = bears
+        self._seconds = seconds
+
+    async def __call__(self, url: str, body: bytes) -> FakeAnswer | Failure:
+        if self._busy >= self._bears:
+            await asyncio.sleep(self._seconds)
+            return FakeAnswer(503)
+        return await super().__call__(url, body)
+
+
+@pytest.mark.parametrize("bears", [16, 128])
+@pytest.mark.parametrize("share", [0.0, 0.05])
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 1.0])
+def test_an_upstream_that_fails_what_is_too_much_is_found_without_being_told(
+    bears: int, share: float, seconds: float
+) -> None:
+    seen = _run(Brittle(bears=bears, seconds=seconds, share=share), seconds=300)
+    typical = sorted(seen.later_limits())[len(seen.later_limits()) // 2]
+    assert typical <= 2 * bears
+    assert seen.later_rate() >= 0.7 * bears / TOKEN_SECONDS
+
+
+def test_what_was_borne_is_not_any_more_once_it_has_passed() -> None:
+    class Passing(Brittle):
+        async def __call__(self, url: str, body: bytes) -> FakeAnswer | Failure:
+            now = asyncio.get_running_loop().time()
+            self._bears = 1 << 40 if now < 300 else 32
+            if now < 150 and self._rng.random() < 0.3:
+                return FakeAnswer(503)
+            return await super().__call__(url, body)
+
+    seen = _run(Passing(bears=1, seconds=1.0, share=0.0), seconds=600, most=128)
+    assert min(seen.limits[6:10]) == 128
+    assert sorted(seen.limits[12:])[4] <= 64
+
+
 @pytest.mark.parametrize("rejects", [32, 128])
 def test_stays_below_an_upstream_that_refuses(rejects: int) -> None:
     seen = _run(Model(rejects=rejects), seconds=300)

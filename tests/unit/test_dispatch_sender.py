@@ -1,6 +1,7 @@
 """The way of a line: results, retries, fall-backs, outages, deadlines."""
 
 import asyncio
+import gc
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -15,9 +16,11 @@ from tests.unit.dispatch_world import (
     new_work,
 )
 
+from batchway.dispatch.gate import Gate
 from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Answered, Outcome, Sender, Unanswered, Work
 from batchway.domain.batch import Usage
+from batchway.domain.routing import Target
 from batchway.ports import Failure
 
 GOOD = FakeAnswer(
@@ -405,3 +408,70 @@ def test_obstacles_name_what_holds_a_batch_up(
         return said
 
     assert in_virtual_time(main()) == (sentence, None)
+
+
+# ----------------------------------------------------------------------------- gates
+
+
+def _gates() -> int:
+    gc.collect()
+    return sum(isinstance(thing, Gate) for thing in gc.get_objects())
+
+
+def test_gates_of_models_that_nobody_names_any_more_are_dropped() -> None:
+    """A name every second for 20,000 seconds, and one that is in use all the while."""
+
+    async def main() -> tuple[int, bool]:
+        sender, _ = new_sender({"up": _script(GOOD, seconds=0.1)}, Limits(requests_per_minute=600))
+        before = _gates()
+        kept = used = None
+        for second in range(20_000):
+            work = new_work(second)
+            work.targets = (Target(provider="up", model=f"m{second}"),)
+            await _send(sender, work)
+            await asyncio.sleep(0.9)
+            if second % 500 == 0:
+                used = await sender.admit(new_work(second))
+                kept = kept or used.gate
+                used.gate.leave(used)
+        assert used is not None
+        return _gates() - before, used.gate is kept
+
+    gates, same = in_virtual_time(main())
+    assert gates <= 1_300
+    assert same
+
+
+def test_a_gate_with_a_line_in_flight_or_a_pause_is_kept() -> None:
+    async def main() -> tuple[bool, bool]:
+        sender, _ = new_sender({"up": _script(GOOD)}, Limits(concurrency=1))
+        held = await sender.admit(new_work())
+        for number in range(3):
+            await asyncio.sleep(700.0)
+            work = new_work(number)
+            work.targets = (Target(provider="up", model=f"m{number}"),)
+            await _send(sender, work)
+        busy = sender.try_admit(new_work()) is None
+        held.gate.leave(held)
+        for number in range(3, 6):
+            await asyncio.sleep(700.0)
+            held.gate.quiet(30.0, asyncio.get_running_loop().time())
+            work = new_work(number)
+            work.targets = (Target(provider="up", model=f"m{number}"),)
+            await _send(sender, work)
+        return busy, sender.try_admit(new_work()) is None
+
+    assert in_virtual_time(main()) == (True, True)
+
+
+def test_overrides_of_a_batch_change_its_addresses_only() -> None:
+    async def main() -> list[str]:
+        sender, transport = new_sender({"up": _script(GOOD)})
+        for overrides in ({}, {"x-tfy-query": "?v=2"}, {}):
+            work = new_work()
+            work.overrides = overrides
+            assert isinstance(await _send(sender, work), Answered)
+        return [url for _, url, _ in transport.sent]
+
+    plain = "http://up/v1/chat/completions"
+    assert in_virtual_time(main()) == [plain, f"{plain}?v=2", plain]

@@ -2,10 +2,15 @@
 
 import pytest
 
+from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import (
+    Account,
+    Choice,
     Destination,
     Forbidden,
+    NotNative,
     Resolution,
+    Route,
     RouteTarget,
     RoutingTable,
     Target,
@@ -13,7 +18,13 @@ from batchway.domain.routing import (
 )
 from batchway.domain.shard import Mode
 
-PROVIDERS = {"vllm": Mode.MANAGED, "openai": Mode.NATIVE}
+CHAT = "/v1/chat/completions"
+EMBEDDINGS = "/v1/embeddings"
+TRAITS = NativeTraits(endpoints=frozenset({CHAT}), max_lines=50, max_bytes=1_000)
+WIDE = NativeTraits(
+    endpoints=frozenset({CHAT, EMBEDDINGS}), max_lines=90, max_bytes=900, enqueued_tokens=7
+)
+PROVIDERS = {"vllm": Account(), "openai": Account(mode=Choice.NATIVE, traits=TRAITS)}
 ROUTES = {
     "fast": [
         RouteTarget(provider="vllm", model="qwen", weight=3),
@@ -27,16 +38,21 @@ ROUTES = {
     ],
     "vllm/qwen": [RouteTarget(provider="openai", model="mini")],
 }
-TABLE = RoutingTable(providers=PROVIDERS, routes=ROUTES)
-ONE = RoutingTable(providers={"vllm": Mode.MANAGED}, routes={})
+TABLE = RoutingTable(
+    providers=PROVIDERS,
+    routes={name: Route(targets=tuple(targets)) for name, targets in ROUTES.items()},
+)
+ONE = RoutingTable(providers={"vllm": Account()}, routes={})
 NONE = RoutingTable(providers={}, routes={})
 
 
 def single(provider: str, model: str) -> Destination:
+    traits = PROVIDERS[provider].traits
     return Destination(
-        group=provider,
-        mode=PROVIDERS[provider],
+        group=provider if traits is None else f"{provider}/{model}",
+        mode=Mode.MANAGED if traits is None else Mode.NATIVE,
         primaries=(Target(provider=provider, model=model),),
+        traits=traits,
     )
 
 
@@ -48,6 +64,7 @@ def route(
         mode=mode,
         primaries=tuple(primaries),
         fallbacks=tuple(fallbacks or ()),
+        traits=TRAITS if mode is Mode.NATIVE else None,
     )
 
 
@@ -103,7 +120,7 @@ def test_several_providers(
     model: str, provider: str | None, allowed: set[str] | None, expected: Resolution
 ) -> None:
     frozen = None if allowed is None else frozenset(allowed)
-    assert TABLE.resolve(model, provider=provider, allowed=frozen) == expected
+    assert TABLE.resolve(model, endpoint=CHAT, provider=provider, allowed=frozen) == expected
 
 
 @pytest.mark.parametrize(
@@ -118,12 +135,12 @@ def test_several_providers(
 )
 def test_the_only_provider(model: str, allowed: set[str] | None, expected: Resolution) -> None:
     frozen = None if allowed is None else frozenset(allowed)
-    assert ONE.resolve(model, provider=None, allowed=frozen) == expected
+    assert ONE.resolve(model, endpoint=CHAT, provider=None, allowed=frozen) == expected
 
 
 @pytest.mark.parametrize("provider", [None, "vllm"])
 def test_no_provider(provider: str | None) -> None:
-    assert NONE.resolve("gpt", provider=provider, allowed=None) == Unroutable(
+    assert NONE.resolve("gpt", endpoint=CHAT, provider=provider, allowed=None) == Unroutable(
         advice="No provider is configured: add one to `providers` in batchway.yaml, or set "
         "OPENAI_API_KEY."
     )
@@ -158,3 +175,96 @@ def test_the_first_target_is_drawn_by_weight(
 ) -> None:
     destination = route("r", Mode.MANAGED, primaries, [OLD, TINY])
     assert destination.order(draw) == tuple(expected)
+
+
+def native(*, rescue: bool, traits: NativeTraits = TRAITS) -> Destination:
+    return Destination(
+        group="p/m",
+        mode=Mode.NATIVE,
+        primaries=(Target(provider="p", model="m"),),
+        traits=traits,
+        rescue=rescue,
+    )
+
+
+MANAGED = Destination(group="p", mode=Mode.MANAGED, primaries=(Target(provider="p", model="m"),))
+
+
+@pytest.mark.parametrize(
+    ("account", "endpoint", "expected"),
+    [
+        (Account(traits=TRAITS), CHAT, MANAGED),
+        (Account(mode=Choice.AUTO), CHAT, MANAGED),
+        (Account(mode=Choice.AUTO, traits=TRAITS), CHAT, native(rescue=True)),
+        (Account(mode=Choice.AUTO, traits=TRAITS, rescue=False), CHAT, native(rescue=False)),
+        (Account(mode=Choice.AUTO, traits=TRAITS), EMBEDDINGS, MANAGED),
+        (Account(mode=Choice.NATIVE, traits=TRAITS), CHAT, native(rescue=False)),
+        (Account(mode=Choice.NATIVE, traits=TRAITS, rescue=True), CHAT, native(rescue=True)),
+        (
+            Account(mode=Choice.NATIVE, traits=TRAITS),
+            EMBEDDINGS,
+            NotNative(provider="p", endpoint=EMBEDDINGS, endpoints=(CHAT,)),
+        ),
+        (
+            Account(mode=Choice.NATIVE),
+            CHAT,
+            NotNative(provider="p", endpoint=CHAT, endpoints=()),
+        ),
+    ],
+)
+def test_the_mode_of_a_provider(account: Account, endpoint: str, expected: Resolution) -> None:
+    table = RoutingTable(providers={"p": account}, routes={})
+    assert table.resolve("m", endpoint=endpoint, provider=None, allowed=None) == expected
+
+
+THREE = {
+    "one": Account(mode=Choice.AUTO, traits=TRAITS),
+    "two": Account(mode=Choice.AUTO, traits=WIDE),
+    "own": Account(),
+}
+BOTH = NativeTraits(endpoints=frozenset({CHAT}), max_lines=50, max_bytes=900, enqueued_tokens=7)
+
+
+@pytest.mark.parametrize(
+    ("providers", "mode", "endpoint", "expected"),
+    [
+        (["one", "two"], None, CHAT, (Mode.NATIVE, BOTH, True)),
+        (["one", "two"], Choice.NATIVE, CHAT, (Mode.NATIVE, BOTH, False)),
+        (["one", "two"], Choice.MANAGED, CHAT, (Mode.MANAGED, None, False)),
+        (["one", "two"], None, EMBEDDINGS, (Mode.MANAGED, None, False)),
+        (["two"], None, EMBEDDINGS, (Mode.NATIVE, WIDE, True)),
+        (["one", "own"], None, CHAT, (Mode.MANAGED, None, False)),
+        (["one", "own"], Choice.AUTO, CHAT, (Mode.MANAGED, None, False)),
+    ],
+)
+def test_a_route_runs_natively_where_all_its_targets_can(
+    providers: list[str],
+    mode: Choice | None,
+    endpoint: str,
+    expected: tuple[Mode, NativeTraits | None, bool],
+) -> None:
+    targets = tuple(RouteTarget(provider=name, model="m") for name in providers)
+    table = RoutingTable(providers=THREE, routes={"r": Route(targets=targets, mode=mode)})
+    found = table.resolve("r", endpoint=endpoint, provider=None, allowed=None)
+    assert isinstance(found, Destination)
+    assert (found.mode, found.traits, found.rescue) == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "upstream"),
+    [
+        ("gpt", "vllm", "other"),
+        ("gpt", "vllm", "vllm/other"),
+        ("vllm/gpt", None, "other"),
+    ],
+)
+def test_the_batch_names_the_model_at_the_provider(
+    model: str, provider: str | None, upstream: str
+) -> None:
+    found = TABLE.resolve(model, endpoint=CHAT, provider=provider, allowed=None, upstream=upstream)
+    assert found == single("vllm", "other")
+
+
+def test_a_route_names_its_models_itself() -> None:
+    found = TABLE.resolve("fast", endpoint=CHAT, provider=None, allowed=None, upstream="other")
+    assert found == route("fast", Mode.MANAGED, [QWEN, MINI], [OLD, TINY])

@@ -18,7 +18,7 @@ S = BatchStatus
 DRAWING = {
     S.VALIDATING:  "-   X    X    -    -    X    X    -",
     S.FAILED:      "-   -    -    -    -    -    -    -",
-    S.IN_PROGRESS: "-   -    -    X    -    X    X    -",
+    S.IN_PROGRESS: "-   X    -    X    -    X    X    -",
     S.FINALIZING:  "-   -    -    -    X    X    -    -",
     S.COMPLETED:   "-   -    -    -    -    -    -    -",
     S.EXPIRED:     "-   -    -    -    -    -    -    -",

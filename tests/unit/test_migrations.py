@@ -1,5 +1,6 @@
 """Migrations: they make exactly the tables, from nothing, however many processes try at once."""
 
+import json
 import logging
 import sqlite3
 import subprocess
@@ -7,18 +8,25 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
+from batchway.domain.batch import RequestCounts
 from batchway.domain.errors import Unavailable
+from batchway.domain.remote import JobRecord
+from batchway.domain.status import BatchStatus
+from batchway.ports import BatchFilter, Page
 from batchway.storage.ledger.address import Address
+from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.storage.ledger.tables import metadata
 from batchway.storage.ledger.version import HEAD, VERSION_TABLE
 from batchway.storage.migrations import check, config, current, upgrade
@@ -151,6 +159,100 @@ def test_a_failed_upgrade_leaves_nothing(url: str) -> None:
     assert current(url) is None
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE uploads"))
+    engine.dispose()
+    upgrade(url)
+    assert differences(url) == []
+
+
+METADATA = {"team": "a", "ü\0": 'x"y', ":": ","}
+
+
+def first_schema(url: str) -> None:
+    """A database as the first release left it, with two batches and the shards of one."""
+    address = Address.parse(url)
+    if address.path is not None:
+        address.path.parent.mkdir(parents=True)
+    engine = create_engine(address.synchronous)
+    with engine.begin() as connection:
+        command.upgrade(config(connection), "0001")
+        options: dict[str, Any] = {
+            "provider": None,
+            "job_name": None,
+            "tfy_metadata": None,
+            "overrides": {},
+            "allowed_providers": None,
+        }
+        for number, metadata in ((1, METADATA), (2, None)):
+            connection.execute(
+                text(
+                    "INSERT INTO batches (id, tenant, endpoint, input_file_id, completion_window, "
+                    "status, created_at, deadline, total, completed, failed, input_tokens, "
+                    "cached_tokens, output_tokens, reasoning_tokens, metadata, options) VALUES "
+                    "(:id, 'blue', '/v1/chat/completions', 'file-1', '24h', 'in_progress', 1, 2, "
+                    "10, 3, 1, 5, 4, 3, 2, :metadata, :options)"
+                ),
+                {
+                    "id": f"batch_{number}",
+                    "metadata": metadata and json.dumps(metadata, separators=(",", ":")),
+                    "options": json.dumps(options),
+                },
+            )
+        for shard in (0, 1):
+            connection.execute(
+                text(
+                    "INSERT INTO shards (batch_id, number, group_name, mode, start_byte, end_byte, "
+                    "first_line, lines, fence, done) VALUES "
+                    "('batch_1', :shard, 'vllm', 'managed', 0, 9, 0, 5, 7, 2)"
+                ),
+                {"shard": shard},
+            )
+    engine.dispose()
+
+
+async def test_a_database_of_the_first_schema_goes_on(url: str) -> None:
+    first_schema(url)
+    assert current(url) == "0001"
+    with pytest.raises(Unavailable, match="run `batchway db upgrade`"):
+        check(url)
+    upgrade(url)
+    assert differences(url) == []
+    ledger = await SqlLedger.open(url)
+    page = await ledger.batches.page("blue", limit=5, after=None)
+    assert page is not None
+    newer, older = page.items
+    assert (older.id, newer.id) == ("batch_1", "batch_2")
+    assert (older.metadata, newer.metadata) == (METADATA, None)
+    assert older.counts == newer.counts == RequestCounts(total=10, completed=3, failed=1)
+    assert [shard.number for shard in await ledger.shards.plan("batch_1")] == [0, 1]
+    for key, value in METADATA.items():
+        found = BatchFilter(metadata={key: value})
+        assert await ledger.batches.page("blue", limit=5, after=None, where=found) == Page(
+            items=(older,), more=False
+        )
+    # It runs on: what was planned is claimed, committed and ended by this release.
+    claim = await ledger.shards.claim("batch_1", 0)
+    assert claim.fence == 8
+    record = JobRecord(
+        batch_id="batch_1", shard=0, attempt=0, tag="t", provider="p", model="m", completed=2
+    )
+    assert await ledger.shards.hand_over(claim)
+    assert await ledger.jobs.put(claim, record)
+    assert await ledger.jobs.of("batch_1") == [replace(record, completed=0)]
+    assert await ledger.batches.move("batch_1", BatchStatus.EXPIRED, at=3)
+    await ledger.close()
+
+
+def test_an_upgrade_that_fails_halfway_leaves_the_first_schema(url: str) -> None:
+    first_schema(url)
+    engine = create_engine(Address.parse(url).synchronous)
+    with engine.begin() as connection:
+        # Somebody else's index, in the way of the last step.
+        connection.execute(text("CREATE INDEX ix_batches_tenant_status_seq ON batches (model)"))
+    with pytest.raises(Unavailable):
+        upgrade(url)
+    assert current(url) == "0001"
+    with engine.begin() as connection:
+        connection.execute(text("DROP INDEX ix_batches_tenant_status_seq"))
     engine.dispose()
     upgrade(url)
     assert differences(url) == []

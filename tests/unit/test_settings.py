@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from batchway.domain.shard import Mode
+from batchway.domain.routing import Choice
 from batchway.settings import (
     AzureOpenAISettings,
+    CatalogSettings,
     OpenAICompatibleSettings,
     OpenAISettings,
     ProviderLimits,
@@ -156,7 +157,7 @@ def test_providers_of_every_type(tmp_path: Path) -> None:
             name="vllm",
             type="openai-compatible",
             base_url="http://gpu:8000/v1",
-            mode=Mode.MANAGED,
+            mode=Choice.MANAGED,
             headers={"X-Team": SecretStr("a b")},
             limits=ProviderLimits(
                 concurrency=32, requests_per_minute=6000, tokens_per_minute=2000000
@@ -195,6 +196,14 @@ def test_providers_of_every_type(tmp_path: Path) -> None:
                     endpoint="https://x",
                     api_version="v",
                 ),
+            ),
+        ),
+        (
+            None,
+            {"GROQ_API_KEY": "k", "OPENAI_API_KEY": "o"},
+            (
+                OpenAISettings(name="openai", type="openai", api_key=SecretStr("o")),
+                CatalogSettings(name="groq", type="groq", api_key=SecretStr("k")),
             ),
         ),
         # Whoever lists providers means these and no others.

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from batchway.domain.catalog import CATALOG
 from batchway.settings import Settings, SettingsError, load
 
 OPENAI = "{name: a, type: openai, api_key: sk-secret}"
+TYPES = ", ".join(repr(name) for name in ("openai", "azure-openai", "openai-compatible", *CATALOG))
+AZURE = "{name: a, type: azure-openai, endpoint: 'https://x'"
 VLLM = "{name: vllm, type: openai-compatible, base_url: 'http://gpu:8000/v1'}"
 
 
@@ -158,14 +161,12 @@ def problems(
         (
             "providers:\n  - {name: a}",
             {},
-            ["providers[0].type: required; one of 'openai', 'azure-openai', 'openai-compatible' "
-             "(batchway.yaml, line 2)."],
+            [f"providers[0].type: required; one of {TYPES} (batchway.yaml, line 2)."],
         ),
         (
             "providers:\n  - {name: a, type: vertex}",
             {},
-            ["providers[0].type: must be one of 'openai', 'azure-openai', 'openai-compatible', "
-             "not 'vertex' (batchway.yaml, line 2)."],
+            [f"providers[0].type: must be one of {TYPES}, not 'vertex' (batchway.yaml, line 2)."],
         ),
         (
             f"providers:\n  - {VLLM[:-1]}, mode: native}}",
@@ -177,6 +178,18 @@ def problems(
             {},
             ["providers[0].limits.concurrency: must be 'auto' or a whole number of at least 1, "
              "not 'fast' (batchway.yaml, line 2)."],
+        ),
+        (
+            "execution: {sending_processes: 17}",
+            {"BATCHWAY_EXECUTION__SENDING_PROCESSES": "-1"},
+            ["execution.sending_processes: must be 'auto' or a whole number from 0 to 16, not "
+             "'-1' (BATCHWAY_EXECUTION__SENDING_PROCESSES)."],
+        ),
+        (
+            "execution: {sending_processes: 17}",
+            {},
+            ["execution.sending_processes: must be 'auto' or a whole number from 0 to 16, not 17 "
+             "(batchway.yaml, line 1)."],
         ),
         (
             "providers:\n  - {name: a, type: openai-compatible, base_url: gpu:8000}",
@@ -201,7 +214,64 @@ def problems(
             {},
             ["providers[1].name: another provider is named 'a' as well (batchway.yaml, line 3)."],
         ),
+        (
+            "providers:\n  - {name: a, type: groq}",
+            {},
+            ["providers[0].api_key: required for a provider of type 'groq' "
+             "(batchway.yaml, line 2)."],
+        ),
+        (
+            f"providers:\n  - {OPENAI[:-1]}, mode: batch}}",
+            {},
+            ["providers[0].mode: must be 'managed', 'native' or 'auto', not 'batch' "
+             "(batchway.yaml, line 2)."],
+        ),
+        (
+            f"providers:\n  - {AZURE}}}",
+            {},
+            ["providers[0].api_key: required, unless `auth: entra` is set "
+             "(batchway.yaml, line 2)."],
+        ),
+        (
+            f"providers:\n  - {AZURE}, api_key: k, auth: entra}}",
+            {},
+            ["providers[0].auth: must not be set beside api_key (batchway.yaml, line 2)."],
+        ),
+        (
+            f"providers:\n  - {AZURE}, api_key: k, client_id: c}}",
+            {},
+            ["providers[0].auth: must be 'entra' when an application is named "
+             "(batchway.yaml, line 2)."],
+        ),
+        (
+            f"providers:\n  - {AZURE}, auth: entra, tenant_id: t}}",
+            {},
+            ["providers[0].client_id: an application needs tenant_id, client_id and "
+             "client_secret (batchway.yaml, line 2)."],
+        ),
+        (
+            f"providers:\n  - {OPENAI[:-1]}, native: {{poll_min: 90, max_lines: 50001}}}}",
+            {},
+            ["providers[0].native.poll_min: must not be above poll_max, which is 60 "
+             "(batchway.yaml, line 2).",
+             "providers[0].native.max_lines: must not be above 50000, which is the provider's "
+             "limit (batchway.yaml, line 2)."],
+        ),
         # -- what must fit together
+        (
+            f"providers: [{OPENAI}, {VLLM}]\nroutes:\n  - model: m\n    mode: native\n"
+            "    targets:\n      - {provider: a, model: x}\n      - {provider: vllm, model: x}",
+            {},
+            ["routes[0].mode: the provider 'vllm' has no batch API: use 'managed' or 'auto' "
+             "(batchway.yaml, line 4)."],
+        ),
+        (
+            f"providers: [{OPENAI[:-1]}, mode: native}}, {VLLM}]\nroutes:\n  - model: m\n"
+            "    targets:\n      - {provider: a, model: x}\n      - {provider: vllm, model: x}",
+            {},
+            ["routes[0].targets: some of the providers are to run natively and some managed: "
+             "set the route's own mode, or make one kind fallbacks (batchway.yaml, line 4)."],
+        ),
         (
             f"providers: [{OPENAI}]\nroutes:\n  - model: m\n    targets:\n"
             "      - {provider: b, model: x}",

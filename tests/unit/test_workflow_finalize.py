@@ -25,11 +25,10 @@ from tests.unit.fakes import (
     store,
 )
 
-from batchway.domain.batch import Batch, RequestCounts
+from batchway.domain.batch import Batch, BatchError, RequestCounts
 from batchway.domain.errors import Unavailable
 from batchway.domain.file import File, Purpose
-from batchway.domain.routing import RoutingTable
-from batchway.domain.shard import Mode
+from batchway.domain.routing import Account, RoutingTable
 from batchway.domain.status import BatchStatus
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
@@ -48,6 +47,11 @@ EXPIRED = {
 CANCELLED = {
     "code": "batch_cancelled",
     "message": "This request was not executed: the batch was cancelled.",
+}
+LOST = {
+    "code": "result_lost",
+    "message": "This request may have been executed, but its result was lost: the server's storage "
+    "damaged it.",
 }
 
 
@@ -75,7 +79,7 @@ class Bench:
             ledger=self.ledger,
             blobs=self.blobs,
             routing=RoutingTable(
-                providers={"a": Mode.MANAGED, "b": Mode.MANAGED, "c": Mode.MANAGED}, routes={}
+                providers={"a": Account(), "b": Account(), "c": Account()}, routes={}
             ),
             limits=ScanLimits(shard_lines_min=shard_lines, shard_lines_max=shard_lines),
             clock=self.clock,
@@ -419,3 +423,98 @@ async def test_a_runner_that_was_paused_commits_nothing_behind_our_back(
     why = EXPIRED if ending is S.EXPIRED else CANCELLED
     assert await bench.contents() == (None, [("id-0", why), ("id-1", why)])
     assert (await bench.load()).counts == RequestCounts(total=2)
+
+
+# ----------------------------------------------------------------------------- what storage lost
+
+
+def cut(bench: Bench, key: str, keep: int) -> None:
+    """Lose the end of a blob."""
+    store(bench.blobs, key, bench.blobs.read(key, 0, keep))
+
+
+async def segment_of(bench: Bench, line: int) -> str:
+    """The blob of the segment that was committed with this line as its first."""
+    [blob] = [key for key, _ in bench.blobs.keys("segments/") if key.endswith(f"-answer{line}")]
+    return blob
+
+
+@pytest.mark.parametrize("keep", [None, 0, 7, -1])
+async def test_lines_of_a_damaged_segment_say_so_and_count_as_failed(
+    bench: Bench, keep: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    await bench.begin(*["a/m"] * 8)
+    await bench.answer(0, 2, 3, failed={3})
+    await bench.answer(1)
+    await bench.answer(4, 5, 6, 7, failed={6})
+    blob = await segment_of(bench, 0)
+    if keep is None:
+        bench.blobs.delete(blob)
+    else:
+        cut(bench, blob, keep if keep >= 0 else (bench.blobs.size(blob) or 0) + keep)
+    assert (await bench.load()).counts == RequestCounts(total=8, completed=6, failed=2)
+    assert await bench.finalize.run(await bench.load())
+    assert await bench.contents() == (
+        [1, 4, 5, 7],
+        [("id-0", LOST), ("id-2", LOST), ("id-3", LOST), 6],
+    )
+    after = await bench.load()
+    assert (after.status, after.errors) == (S.COMPLETED, None)
+    assert after.counts == RequestCounts(total=8, completed=4, failed=4)
+    [said] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert blob in said
+
+
+async def test_damage_in_a_batch_that_ends_early_leaves_the_other_shards_alone(
+    bench: Bench,
+) -> None:
+    await bench.begin(*["a/1", "b/1"] * 4, shard_lines=2)
+    await bench.answer(0, 1, 2)
+    bench.blobs.delete(next(key for key, _ in bench.blobs.keys("segments/") if "/0-" in key))
+    bench.clock.time += DAY
+    plan = await bench.ledger.shards.plan(a_batch().id)
+    assert plan[0].group == "a"
+    assert await bench.finalize.run(await bench.load())
+    expired = [(f"id-{n}", EXPIRED) for n in range(3, 8)]
+    assert await bench.contents() == ([1], [("id-0", LOST), ("id-2", LOST), *expired])
+    after = await bench.load()
+    assert (after.status, after.counts) == (
+        S.EXPIRED,
+        RequestCounts(total=8, completed=1, failed=2),
+    )
+
+
+@pytest.mark.parametrize("ending", [S.EXPIRED, S.CANCELLED])
+@pytest.mark.parametrize("left", [4, 0, None])
+async def test_lines_lost_from_the_input_are_counted_in_the_errors_of_the_batch(
+    bench: Bench, ending: BatchStatus, left: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of ten lines the first four (or none) and a half can be read; 1, 5 and 7 have results."""
+    await bench.begin(*["a/m"] * 10)
+    await bench.answer(1)
+    await bench.answer(5, 7, failed={7})
+    if left is None:
+        bench.blobs.delete(a_file().blob)
+    else:
+        size = bench.blobs.size(a_file().blob) or 0
+        cut(bench, a_file().blob, size * (2 * left + 1) // 20)
+    if ending is S.CANCELLED:
+        await bench.ledger.batches.move(a_batch().id, S.CANCELLING, at=START)
+    bench.clock.time += DAY
+    assert await bench.finalize.run(await bench.load())
+    why = EXPIRED if ending is S.EXPIRED else CANCELLED
+    read = [(f"id-{n}", why) for n in (0, 2, 3)] if left else []
+    assert await bench.contents() == ([1, 5], [*read, 7])
+    after = await bench.load()
+    count = 7 - len(read)
+    assert (after.status, after.counts) == (ending, RequestCounts(total=10, completed=2, failed=1))
+    assert after.errors == (
+        BatchError(
+            code="input_lost",
+            message=f"{count} of the requests have no line in the result files: the server's "
+            "storage lost their part of the input file while the batch ran.",
+            param="input_file_id",
+        ),
+    )
+    [said] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert a_file().blob in said

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.unit.fakes import (
+    CHAT,
     DAY,
     START,
     FakeClock,
@@ -19,7 +20,8 @@ from tests.unit.fakes import (
 
 from batchway.domain.batch import Batch, BatchError, BatchOptions, RequestCounts
 from batchway.domain.file import Purpose
-from batchway.domain.routing import RoutingTable
+from batchway.domain.remote import NativeTraits
+from batchway.domain.routing import Account, Choice, RoutingTable
 from batchway.domain.shard import Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs
@@ -30,7 +32,8 @@ from batchway.workflows.ingest import Ingest
 from batchway.workflows.scan import ScanLimits
 
 S = BatchStatus
-TWO = {"vllm": Mode.MANAGED, "openai": Mode.NATIVE}
+TRAITS = NativeTraits(endpoints=frozenset({CHAT}), max_lines=100, max_bytes=1 << 20)
+TWO = {"vllm": Account(), "openai": Account(mode=Choice.NATIVE, traits=TRAITS)}
 
 
 class Bench:
@@ -53,14 +56,14 @@ class Bench:
         self,
         batch: Batch,
         *,
-        providers: Mapping[str, Mode] | None = None,
+        providers: Mapping[str, Account] | None = None,
         limits: ScanLimits | None = None,
     ) -> Batch:
         """Run ingest; the batch as it is afterwards."""
         await Ingest(
             ledger=self.ledger,
             blobs=self.blobs,
-            routing=RoutingTable(providers=providers or {"vllm": Mode.MANAGED}, routes={}),
+            routing=RoutingTable(providers=providers or {"vllm": Account()}, routes={}),
             limits=limits or ScanLimits(),
             clock=self.clock,
         ).run(batch)
@@ -122,7 +125,7 @@ async def test_a_file_with_several_models_runs_as_no_model_in_particular(bench: 
     middle, end = len(one) + 1, len(one) + len(two) + 2
     assert await bench.ledger.shards.plan(batch.id) == [
         replace(a_plan(batch, 0, "vllm", Mode.MANAGED, 0, middle, 0, 1), models=("vllm/x",)),
-        replace(a_plan(batch, 1, "openai", Mode.NATIVE, middle, end, 1, 1), models=("openai/y",)),
+        replace(a_plan(batch, 1, "openai/y", Mode.NATIVE, middle, end, 1, 1), models=("openai/y",)),
     ]
 
 

@@ -1,17 +1,29 @@
 """`workflows.scan`: the errors of a file, and shards that hold every line exactly once."""
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.fakes import CHAT, MemoryBlob, chat
 
+from batchway.dialects.openai import estimate_tokens
+from batchway.dialects.openai_batch import OpenAIBatchCodec
 from batchway.domain.batch import BatchError
-from batchway.domain.routing import Destination, Forbidden, Resolution, Target, Unroutable
+from batchway.domain.remote import NativeTraits
+from batchway.domain.routing import (
+    Destination,
+    Forbidden,
+    NotNative,
+    Resolution,
+    Target,
+    Unroutable,
+)
 from batchway.domain.shard import Mode, Shard
 from batchway.workflows import custom_ids, scan
 from batchway.workflows.envelope import LineReader
@@ -383,3 +395,114 @@ def test_a_line_that_has_gone_from_the_input_is_a_defect() -> None:
     blob.data = chat("a")
     with pytest.raises(LookupError):
         made.finish()
+
+
+def natively(**traits: Any) -> Callable[[str], Resolution]:
+    """Every model runs natively at `p`, under these limits."""
+    limits: dict[str, Any] = {
+        "endpoints": frozenset({CHAT}),
+        "max_lines": 100,
+        "max_bytes": 1 << 20,
+    }
+
+    def resolve_natively(model: str) -> Resolution:
+        return Destination(
+            group=f"p/{model}",
+            mode=Mode.NATIVE,
+            primaries=(Target(provider="p", model=model),),
+            fallbacks=(Target(provider="q", model=model),),
+            traits=NativeTraits(**{**limits, **traits}),
+        )
+
+    return resolve_natively
+
+
+def planned(
+    data: bytes, resolve: Callable[[str], Resolution], limits: ScanLimits = SMALL
+) -> tuple[list[tuple[str, int, int]], list[BatchError], tuple[str, ...]]:
+    """Group, first line and lines of each shard; the errors; the providers."""
+    blob = MemoryBlob(data)
+    made = Scan(
+        blobs=blob, key="input", batch_id="b", endpoint=CHAT, limits=limits, resolve=resolve
+    )
+    for piece in made.pieces():
+        made.take(piece)
+    shards = made.finish()
+    return [(s.group, s.first_line, s.lines) for s in shards], made.errors, made.providers
+
+
+def chats(count: int, model: str = "m", **body: object) -> bytes:
+    return b"".join(chat(f"{model}-{n}", model, **body) + b"\n" for n in range(count))
+
+
+def test_a_native_shard_is_as_large_as_the_provider_takes() -> None:
+    # Managed shards of such a file would have 3 to 5 lines.
+    assert planned(chats(25), natively()) == ([("p/m", 0, 25)], [], ("p", "q"))
+    assert planned(chats(25), natively(max_lines=10))[0] == [
+        ("p/m", 0, 10),
+        ("p/m", 10, 10),
+        ("p/m", 20, 5),
+    ]
+    few = replace(SMALL, native_lines=20)
+    assert planned(chats(25), natively(), few)[0] == [("p/m", 0, 20), ("p/m", 20, 5)]
+
+
+def test_models_run_natively_in_jobs_of_their_own() -> None:
+    data = b"".join(chat(f"{n}", "ab"[n % 2]) + b"\n" for n in range(6))
+    assert planned(data, natively())[0] == [("p/a", 0, 3), ("p/b", 1, 3)]
+
+
+@pytest.mark.parametrize("size", [0, 10, 500])
+def test_a_native_shard_never_encodes_to_more_than_the_provider_takes(size: int) -> None:
+    data = chats(40, "m\u00e9\u0001", text="x" * size)
+    limit = 5_000
+    shards, errors, _ = planned(data, natively(max_bytes=limit))
+    assert errors == []
+    lines = [json.loads(line) for line in data.splitlines()]
+    for _, first, count in shards:
+        encoded = [
+            OpenAIBatchCodec().encode(
+                line=n,
+                endpoint=CHAT,
+                model="m\u00e9\u0001",
+                body=json.dumps(lines[n]["body"]).encode(),
+            )
+            for n in range(first, first + count)
+        ]
+        assert sum(len(line) + 1 for line in encoded) <= limit
+    assert sum(count for _, _, count in shards) == 40
+
+
+def test_a_line_that_no_job_can_hold_is_an_error() -> None:
+    data = chats(1) + chats(1, "n", text="x" * 700) + chats(1, "o")
+    shards, (error,), _ = planned(data, natively(max_bytes=700))
+    assert [first for _, first, _ in shards] == [0, 2]
+    assert (error.code, error.line) == ("line_too_long", 2)
+    assert "'p'" in error.message
+    assert "700 bytes" in error.message
+
+
+def test_a_native_shard_holds_as_many_tokens_as_may_be_enqueued() -> None:
+    data = chats(10, text="word " * 40)
+    tokens = estimate_tokens(json.dumps(json.loads(data.splitlines()[0])["body"]).encode())
+    assert [lines for _, _, lines in planned(data, natively(enqueued_tokens=3 * tokens))[0]] == [
+        3,
+        3,
+        3,
+        1,
+    ]
+    # A line with more than all of them still runs: the estimate is none of its making.
+    assert [lines for _, _, lines in planned(data, natively(enqueued_tokens=1))[0]] == [1] * 10
+
+
+def test_an_endpoint_that_is_not_run_natively_is_said_once_a_model() -> None:
+    def not_natively(model: str) -> Resolution:
+        return NotNative(provider="p", endpoint=CHAT, endpoints=("/v1/embeddings",))
+
+    data = chats(3) + chats(2, "n")
+    _, errors, _ = planned(data, not_natively)
+    assert [(error.code, error.line, error.param) for error in errors] == [
+        ("endpoint_not_supported", 1, "body.model"),
+        ("endpoint_not_supported", 4, "body.model"),
+    ]
+    assert "it runs /v1/embeddings" in errors[0].message

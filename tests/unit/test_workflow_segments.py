@@ -16,6 +16,7 @@ from batchway.workflows.segments import (
     SegmentDamagedError,
     done_lines,
     encode,
+    intact,
     merged,
     read_index,
 )
@@ -66,29 +67,29 @@ RESULTS = st.dictionaries(
 @given(
     results=RESULTS,
     order=st.randoms(use_true_random=False),
-    way=st.tuples(st.integers(1, 4), st.booleans()),
+    way=st.tuples(st.integers(1, 4), st.sampled_from((0, 10, 200, 64 << 20))),
 )
 def test_segments_merge_in_input_order(
     blobs: Blobs,
     results: dict[int, tuple[bool, bytes]],
     order: Random,
-    way: tuple[int, bool],
+    way: tuple[int, int],
 ) -> None:
-    parts, large = way
-    whole_bytes = 0 if large else 64 << 20
+    parts, ahead = way
     given = [a_result(line, ok=ok, record=record) for line, (ok, record) in results.items()]
     order.shuffle(given)
     committed = [stored(blobs, str(n), given[n::parts]) for n in range(parts)]
-    assert list(merged(blobs, committed, whole_bytes=whole_bytes)) == [
+    assert list(merged(blobs, committed, ahead_bytes=ahead)) == [
         (line, *results[line]) for line in sorted(results)
     ]
 
 
-def test_large_results_are_read_record_by_record(blobs: Blobs) -> None:
+def test_results_are_read_as_far_ahead_as_told(blobs: Blobs) -> None:
     segment = stored(blobs, "a", [a_result(n, record=b"x" * 500) for n in range(4)])
-    reading = merged(blobs, [segment], whole_bytes=1_000)
+    reading = merged(blobs, [segment], ahead_bytes=1_000)
     assert next(reading) == (0, True, b"x" * 500)
-    blobs.delete(segment.blob)  # proof that the rest has not been read
+    blobs.delete(segment.blob)  # proof that two of them have been read, and not the rest
+    assert next(reading) == (1, True, b"x" * 500)
     with pytest.raises(SegmentDamagedError, match="is gone"):
         next(reading)
 
@@ -96,7 +97,7 @@ def test_large_results_are_read_record_by_record(blobs: Blobs) -> None:
 GOOD = encode([a_result(1, record=b"12345")])
 
 
-@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("ahead", [0, 64 << 20])
 @pytest.mark.parametrize(
     ("data", "complaint"),
     [
@@ -115,14 +116,19 @@ def test_damage_is_noticed(
     blobs: Blobs,
     data: bytes | None,
     complaint: str,
-    large: bool,
+    ahead: int,
 ) -> None:
-    whole_bytes = 0 if large else 64 << 20
     segment = stored(blobs, "a", [a_result(1, record=b"12345")])
-    assert list(merged(blobs, [segment], whole_bytes=whole_bytes)) == [(1, True, b"12345")]
+    assert list(merged(blobs, [segment], ahead_bytes=ahead)) == [(1, True, b"12345")]
     if data is None:
         blobs.delete(segment.blob)
     else:
         store(blobs, segment.blob, data)
     with pytest.raises(SegmentDamagedError, match=complaint):
-        list(merged(blobs, [segment], whole_bytes=whole_bytes))
+        list(merged(blobs, [segment], ahead_bytes=ahead))
+    with pytest.raises(SegmentDamagedError, match=complaint) as caught:
+        done_lines(blobs, [segment])
+    assert caught.value.segment == segment
+    assert intact(blobs, []) == ([], [])
+    whole, [damage] = intact(blobs, [segment])
+    assert (whole, damage.segment) == ([], segment)

@@ -30,6 +30,7 @@ from batchway.service.auth import Auth
 from batchway.service.batches import BatchService
 from batchway.service.files import FileService
 from batchway.service.limits import Limits
+from batchway.service.remote import Remote
 from batchway.service.uploads import UploadService
 
 _log = logging.getLogger("batchway.api")
@@ -49,6 +50,7 @@ def create_app(
     files: FileService,
     batches: BatchService,
     uploads: UploadService,
+    remote: Remote,
     auth: Auth,
     ids: Ids,
     clock: Clock,
@@ -73,8 +75,8 @@ def create_app(
     app.add_middleware(Frame, ids=ids, clock=clock, limits=limits)
     caller = Caller(auth=auth)
     nouns = (
-        BatchRoutes(batches=batches, caller=caller, limits=limits),
-        FileRoutes(files=files, caller=caller, limits=limits),
+        BatchRoutes(batches=batches, remote=remote, caller=caller, limits=limits),
+        FileRoutes(files=files, remote=remote, caller=caller, limits=limits),
         UploadRoutes(uploads=uploads, caller=caller, limits=limits),
     )
     for noun in nouns:

@@ -7,8 +7,10 @@ from urllib.parse import unquote
 from starlette.requests import Request
 
 from batchway.domain.errors import ApiError, ApiText
+from batchway.service.overrides import HEADER_PREFIX
 from batchway.service.parameters import check_range
 
+_PREFIX: Final = HEADER_PREFIX.encode()
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -38,15 +40,20 @@ def after_of(request: Request) -> str | None:
     return request.query_params.get("after") or None
 
 
-def headers_of(request: Request) -> dict[str, str]:
-    """Headers by lower-case name. Clients send UTF-8, which HTTP libraries read as Latin-1."""
+def overrides_of(request: Request) -> dict[str, str]:
+    """The `x-tfy-*` headers by lower-case name.
+
+    Clients send UTF-8, which HTTP libraries read as Latin-1.
+    """
     found: dict[str, str] = {}
-    for name, value in request.headers.raw:
+    for name, value in request.headers.raw:  # ASGI servers write names in lower case
+        if not name.startswith(_PREFIX):
+            continue
         try:
             text = value.decode("utf-8")
         except UnicodeDecodeError:
             text = value.decode("latin-1")
-        found[name.decode("latin-1").lower()] = text
+        found[name.decode("latin-1")] = text
     return found
 
 

@@ -2,35 +2,35 @@
 
 from enum import Enum
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
 from batchway.api import documented as doc
-from batchway.api.asked import after_of, headers_of, idempotency_key, limit_of, path_id
+from batchway.api.asked import after_of, idempotency_key, limit_of, overrides_of, path_id
 from batchway.api.body import read_json
 from batchway.api.caller import Caller
 from batchway.api.envelope import json_response
-from batchway.api.objects import batch_object, list_object
+from batchway.api.objects import any_batch_object, batch_object, list_object
 from batchway.api.schemas import BatchObject, BatchPage, CreateBatchRequest
-from batchway.service.batches import BatchService
+from batchway.domain.status import BatchStatus
+from batchway.service.batches import ENDPOINTS, BatchService
 from batchway.service.limits import Limits
+from batchway.service.remote import Remote
 
-_HEADERS: Final = (
-    doc.IDEMPOTENCY,
-    doc.header("x-tfy-provider-name", "The configured provider that runs the batch."),
-    doc.header("x-tfy-metadata", "A JSON object of strings, kept with the batch."),
-)
 _TAGS: Final[list[str | Enum]] = ["Batches"]
 
 
 class BatchRoutes:
-    """HTTP for `BatchService`."""
+    """HTTP for `BatchService`, and for the batches that `Remote` finds elsewhere."""
 
-    def __init__(self, *, batches: BatchService, caller: Caller, limits: Limits) -> None:
+    def __init__(
+        self, *, batches: BatchService, remote: Remote, caller: Caller, limits: Limits
+    ) -> None:
         self._batches = batches
+        self._remote = remote
         self._caller = caller
         self._limits = limits
 
@@ -42,7 +42,8 @@ class BatchRoutes:
             self.retrieve,
             methods=["GET"],
             summary="Retrieve a batch",
-            responses=doc.answers(BatchObject, 400, 404),
+            responses=doc.answers(BatchObject, 400, 403, 404, *doc.ELSEWHERE),
+            openapi_extra={"parameters": doc.tfy_headers(doc.LOOKED_UP_AT)},
         )
         add(
             prefix + "/batches",
@@ -52,7 +53,7 @@ class BatchRoutes:
             responses=doc.answers(BatchObject, 400, 403, 408, 409, 413, 415, 507),
             openapi_extra={
                 "requestBody": doc.json_body(CreateBatchRequest),
-                "parameters": list(_HEADERS),
+                "parameters": [doc.IDEMPOTENCY, *doc.tfy_headers(doc.RUN_BY, doc.KEPT)],
             },
         )
         add(
@@ -61,29 +62,22 @@ class BatchRoutes:
             methods=["GET"],
             summary="List batches, newest first",
             responses=doc.answers(BatchPage, 400),
-            openapi_extra={
-                "parameters": [
-                    doc.query("after", {"type": "string"}, "The last id of the page before."),
-                    doc.query(
-                        "limit",
-                        {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
-                        "Batches a page.",
-                    ),
-                ]
-            },
+            openapi_extra={"parameters": [*_list_parameters(), *doc.tfy_headers(doc.NOT_READ)]},
         )
         add(
             prefix + "/batches/{batch_id}/cancel",
             self.cancel,
             methods=["POST"],
             summary="Cancel a batch",
-            responses=doc.answers(BatchObject, 400, 404, 409, 507),
+            responses=doc.answers(BatchObject, 400, 403, 404, 409, 507, *doc.ELSEWHERE),
+            openapi_extra={"parameters": doc.tfy_headers(doc.LOOKED_UP_AT)},
         )
 
     async def retrieve(self, request: Request, batch_id: str) -> Response:
         """The batch as it is now. Cheap: poll it as often as you like."""
         principal = await self._caller.of(request)
-        return json_response(batch_object(await self._batches.get(principal, path_id(batch_id))))
+        found = await self._remote.batch(principal, path_id(batch_id), overrides_of(request))
+        return json_response(any_batch_object(found))
 
     async def create(self, request: Request) -> Response:
         """Start a batch over an uploaded file. What is in the file is checked afterwards."""
@@ -91,21 +85,78 @@ class BatchRoutes:
         batch = await self._batches.create(
             principal,
             await read_json(request, self._limits),
-            headers=headers_of(request),
+            headers=overrides_of(request),
             idempotency_key=idempotency_key(request),
         )
         return json_response(batch_object(batch))
 
     async def list(self, request: Request) -> Response:
-        """A page of the caller's batches."""
+        """A page of the caller's batches, whoever runs them; filters narrow it."""
         principal = await self._caller.of(request)
         page = await self._batches.page(
-            principal, limit=limit_of(request, default=20, highest=100), after=after_of(request)
+            principal,
+            limit=limit_of(request, default=20, highest=100),
+            after=after_of(request),
+            query=request.query_params.multi_items(),
         )
         return json_response(list_object(page, batch_object))
 
     async def cancel(self, request: Request, batch_id: str) -> Response:
         """Stop a batch; what is done by then is delivered. A body is not read."""
         principal = await self._caller.of(request)
-        batch = await self._batches.cancel(principal, path_id(batch_id))
-        return json_response(batch_object(batch))
+        found = await self._remote.cancel(principal, path_id(batch_id), overrides_of(request))
+        return json_response(any_batch_object(found))
+
+
+def _list_parameters() -> list[dict[str, Any]]:
+    moment: dict[str, Any] = {
+        "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "format": "date-time"}]
+    }
+    return [
+        doc.query("after", {"type": "string"}, "The last id of the page before."),
+        doc.query(
+            "limit",
+            {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+            "Batches a page.",
+        ),
+        doc.query(
+            "status",
+            {"type": "string", "enum": list(BatchStatus)},
+            "Batchway's own: only batches with this status.",
+        ),
+        doc.query(
+            "provider",
+            {"type": "string", "maxLength": 255},
+            "Batchway's own: only batches of which this provider runs lines.",
+        ),
+        doc.query(
+            "endpoint",
+            {"type": "string", "enum": list(ENDPOINTS)},
+            "Batchway's own: only batches of this endpoint.",
+        ),
+        {
+            **doc.query(
+                "metadata",
+                {
+                    "type": "object",
+                    "maxProperties": 16,
+                    "propertyNames": {"minLength": 1, "maxLength": 64},
+                    "additionalProperties": {"type": "string", "maxLength": 512},
+                },
+                "Batchway's own: only batches with these pairs in their metadata, each written "
+                "`metadata[key]=value`.",
+            ),
+            "style": "deepObject",
+            "explode": True,
+        },
+        doc.query(
+            "created_after",
+            moment,
+            "Batchway's own: only batches created after this moment, in Unix seconds or ISO 8601.",
+        ),
+        doc.query(
+            "created_before",
+            moment,
+            "Batchway's own: only batches created before this moment, in Unix seconds or ISO 8601.",
+        ),
+    ]

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from batchway.api import schemas
+from batchway.service.overrides import METADATA_HEADER, OVERRIDE_HEADERS, PROVIDER_HEADER
 
 _REQUESTS: Final = (
     schemas.CreateBatchRequest,
@@ -44,14 +45,23 @@ _ERRORS: Final = {
     413: "The body is too large",
     415: "The body is of the wrong type",
     416: "The range is outside of the file",
+    429: "The provider is busy",
     500: "A mistake in Batchway",
+    502: "The provider cannot be reached, or does not take Batchway's credentials",
     503: "Storage does not work at the moment",
+    504: "The provider does not answer",
     507: "No space left",
 }
-_IDS: Final = {
-    "batch_id": "^batch_[0-9a-f]{32}$",
-    "file_id": "^file-[0-9A-Za-z]{22}$",
-    "upload_id": "^upload_[0-9a-f]{32}$",
+_IDS: Final[dict[str, dict[str, Any]]] = {
+    "batch_id": {
+        "schema": {"type": "string", "minLength": 1},
+        "description": "`batch_` and 32 hex digits; or a provider's own id, URL-encoded.",
+    },
+    "file_id": {
+        "schema": {"type": "string", "minLength": 1},
+        "description": "`file-` and 22 letters and digits; or a provider's own id, URL-encoded.",
+    },
+    "upload_id": {"schema": {"type": "string", "pattern": "^upload_[0-9a-f]{32}$"}},
 }
 # What every route that knows its caller may answer.
 _ALWAYS: Final = (401, 405, 500, 503)
@@ -108,6 +118,33 @@ def header(name: str, description: str, schema: dict[str, Any] | None = None) ->
     }
 
 
+# What asking a provider may draw, besides the usual.
+ELSEWHERE: Final = (429, 502, 504)
+RUN_BY: Final = "The configured provider that runs the batch. Remembered with it."
+LOOKED_UP_AT: Final = (
+    "The provider that knows the id, when it is not one of Batchway's: then it is looked up there, "
+    "live. Not needed, and not read, for what Batchway made."
+)
+NOT_READ: Final = "Accepted, and not needed here."
+KEPT: Final = "A JSON object of strings, kept with the batch."
+
+
+def tfy_headers(provider: str, metadata: str = NOT_READ) -> list[dict[str, Any]]:
+    """TrueFoundry's headers, with what a route does with the provider's name."""
+    return [
+        header(PROVIDER_HEADER, provider),
+        header(METADATA_HEADER, metadata),
+        *(
+            header(
+                each.name,
+                each.sets if provider != NOT_READ else NOT_READ,
+                {"type": "string", "pattern": f"^({each.pattern})$"},
+            )
+            for each in OVERRIDE_HEADERS
+        ),
+    ]
+
+
 IDEMPOTENCY: Final = header(
     "Idempotency-Key",
     "Batchway's own: a repeated request with this key answers with the object of the first.",
@@ -134,7 +171,7 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
             operation["responses"].pop("422", None)
             for parameter in operation.get("parameters", ()):
                 if parameter["in"] == "path":
-                    parameter["schema"] = {"type": "string", "pattern": _IDS[parameter["name"]]}
+                    parameter.update(_IDS[parameter["name"]])
             if path.startswith("/v1/"):
                 operation["security"] = [{"key": []}]
     return document

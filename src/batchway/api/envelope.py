@@ -5,6 +5,7 @@
 Owns the form. Does not own the texts (`domain.errors`).
 """
 
+import math
 from collections.abc import Mapping
 
 import msgspec
@@ -42,6 +43,8 @@ def error_response(error: ApiError, *, headers: Mapping[str, str] | None = None)
     extra = dict(headers or {})
     if not error.retry:
         extra["x-should-retry"] = "false"
+    if error.retry_after is not None:
+        extra["retry-after"] = str(math.ceil(error.retry_after))
     return json_response(error_object(error), status=error.status, headers=extra)
 
 

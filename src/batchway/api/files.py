@@ -12,20 +12,22 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from batchway.api import documented as doc
-from batchway.api.asked import after_of, idempotency_key, limit_of, path_id
+from batchway.api.asked import after_of, idempotency_key, limit_of, overrides_of, path_id
 from batchway.api.caller import Caller
 from batchway.api.disposition import attachment
 from batchway.api.envelope import json_response
 from batchway.api.multipart import read_form
-from batchway.api.objects import deleted_file_object, file_object, list_object
+from batchway.api.objects import any_file_object, deleted_file_object, file_object, list_object
 from batchway.api.ranges import parse_range
 from batchway.api.schemas import DeletedFile, FileObject, FilePage
 from batchway.domain.errors import ApiError, ApiText
 from batchway.domain.file import UPLOAD_PURPOSES, ExpiresAfter, File, Purpose
 from batchway.ports import Order, Page
+from batchway.service.filename import clean_filename
 from batchway.service.files import FileService, upload_purpose
 from batchway.service.limits import Limits
 from batchway.service.parameters import Parameters
+from batchway.service.remote import Remote, RemoteDownload
 
 _MOST_LISTED: Final = 10_000
 # SDKs write nested fields with brackets, Azure's documentation with dots.
@@ -44,10 +46,13 @@ _TAGS: Final[list[str | Enum]] = ["Files"]
 
 
 class FileRoutes:
-    """HTTP for `FileService`."""
+    """HTTP for `FileService`, and for the files that `Remote` finds elsewhere."""
 
-    def __init__(self, *, files: FileService, caller: Caller, limits: Limits) -> None:
+    def __init__(
+        self, *, files: FileService, remote: Remote, caller: Caller, limits: Limits
+    ) -> None:
         self._files = files
+        self._remote = remote
         self._caller = caller
         self._limits = limits
 
@@ -62,7 +67,7 @@ class FileRoutes:
             responses=doc.answers(FileObject, 400, 408, 409, 415, 507),
             openapi_extra={
                 "requestBody": doc.form_body(_FORM, ("file", "purpose")),
-                "parameters": [doc.IDEMPOTENCY],
+                "parameters": [doc.IDEMPOTENCY, *doc.tfy_headers(doc.NOT_READ)],
             },
         )
         add(
@@ -71,21 +76,23 @@ class FileRoutes:
             methods=["GET"],
             summary="List files",
             responses=doc.answers(FilePage, 400),
-            openapi_extra={"parameters": _list_parameters()},
+            openapi_extra={"parameters": [*_list_parameters(), *doc.tfy_headers(doc.NOT_READ)]},
         )
         add(
             prefix + "/files/{file_id}",
             self.retrieve,
             methods=["GET"],
             summary="Retrieve a file's description",
-            responses=doc.answers(FileObject, 400, 404),
+            responses=doc.answers(FileObject, 400, 403, 404, *doc.ELSEWHERE),
+            openapi_extra={"parameters": doc.tfy_headers(doc.LOOKED_UP_AT)},
         )
         add(
             prefix + "/files/{file_id}",
             self.delete,
             methods=["DELETE"],
             summary="Delete a file",
-            responses=doc.answers(DeletedFile, 400, 404, 507),
+            responses=doc.answers(DeletedFile, 400, 403, 404, 507, *doc.ELSEWHERE),
+            openapi_extra={"parameters": doc.tfy_headers(doc.LOOKED_UP_AT)},
         )
         add(
             prefix + "/files/{file_id}/content",
@@ -96,9 +103,14 @@ class FileRoutes:
             responses={
                 200: {"content": _CONTENT, "description": "The bytes"},
                 206: {"content": _CONTENT, "description": "The range of bytes asked for"},
-                **doc.failures(400, 404, 416),
+                **doc.failures(400, 403, 404, 416, *doc.ELSEWHERE),
             },
-            openapi_extra={"parameters": [doc.header("Range", "One range of bytes.")]},
+            openapi_extra={
+                "parameters": [
+                    doc.header("Range", "One range of bytes; not read for a provider's file."),
+                    *doc.tfy_headers(doc.LOOKED_UP_AT),
+                ]
+            },
         )
         add(
             prefix + "/files/{file_id}/content",
@@ -148,18 +160,21 @@ class FileRoutes:
     async def retrieve(self, request: Request, file_id: str) -> Response:
         """The file's description."""
         principal = await self._caller.of(request)
-        return json_response(file_object(await self._files.get(principal, path_id(file_id))))
+        found = await self._remote.file(principal, path_id(file_id), overrides_of(request))
+        return json_response(any_file_object(found))
 
     async def delete(self, request: Request, file_id: str) -> Response:
         """Forget the file. A batch that runs over it goes on."""
         principal = await self._caller.of(request)
-        removed = await self._files.remove(principal, path_id(file_id))
+        removed = await self._remote.remove(principal, path_id(file_id), overrides_of(request))
         return json_response(deleted_file_object(removed))
 
     async def content(self, request: Request, file_id: str) -> Response:
         """The file's bytes, whatever `Accept` says: the SDK asks for `application/binary`."""
         principal = await self._caller.of(request)
-        file = await self._files.downloadable(principal, path_id(file_id))
+        file = await self._remote.downloadable(principal, path_id(file_id), overrides_of(request))
+        if isinstance(file, RemoteDownload):
+            return await _pass_on(file, head=request.method == "HEAD")
         tag = f'"{file.sha256}"'
         if request.headers.get("if-range", tag) == tag:
             span = parse_range(request.headers.get("range"), file.bytes)
@@ -184,10 +199,31 @@ class FileRoutes:
         self, file: File, start: int, stop: int, status: int, headers: Mapping[str, str]
     ) -> Response:
         rest = self._files.content(file, start=start, end=stop)
-        # The first piece is read before the answer starts, so that missing bytes are an error
+        # The first piece is read before the answer starts, so that storage that fails is an error
         # that the client can read and not a download that breaks off.
         first = await anext(rest, b"")
         return StreamingResponse(_chain(first, rest), status_code=status, headers=headers)
+
+
+async def _pass_on(download: RemoteDownload, *, head: bool) -> Response:
+    """A provider's file. How long it is shows at its end: it may be translated on the way."""
+    headers = {
+        "content-type": "application/octet-stream",
+        "content-disposition": attachment(clean_filename(download.file.filename)),
+        "accept-ranges": "none",
+    }
+    if head:
+        await download.content.aclose()
+        return StreamingResponse(
+            _nothing(), headers=headers
+        )  # another would say `0` for its length
+    first = await anext(download.content, b"")
+    return StreamingResponse(_chain(first, download.content), headers=headers)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    for piece in ():
+        yield piece
 
 
 def _render_page(page: Page[File]) -> Response:

@@ -5,21 +5,30 @@ come last. Does not own the document that describes them (`api.schemas`).
 """
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from batchway.domain.batch import Batch, BatchError, Usage
+from batchway.domain.batch import Batch, BatchError, RequestCounts, Usage
 from batchway.domain.file import File
+from batchway.domain.remote import RemoteFile, RemoteJob
 from batchway.domain.upload import Upload, UploadPart
+from batchway.domain.window import DEFAULT_WINDOW, window_seconds
 from batchway.ports import Page
+from batchway.service.remote import RemoteBatch
 
 T = TypeVar("T")
 
 JsonObject = dict[str, object]
+_DAY: Final = 86_400  # every provider's window, unless it says otherwise
+
+# Other words than OpenAI's three, which SDKs wait for, and what they come to.
+_FILE_STATUSES: Final = {
+    **dict.fromkeys(("uploaded", "uploading", "pending", "running", "processing"), "uploaded"),
+    **dict.fromkeys(("error", "failed", "cancelled", "canceled", "deleted"), "error"),
+}
 
 
 def batch_object(batch: Batch) -> JsonObject:
     """A Batch. `expires_at` is the end of its completion window."""
-    counts = batch.counts
     return {
         "id": batch.id,
         "object": "batch",
@@ -40,11 +49,7 @@ def batch_object(batch: Batch) -> JsonObject:
         "expired_at": batch.expired_at,
         "cancelling_at": batch.cancelling_at,
         "cancelled_at": batch.cancelled_at,
-        "request_counts": {
-            "total": counts.total,
-            "completed": counts.completed,
-            "failed": counts.failed,
-        },
+        "request_counts": _counts_object(batch.counts),
         "usage": _usage_object(batch.usage),
         "metadata": _pairs(batch.metadata),
         "job_name": batch.options.job_name,
@@ -52,6 +57,50 @@ def batch_object(batch: Batch) -> JsonObject:
         "tfy_metadata": _pairs(batch.options.tfy_metadata),
         "status_details": batch.status_details,
     }
+
+
+def remote_batch_object(batch: RemoteBatch) -> JsonObject:
+    """A provider's job as a Batch.
+
+    What is a number or a text in every Batch is one here too, whatever the provider leaves out:
+    `created_at` is the earliest moment known (0 for none), `expires_at` the end of the window,
+    counts and usage are 0, `input_file_id` is empty.
+    """
+    job = batch.job
+    created_at = _creation_of(job)
+    return {
+        "id": job.id,
+        "object": "batch",
+        "endpoint": job.endpoint,
+        "model": job.model,
+        "errors": None if job.errors is None else _errors_object(job.errors),
+        "input_file_id": job.input_file_id or "",
+        "completion_window": job.completion_window or DEFAULT_WINDOW,
+        "status": job.status,
+        "output_file_id": job.output_file_id or None,
+        "error_file_id": job.error_file_id or None,
+        "created_at": created_at,
+        "in_progress_at": job.in_progress_at,
+        "expires_at": _expiry_of(job, created_at),
+        "finalizing_at": job.finalizing_at,
+        "completed_at": job.completed_at,
+        "failed_at": job.failed_at,
+        "expired_at": job.expired_at,
+        "cancelling_at": job.cancelling_at,
+        "cancelled_at": job.cancelled_at,
+        "request_counts": _counts_object(job.counts or RequestCounts()),
+        "usage": _usage_object(job.usage or Usage()),
+        "metadata": _pairs(job.metadata),
+        "job_name": None,
+        "provider": batch.provider,
+        "tfy_metadata": None,
+        "status_details": None,
+    }
+
+
+def any_batch_object(batch: Batch | RemoteBatch) -> JsonObject:
+    """A Batch, wherever it runs."""
+    return remote_batch_object(batch) if isinstance(batch, RemoteBatch) else batch_object(batch)
 
 
 def file_object(file: File) -> JsonObject:
@@ -67,6 +116,26 @@ def file_object(file: File) -> JsonObject:
         "status": "processed",
         "status_details": None,
     }
+
+
+def remote_file_object(file: RemoteFile) -> JsonObject:
+    """A provider's file as a File; its status in OpenAI's words."""
+    return {
+        "object": "file",
+        "id": file.id,
+        "purpose": file.purpose,
+        "filename": file.filename,
+        "bytes": file.bytes,
+        "created_at": file.created_at or 0,
+        "expires_at": file.expires_at,
+        "status": _FILE_STATUSES.get(file.status.lower(), "processed"),
+        "status_details": None,
+    }
+
+
+def any_file_object(file: File | RemoteFile) -> JsonObject:
+    """A File, wherever it lives."""
+    return remote_file_object(file) if isinstance(file, RemoteFile) else file_object(file)
 
 
 def deleted_file_object(file: File) -> JsonObject:
@@ -124,6 +193,26 @@ def _errors_object(errors: tuple[BatchError, ...]) -> JsonObject:
             for error in errors
         ],
     }
+
+
+def _counts_object(counts: RequestCounts) -> JsonObject:
+    return {"total": counts.total, "completed": counts.completed, "failed": counts.failed}
+
+
+def _creation_of(job: RemoteJob) -> int:
+    later = (
+        *(job.in_progress_at, job.finalizing_at, job.completed_at, job.failed_at),
+        *(job.expired_at, job.cancelling_at, job.cancelled_at),
+    )
+    known = [moment for moment in later if moment is not None]
+    return job.created_at if job.created_at is not None else min(known, default=0)
+
+
+def _expiry_of(job: RemoteJob, created_at: int) -> int:
+    if job.expires_at is not None:
+        return job.expires_at
+    seconds = window_seconds(job.completion_window)
+    return created_at + (_DAY if seconds is None else seconds)
 
 
 def _usage_object(usage: Usage) -> JsonObject:

@@ -85,7 +85,11 @@ class BatchErrorList(_Answer):
 
 
 class BatchObject(_Answer):
-    """A batch. The last four fields are Batchway's own."""
+    """A batch. The last four fields are Batchway's own.
+
+    One that is looked up at its provider has the provider's ids, and zeros or empty texts for what
+    the provider leaves out.
+    """
 
     id: str
     object: Literal["batch"]
@@ -130,12 +134,18 @@ class FileObject(_Answer):
 
     object: Literal["file"]
     id: str
-    purpose: Purpose
+    purpose: str = Field(
+        description="One of "
+        + ", ".join(f"`{purpose}`" for purpose in Purpose)
+        + "; of a provider's file what the provider says"
+    )
     filename: str
     bytes: int
     created_at: UnixTime
     expires_at: UnixTime | None
-    status: Literal["processed"]
+    status: Literal["uploaded", "processed", "error"] = Field(
+        description="`processed`, unless it is a provider's file that is not ready"
+    )
     status_details: None
 
 

@@ -83,7 +83,7 @@ async def check_file(
         if not settings.providers:
             # Checked away from where it will run: which models there are is not known here.
             return Destination(group="", mode=Mode.MANAGED, primaries=())
-        return routing.resolve(model, provider=provider, allowed=None)
+        return routing.resolve(model, endpoint=endpoint, provider=provider, allowed=None)
 
     scan = Scan(
         blobs=_OneFile(path),

@@ -3,37 +3,46 @@
 import os
 import random
 import secrets
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+from batchway.bootstrap.native import azure_credential, native_site
 from batchway.bootstrap.parts import new_ids, routing_table, scan_limits
 from batchway.dialects.openai import estimate_tokens
 from batchway.dispatch.collector import Collector
 from batchway.dispatch.limits import Limits as DispatchLimits
 from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch
+from batchway.domain.shard import Shard
 from batchway.engine.dbos_engine import DbosEngine
-from batchway.ports import Blobs, Clock, Ledger, Provider
+from batchway.ports import Blobs, Clock, Ledger, Provider, Transport
 from batchway.providers.azure_openai import AzureOpenAIProvider
 from batchway.providers.openai import OpenAIProvider
 from batchway.providers.openai_compatible import OpenAICompatibleProvider
-from batchway.providers.transport import HttpTransport
+from batchway.providers.sending import SendingTransport
 from batchway.settings import (
     AzureOpenAISettings,
+    CatalogSettings,
     OpenAICompatibleSettings,
     OpenAISettings,
     ProviderSettings,
     Settings,
 )
+from batchway.workflows.details import StatusDetails
+from batchway.workflows.execution import Execution
 from batchway.workflows.finalize import Finalize
 from batchway.workflows.ingest import Ingest
 from batchway.workflows.managed import ManagedRun
+from batchway.workflows.native import NativeRun
+from batchway.workflows.outstanding import Outstanding
 from batchway.workflows.records import Records
 from batchway.workflows.segments import encode
 from batchway.workflows.story import BatchStory
 
 
-def new_provider(settings: ProviderSettings) -> Provider:
-    """The provider that an entry of `providers` describes."""
+def new_provider(settings: ProviderSettings, *, clock: Clock) -> Provider:
+    """The provider that an entry of `providers` describes, for lines that are sent one by one."""
     match settings:
         case OpenAISettings():
             return OpenAIProvider(
@@ -47,8 +56,14 @@ def new_provider(settings: ProviderSettings) -> Provider:
             return AzureOpenAIProvider(
                 name=settings.name,
                 endpoint=settings.endpoint,
-                api_key=settings.api_key.get_secret_value(),
+                credential=azure_credential(settings, clock=clock),
                 api_version=settings.api_version,
+            )
+        case CatalogSettings():
+            return OpenAICompatibleProvider(
+                name=settings.name,
+                base_url=settings.base_url or settings.entry.base_url,
+                api_key=settings.api_key.get_secret_value(),
             )
         case OpenAICompatibleSettings():
             key = settings.api_key
@@ -71,6 +86,29 @@ def new_limits(settings: ProviderSettings) -> DispatchLimits:
         timeout=limits.timeout,
         max_attempts=limits.max_attempts,
     )
+
+
+def new_transport(settings: Settings) -> Transport:
+    """What sends requests; on the running event loop. A process of its own begins to start."""
+    processes = settings.execution.sending_processes
+    if processes == "auto":
+        # A second process has nothing to gain from a single processor.
+        processes = 1 if _processors() > 1 else 0
+    if processes == 0 or os.name == "nt":
+        # Not needed, it need not take the memory either.
+        from batchway.providers.transport import HttpTransport  # noqa: PLC0415 - said above
+
+        return HttpTransport()
+    transport = SendingTransport(processes=processes)
+    if settings.providers:
+        transport.start_soon()
+    return transport
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):  # not on every system
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def new_engine(settings: Settings, clock: Clock) -> DbosEngine:
@@ -96,7 +134,7 @@ class Dispatch:
         execution = settings.execution
         most_lines = max((_ceiling(provider) for provider in settings.providers), default=1)
         counts_tokens = any(p.limits.tokens_per_minute is not None for p in settings.providers)
-        self.transport = HttpTransport()
+        self.transport = new_transport(settings)
         self.collector = Collector(
             blobs=blobs,
             shards=ledger.shards,
@@ -108,7 +146,9 @@ class Dispatch:
             most_bytes=execution.max_outstanding_bytes,
         )
         sender = Sender(
-            providers={entry.name: new_provider(entry) for entry in settings.providers},
+            providers={
+                entry.name: new_provider(entry, clock=clock) for entry in settings.providers
+            },
             limits={entry.name: new_limits(entry) for entry in settings.providers},
             transport=self.transport,
             clock=clock,
@@ -122,7 +162,34 @@ class Dispatch:
             clock=clock,
         )
 
-        def new_run(batch: Batch) -> ManagedRun:
+        # One for all batches: the setting bounds the process.
+        outstanding = Outstanding(most_bytes=execution.max_outstanding_bytes)
+
+        self.site = native_site(settings, clock=clock, draw=random.random)
+        spool_dir = settings.data_dir / "spool"
+        # What a process that was killed left there. The data directory is one process's alone.
+        shutil.rmtree(spool_dir, ignore_errors=True)
+
+        def new_native(
+            batch: Batch, details: StatusDetails, handed_over: Callable[[Shard], None]
+        ) -> NativeRun:
+            return NativeRun(
+                batch=batch,
+                ledger=ledger,
+                blobs=blobs,
+                collector=self.collector,
+                records=records,
+                clock=clock,
+                draw=random.random,
+                site=self.site,
+                resolve=lambda model: ingest.resolve(batch, model),
+                details=details,
+                handed_over=handed_over,
+                spool_dir=spool_dir,
+                drain_timeout=execution.drain_timeout,
+            )
+
+        def new_managed(batch: Batch, shards: frozenset[int], details: StatusDetails) -> ManagedRun:
             return ManagedRun(
                 batch=batch,
                 ledger=ledger,
@@ -134,9 +201,11 @@ class Dispatch:
                 resolve=lambda model: ingest.resolve(batch, model),
                 estimate=estimate_tokens if counts_tokens else _free,
                 draw=random.random,  # picks a route's target: no secret depends on it
+                outstanding=outstanding,
                 most_lines=2 * most_lines,
-                most_bytes=execution.max_outstanding_bytes,
                 drain_timeout=execution.drain_timeout,
+                shards=shards,
+                details=details,
             )
 
         self.story = BatchStory(
@@ -151,7 +220,9 @@ class Dispatch:
                 clock=clock,
                 new_file_id=new_ids().file,
             ),
-            new_run=new_run,
+            new_run=lambda batch: Execution(
+                batch=batch, ledger=ledger, new_managed=new_managed, new_native=new_native
+            ),
         )
 
 

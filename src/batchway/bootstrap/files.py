@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from batchway.bootstrap.beforehand import check_providers
 from batchway.bootstrap.checking import CannotRun, endpoint_of
 from batchway.bootstrap.parts import (
     SystemClock,
@@ -81,6 +82,7 @@ async def run_file(
         update={"data_dir": request.state, "database": None, "blobs": None}
     )
     endpoint = await asyncio.to_thread(endpoint_of, request.input, request.endpoint)
+    check_providers(settings)
     # What an earlier run was killed in the middle of removing.
     shutil.rmtree(_doomed(request.state), ignore_errors=True)
     lock = DataLock(request.state)

@@ -5,13 +5,17 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
 
 from batchway.api.app import create_app
+from batchway.api.parsing import EnvelopeProtocol
+from batchway.bootstrap.beforehand import check_providers
+from batchway.bootstrap.heap import share_heap
+from batchway.bootstrap.native import native_provider
 from batchway.bootstrap.parts import (
     SystemClock,
     new_ids,
@@ -22,11 +26,13 @@ from batchway.bootstrap.parts import (
 )
 from batchway.bootstrap.work import Work, new_loop
 from batchway.domain.errors import Unavailable
-from batchway.ports import Blobs, Clock, Ledger
+from batchway.ports import Blobs, Clock, Ledger, NativeProvider
 from batchway.service.auth import Auth
 from batchway.service.batches import BatchService
 from batchway.service.keys import configured_key
+from batchway.service.remote import Remote
 from batchway.settings import Settings, is_loopback
+from batchway.storage import migrations
 from batchway.storage.blobs.lock import DataLock
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.telemetry import configure_logging, render_metrics
@@ -42,32 +48,43 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
 
     Raises `Unavailable` (database, data directory, address in use, keyless and not loopback).
     """
+    share_heap()
     configure_logging(level=settings.logging.level, json=settings.logging.format == "json")
+    # Whatever can be refused is refused before there is a data directory or a database.
+    check_providers(settings)
+    if not settings.auth.keys and migrations.current(settings.database_url) is None:
+        _refuse_strangers(settings)
+    listener = _bind(settings.server.host, settings.server.port)
     lock = DataLock(settings.data_dir)
-    lock.acquire()
     try:
+        lock.acquire()
         prepare_database(settings)
         blobs = open_blobs(settings)
         sys.setswitchinterval(_SWITCH_SECONDS)
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_serve(settings, blobs=blobs, announce=announce))
+            runner.run(_serve(settings, blobs=blobs, listener=listener, announce=announce))
     finally:
+        listener.close()
         lock.release()
 
 
-async def _serve(settings: Settings, *, blobs: Blobs, announce: Callable[[str], None]) -> None:
+async def _serve(
+    settings: Settings,
+    *,
+    blobs: Blobs,
+    listener: socket.socket,
+    announce: Callable[[str], None],
+) -> None:
     clock = SystemClock()
+    natives = _natives(settings, clock=clock)
     ledger = await SqlLedger.open(settings.database_url)
     try:
         # A revoked key counts: taking away the last one must not open the door to everybody.
         open_mode = not settings.auth.keys and not await ledger.keys.list()
         host = settings.server.host
-        if open_mode and not is_loopback(host):
-            raise Unavailable(
-                f"Batchway has no API key, so it will not listen on {host}, where anyone could "
-                "use it. Make a key with `batchway keys create NAME`, or listen on 127.0.0.1."
-            )
-        listener = _listen(host, settings.server.port)
+        if open_mode:
+            _refuse_strangers(settings)
+        _listen(listener, host)
         main = asyncio.get_running_loop()
         server: uvicorn.Server | None = None
         death: list[BaseException] = []
@@ -80,10 +97,18 @@ async def _serve(settings: Settings, *, blobs: Blobs, announce: Callable[[str], 
         work = Work(settings=settings, blobs=blobs, clock=clock, failed=die)
         await asyncio.to_thread(work.start)
         try:
-            app = build_app(settings, ledger=ledger, blobs=blobs, clock=clock, wake=work.wake)
+            app = build_app(
+                settings,
+                ledger=ledger,
+                blobs=blobs,
+                clock=clock,
+                wake=work.wake,
+                natives=natives,
+            )
             server = _Server(
                 uvicorn.Config(
                     app,
+                    http=EnvelopeProtocol,
                     log_config=None,
                     access_log=False,
                     lifespan="off",
@@ -113,7 +138,18 @@ async def _serve(settings: Settings, *, blobs: Blobs, announce: Callable[[str], 
         if death:
             raise death[0]
     finally:
+        for native in natives.values():
+            if native is not None:
+                await native.close()
         await ledger.close()
+
+
+def _natives(settings: Settings, *, clock: Clock) -> dict[str, NativeProvider | None]:
+    """Batch APIs for look-ups by this loop; the work loop has its own. Nothing is connected yet."""
+    try:
+        return {entry.name: native_provider(entry, clock=clock) for entry in settings.providers}
+    except ValueError as error:
+        raise Unavailable(str(error)) from error
 
 
 def build_app(
@@ -123,10 +159,12 @@ def build_app(
     blobs: Blobs,
     clock: Clock,
     wake: Callable[[str], None],
+    natives: Mapping[str, NativeProvider | None],
 ) -> FastAPI:
-    """The HTTP application over these parts."""
+    """The HTTP application over these parts. `natives` are all configured providers."""
     ids = new_ids()
     files, uploads = new_services(settings, ledger=ledger, blobs=blobs, clock=clock)
+    batches = BatchService(ledger=ledger, clock=clock, ids=ids, providers=natives, wake=wake)
     configured = [
         configured_key(
             name=key.name,
@@ -138,14 +176,9 @@ def build_app(
     ]
     return create_app(
         files=files,
-        batches=BatchService(
-            ledger=ledger,
-            clock=clock,
-            ids=ids,
-            providers=[provider.name for provider in settings.providers],
-            wake=wake,
-        ),
+        batches=batches,
         uploads=uploads,
+        remote=Remote(batches=batches, files=files, ledger=ledger, providers=natives),
         auth=Auth(keys=ledger.keys, configured=configured, clock=clock),
         ids=ids,
         clock=clock,
@@ -164,7 +197,18 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _refuse_strangers(settings: Settings) -> None:
+    """For when there is no key: raise unless only this machine can connect."""
+    host = settings.server.host
+    if not is_loopback(host):
+        raise Unavailable(
+            f"Batchway has no API key, so it will not listen on {host}, where anyone could use it. "
+            "Make a key with `batchway keys create NAME`, or listen on 127.0.0.1."
+        )
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Take the address. Whoever connects is refused until `_listen`, when there is a server."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -176,11 +220,21 @@ def _listen(host: str, port: int) -> socket.socket:
         if os.name != "nt":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise Unavailable(
-            f"Cannot listen on {host} port {port}: {error.strerror}. Is another Batchway running? "
-            "Choose another port with --port."
-        ) from error
+        raise _taken(host, port, error) from error
     return listener
+
+
+def _listen(listener: socket.socket, host: str) -> None:
+    try:
+        listener.listen(_BACKLOG)
+    except OSError as error:  # somebody else who had bound it, too, was quicker
+        raise _taken(host, listener.getsockname()[1], error) from error
+
+
+def _taken(host: str, port: int, error: OSError) -> Unavailable:
+    return Unavailable(
+        f"Cannot listen on {host} port {port}: {error.strerror}. Is another Batchway running? "
+        "Choose another port with --port."
+    )

@@ -6,15 +6,22 @@ Imports nothing that is slow to load: `batchway check` and `batchway keys` must 
 import asyncio
 import os
 import time
+from dataclasses import replace
 
 from batchway.domain.errors import Unavailable
 from batchway.domain.ids import Ids
-from batchway.domain.routing import RoutingTable
+from batchway.domain.remote import NativeTraits
+from batchway.domain.routing import Account, RoutingTable
 from batchway.ports import Blobs, Clock, Ledger
 from batchway.service.files import FileService
 from batchway.service.limits import Limits
 from batchway.service.uploads import UploadService
-from batchway.settings import Settings
+from batchway.settings import (
+    NativeProviderSettings,
+    OpenAICompatibleSettings,
+    ProviderSettings,
+    Settings,
+)
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.workflows.scan import ScanLimits
 
@@ -63,8 +70,27 @@ def prepare_database(settings: Settings) -> None:
 def routing_table(settings: Settings) -> RoutingTable:
     """Providers and routes as the domain sees them."""
     return RoutingTable(
-        providers={provider.name: provider.mode for provider in settings.providers},
-        routes={route.model: route.rows() for route in settings.routes},
+        providers={provider.name: _account(provider) for provider in settings.providers},
+        routes={route.model: route.route() for route in settings.routes},
+    )
+
+
+def _account(settings: ProviderSettings) -> Account:
+    if isinstance(settings, OpenAICompatibleSettings):
+        return Account()
+    return Account(
+        mode=settings.mode, traits=native_traits(settings), rescue=settings.native.rescue
+    )
+
+
+def native_traits(settings: NativeProviderSettings) -> NativeTraits:
+    """What one job of a provider may hold: its own limits, or the tighter ones configured."""
+    native, traits = settings.native, settings.entry.traits
+    return replace(
+        traits,
+        max_lines=native.max_lines or traits.max_lines,
+        max_bytes=native.max_bytes or traits.max_bytes,
+        enqueued_tokens=native.enqueued_tokens or traits.enqueued_tokens,
     )
 
 

@@ -114,6 +114,7 @@ class Work:
             await _end(collecting)
             await dispatch.collector.settle()
             await dispatch.transport.close()
+            await dispatch.site.close()
             await engine.close()
         finally:
             await ledger.close()

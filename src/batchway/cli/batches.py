@@ -86,13 +86,50 @@ def list_batches(
         str | None,
         typer.Option(metavar="ID", help="Start behind this batch.", show_default=False),
     ] = None,
+    status: Annotated[
+        str | None,
+        typer.Option(help="Only with this status, such as in_progress.", show_default=False),
+    ] = None,
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Only those this provider runs lines of.", show_default=False
+        ),
+    ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Only of this endpoint.", show_default=False),
+    ] = None,
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Only with this metadata; may be repeated."),
+    ] = None,
+    created_after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Only newer: 2026-11-23T08:00Z, or seconds.", show_default=False
+        ),
+    ] = None,
+    created_before: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Only older.", show_default=False),
+    ] = None,
     as_json: Json = False,
     server: ServerUrl = DEFAULT_SERVER,
     api_key: ServerKey = None,
 ) -> None:
     """List batches of a server, newest first."""
+    where = {
+        "status": status,
+        "provider": provider,
+        "endpoint": endpoint,
+        "created_after": created_after,
+        "created_before": created_before,
+    }
+    asked = {name: text for name, text in where.items() if text is not None}
+    asked |= {f"metadata[{key}]": text for key, text in map(_pair, metadata or ())}
     with _open(server, api_key) as client:
-        batches = client.batches(limit=limit, after=after)
+        batches = client.batches(limit=limit, after=after, where=asked)
     if as_json:
         say(json.dumps(batches, indent=2))
         return

@@ -149,11 +149,13 @@ class Server:
         """Ask for a batch to be cancelled; returns it as it is then."""
         return self._json(self._request("POST", f"/batches/{quote(batch_id, safe='')}/cancel"))
 
-    def batches(self, *, limit: int, after: str | None) -> list[Json]:
-        """Up to `limit` batches, newest first."""
+    def batches(
+        self, *, limit: int, after: str | None, where: Mapping[str, str] | None = None
+    ) -> list[Json]:
+        """Up to `limit` batches, newest first; `where` are filters as the API names them."""
         found: list[Json] = []
         while len(found) < limit:
-            query: dict[str, str | int] = {"limit": min(_PAGE, limit - len(found))}
+            query: dict[str, str | int] = {**(where or {}), "limit": min(_PAGE, limit - len(found))}
             if after is not None:
                 query["after"] = after
             page = self._json(self._request("GET", "/batches").query(query))

@@ -242,7 +242,7 @@ def _distinct(input: Path, output: Path, errors: Path) -> None:
 
 def _conclude(result: "RunResult", input: Path) -> int:
     batch = result.batch
-    if batch.errors is not None:
+    if batch.errors is not None and not batch.counts.total:
         shown = batch.errors[:_SHOWN]
         for problem in shown:
             note(_line_of(problem, input))
@@ -258,6 +258,8 @@ def _conclude(result: "RunResult", input: Path) -> int:
         parts.append(f"{counts.failed:,} failed")
     if missing:
         parts.append(f"{missing:,} not run ({batch.status})")
+    for problem in batch.errors or ():
+        note(f"Error: {printable(problem.message)}")
     if batch.usage.total_tokens:
         parts.append(f"{batch.usage.total_tokens:,} tokens")
     say(", ".join(parts) + ".")

@@ -2,7 +2,7 @@
 
 Owns what is read and written in a body that otherwise travels byte for byte: a line that names
 `1.0`, `1e400`, a duplicate key or an escaped letter reaches the provider exactly so. Does not
-validate (ingest has) and does not read answers (`dispatch.answer`).
+validate (ingest has) and does not read answers (`openai_answer`).
 """
 
 import re

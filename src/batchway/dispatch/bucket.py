@@ -59,6 +59,10 @@ class Bucket:
         # Rounding must not leave a sliver that no timer is fine enough to wait for.
         return missing / self._rate if missing > 1e-9 else 0.0
 
+    def full(self, now: float) -> bool:
+        """Whether nothing of what was taken is missing any more."""
+        return now >= self._held_until and self._filled(now) >= self._burst
+
     def take(self, cost: float, now: float) -> None:
         """Spend."""
         self._level = self._filled(now) - cost

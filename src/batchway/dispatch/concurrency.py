@@ -1,9 +1,11 @@
 """How many lines may be in flight at one target: a fixed number, or what it turns out to take.
 
-`Auto` watches two things: refusals (429, 503, 529, timeouts, broken connections) and the time an
-output token takes. The second is what finds the limit of vLLM and its like, which never refuse
-but queue. While every slot is taken, lines in flight = goodput x latency (Little's law), so
-whether more concurrency brought more goodput is read from latency alone, without a stopwatch.
+`Auto` watches two things: refusals and the time an output token takes. A refusal is explicit when
+the provider asks for less (429, or 503 with `Retry-After`); what only looks like one (any other
+502, 503 or 529, timeouts, broken connections) counts where there is much of it. The time is what
+finds the limit of vLLM and its like, which never refuse but queue. While every slot is taken,
+lines in flight = goodput x latency (Little's law), so whether more concurrency brought more
+goodput is read from latency alone, without a stopwatch.
 
     GROW --round pays in full--> x2 --pays in part--> x1.25 --pays no more--> TRIM
       ^                                                                        | x0.8 while that
@@ -55,12 +57,28 @@ _FORGET: Final = 0.02  # of that baseline a round
 _CONFIDENCE: Final = 1.5  # standard errors
 _INSTANT: Final = 1e-9
 
-# A refusal adds to the pressure (half as much when it only looks like one), every answer takes
-# away a little; the limit is cut when it reaches the mark. So a provider that fails four requests
-# in a hundred whatever its load is not throttled for it, and one that is full is at once.
+# An explicit refusal adds to the pressure, every answer takes away a little; the limit is cut when
+# it reaches the mark. So four in a hundred are borne, and a provider that is full is seen at once.
 _PRESSURE: Final = 2.0
 _PRESSURE_SHARE: Final = 1 / 16  # of the limit: chance alone piles up more where more is sent
 _RELIEF: Final = 0.04
+
+# What only looks like a refusal is borne up to this share of the exchanges: a provider that fails
+# one in ten whatever its load is not throttled for it. Beyond, the excess adds up to a mark of its
+# own. The mark grows with the limit because failures are quick: those among the first requests of a
+# cohort come in a bunch, before its answers.
+_BORNE: Final = 0.2
+_STRAIN: Final = 8.0
+# A failure that held its slot for longer than an answer counts for as many as would have come
+# meanwhile, but not for any number: a request that hangs is no worse than some that break.
+_MOST_WEIGHT: Final = 4.0
+_TYPICAL: Final = 1 / 16
+# Where a cut brought the share of failures down by less than a quarter of what it would have if the
+# load were their cause, something else is, and that share is borne too while it lasts. There is a
+# limit to it: a provider that fails most requests is spared whatever the reason.
+_MOST_BORNE: Final = 0.6
+_MOST_BLAMELESS: Final = 0.5
+_CLEARLY_BELOW: Final = 0.85
 
 
 class Control(Protocol):
@@ -73,8 +91,8 @@ class Control(Protocol):
         """An answer came; `full` is whether every slot was taken until now."""
         ...
 
-    def refused(self, *, cohort: int, explicit: bool) -> None:
-        """A sign of overload; `explicit` if the provider said so (429)."""
+    def refused(self, *, cohort: int, explicit: bool, latency: float = 0.0) -> None:
+        """A sign of overload; `explicit` if the provider said so (429, `Retry-After`)."""
         ...
 
 
@@ -90,7 +108,7 @@ class Fixed:
     def answered(self, *, cohort: int, latency: float, tokens: int, full: bool) -> None:
         """Nothing to learn."""
 
-    def refused(self, *, cohort: int, explicit: bool) -> None:
+    def refused(self, *, cohort: int, explicit: bool, latency: float = 0.0) -> None:
         """Nothing to change."""
 
 
@@ -122,10 +140,14 @@ class Auto:
     """Finds the limit. A cohort is the requests sent between two changes of the limit."""
 
     __slots__ = (
+        "_answered_since",
         "_answers",
         "_baseline",
+        "_borne",
         "_cross",
+        "_cut_from",
         "_factor",
+        "_failures",
         "_hold",
         "_hold_for",
         "_latency",
@@ -136,11 +158,14 @@ class Auto:
         "_pressure",
         "_reference",
         "_refused_cohort",
+        "_refused_since",
         "_skip",
         "_state",
+        "_strain",
         "_strayed",
         "_token_squares",
         "_tokens",
+        "_typical",
         "_used",
         "cohort",
         "limit",
@@ -159,6 +184,12 @@ class Auto:
         self._paid = 0  # small steps in a row that paid in full
         self._strayed = 0  # rounds in a row that were worse than the baseline
         self._pressure = 0.0
+        self._strain = 0.0  # by what only looks like a refusal
+        self._refused_since = 0.0  # the same by weight, since there was none
+        self._answered_since = 0
+        self._typical = _INSTANT  # latency of late
+        self._borne = _BORNE
+        self._cut_from: tuple[int, float] | None = None  # limit, share of failures at it
         self._refused_cohort = 0  # the first cohort whose refusals are news
         self._skip = 0
         self._new_round(_QUICK)
@@ -167,6 +198,10 @@ class Auto:
         """Add to the round; at its end, judge."""
         if self._pressure > 0.0:
             self._pressure -= _RELIEF
+        if self._strain > 0.0:
+            self._strain -= self._borne
+            self._answered_since += 1
+        self._typical += _TYPICAL * (latency - self._typical)
         if cohort != self.cohort:
             return  # sent at another limit: it says nothing about this one
         if self._skip:
@@ -182,25 +217,66 @@ class Auto:
         if self._answers >= self._needed:
             self._judge()
 
-    def refused(self, *, cohort: int, explicit: bool) -> None:
+    def refused(self, *, cohort: int, explicit: bool, latency: float = 0.0) -> None:
         """Cut once a cohort, unless the refusals are as rare as a healthy provider's."""
         if cohort < self._refused_cohort:
             return
-        self._pressure = max(self._pressure, 0.0) + (1.0 if explicit else 0.5)
-        if self._pressure < max(_PRESSURE, self.limit * _PRESSURE_SHARE):
-            return
+        if explicit:
+            self._pressure = max(self._pressure, 0.0) + 1.0
+            if self._pressure >= max(_PRESSURE, self.limit * _PRESSURE_SHARE):
+                self._cut_from = None
+                self._cut()
+        elif self._strained(cohort, latency):
+            share = self._refused_since / (self._refused_since + self._answered_since)
+            if self._blameless(share):
+                self._borne = min(_MOST_BORNE, 1.5 * share)
+                self._cut_from = None
+                self._factor = _STEP  # back to where it was
+                self._strain = 0.0
+            else:
+                self._cut_from = self.limit, share
+                self._cut()
+
+    def _strained(self, cohort: int, latency: float) -> bool:
+        if self._strain <= 0.0:
+            self._strain = 0.0
+            self._refused_since, self._answered_since = 0.0, 0
+        latency = min(latency, _MOST_WEIGHT * self._typical)
+        weight = max(1.0, latency / self._typical)
+        self._strain += weight * (1.0 - self._borne)
+        self._refused_since += weight
+        if cohort == self.cohort and not self._skip:
+            # A slot that fails costs its time and brings nothing: growth that brings only
+            # failures must be seen not to pay.
+            self._failures += 1
+            self._latency += latency
+            self._latency_squares += latency * latency
+        return self._strain >= _STRAIN + self._borne * self.limit
+
+    def _blameless(self, share: float) -> bool:
+        """Whether the latest cut shows that the load is not why this share of requests fails."""
+        if self._cut_from is None:
+            return False
+        limit, before = self._cut_from
+        if before > _MOST_BLAMELESS or self.limit > _CLEARLY_BELOW * limit:
+            return False
+        by_load = max(0.0, 1 - (1 - before) * limit / self.limit)
+        return share > before - (before - by_load) / 4
+
+    def _cut(self) -> None:
         self._state = _State.GROW
         self._factor = _CREEP
         self._reference = None
         self._move(max(1, int(self.limit * _CUT)), _STEADY)
         # Whatever was sent before the cut has already been punished by it.
         self._refused_cohort = self.cohort
-        self._pressure = 0.0
+        self._pressure = self._strain = 0.0
 
     # ------------------------------------------------------------------ rounds
 
     def _new_round(self, needed: int) -> None:
         self._answers = 0
+        self._failures = 0
         self._used = 0
         self._tokens = 0
         self._token_squares = 0
@@ -218,6 +294,9 @@ class Auto:
         self._new_round(needed)
 
     def _judge(self) -> None:
+        # What was borne because it came anyway is not any longer once it stays away.
+        share = self._failures / (self._failures + self._answers)
+        self._borne = max(_BORNE, min(self._borne, 3 * share))
         if self._used < 0.8 * self._answers:
             self._new_round(self._needed)
             return

@@ -225,7 +225,10 @@ class Gate:
             self._guarded = True
             self._send_away()
         if fault in _REFUSALS:
-            self._control.refused(cohort=permit.cohort, explicit=fault is Fault.THROTTLED)
+            explicit = fault is Fault.THROTTLED or cools_down is not None
+            self._control.refused(
+                cohort=permit.cohort, explicit=explicit, latency=now - permit.started
+            )
         if cools_down is not None:
             self.quiet(cools_down, now)
         self._give_back(permit)
@@ -274,6 +277,26 @@ class Gate:
     def holds_up(self, batch_id: str) -> bool:
         """Whether lines of that batch wait for this gate."""
         return batch_id in self._batches
+
+    @property
+    def grants(self) -> int:
+        """Permits that were ever given."""
+        return self._grants
+
+    def idle(self, now: float) -> bool:
+        """Whether a new gate would do as well, but for what this one learned.
+
+        Nothing is in flight, nobody waits or backs off, no pause is under way, no rate is used.
+        """
+        return (
+            self.in_flight == 0
+            and self._queue.waiting == 0
+            and not self._batches
+            and self._quiet_until <= now
+            and all(
+                bucket.full(now) for bucket in (self._requests, self._tokens) if bucket is not None
+            )
+        )
 
     @property
     def limit(self) -> int:

@@ -24,7 +24,7 @@ from typing import Any, Final, assert_never
 import msgspec
 
 from batchway.dialects.openai import with_model
-from batchway.dispatch.answer import error_body, read_result
+from batchway.dialects.openai_answer import error_body, read_result
 from batchway.dispatch.gate import Gate, Permit
 from batchway.dispatch.limits import MOST_ANSWER_BYTES, Limits, Party
 from batchway.dispatch.obstacle import obstacle
@@ -43,17 +43,22 @@ from batchway.domain.batch import Usage
 from batchway.domain.errors import LineText
 from batchway.domain.routing import Target
 from batchway.ports import Answer, Clock, Failure, Provider, Transport
+from batchway.ports.online import NONE
 
 __all__ = ["Answered", "Outcome", "Permit", "Sender", "Unanswered", "Work"]
 
 _NO_USAGE: Final = Usage()
+
+# A gate that nobody has used for this long (up to twice as long) is dropped with what it learned:
+# model names are the clients' to invent, and each new one makes a gate.
+_IDLE_SECONDS: Final = 600.0
 
 
 class Work(msgspec.Struct, kw_only=True):
     """One line to send.
 
     `model` is the model as the body spells it; `targets` are in the order to try them; `cost` is
-    the estimated number of tokens.
+    the estimated number of tokens; `overrides` are the batch's `x-tfy-*` headers.
     """
 
     line: int
@@ -63,6 +68,7 @@ class Work(msgspec.Struct, kw_only=True):
     targets: tuple[Target, ...]
     party: Party
     cost: int
+    overrides: Mapping[str, str] = NONE
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -110,7 +116,7 @@ class _Course:
 
 
 class Sender:
-    """Sends lines. Belongs to one event loop; gates are made when first needed."""
+    """Sends lines. Belongs to one event loop; gates are made when needed, dropped when idle."""
 
     def __init__(
         self,
@@ -127,6 +133,8 @@ class Sender:
         self._clock = clock
         self._draw = draw
         self._gates: dict[tuple[str, str], Gate] = {}
+        self._looked = clock.monotonic()  # when idle gates were last looked for
+        self._grants: dict[tuple[str, str], int] = {}  # of each gate, at that time
         self._halted: set[str] = set()
         self._idle: dict[str, set[asyncio.Task[Any]]] = {}
 
@@ -177,7 +185,9 @@ class Sender:
         provider = self._providers[gate.provider]
         endpoint = work.endpoint
         url = gate.urls.get(endpoint)
-        if url is None:
+        if work.overrides:
+            url = provider.url(endpoint, gate.model, work.overrides)
+        elif url is None:
             url = gate.urls[endpoint] = provider.url(endpoint, gate.model)
         body = work.body if work.model == gate.model else with_model(work.body, gate.model)
         headers = await provider.headers()
@@ -324,6 +334,7 @@ class Sender:
         key = (target.provider, target.model)
         gate = self._gates.get(key)
         if gate is None:
+            self._drop_idle()
             gate = self._gates[key] = Gate(
                 provider=target.provider,
                 model=target.model,
@@ -331,6 +342,19 @@ class Sender:
                 clock=self._clock,
             )
         return gate
+
+    def _drop_idle(self) -> None:
+        """Drop gates unused since the last look; only a new gate is a reason for another one."""
+        now = self._clock.monotonic()
+        if now - self._looked < _IDLE_SECONDS:
+            return
+        self._gates = {
+            key: gate
+            for key, gate in self._gates.items()
+            if self._grants.get(key) != gate.grants or not gate.idle(now)
+        }
+        self._grants = {key: gate.grants for key, gate in self._gates.items()}
+        self._looked = now
 
     async def _enter(self, work: Work, done_with: int, *, retry: bool) -> Permit:
         """Wait for a turn at the first target that is open; sent away from one, look again."""

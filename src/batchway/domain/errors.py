@@ -58,6 +58,11 @@ class ApiText(Enum):
         type="permission_error",
     )
     # -- the request's form
+    NOT_HTTP = ErrorText(
+        status=400,
+        message="We could not parse your request: it is not valid HTTP/1.1.",
+        code="invalid_http",
+    )
     NO_ROUTE = ErrorText(
         status=404, message="Invalid URL ({method} {path})", code="unknown_url", recorded=True
     )
@@ -180,11 +185,62 @@ class ApiText(Enum):
         message="Not allowed to download files of purpose: {purpose}",
         recorded=True,
     )
+    BYTES_MISSING = ErrorText(
+        status=500,
+        message="The bytes of {id} are missing from this server's storage, or part of them. Asking "
+        "again will not bring them back; whoever runs this Batchway finds more in its log.",
+        code="file_content_missing",
+        type="server_error",
+    )
     BAD_RANGE = ErrorText(
         status=416,
         message="The range '{given}' is outside of the file, which has {size} bytes.",
         param="Range",
         code="invalid_range",
+    )
+    # -- what lives at a provider
+    NO_BATCH_API = ErrorText(
+        status=400,
+        message="Nothing of yours here has the id '{id}', and the provider '{provider}' has no "
+        "batch API that could know it.",
+        param="x-tfy-provider-name",
+        code="provider_without_batches",
+    )
+    FILE_NOT_OURS = ErrorText(
+        status=403,
+        message="The file '{id}' is the provider's: it can be read here, and only deleted there.",
+        param="id",
+        code="file_not_ours",
+        type="permission_error",
+    )
+    PROVIDER_REFUSED = ErrorText(status=400, message="{reason}", code="provider_refused")
+    PROVIDER_DENIED = ErrorText(
+        status=502,
+        message="The provider '{provider}' does not let Batchway do this with the credentials that "
+        "it is configured with. Whoever runs this Batchway can check them.",
+        code="provider_denied",
+        type="server_error",
+    )
+    PROVIDER_BUSY = ErrorText(
+        status=429,
+        message="{reason}",
+        code="provider_busy",
+        type="rate_limit_error",
+        retry=True,
+    )
+    PROVIDER_UNREACHABLE = ErrorText(
+        status=502,
+        message="{reason}",
+        code="provider_unreachable",
+        type="server_error",
+        retry=True,
+    )
+    PROVIDER_SILENT = ErrorText(
+        status=504,
+        message="{reason}",
+        code="provider_not_answering",
+        type="server_error",
+        retry=True,
     )
     # -- uploads
     UNKNOWN_UPLOAD = ErrorText(status=404, message="No such Upload object: {id}", param="id")
@@ -258,9 +314,14 @@ class ApiText(Enum):
 
 
 class ApiError(Exception):
-    """An answer other than success: one row of `ApiText` with its blanks filled."""
+    """An answer other than success: one row of `ApiText` with its blanks filled.
 
-    def __init__(self, text: ApiText, /, **blanks: object) -> None:
+    `retry_after` is in seconds, for the header of that name.
+    """
+
+    def __init__(
+        self, text: ApiText, /, *, retry_after: float | None = None, **blanks: object
+    ) -> None:
         row = text.value
         shown = {name: _shown(blank) for name, blank in blanks.items()}
         self.text = text
@@ -270,6 +331,7 @@ class ApiError(Exception):
         self.code = row.code
         self.type = row.type
         self.retry = row.retry
+        self.retry_after = retry_after
         super().__init__(self.message)
 
 
@@ -350,6 +412,21 @@ class BatchText(Enum):
         "body.model",
         False,
     )
+    NO_NATIVE_ENDPOINT = (
+        "endpoint_not_supported",
+        "The model '{model}' is to run on the batch API of the provider '{provider}', which does "
+        "not run {endpoint}; it runs {endpoints}. Use one of these, another provider, or "
+        "`mode: auto`, which sends the lines one by one instead.",
+        "body.model",
+        False,
+    )
+    TOO_LONG_FOR_PROVIDER = (
+        "line_too_long",
+        "This line is {size} bytes long as the provider '{provider}' would get it. Its batch API "
+        "takes at most {limit} bytes in one file.",
+        None,
+        False,
+    )
     DUPLICATE_CUSTOM_ID = (
         "duplicate_custom_id",
         "The custom_id '{custom_id}' for this request is a duplicate of another request. The "
@@ -399,6 +476,13 @@ class BatchText(Enum):
         None,
         False,
     )
+    INPUT_LOST = (
+        "input_lost",
+        "{count} of the requests have no line in the result files: the server's storage lost "
+        "their part of the input file while the batch ran.",
+        "input_file_id",
+        False,
+    )
 
     def error(self, *, line: int | None = None, **blanks: object) -> BatchError:
         """The entry with its blanks filled; `line` is 1-based."""
@@ -439,6 +523,17 @@ class LineText(Enum):
     TOO_LARGE = (
         "provider_response_too_large",
         "The provider '{provider}' answered with more than {limit} bytes.",
+        False,
+    )
+    MISSING_RESULT = (
+        "missing_result",
+        "The provider '{provider}' returned no result for this request.",
+        False,
+    )
+    RESULT_LOST = (
+        "result_lost",
+        "This request may have been executed, but its result was lost: the server's storage "
+        "damaged it.",
         False,
     )
     UNROUTABLE = (

@@ -1,12 +1,35 @@
-"""Which provider runs a line: the header, `provider/model`, a route, or the only provider.
+"""Which provider runs a line, and how: the header, `provider/model`, a route, or the only provider.
 
 Pure: a `RoutingTable` is built from the configuration and only answers questions.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
+from batchway.domain.remote import NativeTraits
 from batchway.domain.shard import Mode
+
+
+class Choice(StrEnum):
+    """What the configuration asks of a provider or a route."""
+
+    MANAGED = "managed"
+    NATIVE = "native"
+    AUTO = "auto"  # native where the provider has it for the endpoint, else managed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What routing knows of a configured provider.
+
+    `traits` are those of its batch API, `None` where it has none. `rescue` is whether lines that a
+    native job leaves without a result are run online; `None` leaves that to the mode.
+    """
+
+    mode: Choice = Choice.MANAGED
+    traits: NativeTraits | None = None
+    rescue: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +46,18 @@ class Destination:
     """Where lines of one model go.
 
     `group` is equal for destinations whose lines may share a shard. A line is sent to one of
-    `primaries`, drawn by weight; when that gives up, to the others of `primaries` in order, then
-    to `fallbacks` in order.
+    `primaries`, drawn by weight (managed: for each line; native: for each shard); when that gives
+    up, to the others of `primaries` in order, then to `fallbacks` in order. `traits` are set for
+    native ones: what every one of the primaries takes. `rescue` is whether lines that a native job
+    leaves without a result are run online.
     """
 
     group: str
     mode: Mode
     primaries: tuple[Target, ...]
     fallbacks: tuple[Target, ...] = ()
+    traits: NativeTraits | None = None
+    rescue: bool = False
 
     def order(self, draw: float) -> tuple[Target, ...]:
         """Targets in the order to try them; `draw` in [0, 1) picks the first by weight."""
@@ -58,6 +85,14 @@ class RouteTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A route's targets; `mode` replaces that of their providers."""
+
+    targets: tuple[RouteTarget, ...]
+    mode: Choice | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unroutable:
     """No provider serves the model; `advice` says what to do."""
 
@@ -71,17 +106,24 @@ class Forbidden:
     provider: str
 
 
-Resolution = Destination | Unroutable | Forbidden
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotNative:
+    """The lines must run on the provider's batch API, which lacks the endpoint."""
+
+    provider: str
+    endpoint: str
+    endpoints: tuple[str, ...]
+
+
+Resolution = Destination | Unroutable | Forbidden | NotNative
 
 
 class RoutingTable:
-    """Resolves model names. `providers` maps a provider's name to its mode."""
+    """Resolves model names. `providers` are the accounts by name."""
 
-    def __init__(
-        self, *, providers: Mapping[str, Mode], routes: Mapping[str, Sequence[RouteTarget]]
-    ) -> None:
+    def __init__(self, *, providers: Mapping[str, Account], routes: Mapping[str, Route]) -> None:
         self._providers = dict(providers)
-        self._routes = {model: tuple(targets) for model, targets in routes.items()}
+        self._routes = dict(routes)
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -89,57 +131,107 @@ class RoutingTable:
         return tuple(self._providers)
 
     def resolve(
-        self, model: str, *, provider: str | None, allowed: frozenset[str] | None
+        self,
+        model: str,
+        *,
+        endpoint: str,
+        provider: str | None,
+        allowed: frozenset[str] | None,
+        upstream: str | None = None,
     ) -> Resolution:
         """Where lines naming `model` go.
 
-        `provider` is the batch's own choice (`x-tfy-provider-name`), which wins; `allowed` is the
-        set of providers that the caller's key may use, `None` for all.
+        `provider` is the batch's own choice (`x-tfy-provider-name`), which wins; `upstream` is the
+        model to ask for instead (`x-tfy-provider-model`), wherever no route names one; `allowed`
+        is the set of providers that the caller's key may use, `None` for all.
         """
         if provider is not None:
             if provider not in self._providers:
                 return self._unroutable()
-            upstream = model.removeprefix(provider + "/") or model
-            return self._single(provider, upstream, allowed)
+            wanted = upstream or model
+            wanted = wanted.removeprefix(provider + "/") or wanted
+            return self._single(provider, wanted, endpoint, allowed)
         route = self._routes.get(model)
         if route is not None:
-            return self._route(model, route, allowed)
+            return self._route(model, route, endpoint, allowed)
         prefix, slash, rest = model.partition("/")
         if slash and rest and prefix in self._providers:
-            return self._single(prefix, rest, allowed)
+            return self._single(prefix, upstream or rest, endpoint, allowed)
         if len(self._providers) == 1:
-            return self._single(next(iter(self._providers)), model, allowed)
+            only = next(iter(self._providers))
+            return self._single(only, upstream or model, endpoint, allowed)
         return self._unroutable()
 
     def _single(
-        self, provider: str, model: str, allowed: frozenset[str] | None
-    ) -> Destination | Forbidden:
+        self, provider: str, model: str, endpoint: str, allowed: frozenset[str] | None
+    ) -> Resolution:
         if allowed is not None and provider not in allowed:
             return Forbidden(provider=provider)
+        target = Target(provider=provider, model=model)
+        native = self._native([target], None, endpoint)
+        if isinstance(native, NotNative):
+            return native
+        if native is None:
+            return Destination(group=provider, mode=Mode.MANAGED, primaries=(target,))
+        # A remote job runs one model, so its lines share no shard with another's.
         return Destination(
-            group=provider,
-            mode=self._providers[provider],
-            primaries=(Target(provider=provider, model=model),),
+            group=f"{provider}/{model}",
+            mode=Mode.NATIVE,
+            primaries=(target,),
+            traits=native,
+            rescue=self._rescues([target], None),
         )
 
     def _route(
-        self, model: str, route: Sequence[RouteTarget], allowed: frozenset[str] | None
-    ) -> Destination | Forbidden:
-        usable = [t for t in route if allowed is None or t.provider in allowed]
+        self, model: str, route: Route, endpoint: str, allowed: frozenset[str] | None
+    ) -> Resolution:
+        usable = [t for t in route.targets if allowed is None or t.provider in allowed]
         if not usable:
-            return Forbidden(provider=route[0].provider)
-        primaries = [t for t in usable if not t.fallback]
+            return Forbidden(provider=route.targets[0].provider)
+        chosen = [t for t in usable if not t.fallback]
         fallbacks = [t for t in usable if t.fallback]
-        if not primaries:
-            primaries, fallbacks = fallbacks[:1], fallbacks[1:]
+        if not chosen:
+            chosen, fallbacks = fallbacks[:1], fallbacks[1:]
+        primaries = [Target(provider=t.provider, model=t.model, weight=t.weight) for t in chosen]
+        native = self._native(primaries, route.mode, endpoint)
+        if isinstance(native, NotNative):
+            return native
         return Destination(
             group=f"route {model}",
-            mode=self._providers[primaries[0].provider],
-            primaries=tuple(
-                Target(provider=t.provider, model=t.model, weight=t.weight) for t in primaries
-            ),
+            mode=Mode.MANAGED if native is None else Mode.NATIVE,
+            primaries=tuple(primaries),
             fallbacks=tuple(Target(provider=t.provider, model=t.model) for t in fallbacks),
+            traits=native,
+            rescue=native is not None and self._rescues(primaries, route.mode),
         )
+
+    def _native(
+        self, primaries: Sequence[Target], mode: Choice | None, endpoint: str
+    ) -> NativeTraits | NotNative | None:
+        """What all of them take when the lines run natively, `None` when they run managed.
+
+        Targets of both kinds run managed, where every line can be drawn for any of them.
+        """
+        together: list[NativeTraits] = []
+        for target in primaries:
+            account = self._providers[target.provider]
+            choice, traits = mode or account.mode, account.traits
+            if choice is Choice.MANAGED:
+                continue
+            if traits is not None and endpoint in traits.endpoints:
+                together.append(traits)
+            elif choice is Choice.NATIVE:
+                endpoints = () if traits is None else tuple(sorted(traits.endpoints))
+                return NotNative(provider=target.provider, endpoint=endpoint, endpoints=endpoints)
+        return _tightest(together) if len(together) == len(primaries) else None
+
+    def _rescues(self, primaries: Sequence[Target], mode: Choice | None) -> bool:
+        for target in primaries:
+            account = self._providers[target.provider]
+            by_mode = (mode or account.mode) is Choice.AUTO
+            if not (by_mode if account.rescue is None else account.rescue):
+                return False
+        return True
 
     def _unroutable(self) -> Unroutable:
         if not self._providers:
@@ -153,3 +245,18 @@ class RoutingTable:
             advice="Write the model as 'provider/model', or send the header "
             f"x-tfy-provider-name. Providers: {names}. Routes: {routes}."
         )
+
+
+def _tightest(together: Sequence[NativeTraits]) -> NativeTraits:
+    """What every one of them takes. Windows stay those of the first: a job asks its own API's."""
+    first = together[0]
+    if len(together) == 1:
+        return first
+    tokens = [traits.enqueued_tokens for traits in together if traits.enqueued_tokens is not None]
+    return NativeTraits(
+        endpoints=frozenset.intersection(*(traits.endpoints for traits in together)),
+        max_lines=min(traits.max_lines for traits in together),
+        max_bytes=min(traits.max_bytes for traits in together),
+        windows=first.windows,
+        enqueued_tokens=min(tokens) if tokens else None,
+    )

@@ -5,7 +5,7 @@
         |  |   \\        |  +--> expired |    +--> expired
         |  |    +-> cancelling --> cancelled
         |  +------> expired
-        +---------> failed
+        +---------> failed   (also from in_progress: a provider's own validation refused it all)
 
 Owns the graph. Does not own who makes a move: every move is a compare-and-swap in the ledger.
 Source: platform.openai.com/docs/guides/batch, and recorded traffic.
@@ -32,7 +32,7 @@ _S = BatchStatus
 
 MOVES: Final[dict[BatchStatus, frozenset[BatchStatus]]] = {
     _S.VALIDATING: frozenset({_S.IN_PROGRESS, _S.FAILED, _S.CANCELLING, _S.EXPIRED}),
-    _S.IN_PROGRESS: frozenset({_S.FINALIZING, _S.CANCELLING, _S.EXPIRED}),
+    _S.IN_PROGRESS: frozenset({_S.FINALIZING, _S.CANCELLING, _S.EXPIRED, _S.FAILED}),
     _S.FINALIZING: frozenset({_S.COMPLETED, _S.EXPIRED}),
     _S.CANCELLING: frozenset({_S.CANCELLED}),
     _S.FAILED: frozenset(),

@@ -1,51 +1,39 @@
 """`ports.Provider` for an Azure OpenAI resource, in both of its address families.
 
-    api_version 2024-10-21, ...     {endpoint}/openai/deployments/{model}/embeddings?api-version=
-                                    {endpoint}/openai/responses?api-version=     (model in the body)
-    api_version v1, preview         {endpoint}/openai/v1/chat/completions        (model in the body)
-
-Source: learn.microsoft.com/azure/ai-foundry/openai/reference and .../api-version-lifecycle; the
-addresses are those that the official SDK's `AzureOpenAI` and `OpenAI` clients send.
+Owns one request's address and headers; both come from parts that the resource's batches share
+(`azure_addresses`, `azure_identity`).
 """
 
 from collections.abc import Mapping
-from typing import Final
-from urllib.parse import quote
 
-from batchway.providers.addresses import checked_base, checked_headers
-
-# Endpoints whose deployment stands in the address; all others name it in the body.
-_BY_DEPLOYMENT: Final = frozenset(
-    {
-        "/completions",
-        "/chat/completions",
-        "/embeddings",
-        "/audio/speech",
-        "/images/generations",
-        "/images/edits",
-    }
-)
-
-# The v1 family needs no version; `preview` opts into features that are not generally available.
-_V1_QUERY: Final = {"v1": "", "preview": "?api-version=preview"}
+from batchway.domain.remote import RemoteError
+from batchway.ports.online import NONE
+from batchway.providers.azure_addresses import VERSION_HEADER, AzureAddresses
+from batchway.providers.azure_identity import ApiKey, AzureCredential
 
 
 class AzureOpenAIProvider:
     """A resource at `endpoint`; models are names of deployments.
 
+    Authorized by `credential`, else by `api_key`.
+
     Raises:
-        ValueError: the address or a header cannot be used.
+        ValueError: the address or the key cannot be used.
     """
 
-    def __init__(self, *, name: str, endpoint: str, api_key: str, api_version: str) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        endpoint: str,
+        api_version: str,
+        api_key: str = "",
+        credential: AzureCredential | None = None,
+    ) -> None:
         self._name = name
-        base = checked_base(name, endpoint)
-        # Portals show the address with and without these.
-        self._base = base.removesuffix("/v1").removesuffix("/openai")
-        self._version = api_version
-        self._headers = checked_headers(
-            name, {"content-type": "application/json", "api-key": api_key}
-        )
+        self._endpoint = endpoint
+        self._addresses = AzureAddresses(provider=name, endpoint=endpoint, api_version=api_version)
+        self._credential = credential or ApiKey(provider=name, api_key=api_key)
 
     def __repr__(self) -> str:
         return f"AzureOpenAIProvider({self._name!r})"
@@ -55,16 +43,21 @@ class AzureOpenAIProvider:
         """The name in the configuration."""
         return self._name
 
-    def url(self, endpoint: str, model: str) -> str:
-        """The address of an endpoint for a deployment."""
-        path = endpoint.removeprefix("/v1")
-        v1_query = _V1_QUERY.get(self._version)
-        if v1_query is not None:
-            return f"{self._base}/openai/v1{path}{v1_query}"
-        if path in _BY_DEPLOYMENT:
-            path = f"/deployments/{quote(model, safe='')}{path}"
-        return f"{self._base}/openai{path}?api-version={quote(self._version, safe='')}"
+    def url(self, endpoint: str, model: str, overrides: Mapping[str, str] = NONE) -> str:
+        """The address of an endpoint for a deployment, in the version that the batch names."""
+        version = overrides.get(VERSION_HEADER, "").strip()
+        if not version:
+            return self._addresses.online(endpoint, model)
+        return AzureAddresses(
+            provider=self._name, endpoint=self._endpoint, api_version=version
+        ).online(endpoint, model)
 
     async def headers(self) -> Mapping[str, str]:
         """Headers of a request."""
-        return self._headers
+        try:
+            own = await self._credential.headers()
+        except RemoteError:
+            # Logged where it failed. Sent without a token, the line ends as every line does whose
+            # credentials do not do: by the resource's own 401.
+            own = {}
+        return {"content-type": "application/json", **own}

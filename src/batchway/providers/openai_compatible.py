@@ -5,6 +5,7 @@ Owns the address and the headers of one account. The key never shows in `repr` o
 
 from collections.abc import Mapping
 
+from batchway.ports.online import NONE
 from batchway.providers.addresses import below, checked_base, checked_headers
 
 
@@ -40,7 +41,12 @@ class OpenAICompatibleProvider:
         """The name in the configuration."""
         return self._name
 
-    def url(self, endpoint: str, model: str) -> str:  # noqa: ARG002 - the port's; others need it
+    def url(
+        self,
+        endpoint: str,
+        model: str,  # noqa: ARG002 - the port's; others need it
+        overrides: Mapping[str, str] = NONE,  # noqa: ARG002 - same
+    ) -> str:
         """The address of an endpoint."""
         return below(self._base, endpoint)
 

@@ -23,7 +23,8 @@ def proxy_for(url: URL) -> URL | None:
     if host is None or _is_this_machine(host) or proxy_bypass(host):
         return None
     proxies = getproxies()
-    found = proxies.get(url.scheme) or proxies.get("all")
+    kind = url.scheme if proxies.get(url.scheme) else "all"
+    found = proxies.get(kind)
     if not found:
         return None
     try:
@@ -33,7 +34,9 @@ def proxy_for(url: URL) -> URL | None:
         usable, proxy = False, URL()
     if not usable:
         raise ValueError(
-            "the proxy of the environment is not an http:// or https:// address"
+            f"the proxy in the environment variable {kind.upper()}_PROXY is not an http:// or "
+            "https:// address, and other kinds (SOCKS) are not supported; change it, or name the "
+            "provider's host in NO_PROXY"
         ) from None
     return proxy
 

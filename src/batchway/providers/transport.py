@@ -15,7 +15,6 @@ import re
 import socket
 from base64 import b64encode
 from collections.abc import Mapping
-from importlib.metadata import version
 from io import BytesIO
 from typing import Any, Final
 
@@ -33,6 +32,7 @@ from aiohttp import (
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from batchway import __version__
 from batchway.dispatch.limits import MOST_ANSWER_BYTES
 from batchway.ports import Failure
 from batchway.providers.proxies import proxy_for
@@ -73,6 +73,20 @@ class HttpAnswer:
         """First value of a header, by any case."""
         return self._headers.get(name)
 
+    def plain_headers(self) -> dict[str, str]:
+        """The first value of every header by its name in lower case, as text that can be encoded.
+
+        aiohttp keeps bytes that are no UTF-8 as lone surrogates.
+        """
+        plain: dict[str, str] = {}
+        for name, value in self._headers.items():
+            plain.setdefault(name.lower(), value if value.isascii() else _as_text(value))
+        return plain
+
+
+def _as_text(value: str) -> str:
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
 
 class _Address:
     """A URL as aiohttp wants it, with the headers last sent there."""
@@ -108,7 +122,7 @@ class _Address:
         made.setdefault("accept", "*/*")
         # To unpack answers costs more than their bytes, and a packed one is understood anyway.
         made.setdefault("accept-encoding", "identity")
-        made.setdefault("user-agent", f"batchway/{version('batchway')}")
+        made.setdefault("user-agent", f"batchway/{__version__}")
         if self._auth is not None:
             made.setdefault("authorization", self._auth)
         # Copied: the caller may change its own between two requests.

@@ -7,7 +7,7 @@ Does not own any later move of a batch (`workflows`).
 
 import logging
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from batchway.domain.batch import Batch
@@ -17,6 +17,7 @@ from batchway.domain.keys import Principal
 from batchway.domain.status import CANCELLABLE, BatchStatus
 from batchway.domain.window import DEFAULT_WINDOW, window_seconds
 from batchway.ports import Clock, Ledger, OnceMismatch, Page
+from batchway.service.filters import listed, read_filter
 from batchway.service.idempotency import mismatch, once
 from batchway.service.overrides import read_options
 from batchway.service.parameters import Parameters
@@ -116,22 +117,40 @@ class BatchService:
             self._tell(batch.id)
         return kept
 
+    async def find(self, principal: Principal, batch_id: str) -> Batch | None:
+        """The batch, if there is one."""
+        # Ids of another shape never reach the database: it may not take their characters.
+        if not is_batch_id(batch_id):
+            return None
+        return await self._ledger.batches.get(principal.tenant, batch_id)
+
     async def get(self, principal: Principal, batch_id: str) -> Batch:
         """The batch. Raises `ApiError`."""
         if not batch_id.startswith("batch"):
             raise ApiError(ApiText.MALFORMED_ID, param="batch_id", given=batch_id, prefix="batch")
-        # Ids of another shape never reach the database: it may not take their characters.
-        if is_batch_id(batch_id):
-            batch = await self._ledger.batches.get(principal.tenant, batch_id)
-            if batch is not None:
-                return batch
-        raise ApiError(ApiText.UNKNOWN_BATCH, id=batch_id)
+        batch = await self.find(principal, batch_id)
+        if batch is None:
+            raise ApiError(ApiText.UNKNOWN_BATCH, id=batch_id)
+        return batch
 
-    async def page(self, principal: Principal, *, limit: int, after: str | None) -> Page[Batch]:
-        """A page of batches, newest first. Raises `ApiError` for an unknown cursor."""
+    async def page(
+        self,
+        principal: Principal,
+        *,
+        limit: int,
+        after: str | None,
+        query: Sequence[tuple[str, str]] = (),
+    ) -> Page[Batch]:
+        """A page of batches, newest first; `query` may hold filters (`service.filters`).
+
+        Raises `ApiError` for an unknown cursor or a wrong filter.
+        """
+        where = read_filter(query, endpoints=self._endpoints)
         page = None
         if after is None or is_batch_id(after):
-            page = await self._ledger.batches.page(principal.tenant, limit=limit, after=after)
+            page = await self._ledger.batches.page(
+                principal.tenant, limit=limit, after=after, where=where
+            )
         if page is None:
             raise ApiError(ApiText.UNKNOWN_CURSOR, given=after)
         return page
@@ -160,12 +179,11 @@ class BatchService:
     def _read_endpoint(self, fields: Parameters) -> str:
         endpoint = fields.string("endpoint")
         if endpoint not in self._endpoints:
-            *most, last = (f"'{name}'" for name in self._endpoints)
             raise ApiError(
                 ApiText.WRONG_VALUE,
                 param="endpoint",
                 given=endpoint,
-                supported=f"{', '.join(most)}, and {last}",
+                supported=listed(self._endpoints),
             )
         return endpoint
 

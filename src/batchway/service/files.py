@@ -119,15 +119,22 @@ class FileService:
             await self.drop_bytes(file.blob)
         return kept
 
+    async def find(self, principal: Principal, file_id: str) -> File | None:
+        """The file, if there is one."""
+        # Ids of another shape never reach the database: it may not take their characters.
+        if not is_file_id(file_id):
+            return None
+        file = await self._ledger.files.get(principal.tenant, file_id)
+        if file is None or (file.expires_at is not None and file.expires_at <= self._clock.now()):
+            return None
+        return file
+
     async def get(self, principal: Principal, file_id: str) -> File:
         """The file. Raises `ApiError`."""
         if not file_id.startswith("file"):
             raise ApiError(ApiText.MALFORMED_ID, param="file_id", given=file_id, prefix="file")
-        # Ids of another shape never reach the database: it may not take their characters.
-        file = (
-            await self._ledger.files.get(principal.tenant, file_id) if is_file_id(file_id) else None
-        )
-        if file is None or (file.expires_at is not None and file.expires_at <= self._clock.now()):
+        file = await self.find(principal, file_id)
+        if file is None:
             raise ApiError(ApiText.UNKNOWN_FILE, id=file_id)
         return file
 
@@ -177,11 +184,17 @@ class FileService:
         return removed
 
     async def downloadable(self, principal: Principal, file_id: str) -> File:
-        """The file, if its content may be read. Raises `ApiError`."""
+        """The file, if its content may be read and is there. Raises `ApiError`, `Unavailable`."""
         file = await self.get(principal, file_id)
         if file.purpose not in DOWNLOADABLE:
             raise ApiError(ApiText.NOT_DOWNLOADABLE, purpose=file.purpose)
-        return file
+        size = await asyncio.to_thread(self._blobs.size, file.blob)
+        if size is not None and size >= file.bytes:
+            return file
+        if await self._ledger.files.get(principal.tenant, file_id) is None:
+            raise ApiError(ApiText.UNKNOWN_FILE, id=file_id)  # removed between the two looks
+        _log.error("%s has %s of %d bytes in %s", file.id, size or 0, file.bytes, file.blob)
+        raise ApiError(ApiText.BYTES_MISSING, id=file.id)
 
     async def content(
         self, file: File, *, start: int = 0, end: int | None = None

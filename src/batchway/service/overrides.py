@@ -1,10 +1,14 @@
-"""The `x-tfy-*` headers of a batch's creation, TrueFoundry's way to choose and tune a provider.
+"""The `x-tfy-*` headers, TrueFoundry's way to choose and tune a provider.
 
-Owns their checks. Does not own what an override means to a provider.
+Owns their checks. Does not own what an override means to a provider. Shapes are checked here and
+not by each provider because some of these become part of an address there.
+Source: truefoundry.com/docs/api-reference/batch/get-batch.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Final, cast
 
 from batchway.domain.batch import BatchOptions
@@ -14,7 +18,61 @@ from batchway.service.parameters import kind_of
 
 PROVIDER_HEADER: Final = "x-tfy-provider-name"
 METADATA_HEADER: Final = "x-tfy-metadata"
-_PREFIX: Final = "x-tfy-"
+HEADER_PREFIX: Final = "x-tfy-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverrideHeader:
+    """A documented header: what it sets, its shape as a regular expression and in words."""
+
+    name: str
+    sets: str
+    pattern: str
+    shape: str
+
+
+_MODEL: Final = r"[!-~]{1,512}"
+_MODEL_SHAPE: Final = "1 to 512 printable ASCII characters without spaces"
+OVERRIDE_HEADERS: Final = (
+    OverrideHeader(
+        name="x-tfy-provider-model",
+        sets="The model at the provider, in place of what the lines name.",
+        pattern=_MODEL,
+        shape=_MODEL_SHAPE,
+    ),
+    OverrideHeader(
+        name="x-tfy-azure-api-version",
+        sets="The API version, on Azure OpenAI.",
+        pattern=r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?|v1|preview",
+        shape="a version such as '2024-10-21', '2025-04-01-preview', 'v1' or 'preview'",
+    ),
+    OverrideHeader(
+        name="x-tfy-vertex-storage-bucket-name",
+        sets="The Cloud Storage bucket, on Vertex AI; no other provider reads it.",
+        pattern=r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]",
+        shape="the name of a bucket, without gs:// and without a path",
+    ),
+    OverrideHeader(
+        name="x-tfy-vertex-region",
+        sets="The region, on Vertex AI; no other provider reads it.",
+        pattern=r"[a-z][a-z0-9]{0,30}(-[a-z0-9]{1,30}){0,3}",
+        shape="a region such as 'europe-west4' or 'global'",
+    ),
+    OverrideHeader(
+        name="x-tfy-aws-s3-bucket",
+        sets="The bucket, on AWS Bedrock; no other provider reads it.",
+        pattern=r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+        shape="the name of a bucket, without s3:// and without a path",
+    ),
+    OverrideHeader(
+        name="x-tfy-aws-bedrock-model",
+        sets="The model or inference profile, on AWS Bedrock; no other provider reads it.",
+        pattern=_MODEL,
+        shape=_MODEL_SHAPE,
+    ),
+)
+_SHAPES: Final = {header.name: re.compile(header.pattern) for header in OVERRIDE_HEADERS}
+_WORDS: Final = {header.name: header.shape for header in OVERRIDE_HEADERS}
 _MOST: Final = 32
 _LONGEST: Final = 4_096
 _LONGEST_METADATA: Final = 16_384
@@ -25,22 +83,14 @@ def read_options(
     *,
     job_name: str | None,
     principal: Principal,
-    providers: Sequence[str],
+    providers: Collection[str],
 ) -> BatchOptions:
     """What the headers (by lower-case name) ask for. Raises `ApiError`."""
-    overrides = {
-        name: value
-        for name, value in headers.items()
-        if name.startswith(_PREFIX) and name not in {PROVIDER_HEADER, METADATA_HEADER}
-    }
-    if len(overrides) > _MOST:
-        raise _bad(f"{_PREFIX}*", f"expected at most {_MOST} of them, but got {len(overrides)}.")
-    for name, value in overrides.items():
-        if len(value) > _LONGEST:
-            raise _bad(name, f"expected at most {_LONGEST} characters, but got {len(value)}.")
+    overrides = read_overrides(headers)
     metadata = headers.get(METADATA_HEADER)
+    provider = headers.get(PROVIDER_HEADER)
     return BatchOptions(
-        provider=_read_provider(headers.get(PROVIDER_HEADER), principal, providers),
+        provider=None if provider is None else read_provider(provider, principal, providers),
         job_name=job_name,
         tfy_metadata=None if metadata is None else _read_metadata(metadata),
         overrides=overrides,
@@ -48,9 +98,32 @@ def read_options(
     )
 
 
-def _read_provider(name: str | None, principal: Principal, providers: Sequence[str]) -> str | None:
-    if name is None:
-        return None
+def read_overrides(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers (by lower-case name) that override a provider's configuration.
+
+    Those that TrueFoundry documents have their shape; others are kept as they are. Raises
+    `ApiError`.
+    """
+    overrides = {
+        name: value
+        for name, value in headers.items()
+        if name.startswith(HEADER_PREFIX) and name not in {PROVIDER_HEADER, METADATA_HEADER}
+    }
+    if len(overrides) > _MOST:
+        raise _bad(
+            f"{HEADER_PREFIX}*", f"expected at most {_MOST} of them, but got {len(overrides)}."
+        )
+    for name, value in overrides.items():
+        if len(value) > _LONGEST:
+            raise _bad(name, f"expected at most {_LONGEST} characters, but got {len(value)}.")
+        shape = _SHAPES.get(name)
+        if shape is not None and shape.fullmatch(value) is None:
+            raise _bad(name, f"expected {_WORDS[name]}, but got '{value[:64]}'.")
+    return overrides
+
+
+def read_provider(name: str, principal: Principal, providers: Collection[str]) -> str:
+    """The name of a configured provider that the caller may use. Raises `ApiError`."""
     if name not in providers:
         # A key that may use few providers does not get to read the names of the others.
         usable = [f"'{provider}'" for provider in providers if principal.may_use(provider)]

@@ -8,13 +8,13 @@ that hold credentials.
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Set
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from batchway.settings.schema import Contradictions
-from batchway.settings.tree import Path, dotted, find, is_secret, keys
+from batchway.settings.tree import Path, dotted, find, is_secret, keys, tags
 
 _SHOWN = 80  # longer values say nothing in a sentence
 
@@ -173,7 +173,7 @@ def _of_type(loc: Path) -> str:
 
 def _types(path: Path) -> list[str]:
     _, _, models = find(path)
-    return [cast(Any, model.model_fields["type"].annotation).__args__[0] for model in models]
+    return [tag for model in models for tag in tags(model)]
 
 
 def _listed(names: list[str]) -> str:

@@ -3,15 +3,15 @@
 Owns shapes, ranges and what must agree with what. Does not read files or the environment
 (`sources`), nor word the sentences that people see (`problems`); validators here only raise.
 
-A setting is accepted only when it does something today: `mode: native` and object stores will be
-added here together with the code that runs them.
+A setting is accepted only when it does something today: object stores will be added here together
+with the code that runs them.
 """
 
 import ipaddress
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -22,9 +22,9 @@ from pydantic import (
     model_validator,
 )
 
+from batchway.domain.catalog import AZURE, CATALOG, OPENAI, CatalogEntry
 from batchway.domain.keys import DEFAULT_TENANT
-from batchway.domain.routing import RouteTarget
-from batchway.domain.shard import Mode
+from batchway.domain.routing import Choice, Route, RouteTarget
 from batchway.settings.kinds import (
     Database,
     Directory,
@@ -40,6 +40,11 @@ from batchway.settings.kinds import (
 )
 
 MIB: Final = 2**20
+
+if TYPE_CHECKING:
+    CatalogType = str
+else:
+    CatalogType = Literal[tuple(CATALOG)]  # a new row of the catalog is a new type, and no code
 
 
 class Contradictions(ValueError):
@@ -146,16 +151,77 @@ class _Provider(Section):
         description="Name of the provider: in `provider/model`, in routes and in the header "
         "`x-tfy-provider-name`."
     )
-    mode: Literal[Mode.MANAGED] = Field(
-        default=Mode.MANAGED,
-        description="How batches run: `managed` sends every line as a request.",
-    )
     limits: ProviderLimits = Field(
-        default=ProviderLimits(), description="Limits of each model of this provider."
+        default=ProviderLimits(),
+        description="Limits of each model of this provider, for lines that are sent one by one.",
     )
 
 
-class OpenAISettings(_Provider):
+class NativeSettings(Section):
+    """How a provider's own batch API is used."""
+
+    rescue: bool | None = Field(
+        default=None,
+        description="Whether lines that the batch API left without a result, or with an error "
+        "that may pass (408, 429, 5xx), are sent one by one, at the provider's full price. When "
+        "unset: yes in the mode `auto`, no in `native`.",
+    )
+    keep_files: bool = Field(
+        default=False,
+        description="Whether the files that a batch made at the provider stay there.",
+    )
+    poll_min: Float = Field(
+        default=2.0, gt=0, le=3600, description="Seconds between looks at a young job."
+    )
+    poll_max: Float = Field(
+        default=60.0, gt=0, le=3600, description="Seconds between looks at an old job."
+    )
+    settle: Float = Field(
+        default=30.0,
+        ge=0,
+        le=3600,
+        description="Seconds for which a submission of unknown outcome is looked for at the "
+        "provider before it is repeated.",
+    )
+    cancel_patience: Float = Field(
+        default=900.0,
+        ge=0,
+        le=86_400,
+        description="Seconds that a job gets to stop when its batch is cancelled or expires.",
+    )
+    max_lines: Positive | None = Field(
+        default=None, description="Lines of one job; the provider's limit when unset."
+    )
+    max_bytes: Size | None = Field(
+        default=None, description="Bytes of one job's file; the provider's limit when unset."
+    )
+    enqueued_tokens: Positive | None = Field(
+        default=None,
+        description="Estimated input tokens of one job; set it to less than what the account may "
+        "enqueue. Unlimited when unset.",
+    )
+
+
+class _Native(_Provider):
+    """What every provider with a batch API of its own has."""
+
+    mode: Choice = Field(
+        default=Choice.AUTO,
+        description="How batches run: `native` on the provider's own batch API; `managed` sends "
+        "every line as a request; `auto` is native where the provider has it for the endpoint, "
+        "else managed.",
+    )
+    native: NativeSettings = Field(
+        default=NativeSettings(), description="How the provider's own batch API is used."
+    )
+
+    @property
+    def entry(self) -> CatalogEntry:
+        """What is known of the provider's batch API."""
+        raise NotImplementedError
+
+
+class OpenAISettings(_Native):
     """An OpenAI account."""
 
     type: Literal["openai"] = Field(description="`openai`.")
@@ -164,22 +230,63 @@ class OpenAISettings(_Provider):
     organization: Text | None = Field(default=None, description="Sent as `OpenAI-Organization`.")
     project: Text | None = Field(default=None, description="Sent as `OpenAI-Project`.")
 
+    @property
+    def entry(self) -> CatalogEntry:
+        """OpenAI's own."""
+        return OPENAI
 
-class AzureOpenAISettings(_Provider):
+
+class AzureOpenAISettings(_Native):
     """An Azure OpenAI resource; the model of a line is the name of a deployment."""
 
     type: Literal["azure-openai"] = Field(description="`azure-openai`.")
     endpoint: Url = Field(
         description="Address of the resource, such as `https://x.openai.azure.com`."
     )
-    api_key: Secret = Field(description="API key of the resource.")
+    api_key: Secret | None = Field(
+        default=None, description="API key of the resource; this or `auth`."
+    )
+    auth: Literal["entra"] | None = Field(
+        default=None,
+        description="`entra` uses tokens of Microsoft Entra ID instead of a key: those of the "
+        "application below, or of whatever `DefaultAzureCredential` finds.",
+    )
+    tenant_id: Text | None = Field(default=None, description="Entra ID tenant of the application.")
+    client_id: Text | None = Field(
+        default=None, description="The application, or alone a user-assigned managed identity."
+    )
+    client_secret: Secret | None = Field(default=None, description="The application's secret.")
     api_version: Text = Field(default="2024-10-21", description="Sent as `api-version`.")
+
+    @property
+    def entry(self) -> CatalogEntry:
+        """Azure's own."""
+        return AZURE
+
+
+class CatalogSettings(_Native):
+    """A hosted provider that speaks OpenAI's batch API."""
+
+    type: CatalogType = Field(description="Which one.")
+    api_key: Secret = Field(description="API key of the account.")
+    base_url: Url | None = Field(
+        default=None, description="Address of the API; the provider's own when unset."
+    )
+
+    @property
+    def entry(self) -> CatalogEntry:
+        """The row of the catalog."""
+        return CATALOG[self.type]
 
 
 class OpenAICompatibleSettings(_Provider):
     """Any endpoint that speaks OpenAI's API: vLLM, SGLang, Ollama, a hosted one."""
 
     type: Literal["openai-compatible"] = Field(description="`openai-compatible`.")
+    mode: Literal[Choice.MANAGED] = Field(
+        default=Choice.MANAGED,
+        description="How batches run: `managed` sends every line as a request.",
+    )
     base_url: Url = Field(
         description="Address of the API, up to and including `/v1` where it has one."
     )
@@ -191,8 +298,10 @@ class OpenAICompatibleSettings(_Provider):
     )
 
 
+NativeProviderSettings = OpenAISettings | AzureOpenAISettings | CatalogSettings
 ProviderSettings = Annotated[
-    OpenAISettings | AzureOpenAISettings | OpenAICompatibleSettings, Field(discriminator="type")
+    OpenAISettings | AzureOpenAISettings | OpenAICompatibleSettings | CatalogSettings,
+    Field(discriminator="type"),
 ]
 
 
@@ -219,12 +328,20 @@ class RouteSettings(Section):
     targets: tuple[TargetSettings, ...] = Field(
         min_length=1, description="Where the lines go, in order of preference."
     )
+    mode: Choice | None = Field(
+        default=None, description="How its lines run, instead of the mode of their providers."
+    )
 
-    def rows(self) -> tuple[RouteTarget, ...]:
-        """The targets as `domain.routing` takes them."""
-        return tuple(
-            RouteTarget(provider=t.provider, model=t.model, weight=t.weight, fallback=t.fallback)
-            for t in self.targets
+    def route(self) -> Route:
+        """The route as `domain.routing` takes it."""
+        return Route(
+            targets=tuple(
+                RouteTarget(
+                    provider=t.provider, model=t.model, weight=t.weight, fallback=t.fallback
+                )
+                for t in self.targets
+            ),
+            mode=self.mode,
         )
 
 
@@ -267,6 +384,22 @@ class ExecutionSettings(Section):
     max_outstanding_bytes: Size = Field(
         default=64 * MIB, description="Bytes of requests and results held in memory at once."
     )
+    sending_processes: Literal["auto"] | int = Field(
+        default="auto",
+        description="Processes that send requests, beside the one that does everything else: up "
+        "to 16, or 0 to send from that one. `auto` is 1 where there are two processors or more, "
+        "else 0; always 0 on Windows.",
+    )
+
+    @field_validator("sending_processes", mode="before")
+    @classmethod
+    def _auto_or_some(cls, value: object) -> object:
+        text = str(value).strip() if isinstance(value, str | int) else ""
+        if text == "auto":
+            return text
+        if isinstance(value, bool) or not text.isascii() or not text.isdigit() or int(text) > 16:
+            raise ValueError("must be 'auto' or a whole number from 0 to 16")
+        return int(text)
 
 
 class LoggingSettings(Section):
@@ -304,8 +437,8 @@ class Settings(Section):
     auth: AuthSettings = Field(default=AuthSettings(), description="Who may call.")
     providers: tuple[ProviderSettings, ...] = Field(
         default=(),
-        description="Who runs the lines. When unset, taken from OPENAI_API_KEY and "
-        "AZURE_OPENAI_API_KEY.",
+        description="Who runs the lines. When unset, taken from OPENAI_API_KEY, "
+        "AZURE_OPENAI_API_KEY and the like.",
     )
     routes: tuple[RouteSettings, ...] = Field(default=(), description="Model names of your own.")
     limits: LimitSettings = Field(
@@ -348,6 +481,26 @@ class Settings(Section):
             raise Contradictions(found)
         return self
 
+    def _route_contradictions(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Routes whose targets cannot all run the way that is asked for."""
+        modes = {provider.name: provider.mode for provider in self.providers}
+        managed_only = {p.name for p in self.providers if isinstance(p, OpenAICompatibleSettings)}
+        for r, route in enumerate(self.routes):
+            main = [t.provider for t in route.targets if not t.fallback and t.provider in modes]
+            without = [name for name in main if name in managed_only]
+            wanted = {route.mode or modes[name] for name in main}
+            if route.mode is Choice.NATIVE and without:
+                yield (
+                    ("routes", r, "mode"),
+                    f"the provider '{without[0]}' has no batch API: use 'managed' or 'auto'",
+                )
+            elif Choice.NATIVE in wanted and Choice.MANAGED in wanted:
+                yield (
+                    ("routes", r, "targets"),
+                    "some of the providers are to run natively and some managed: set the "
+                    "route's own mode, or make one kind fallbacks",
+                )
+
     def _contradictions(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         providers = [provider.name for provider in self.providers]
         known = ", ".join(repr(name) for name in providers) or "none"
@@ -367,6 +520,10 @@ class Settings(Section):
                         ("routes", r, "targets", t, "provider"),
                         f"no provider is named '{target.provider}'; configured: {known}",
                     )
+        for p, provider in enumerate(self.providers):
+            for path, sentence in _provider_contradictions(provider):
+                yield ("providers", p, *path), sentence
+        yield from self._route_contradictions()
         for k, key in enumerate(self.auth.keys):
             for name in sorted((key.providers or frozenset()) - set(providers)):
                 yield (
@@ -378,6 +535,33 @@ class Settings(Section):
                 ("execution", "shard_lines_min"),
                 f"must not be above shard_lines_max, which is {self.execution.shard_lines_max}",
             )
+
+
+def _provider_contradictions(
+    provider: ProviderSettings,
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    if isinstance(provider, AzureOpenAISettings):
+        application = (provider.tenant_id, provider.client_secret)
+        if provider.api_key is None and provider.auth is None:
+            yield ("api_key",), "required, unless `auth: entra` is set"
+        elif provider.api_key is not None and provider.auth is not None:
+            yield ("auth",), "must not be set beside api_key"
+        elif provider.auth is None and (provider.client_id or any(application)):
+            yield ("auth",), "must be 'entra' when an application is named"
+        elif any(application) and not (provider.client_id and all(application)):
+            yield ("client_id",), "an application needs tenant_id, client_id and client_secret"
+    if isinstance(provider, OpenAICompatibleSettings):
+        return
+    native, traits = provider.native, provider.entry.traits
+    if native.poll_min > native.poll_max:
+        yield ("native", "poll_min"), f"must not be above poll_max, which is {native.poll_max:g}"
+    for name, given, limit in (
+        ("max_lines", native.max_lines, traits.max_lines),
+        ("max_bytes", native.max_bytes, traits.max_bytes),
+        ("enqueued_tokens", native.enqueued_tokens, traits.enqueued_tokens),
+    ):
+        if given is not None and limit is not None and given > limit:
+            yield ("native", name), f"must not be above {limit}, which is the provider's limit"
 
 
 def _repeated(

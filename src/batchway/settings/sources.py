@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 import yaml
 
+from batchway.domain.catalog import CATALOG
 from batchway.settings.problems import SettingsError, stop, suggestion
 from batchway.settings.tree import ENV_PREFIX, Key, dotted, is_structured
 from batchway.settings.tree import Path as KeyPath
@@ -350,5 +351,9 @@ _WELL_KNOWN: Final[tuple[tuple[dict[str, str], dict[str, str], dict[str, str]], 
         {"AZURE_OPENAI_API_KEY": "api_key", "AZURE_OPENAI_ENDPOINT": "endpoint"},
         {"OPENAI_API_VERSION": "api_version"},
         {"name": "azure-openai", "type": "azure-openai"},
+    ),
+    *(
+        ({entry.key_variable: "api_key"}, {}, {"name": entry.name, "type": entry.name})
+        for entry in CATALOG.values()
     ),
 )

@@ -110,7 +110,7 @@ def find(path: Path) -> tuple[Path, FieldInfo | None, tuple[type[BaseModel], ...
         if isinstance(part, int):
             shown.append(part)
             continue
-        tagged = tuple(model for model in candidates if len(candidates) > 1 and _tag(model) == part)
+        tagged = tuple(model for model in candidates if len(candidates) > 1 and part in tags(model))
         if tagged:
             candidates = tagged
             continue
@@ -124,9 +124,10 @@ def find(path: Path) -> tuple[Path, FieldInfo | None, tuple[type[BaseModel], ...
     return tuple(shown), field, candidates
 
 
-def _tag(model: type[BaseModel]) -> str | None:
+def tags(model: type[BaseModel]) -> tuple[str, ...]:
+    """The values of `type` that ask for this model, none where it is no member of a union."""
     field = model.model_fields.get("type")
-    return None if field is None else get_args(field.annotation)[0]
+    return () if field is None else get_args(field.annotation)
 
 
 def dotted(path: Path) -> str:

@@ -5,6 +5,11 @@
     yes                in_progress     + expired    expired
     any                cancelling      + cancelled  cancelled
 
+What storage has lost cannot be delivered, and must not keep a batch from ending either. Lines
+whose results were in a damaged segment get a `result_lost` entry and count as failed; lines that
+can no longer be read from the input get none (nobody knows their custom_id any more) and are
+counted in an `input_lost` entry of the batch's `errors`.
+
 Owns the last moves of a batch and its result files. Re-entrant: files are written under new names
 and become visible together with the terminal status, in one transaction; a crash before it leaves
 blobs that no row names, for the janitor.
@@ -17,22 +22,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from batchway.domain.batch import Batch
-from batchway.domain.errors import LineText
+from batchway.domain.batch import Batch, BatchError
+from batchway.domain.errors import BatchText, LineText
 from batchway.domain.file import File, Purpose
 from batchway.domain.shard import Shard
 from batchway.domain.status import BatchStatus
-from batchway.ports import Blobs, BlobWriter, Clock, Ledger
+from batchway.ports import Blobs, BlobWriter, Clock, Delivered, Ledger
 from batchway.workflows.envelope import LineReader
 from batchway.workflows.lines import read_pieces
 from batchway.workflows.records import Records
-from batchway.workflows.segments import merged
+from batchway.workflows.segments import intact, merged
 
 _log: Final = logging.getLogger(__name__)
 _OUTPUT_LIFETIME: Final = 30 * 86_400
 _CHUNK_BYTES: Final = 1 << 20
 _CHUNK_LINES: Final = 2_000
-_WHOLE_BYTES: Final = 32 << 20  # results held in memory at once, of all destinations together
+_AHEAD_BYTES: Final = 16 << 20  # results held in memory at once, of all destinations together
 
 Entry = tuple[int, bool, bytes]  # line, whether it belongs into the output file, record
 
@@ -45,6 +50,16 @@ class _ResultFile:
     blob: str
     writer: BlobWriter | None = None
     bytes: int = 0
+    lines: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Losses:
+    """What storage took from a batch, and how that shows in its files."""
+
+    segments: int = 0
+    unread: int = 0  # lines that have neither a result nor an entry
+    withheld: int = 0  # entries that count as neither completed nor failed
 
 
 class Finalize:
@@ -85,8 +100,9 @@ class Finalize:
             # behind our back: they would be counted and delivered nowhere.
             await self._ledger.shards.claim(batch.id, number)
         output, error = self._result_file(), self._result_file()
+        losses = _Losses()
         try:
-            entries = await self._entries(batch, shards, unfinished, ending)
+            entries = self._entries(batch, shards, unfinished, ending, losses)
             while await asyncio.to_thread(self._write, entries, output, error):
                 pass
             await asyncio.to_thread(_commit, output, error)
@@ -102,6 +118,8 @@ class Finalize:
             at=now,
             output=self._file(batch, output, now, "output"),
             error=self._file(batch, error, now, "error"),
+            delivered=_delivered(output, error, losses) if losses.segments else None,
+            errors=self._unread(batch, losses),
         )
         if not ended:
             await asyncio.to_thread(self._discard, output, error)
@@ -122,8 +140,13 @@ class Finalize:
 
     # ------------------------------------------------------------------ entries
 
-    async def _entries(
-        self, batch: Batch, shards: list[Shard], unfinished: set[int], ending: BatchStatus
+    def _entries(
+        self,
+        batch: Batch,
+        shards: list[Shard],
+        unfinished: set[int],
+        ending: BatchStatus,
+        losses: _Losses,
     ) -> Iterator[Entry]:
         """Every line's entry in input order, those without a result included."""
         text = LineText.CANCELLED if ending is BatchStatus.CANCELLED else LineText.EXPIRED
@@ -137,9 +160,16 @@ class Finalize:
                 segments = asyncio.run_coroutine_threadsafe(
                     self._ledger.shards.segments(batch.id, shard.number), loop
                 ).result()
-                results = merged(self._blobs, segments, whole_bytes=_WHOLE_BYTES // len(groups))
-                if shard.number in unfinished:
-                    yield from self._completed(batch, shard, results, text)
+                whole, damage = intact(self._blobs, segments)
+                for error in damage:
+                    _log.error("batch %s has lost results: %s", batch.id, error)
+                losses.segments += len(damage)
+                results = merged(self._blobs, whole, ahead_bytes=_AHEAD_BYTES // len(groups))
+                if damage:
+                    # Which of the shard's lines it held is lost with it.
+                    yield from self._completed(batch, shard, results, LineText.RESULT_LOST, losses)
+                elif shard.number in unfinished:
+                    yield from self._completed(batch, shard, results, text, losses)
                 else:
                     yield from results
 
@@ -147,12 +177,39 @@ class Finalize:
         return streams[0] if len(streams) == 1 else heapq.merge(*streams)
 
     def _completed(
-        self, batch: Batch, shard: Shard, results: Iterator[Entry], text: LineText
+        self,
+        batch: Batch,
+        shard: Shard,
+        results: Iterator[Entry],
+        text: LineText,
+        losses: _Losses,
     ) -> Iterator[Entry]:
         """The shard's results with an error entry in the place of every missing one."""
+        upcoming = next(results, None)
+        entries = 0
+        for line, custom_id in self._requests(batch, shard):
+            while upcoming is not None and upcoming[0] < line:
+                yield upcoming  # its own line can no longer be read
+                entries += 1
+                upcoming = next(results, None)
+            entries += 1
+            if upcoming is not None and upcoming[0] == line:
+                yield upcoming
+                upcoming = next(results, None)
+                continue
+            losses.withheld += text is not LineText.RESULT_LOST
+            result = self._records.withheld(line=line, custom_id=custom_id, text=text)
+            yield line, False, result.record
+        while upcoming is not None:
+            yield upcoming
+            entries += 1
+            upcoming = next(results, None)
+        losses.unread += max(0, shard.lines - entries)
+
+    def _requests(self, batch: Batch, shard: Shard) -> Iterator[tuple[int, str]]:
+        """Line number and custom_id of the shard's lines, as far as they can be read."""
         reader = LineReader(endpoint=batch.endpoint)
         models = None if shard.models is None else frozenset(shard.models)
-        upcoming = next(results, None)
         pieces = read_pieces(
             self._blobs,
             batch.input_blob or "",
@@ -161,17 +218,26 @@ class Finalize:
             first_line=shard.first_line,
             max_line_bytes=shard.end - shard.start,
         )
-        for piece in pieces:
-            for line, data in enumerate(piece.lines, piece.first_line):
-                if upcoming is not None and upcoming[0] == line:
-                    yield upcoming
-                    upcoming = next(results, None)
-                    continue
-                request = None if not data or data.isspace() else reader.read(data)
-                if request is None or (models is not None and request.model not in models):
-                    continue
-                result = self._records.withheld(line=line, custom_id=request.custom_id, text=text)
-                yield line, False, result.record
+        try:
+            for piece in pieces:
+                for line, data in enumerate(piece.lines, piece.first_line):
+                    request = None if not data or data.isspace() else reader.read(data)
+                    if request is not None and (models is None or request.model in models):
+                        yield line, request.custom_id
+        except KeyError:
+            return  # the whole input is gone: `_completed` counts what is missing
+
+    def _unread(self, batch: Batch, losses: _Losses) -> list[BatchError] | None:
+        """What the batch has to say about lines without an entry."""
+        if not losses.unread:
+            return None
+        _log.error(
+            "batch %s ends with %d lines undelivered: they are missing in its input %s",
+            batch.id,
+            losses.unread,
+            batch.input_blob,
+        )
+        return [BatchText.INPUT_LOST.error(count=losses.unread)]
 
     # ------------------------------------------------------------------ files
 
@@ -198,6 +264,7 @@ class Finalize:
             data = b"\n".join(records) + b"\n"
             file.writer.write(data)
             file.bytes += len(data)
+            file.lines += len(records)
         return more
 
     def _file(self, batch: Batch, file: _ResultFile, now: int, kind: str) -> File | None:
@@ -220,6 +287,10 @@ class Finalize:
             if file.writer is not None:
                 file.writer.abort()
                 self._blobs.delete(file.blob)
+
+
+def _delivered(output: _ResultFile, error: _ResultFile, losses: _Losses) -> Delivered:
+    return Delivered(completed=output.lines, failed=error.lines - losses.withheld)
 
 
 def _commit(*files: _ResultFile) -> None:

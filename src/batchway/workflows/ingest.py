@@ -21,6 +21,7 @@ from batchway.workflows.scan import Scan, ScanLimits
 
 _log: Final = logging.getLogger(__name__)
 _GLANCE_SECONDS: Final = 1.0  # between looks at the status during a long pass
+MODEL_OVERRIDE: Final = "x-tfy-provider-model"
 
 
 class Ingest:
@@ -66,13 +67,20 @@ class Ingest:
             return
         model = next(iter(scan.models)) if len(scan.models) == 1 else None
         at = int(self._clock.now())
-        if await self._ledger.batches.begin(batch.id, at=at, model=model, shards=shards):
+        if await self._ledger.batches.begin(
+            batch.id, at=at, model=model, shards=shards, providers=scan.providers
+        ):
             _log.info("batch %s runs: %d lines, %d shards", batch.id, scan.requests, len(shards))
 
     def resolve(self, batch: Batch, model: str) -> Resolution:
         """Where lines of `batch` naming `model` go."""
+        options = batch.options
         return self._routing.resolve(
-            model, provider=batch.options.provider, allowed=batch.options.allowed_providers
+            model,
+            endpoint=batch.endpoint,
+            provider=options.provider,
+            allowed=options.allowed_providers,
+            upstream=options.overrides.get(MODEL_OVERRIDE),
         )
 
     async def _misnamed(self, batch: Batch) -> list[BatchError]:

@@ -25,13 +25,15 @@ from batchway.dispatch.sender import Answered, Permit, Sender, Unanswered, Work
 from batchway.domain.batch import Batch
 from batchway.domain.errors import LineText, Unavailable
 from batchway.domain.routing import Destination, Resolution
-from batchway.domain.shard import Shard
+from batchway.domain.shard import Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, Clock, Ledger, LineResult
+from batchway.workflows.details import StatusDetails
 from batchway.workflows.envelope import LineReader, Request
 from batchway.workflows.lines import read_pieces
+from batchway.workflows.outstanding import Outstanding, Part
 from batchway.workflows.records import Records
-from batchway.workflows.segments import done_lines
+from batchway.workflows.segments import SegmentDamagedError, done_lines
 
 _log: Final = logging.getLogger(__name__)
 _PIECE_BYTES: Final = 256 << 10
@@ -46,51 +48,17 @@ class Ending(StrEnum):
     DONE = "done"  # every line has a committed result
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    FAILED = "failed"  # the providers refused all of it
     LOST = "lost"  # another runner has taken a shard over, or the batch has moved on
     STOPPED = "stopped"  # this process is shutting down
 
 
-class Outstanding:
-    """Bounds the lines of a batch that have been read and have no result yet.
-
-    Lines that wait for a retry hold no slot at a provider, so without this a provider that is
-    down would let the whole file pile up in memory.
-    """
-
-    def __init__(self, *, most_lines: int, most_bytes: int) -> None:
-        self._most_lines = most_lines
-        self._most_bytes = most_bytes
-        self._lines = 0
-        self._bytes = 0
-        self._room = asyncio.Event()
-        self._room.set()
-
-    @property
-    def full(self) -> bool:
-        """Whether reading must wait."""
-        return self._lines >= self._most_lines or self._bytes >= self._most_bytes
-
-    def add(self, size: int) -> None:
-        """A line was read."""
-        self._lines += 1
-        self._bytes += size
-        if self.full:
-            self._room.clear()
-
-    def remove(self, size: int) -> None:
-        """A line has its result."""
-        self._lines -= 1
-        self._bytes -= size
-        if not self.full:
-            self._room.set()
-
-    async def room(self) -> None:
-        """Wait until reading may go on."""
-        await self._room.wait()
-
-
 class ManagedRun:
-    """One batch, run by this process. Use once."""
+    """One batch, run by this process. Use once.
+
+    `shards` limits it to some of the managed shards, by number; `details` are shared with the other
+    runs of the batch.
+    """
 
     def __init__(
         self,
@@ -105,9 +73,11 @@ class ManagedRun:
         resolve: Callable[[str], Resolution],
         estimate: Callable[[bytes], int],
         draw: Callable[[], float],
+        outstanding: Outstanding,
         most_lines: int,
-        most_bytes: int,
         drain_timeout: float,
+        shards: frozenset[int] | None = None,
+        details: StatusDetails | None = None,
     ) -> None:
         self._batch = batch
         self._ledger = ledger
@@ -122,13 +92,15 @@ class ManagedRun:
         self._drain_timeout = drain_timeout
         self._reader = LineReader(endpoint=batch.endpoint)
         self._party = Party(tenant=batch.tenant, batch_id=batch.id, deadline=float(batch.deadline))
+        self._outstanding = outstanding
         self._most_lines = most_lines
-        self._most_bytes = most_bytes
         self._resolutions: dict[str, Resolution] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._buffers: list[Buffer] = []
+        self._parts: list[Part] = []
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
-        self._details: str | None = batch.status_details
+        self._shards = shards
+        self._details = details or StatusDetails(batches=ledger.batches, batch=batch)
 
     def stop(self, ending: Ending) -> None:
         """Ask the run to end early; the first reason given counts."""
@@ -157,24 +129,28 @@ class ManagedRun:
             self._sender.release(self._batch.id)
             for buffer in self._buffers:
                 self._collector.drop(buffer)
+            for part in self._parts:
+                part.close()
 
     async def _run_everything(self) -> None:
         groups: dict[str, list[Shard]] = {}
         for shard in await self._ledger.shards.open(self._batch.id):
-            groups.setdefault(shard.group, []).append(shard)
+            if shard.mode is Mode.MANAGED and self._is_ours(shard):
+                groups.setdefault(shard.group, []).append(shard)
         # One reader a destination: a provider that is down never stalls another.
         try:
             async with asyncio.TaskGroup() as readers:
                 for shards in groups.values():
-                    # A bound for each, or lines that wait for one provider would use up another's.
-                    outstanding = Outstanding(
-                        most_lines=self._most_lines, most_bytes=self._most_bytes // len(groups)
-                    )
-                    readers.create_task(self._read_group(shards, outstanding))
+                    part = self._outstanding.part(most_lines=self._most_lines)
+                    self._parts.append(part)
+                    readers.create_task(self._read_group(shards, part))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from group
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+    def _is_ours(self, shard: Shard) -> bool:
+        return self._shards is None or shard.number in self._shards
 
     async def _drain(self) -> None:
         """Let requests in flight finish for a while: their answers are paid for."""
@@ -209,14 +185,13 @@ class ManagedRun:
 
     async def _describe(self) -> None:
         trouble = self._collector.trouble
-        details = STORAGE_TROUBLE if trouble else self._sender.obstacles(self._batch.id)
-        if details != self._details:
-            await self._ledger.batches.describe(self._batch.id, details)
-            self._details = details
+        held_up_by = STORAGE_TROUBLE if trouble else self._sender.obstacles(self._batch.id)
+        self._details.tell("managed", held_up_by)
+        await self._details.write()
 
     # ------------------------------------------------------------------ shards
 
-    async def _read_group(self, shards: list[Shard], outstanding: Outstanding) -> None:
+    async def _read_group(self, shards: list[Shard], outstanding: Part) -> None:
         """Read the shards of one destination in order, on to the next as soon as one is read."""
         for shard in shards:
             buffer, done = await self._take_over(shard)
@@ -226,13 +201,22 @@ class ManagedRun:
                 return
 
     async def _take_over(self, shard: Shard) -> tuple[Buffer, set[int]]:
-        """Claim a shard; its buffer, and the lines that have results."""
+        """Claim a shard; its buffer, and the lines that have results.
+
+        A damaged segment is taken out of the ledger first, counts included, so that its lines are
+        run again like any without a result: that costs requests and no answer. Only what is found
+        when no line is open any more ends as `result_lost` (`workflows.finalize`).
+        """
         while True:
             try:
                 claim = await self._ledger.shards.claim(self._batch.id, shard.number)
                 segments = await self._ledger.shards.segments(self._batch.id, shard.number)
                 done = await asyncio.to_thread(done_lines, self._blobs, segments)
                 break
+            except SegmentDamagedError as error:
+                _log.error("batch %s runs lines again: %s", self._batch.id, error)
+                if not await self._ledger.shards.retract(error.segment):
+                    await self._clock.sleep(_GLANCE_SECONDS)  # the batch has moved on: so do we
             except Unavailable as error:
                 # Giving up would drop the answers of the shards before, which are paid for.
                 _log.info("batch %s waits to claim a shard: %s", self._batch.id, error)
@@ -242,7 +226,7 @@ class ManagedRun:
         return buffer, done
 
     async def _read_shard(
-        self, shard: Shard, done: set[int], buffer: Buffer, outstanding: Outstanding
+        self, shard: Shard, done: set[int], buffer: Buffer, outstanding: Part
     ) -> None:
         """Hand out every line of the shard that has no result."""
         models = None if shard.models is None else frozenset(shard.models)
@@ -277,7 +261,7 @@ class ManagedRun:
                 if work is None:
                     collector.add(buffer, self._unroutable(line, request))
                     continue
-                while outstanding.full:
+                if outstanding.full:
                     await outstanding.room()
                 if collector.full:
                     await collector.room()
@@ -318,6 +302,7 @@ class ManagedRun:
             targets=resolution.order(self._draw()),
             party=self._party,
             cost=self._estimate(request.body),
+            overrides=self._batch.options.overrides,
         )
 
     def _unroutable(self, line: int, request: Request) -> LineResult:
@@ -332,7 +317,7 @@ class ManagedRun:
         permit: Permit,
         custom_id: str,
         buffer: Buffer,
-        outstanding: Outstanding,
+        outstanding: Part,
     ) -> None:
         try:
             outcome = await self._sender.run(work, permit)

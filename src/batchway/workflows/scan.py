@@ -8,22 +8,31 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from batchway.dialects.openai import estimate_tokens
 from batchway.domain.batch import BatchError
 from batchway.domain.errors import BatchText
-from batchway.domain.routing import Destination, Forbidden, Resolution, Unroutable
+from batchway.domain.remote import NativeTraits
+from batchway.domain.routing import Destination, Forbidden, NotNative, Resolution, Unroutable
 from batchway.domain.shard import Mode, Shard
 from batchway.ports import BlobReader
 from batchway.workflows.custom_ids import CustomIds
-from batchway.workflows.envelope import LineReader, nests_too_deep
+from batchway.workflows.envelope import LineReader, Request, nests_too_deep
 from batchway.workflows.lines import Piece, read_pieces
 
 _MAX_MODELS: Final = 1_000
 _LOOK_UP_BYTES: Final = 256 << 10
+# What encoding adds to a body at most, its endpoint and model aside (`ports.LineCodec`).
+_ENVELOPE_BYTES: Final = 160
+_BYTES_A_CHARACTER: Final = 6  # of a model's name, every character escaped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanLimits:
-    """Limits of an input file (sizes in bytes) and of a shard."""
+    """Limits of an input file (sizes in bytes) and of a shard.
+
+    `native_lines` bounds native shards whose provider would take more: what merging a shard's
+    results holds in memory grows with its lines.
+    """
 
     max_lines: int = 10_000_000
     max_line_bytes: int = 4 << 20
@@ -31,11 +40,15 @@ class ScanLimits:
     shard_lines_min: int = 1_000
     shard_lines_max: int = 10_000
     shard_bytes: int = 64 << 20
+    native_lines: int = 200_000
 
 
 @dataclass(slots=True, kw_only=True)
 class _Open:
-    """A shard being planned; it is closed at `most_lines`."""
+    """A shard being planned; it is closed at `most_lines`.
+
+    `bytes` are those of the file (managed) or of the encoded lines (native).
+    """
 
     start: int
     first_line: int
@@ -43,14 +56,18 @@ class _Open:
     end: int = 0
     lines: int = 0
     bytes: int = 0
+    tokens: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
 class _Group:
-    """Lines of one destination."""
+    """Lines of one destination; `traits` bound its shards and `overhead` is in bytes a line."""
 
     name: str
+    destination: Destination
     mode: Mode
+    traits: NativeTraits | None
+    overhead: int
     models: set[str] = field(default_factory=set[str])
     open: _Open | None = None
 
@@ -90,6 +107,7 @@ class Scan:
         self._report = report
         self._reader = LineReader(endpoint=endpoint)
         self._ids = CustomIds()
+        self._endpoint = endpoint
         self._models: dict[str, _Model] = {}
         self._groups: dict[str, _Group] = {}
         self._shards: list[Shard] = []
@@ -103,6 +121,19 @@ class Scan:
     def models(self) -> dict[str, int]:
         """Lines of each model so far."""
         return {name: model.lines for name, model in self._models.items()}
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """Every provider that lines may be sent to, fallbacks included, by name."""
+        return tuple(
+            sorted(
+                {
+                    target.provider
+                    for group in self._groups.values()
+                    for target in group.destination.primaries + group.destination.fallbacks
+                }
+            )
+        )
 
     def pieces(self) -> Iterator[Piece]:
         """The file's pieces, in order."""
@@ -127,7 +158,9 @@ class Scan:
                 model.lines += 1
                 group = model.group
                 if group is None:
-                    self._turn_away(request.model, model.resolution, line)
+                    self._turn_away(request.model, model, line)
+                elif group.traits is not None:
+                    self._plan_native(group, group.traits, request, line, offset=offset, size=size)
                 else:
                     shard = group.open
                     if shard is None:
@@ -203,8 +236,13 @@ class Scan:
         if isinstance(resolution, Destination):
             group = self._groups.get(resolution.group)
             if group is None:
-                group = _Group(name=resolution.group, mode=resolution.mode)
-                self._groups[resolution.group] = group
+                group = self._groups[resolution.group] = _Group(
+                    name=resolution.group,
+                    destination=resolution,
+                    mode=resolution.mode,
+                    traits=resolution.traits,
+                    overhead=self._overhead(resolution),
+                )
             group.models.add(name)
             model.group = group
         if len(self._models) > _MAX_MODELS:
@@ -212,9 +250,64 @@ class Scan:
             self.full = True
         return model
 
-    def _turn_away(self, model: str, resolution: Resolution, line: int) -> None:
-        shown = model[:200]
+    def _overhead(self, destination: Destination) -> int:
+        model = max((len(target.model) for target in destination.primaries), default=0)
+        return _ENVELOPE_BYTES + len(self._endpoint) + _BYTES_A_CHARACTER * model
+
+    def _plan_native(
+        self,
+        group: _Group,
+        traits: NativeTraits,
+        request: Request,
+        line: int,
+        *,
+        offset: int,
+        size: int,
+    ) -> None:
+        """Put a line into a shard that the provider takes as one job, estimated from above."""
+        encoded = len(request.body) + group.overhead
+        if encoded > traits.max_bytes:
+            self._fail(
+                BatchText.TOO_LONG_FOR_PROVIDER.error(
+                    line=line + 1,
+                    size=encoded,
+                    provider=group.destination.primaries[0].provider,
+                    limit=traits.max_bytes,
+                )
+            )
+            return
+        tokens = 0 if traits.enqueued_tokens is None else estimate_tokens(request.body)
+        shard = group.open
+        if shard is not None and (
+            shard.bytes + encoded > traits.max_bytes
+            or shard.tokens + tokens > (traits.enqueued_tokens or tokens + shard.tokens)
+        ):
+            self._close(group)
+            shard = None
+        if shard is None:
+            most = min(traits.max_lines, self._limits.native_lines)
+            shard = group.open = _Open(start=offset, first_line=line, most_lines=most)
+        shard.lines += 1
+        shard.bytes += encoded
+        shard.tokens += tokens
+        shard.end = offset + size
+        if shard.lines >= shard.most_lines:
+            self._close(group)
+
+    def _turn_away(self, name: str, model: _Model, line: int) -> None:
+        shown, resolution = name[:200], model.resolution
         match resolution:
+            case NotNative():
+                if model.lines == 1:  # said once: it is no mistake of a line
+                    self._fail(
+                        BatchText.NO_NATIVE_ENDPOINT.error(
+                            line=line + 1,
+                            model=shown,
+                            provider=resolution.provider,
+                            endpoint=resolution.endpoint,
+                            endpoints=", ".join(resolution.endpoints) or "none of ours",
+                        )
+                    )
             case Destination():
                 raise AssertionError("a line with a destination is planned, not turned away")
             case Unroutable(advice=advice):

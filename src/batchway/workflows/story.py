@@ -18,9 +18,10 @@ from batchway.domain.batch import Batch
 from batchway.domain.errors import Unavailable
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import Blobs, Clock, Ledger
+from batchway.workflows.execution import Run
 from batchway.workflows.finalize import Finalize
 from batchway.workflows.ingest import Ingest
-from batchway.workflows.managed import STORAGE_TROUBLE, Ending, ManagedRun
+from batchway.workflows.managed import STORAGE_TROUBLE, Ending
 
 _log: Final = logging.getLogger(__name__)
 _FIRST_PAUSE: Final = 1.0
@@ -30,7 +31,7 @@ _STANDBY_PATIENCE: Final = 60.0  # without progress before it is taken over
 
 
 class BatchStory:
-    """Implements `ports.Story` for managed batches."""
+    """Implements `ports.Story`."""
 
     def __init__(
         self,
@@ -40,7 +41,7 @@ class BatchStory:
         clock: Clock,
         ingest: Ingest,
         finalize: Finalize,
-        new_run: Callable[[Batch], ManagedRun],
+        new_run: Callable[[Batch], Run],
     ) -> None:
         self._ledger = ledger
         self._blobs = blobs
@@ -48,7 +49,7 @@ class BatchStory:
         self._ingest = ingest
         self._finalize = finalize
         self._new_run = new_run
-        self._runs: dict[str, ManagedRun] = {}
+        self._runs: dict[str, Run] = {}
         self._stopped = asyncio.Event()
 
     async def ingest(self, batch_id: str) -> None:
@@ -78,7 +79,8 @@ class BatchStory:
         return True
 
     async def _execute_once(self, batch: Batch) -> bool:
-        if batch.status is not BatchStatus.IN_PROGRESS:
+        # A cancelled batch may have jobs at a provider, which are to be cancelled and collected.
+        if batch.status not in {BatchStatus.IN_PROGRESS, BatchStatus.CANCELLING}:
             return True
         run = self._runs[batch.id] = self._new_run(batch)
         try:
@@ -88,7 +90,7 @@ class BatchStory:
         finally:
             del self._runs[batch.id]
         match ending:
-            case Ending.DONE | Ending.CANCELLED | Ending.EXPIRED:
+            case Ending.DONE | Ending.CANCELLED | Ending.EXPIRED | Ending.FAILED:
                 return True
             case Ending.LOST:
                 await self._stand_by(batch)

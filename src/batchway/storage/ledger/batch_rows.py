@@ -56,7 +56,7 @@ def batch_of(row: Row) -> Batch:
     return Batch(
         **values,
         status=BatchStatus(row.status),
-        counts=RequestCounts(total=row.total, completed=row.completed, failed=row.failed),
+        counts=_counts_of(row),
         usage=usage_of(row),
         errors=None if row.errors is None else tuple(BatchError(**e) for e in row.errors),
         options=_options_of(row.options),
@@ -87,6 +87,16 @@ def usage_of(row: Row) -> Usage:
         cached_tokens=row.cached_tokens,
         output_tokens=row.output_tokens,
         reasoning_tokens=row.reasoning_tokens,
+    )
+
+
+def _counts_of(row: Row) -> RequestCounts:
+    """What is committed, and as much of what providers report as there are other lines."""
+    left = max(0, row.total - row.completed - row.failed)
+    completed = min(row.remote_completed, left)
+    failed = min(row.remote_failed, left - completed)
+    return RequestCounts(
+        total=row.total, completed=row.completed + completed, failed=row.failed + failed
     )
 
 

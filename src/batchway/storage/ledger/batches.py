@@ -3,20 +3,21 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, false, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batchway.domain.batch import Batch, BatchError
 from batchway.domain.file import File
 from batchway.domain.shard import Shard
 from batchway.domain.status import TERMINAL, TIMESTAMP, BatchStatus, sources_of
-from batchway.ports import Once, Page
+from batchway.ports import BatchFilter, Delivered, Once, Page
 from batchway.storage.ledger import tables
 from batchway.storage.ledger.batch_rows import batch_of, batch_values, error_values
 from batchway.storage.ledger.database import Database
 from batchway.storage.ledger.files import INSERT_FILE, file_values
 from batchway.storage.ledger.once import OnceKeys
 from batchway.storage.ledger.shards import INSERT_SHARD, shard_values
+from batchway.storage.ledger.text import has_item, has_pair, is_storable
 
 _t: Final = tables.batches
 _COLUMNS: Final = [column for column in _t.c if column.key != "seq"]
@@ -33,7 +34,7 @@ _PAGE: Final = (
     .order_by(_t.c.seq.desc())
     .limit(bindparam("limit"))
 )
-_PAGE_AFTER: Final = _PAGE.where(_t.c.seq < bindparam("seq"))
+_EVERY: Final = BatchFilter()
 _UNFINISHED: Final = (
     select(_t.c.id)
     .where(_t.c.status.in_([s.value for s in BatchStatus if s not in TERMINAL]))
@@ -76,15 +77,21 @@ class SqlBatches:
         row = await self._database.row(_LOAD, {"id": batch_id})
         return None if row is None else batch_of(row)
 
-    async def page(self, tenant: str, *, limit: int, after: str | None) -> Page[Batch] | None:
+    async def page(
+        self,
+        tenant: str,
+        *,
+        limit: int,
+        after: str | None,
+        where: BatchFilter = _EVERY,
+    ) -> Page[Batch] | None:
         parameters: dict[str, Any] = {"tenant": tenant, "limit": limit + 1}
-        query = _PAGE
+        query = _PAGE.where(*self._conditions(where))
         if after is not None:
             cursor = await self._database.row(_SEQ, {"id": after, "tenant": tenant})
             if cursor is None:
                 return None
-            query = _PAGE_AFTER
-            parameters["seq"] = cursor.seq
+            query = query.where(_t.c.seq < cursor.seq)
         rows = await self._database.rows(query, parameters)
         return Page(items=tuple(batch_of(row) for row in rows[:limit]), more=len(rows) > limit)
 
@@ -113,29 +120,50 @@ class SqlBatches:
             return await _swap(connection, batch_id, after, at=at, before=before, **changes)
 
     async def begin(
-        self, batch_id: str, *, at: int, model: str | None, shards: Sequence[Shard]
+        self,
+        batch_id: str,
+        *,
+        at: int,
+        model: str | None,
+        shards: Sequence[Shard],
+        providers: Sequence[str] = (),
     ) -> bool:
-        total = sum(shard.lines for shard in shards)
-        after = BatchStatus.IN_PROGRESS
+        changes: dict[str, Any] = {
+            "total": sum(shard.lines for shard in shards),
+            "model": model,
+            "providers": sorted(set(providers)),
+        }
         async with self._database.transaction() as connection:
-            if not await _swap(connection, batch_id, after, at=at, total=total, model=model):
+            if not await _swap(connection, batch_id, BatchStatus.IN_PROGRESS, at=at, **changes):
                 return False
             if shards:
                 await connection.execute(INSERT_SHARD, [shard_values(shard) for shard in shards])
         return True
 
     async def finish(
-        self, batch_id: str, after: BatchStatus, *, at: int, output: File | None, error: File | None
+        self,
+        batch_id: str,
+        after: BatchStatus,
+        *,
+        at: int,
+        output: File | None,
+        error: File | None,
+        delivered: Delivered | None = None,
+        errors: Sequence[BatchError] | None = None,
     ) -> bool:
         if after not in TERMINAL:
             raise ValueError(f"{after} does not end a batch")
-        names: dict[str, Any] = {
+        changes: dict[str, Any] = {
             "output_file_id": None if output is None else output.id,
             "error_file_id": None if error is None else error.id,
         }
+        if delivered is not None:
+            changes |= {"completed": delivered.completed, "failed": delivered.failed}
+        if errors is not None:
+            changes["errors"] = error_values(errors)
         files = [file_values(file) for file in (output, error) if file is not None]
         async with self._database.transaction() as connection:
-            if not await _swap(connection, batch_id, after, at=at, **names):
+            if not await _swap(connection, batch_id, after, at=at, **changes):
                 return False
             if files:
                 await connection.execute(INSERT_FILE, files)
@@ -143,6 +171,24 @@ class SqlBatches:
 
     async def describe(self, batch_id: str, details: str | None) -> None:
         await self._database.write(_DESCRIBE, {"batch_id": batch_id, "details": details})
+
+    def _conditions(self, where: BatchFilter) -> list[ColumnElement[bool]]:
+        """The filter in SQL. What a client sent is a parameter, never part of a statement."""
+        found: list[ColumnElement[bool]] = []
+        if where.status is not None:
+            found.append(_t.c.status == where.status.value)
+        if where.provider is not None:
+            found.append(self._database.holds(_t.c.providers, has_item(where.provider)))
+        if where.endpoint is not None:
+            known = is_storable(where.endpoint)
+            found.append(_t.c.endpoint == where.endpoint if known else false())
+        for key, value in where.metadata.items():
+            found.append(self._database.holds(_t.c.metadata, has_pair(key, value)))
+        if where.created_after is not None:
+            found.append(_t.c.created_at > where.created_after)
+        if where.created_before is not None:
+            found.append(_t.c.created_at < where.created_before)
+        return found
 
 
 async def _swap(
@@ -158,6 +204,9 @@ async def _swap(
     sources = sources_of(after) if before is None else sources_of(after) & before
     if not sources:
         return False
+    if after in TERMINAL:
+        # What the providers reported is in the files by now, or never will be.
+        changes |= {"remote_completed": 0, "remote_failed": 0}
     swap = (
         update(_t)
         .where(_t.c.id == batch_id, _t.c.status.in_([source.value for source in sources]))

@@ -9,7 +9,18 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Delete, Executable, Insert, Select, Update
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Executable,
+    Insert,
+    Select,
+    Text,
+    Update,
+    cast,
+    func,
+    or_,
+)
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError
@@ -90,6 +101,22 @@ class Database:
         skipping = insert.on_conflict_do_nothing(index_elements=list(columns), index_where=where)
         # SQLAlchemy counts the rows of an INSERT only when told to.
         return skipping.inline().execution_options(preserve_rowcount=True)
+
+    def insert_or_replace(self, table: Table, *, columns: Sequence[str]) -> Insert:
+        """An INSERT that replaces the values of a row with the same `columns`."""
+        insert = sqlite_insert(table) if self._sqlite else postgresql_insert(table)
+        kept = {column.key: insert.excluded[column.key] for column in table.c}
+        for name in columns:
+            del kept[name]
+        return insert.on_conflict_do_update(index_elements=list(columns), set_=kept).inline()
+
+    def holds(self, column: ColumnElement[Any], texts: Sequence[str]) -> ColumnElement[bool]:
+        """Whether a column's text has one of `texts` in it, to the letter.
+
+        Not LIKE: SQLite's ignores case.
+        """
+        at = func.instr if self._sqlite else func.strpos
+        return or_(*(at(cast(column, Text), text) > 0 for text in texts))
 
     async def close(self) -> None:
         """Close every connection."""

@@ -8,13 +8,13 @@ handler. Writers say BEGIN IMMEDIATE: a transaction that reads first and upgrade
 SQLITE_BUSY at once, whatever the busy timeout.
 """
 
-import json
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from batchway.storage.ledger.address import Address
+from batchway.storage.ledger.text import encode
 
 SQLITE_READERS: Final = 4
 _BUSY_SECONDS: Final = 30
@@ -106,7 +106,7 @@ def _options() -> dict[str, Any]:
     return {
         # Values hold what clients sent; errors and their tracebacks must not.
         "hide_parameters": True,
-        "json_serializer": json.JSONEncoder(separators=(",", ":")).encode,
+        "json_serializer": encode,
         "pool_use_lifo": True,
         "pool_timeout": _BUSY_SECONDS,
     }

@@ -1,7 +1,8 @@
 """Plans, fences and committed segments. Owns the tables `shards` and `segments`.
 
-A commit takes rows in one order everywhere: shards by (batch, number), then segments, then
-batches by id. Two commits that share shards or batches therefore queue and never deadlock.
+A commit takes rows in one order everywhere: shards by (batch, number), then remote jobs, then
+segments, then batches by id. Two commits that share shards or batches therefore queue and never
+deadlock.
 """
 
 from collections import Counter
@@ -14,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from batchway.domain.batch import Usage
 from batchway.domain.errors import Conflict
 from batchway.domain.shard import Claim, Mode, Segment, Shard
-from batchway.domain.status import TERMINAL
-from batchway.storage.ledger import tables
+from batchway.domain.status import TERMINAL, BatchStatus
+from batchway.storage.ledger import jobs, tables
 from batchway.storage.ledger.batch_rows import usage_of, usage_values
 from batchway.storage.ledger.database import Database, Row
 
@@ -23,6 +24,7 @@ _t: Final = tables.shards
 _s: Final = tables.segments
 _b: Final = tables.batches
 _ENDED: Final = [status.value for status in TERMINAL]
+_HELD: Final = ("batch_id", "number", "mode", "fence", "lines", "done")
 _USAGE: Final = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
 
 INSERT_SHARD: Final = insert(_t)
@@ -39,6 +41,18 @@ _CLAIM: Final = (
     .where(_t.c.batch_id == bindparam("of_batch"), _t.c.number == bindparam("of_number"))
     .values(fence=_t.c.fence + 1)
     .returning(*_t.c)
+)
+_HAND_OVER: Final = (
+    update(_t)
+    .where(
+        _t.c.batch_id == bindparam("of_batch"),
+        _t.c.number == bindparam("of_number"),
+        _t.c.fence == bindparam("of_fence"),
+    )
+    .values(mode=Mode.MANAGED.value)
+)
+_HOLD_BATCH: Final = (
+    select(_b.c.id).where(_b.c.id == bindparam("of_batch")).with_for_update(key_share=True)
 )
 _SEGMENTS: Final = (
     select(_s)
@@ -60,6 +74,18 @@ _COUNT: Final = (
         {name: _b.c[name] + bindparam(f"more_{name}") for name in ("completed", "failed", *_USAGE)}
     )
 )
+_UNCOUNT: Final = (
+    update(_b)
+    # A batch that finalizes must not find lines open again: it could neither run nor end.
+    .where(_b.c.id == bindparam("of_batch"), _b.c.status == BatchStatus.IN_PROGRESS.value)
+    .values(
+        completed=_b.c.completed - bindparam("less_completed"),
+        failed=_b.c.failed - bindparam("less_failed"),
+    )
+)
+_DELETE_SEGMENT: Final = delete(_s).where(
+    _s.c.batch_id == bindparam("of_batch"), _s.c.blob == bindparam("of_blob")
+)
 _FORGET_SEGMENTS: Final = delete(_s).where(_s.c.batch_id == bindparam("batch_id"))
 _FORGET_SHARDS: Final = delete(_t).where(_t.c.batch_id == bindparam("batch_id"))
 _LEFTOVERS: Final = (
@@ -70,7 +96,7 @@ _LEFTOVERS: Final = (
 
 
 class _EndedMeanwhileError(Exception):
-    """A batch ended between a commit's look at it and its turn at the batch's row."""
+    """A batch's row turned out, at its turn, to be in a status that the change does not allow."""
 
 
 class SqlShards:
@@ -110,6 +136,24 @@ class SqlShards:
                 # Undone; look again. Nothing leaves a terminal status, so this goes round once a
                 # batch at most.
                 continue
+
+    async def retract(self, segment: Segment) -> bool:
+        try:
+            async with self._database.transaction() as connection:
+                return await _retract(connection, segment)
+        except _EndedMeanwhileError:
+            return False
+
+    async def hand_over(self, claim: Claim) -> bool:
+        batch_id, number = claim.shard.batch_id, claim.shard.number
+        held = {"of_batch": batch_id, "of_number": number, "of_fence": claim.fence}
+        async with self._database.transaction() as connection:
+            if (await connection.execute(_HAND_OVER, held)).rowcount == 0:
+                return False
+            await jobs.empty(connection, batch_id, number)
+            await connection.execute(_HOLD_BATCH, {"of_batch": batch_id})
+            await jobs.renew_sums(connection, [batch_id])
+        return True
 
     async def forget(self, batch_id: str) -> None:
         async with self._database.transaction() as connection:
@@ -180,6 +224,10 @@ async def _commit(connection: AsyncConnection, segments: Sequence[Segment]) -> l
                 f"Shard {key[1]} of {key[0]} has {held[key].lines} lines, {held[key].done} of "
                 f"them done: {more} more would be duplicates."
             )
+    # Of a shard that runs line by line no job has anything to take off.
+    native = [s for s in accepted if held[s.batch_id, s.shard].mode == Mode.NATIVE.value]
+    if native:
+        await jobs.take_off(connection, native)
     await connection.execute(_INSERT_SEGMENT, [_segment_values(segment) for segment in accepted])
     await connection.execute(
         _ADVANCE,
@@ -189,7 +237,25 @@ async def _commit(connection: AsyncConnection, segments: Sequence[Segment]) -> l
     counted = await connection.execute(_COUNT, counts)
     if counted.rowcount != len(counts):
         raise _EndedMeanwhileError
+    if native:
+        await jobs.renew_sums(connection, sorted({segment.batch_id for segment in native}))
     return refused
+
+
+async def _retract(connection: AsyncConnection, segment: Segment) -> bool:
+    """Take a committed segment out again; raises when its batch does not run any more."""
+    of_batch = {"of_batch": segment.batch_id}
+    await _lock(connection, [segment])
+    deleted = await connection.execute(_DELETE_SEGMENT, of_batch | {"of_blob": segment.blob})
+    if deleted.rowcount == 0:
+        return False
+    await connection.execute(
+        _ADVANCE, of_batch | {"of_number": segment.shard, "more": -segment.lines}
+    )
+    less = {"less_completed": segment.completed, "less_failed": segment.failed}
+    if (await connection.execute(_UNCOUNT, of_batch | less)).rowcount == 0:
+        raise _EndedMeanwhileError
+    return True
 
 
 async def _lock(connection: AsyncConnection, segments: Iterable[Segment]) -> Sequence[Row]:
@@ -204,7 +270,7 @@ async def _lock(connection: AsyncConnection, segments: Iterable[Segment]) -> Seq
         )
     )
     query = (
-        select(_t.c.batch_id, _t.c.number, _t.c.fence, _t.c.lines, _t.c.done, _b.c.status)
+        select(*(_t.c[name] for name in _HELD), _b.c.status)
         .join(_b, _b.c.id == _t.c.batch_id)
         .where(wanted)
         .order_by(_t.c.batch_id, _t.c.number)

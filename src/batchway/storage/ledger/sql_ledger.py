@@ -16,6 +16,7 @@ from batchway.storage.ledger.batches import SqlBatches
 from batchway.storage.ledger.database import Database
 from batchway.storage.ledger.failures import is_missing_table
 from batchway.storage.ledger.files import SqlFiles
+from batchway.storage.ledger.jobs import SqlRemoteJobs
 from batchway.storage.ledger.keys import SqlKeys
 from batchway.storage.ledger.shards import SqlShards
 from batchway.storage.ledger.uploads import SqlUploads
@@ -32,6 +33,7 @@ class SqlLedger:
         self._files = SqlFiles(database=database)
         self._batches = SqlBatches(database=database)
         self._shards = SqlShards(database=database)
+        self._jobs = SqlRemoteJobs(database=database)
         self._uploads = SqlUploads(database=database)
         self._keys = SqlKeys(database=database)
 
@@ -64,6 +66,11 @@ class SqlLedger:
     def shards(self) -> SqlShards:
         """Plans, fences and segments."""
         return self._shards
+
+    @property
+    def jobs(self) -> SqlRemoteJobs:
+        """Remote jobs of native shards."""
+        return self._jobs
 
     @property
     def uploads(self) -> SqlUploads:

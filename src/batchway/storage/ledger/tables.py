@@ -1,6 +1,7 @@
 """The ledger's tables, the same in SQLite and PostgreSQL.
 
     files      batches --< shards --< segments      uploads --< upload_parts      keys      once
+               batches --< remote_jobs
 
 Owns columns and indexes; `migrations` is held equal to it by a test. `seq` is the order of
 creation: times are whole seconds and many rows share one. Times are Unix seconds.
@@ -95,8 +96,14 @@ batches: Final = Table(
     Column("output_expires_after", BigInteger),
     Column("options", Json, nullable=False),
     Column("status_details", Text),
+    # Lines that remote jobs report as done and that are not committed yet; see `jobs`.
+    Column("remote_completed", BigInteger, nullable=False, server_default=text("0")),
+    Column("remote_failed", BigInteger, nullable=False, server_default=text("0")),
+    # A list of names; unset before the plan, and for batches of the first schema.
+    Column("providers", Json),
     UniqueConstraint("id"),
     Index("ix_batches_tenant_seq", "tenant", "seq"),
+    Index("ix_batches_tenant_status_seq", "tenant", "status", "seq"),
     Index("ix_batches_status_deadline", "status", "deadline"),
     Index("ix_batches_input_blob", "input_blob"),
     sqlite_autoincrement=True,
@@ -140,6 +147,31 @@ segments: Final = Table(
     UniqueConstraint("blob"),
     Index("ix_segments_batch_id_shard_seq", "batch_id", "shard", "seq"),
     sqlite_autoincrement=True,
+)
+
+remote_jobs: Final = Table(
+    "remote_jobs",
+    metadata,
+    # The batch and not the shard: a job's ids are asked for after the plan is forgotten.
+    Column("batch_id", Text, ForeignKey("batches.id"), nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("attempt", BigInteger, nullable=False),
+    Column("tag", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("remote_id", Text),
+    Column("input_file_id", Text),
+    Column("output_file_id", Text),
+    Column("error_file_id", Text),
+    Column("submitted_at", BigInteger),
+    Column("completed", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    PrimaryKeyConstraint("batch_id", "shard"),
+    Index("ix_remote_jobs_provider_remote_id", "provider", "remote_id"),
+    Index("ix_remote_jobs_provider_input_file_id", "provider", "input_file_id"),
+    Index("ix_remote_jobs_provider_output_file_id", "provider", "output_file_id"),
+    Index("ix_remote_jobs_provider_error_file_id", "provider", "error_file_id"),
 )
 
 uploads: Final = Table(

@@ -1,102 +1,22 @@
-"""Every seam of the system on one page.
+"""The ledger: the SQL tables that are the truth, behind one Protocol a table.
 
-The core (service, workflows, dispatch) is written against these Protocols; storage, engine and
-providers implement them; `bootstrap` joins the two. Docstrings state obligations: what is atomic,
-what is idempotent, in which order things come. The contract suites in `tests/contract` hold every
-implementation to them.
-
-Blob stores are synchronous: callers move whole pieces of work to a thread, so that a piece costs
-one thread hop and not one for every call. Ledgers are asynchronous and belong to one event loop.
+Asynchronous; a ledger belongs to one event loop.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from batchway.domain.batch import Batch, BatchError, Usage
+from batchway.domain.batch import Batch, BatchError
 from batchway.domain.file import File, Purpose
 from batchway.domain.keys import ApiKey
+from batchway.domain.remote import JobRecord
 from batchway.domain.shard import Claim, Segment, Shard
 from batchway.domain.status import BatchStatus
 from batchway.domain.upload import Upload, UploadPart
 
 T = TypeVar("T")
-
-# ----------------------------------------------------------------------------- time
-
-
-class Clock(Protocol):
-    """Time, injected so that tests own it."""
-
-    def now(self) -> float:
-        """Unix seconds."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds that never go back, for durations."""
-        ...
-
-    async def sleep(self, seconds: float) -> None:
-        """Let `seconds` pass."""
-        ...
-
-
-# ----------------------------------------------------------------------------- bytes
-
-
-class BlobWriter(Protocol):
-    """One blob being written. Nothing is visible under its key before `commit` returns."""
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Append. Raises `Unavailable` when the bytes cannot be kept."""
-        ...
-
-    def commit(self) -> None:
-        """Make the blob durable (it survives power loss) and visible, in one step."""
-        ...
-
-    def abort(self) -> None:
-        """Drop everything. Harmless after `commit` or a second time; never raises."""
-        ...
-
-
-class BlobReader(Protocol):
-    """The half of a blob store that reading needs."""
-
-    def read(self, key: str, start: int, length: int) -> bytes:
-        """Up to `length` bytes from `start`; fewer only at the end. `KeyError` if unknown."""
-        ...
-
-
-class Blobs(BlobReader, Protocol):
-    """Where bytes live. Keys are `/`-separated ASCII words chosen by us, never by a client.
-
-    All calls block; all raise `Unavailable` when the store fails.
-    """
-
-    def writer(self, key: str) -> BlobWriter:
-        """Start a blob; an existing one of that key is replaced at `commit`."""
-        ...
-
-    def size(self, key: str) -> int | None:
-        """Bytes of a blob, `None` if there is none."""
-        ...
-
-    def delete(self, key: str) -> None:
-        """Remove a blob; harmless if there is none."""
-        ...
-
-    def keys(self, prefix: str) -> Iterator[tuple[str, float]]:
-        """Committed blobs under a prefix with the Unix time each was last written."""
-        ...
-
-    def sweep(self, before: float) -> int:
-        """Remove what abandoned writers left before that Unix time; returns how many."""
-        ...
-
-
-# ----------------------------------------------------------------------------- the ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +25,22 @@ class Page(Generic[T]):
 
     items: tuple[T, ...]
     more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFilter:
+    """Which batches a list holds: those that fit everything that is set.
+
+    `provider` is a provider that runs lines of the batch; `metadata` are pairs that the batch's
+    metadata must hold; `created_after` and `created_before` are Unix seconds, both exclusive.
+    """
+
+    status: BatchStatus | None = None
+    provider: str | None = None
+    endpoint: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    created_after: int | None = None
+    created_before: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +60,14 @@ class Order(StrEnum):
 
     ASC = "asc"
     DESC = "desc"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """Results in a batch's files: of lines that completed, and of lines that failed."""
+
+    completed: int
+    failed: int
 
 
 class Files(Protocol):
@@ -179,8 +123,15 @@ class Batches(Protocol):
         """The batch whoever owns it: for the engine, never for a client."""
         ...
 
-    async def page(self, tenant: str, *, limit: int, after: str | None) -> Page[Batch] | None:
-        """Newest first; `None` when `after` names no batch of the tenant."""
+    async def page(
+        self,
+        tenant: str,
+        *,
+        limit: int,
+        after: str | None,
+        where: BatchFilter = BatchFilter(),
+    ) -> Page[Batch] | None:
+        """Newest first; `None` when `after` names no batch of the tenant (filtered or not)."""
         ...
 
     async def unfinished(self) -> list[str]:
@@ -203,20 +154,42 @@ class Batches(Protocol):
         """Compare-and-swap the status and set the timestamp of `after`.
 
         `before` narrows the allowed sources, by default every one that the graph has. Returns
-        whether this call made the move. Never changes a terminal status.
+        whether this call made the move. Never changes a terminal status. A move that ends the
+        batch, here and in `finish`, drops what remote jobs report from its counts.
         """
         ...
 
     async def begin(
-        self, batch_id: str, *, at: int, model: str | None, shards: Sequence[Shard]
+        self,
+        batch_id: str,
+        *,
+        at: int,
+        model: str | None,
+        shards: Sequence[Shard],
+        providers: Sequence[str] = (),
     ) -> bool:
-        """`validating` to `in_progress`, `total` and the plan, in one transaction."""
+        """`validating` to `in_progress`, `total` and the plan, in one transaction.
+
+        `providers` are those that the plan may send lines to, for lists by provider.
+        """
         ...
 
     async def finish(
-        self, batch_id: str, after: BatchStatus, *, at: int, output: File | None, error: File | None
+        self,
+        batch_id: str,
+        after: BatchStatus,
+        *,
+        at: int,
+        output: File | None,
+        error: File | None,
+        delivered: Delivered | None = None,
+        errors: Sequence[BatchError] | None = None,
     ) -> bool:
-        """The terminal move together with the rows of the result files, in one transaction."""
+        """The terminal move together with the rows of the result files, in one transaction.
+
+        `delivered` replaces the counts of the commits, for when the files hold something else;
+        `errors` is what the batch as a whole has to say about that.
+        """
         ...
 
     async def describe(self, batch_id: str, details: str | None) -> None:
@@ -257,12 +230,53 @@ class Shards(Protocol):
         """
         ...
 
+    async def retract(self, segment: Segment) -> bool:
+        """Undo the commit of a segment whose bytes are lost, in one transaction.
+
+        Its lines are open again and count as neither completed nor failed; its usage stays, since
+        it was used. Bytes are left alone. Returns whether this call undid it: `False` when it is
+        not committed (any more) or its batch is no longer `in_progress`.
+        """
+        ...
+
+    async def hand_over(self, claim: Claim) -> bool:
+        """Make a native shard a managed one, under its newest fence; `False` if that moved on.
+
+        Its job's record shows no lines from then on (they run again, one by one), and the counts
+        of the batch follow in the same transaction. Harmless a second time.
+        """
+        ...
+
     async def forget(self, batch_id: str) -> None:
         """Remove plan and segment rows of a batch that has ended."""
         ...
 
     async def leftovers(self) -> list[str]:
         """Ids of ended batches that still have plan or segment rows."""
+        ...
+
+
+class RemoteJobs(Protocol):
+    """What is known of the jobs of native shards; one row a shard, kept when the batch ends."""
+
+    async def of(self, batch_id: str) -> list[JobRecord]:
+        """The records of a batch, by shard."""
+        ...
+
+    async def put(self, claim: Claim, record: JobRecord) -> bool:
+        """Insert or replace the shard's record, unless the claim's fence is not the newest.
+
+        The batch's counts show `completed` and `failed` of all its records on top of what is
+        committed: both change in this transaction. A commit of segments (`Shards.commit`) takes
+        what it adds off the shard's record in the same transaction, never below zero, so that a
+        line is not counted twice. A shard that has been handed over keeps a record without
+        counts, whatever `record` says. `False` when the fence has moved on, the batch has ended
+        or the shard is forgotten. Raises `ValueError` for a record of another shard.
+        """
+        ...
+
+    async def tenant_of(self, provider: str, remote_id: str) -> str | None:
+        """The tenant whose batch made this job or file (any id of a record), `None` for none."""
         ...
 
 
@@ -332,6 +346,8 @@ class Ledger(Protocol):
     @property
     def shards(self) -> Shards: ...
     @property
+    def jobs(self) -> RemoteJobs: ...
+    @property
     def uploads(self) -> Uploads: ...
     @property
     def keys(self) -> Keys: ...
@@ -347,121 +363,3 @@ class Ledger(Protocol):
     async def close(self) -> None:
         """Give connections back."""
         ...
-
-
-# ----------------------------------------------------------------------------- the engine
-
-
-class Story(Protocol):
-    """The durable story of a batch, in re-entrant chapters.
-
-    Each chapter may be run again from its start after a crash and then only does what is missing.
-    Chapters of a batch that has moved on do nothing.
-    """
-
-    async def ingest(self, batch_id: str) -> None:
-        """Validate and plan; ends `in_progress`, `failed`, `expired` or `cancelled`."""
-        ...
-
-    async def execute(self, batch_id: str) -> None:
-        """Run open shards until every line has a result or the batch must stop."""
-        ...
-
-    async def finalize(self, batch_id: str) -> None:
-        """Merge results into files and make the terminal move."""
-        ...
-
-
-class Engine(Protocol):
-    """Runs stories durably: what was started goes on after a crash of this process."""
-
-    async def launch(self, story: Story) -> None:
-        """Take up the stories that an earlier life of this executor left, then accept new ones."""
-        ...
-
-    async def start(self, batch_id: str) -> None:
-        """Start a batch's story; starting twice is harmless."""
-        ...
-
-    async def running(self) -> frozenset[str]:
-        """Batches whose story this process is running now."""
-        ...
-
-    async def prune(self, before: float) -> None:
-        """Forget the engine's own rows of stories that ended before that Unix time."""
-        ...
-
-    async def close(self) -> None:
-        """Stop taking work and let go; unfinished stories go on at the next `launch`."""
-        ...
-
-
-# ----------------------------------------------------------------------------- upstreams
-
-
-class Failure(StrEnum):
-    """Why a request drew no HTTP answer."""
-
-    UNREACHABLE = "unreachable"  # nothing was sent: refused, DNS, TLS
-    TIMEOUT = "timeout"  # sent, not answered in time
-    INTERRUPTED = "interrupted"  # the connection broke; the provider may have done the work
-    TOO_LARGE = "too_large"  # the answer passed the limit and was dropped
-
-
-class Answer(Protocol):
-    """An HTTP answer, body read to the end."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def body(self) -> bytes: ...
-
-    def header(self, name: str) -> str | None:
-        """First value of a header, by any case."""
-        ...
-
-
-class Transport(Protocol):
-    """The one seam to online upstreams. Belongs to one event loop."""
-
-    async def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float
-    ) -> Answer | Failure:
-        """Send once, without retries. `timeout` in seconds covers the whole exchange.
-
-        Cancelling the call closes the connection. Headers may hold secrets: never logged.
-        """
-        ...
-
-    async def close(self) -> None:
-        """Close every connection."""
-        ...
-
-
-class Provider(Protocol):
-    """A configured account that runs lines online: where and as whom to call."""
-
-    @property
-    def name(self) -> str: ...
-
-    def url(self, endpoint: str, model: str) -> str:
-        """The address for an endpoint such as `/v1/chat/completions`."""
-        ...
-
-    async def headers(self) -> Mapping[str, str]:
-        """Headers of the next request, authorization included. Cheap: tokens are cached."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineResult:
-    """What a segment keeps of one line.
-
-    `line` is the 0-based line number in the input file; `ok` is whether it belongs into the
-    output file; `record` is the finished JSON line without its newline.
-    """
-
-    line: int
-    ok: bool
-    record: bytes
-    usage: Usage

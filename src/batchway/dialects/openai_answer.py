@@ -3,7 +3,7 @@
 Owns the one rule that decides between a result and a failure of a 2xx: the body is one JSON
 object in UTF-8. Bodies without line breaks pass through byte for byte; others lose their
 insignificant white space and nothing else (numbers, key order, duplicate keys, escapes stay).
-Does not own what happens next (`retry`).
+Does not own what happens next (`dispatch.retry`).
 """
 
 import json
@@ -69,7 +69,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
 def read_result(body: bytes) -> Reading | None:
     """The result that the body of a 2xx holds; `None` when it is not a JSON object in UTF-8."""
-    if not body.isascii() and not _is_utf8(body):
+    if not body.isascii() and not is_utf8(body):
         return None  # msgspec does not look into strings that it skips
     try:
         reported = _decode_typed(body).usage
@@ -86,7 +86,7 @@ def read_result(body: bytes) -> Reading | None:
 
 def error_body(status: int, body: bytes) -> bytes:
     """The body of an answer other than 2xx as one line of JSON; other text is wrapped as one."""
-    if _is_utf8(body):
+    if is_utf8(body):
         try:
             return msgspec.json.format(body, indent=-1)
         except (msgspec.DecodeError, RecursionError):
@@ -213,7 +213,8 @@ def _one_line(body: bytes) -> bytes:
     return msgspec.json.format(stripped, indent=-1)
 
 
-def _is_utf8(body: bytes) -> bool:
+def is_utf8(body: bytes) -> bool:
+    """Whether the bytes are UTF-8."""
     try:
         body.decode()
     except UnicodeDecodeError:

@@ -1,0 +1,194 @@
+"""Remote jobs: batches that run on a provider's own batch API.
+
+    JobOrder      what is asked of a provider: one shard as one job
+    RemoteJob     what the provider says of a job, in OpenAI's words
+    RemoteFile    what it says of a file
+    RemoteRow     one decoded line of a job's results
+    JobRecord     what the ledger remembers of a shard's job
+    NativeTraits  what a provider's batch API takes
+
+Pure values. Times are Unix seconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from batchway.domain.batch import BatchError, RequestCounts, Usage
+from batchway.domain.status import BatchStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NativeTraits:
+    """What a provider's batch API takes.
+
+    `endpoints` are the endpoints it runs (`/v1/chat/completions`, ...); `max_lines` and
+    `max_bytes` bound one job's input; `windows` are the completion windows it knows in seconds,
+    ascending (empty: it takes none); `enqueued_tokens` bounds the estimated tokens of a job,
+    `None` when there is no such limit or it is not known.
+    """
+
+    endpoints: frozenset[str]
+    max_lines: int
+    max_bytes: int
+    windows: tuple[int, ...] = (86_400,)
+    enqueued_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOrder:
+    """One job to submit.
+
+    `tag` finds the job again after a crash, whatever of the submission got through: it is put
+    into the name of the input file and, where the provider keeps them, into the job's metadata.
+    `path` is the encoded input, complete, of `size` bytes and `lines` lines. `window` is seconds.
+    `resumed` tells that a submission under this tag may have been started before.
+    """
+
+    tag: str
+    endpoint: str
+    model: str
+    path: Path
+    size: int
+    lines: int
+    window: int
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteJob:
+    """A job as the provider describes it, in OpenAI's words.
+
+    `counts` is `None` while the provider does not say; empty ids of files are `None`.
+    """
+
+    id: str
+    status: BatchStatus
+    endpoint: str = ""
+    completion_window: str = "24h"
+    input_file_id: str | None = None
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    model: str | None = None
+    created_at: int | None = None
+    in_progress_at: int | None = None
+    expires_at: int | None = None
+    finalizing_at: int | None = None
+    completed_at: int | None = None
+    failed_at: int | None = None
+    expired_at: int | None = None
+    cancelling_at: int | None = None
+    cancelled_at: int | None = None
+    counts: RequestCounts | None = None
+    usage: Usage | None = None
+    errors: tuple[BatchError, ...] | None = None
+    metadata: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteFile:
+    """A file as the provider describes it. `status` is the provider's word, OpenAI's by default."""
+
+    id: str
+    bytes: int
+    filename: str
+    purpose: str
+    created_at: int | None = None
+    expires_at: int | None = None
+    status: str = "processed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteRow:
+    """One line of results: an HTTP answer (`status` and `body`), or none (`code` and `message`).
+
+    `line` is the 0-based line of our input file; `body` is one line of valid JSON.
+    """
+
+    line: int
+    status: int | None = None
+    request_id: str | None = None
+    body: bytes = b""
+    code: str = ""
+    message: str = ""
+    usage: Usage = field(default_factory=Usage)
+
+
+class JobStage(StrEnum):
+    """How far a shard's job has come; written before the step that it names is taken.
+
+    intended --> submitting --> submitted --> ended
+       ^             |              |
+       +-- refused for now, or failed for want of room (a new attempt, a new tag) --+
+    """
+
+    INTENDED = "intended"  # nothing has been sent under this tag
+    SUBMITTING = "submitting"  # the provider may or may not have the job: look before sending
+    SUBMITTED = "submitted"  # `remote_id` is known
+    ENDED = "ended"  # terminal at the provider and everything it gave is committed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """The job of one native shard, as the ledger keeps it (also after the batch has ended).
+
+    `provider` and `model` are where it goes; `completed` and `failed` are lines that the provider
+    reports as done and that are not committed yet; the ids are the provider's. `submitted_at` is
+    when the submission under this tag was first tried.
+    """
+
+    batch_id: str
+    shard: int
+    attempt: int
+    tag: str
+    provider: str
+    model: str
+    stage: JobStage = JobStage.INTENDED
+    remote_id: str | None = None
+    input_file_id: str | None = None
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    submitted_at: int | None = None
+    completed: int = 0
+    failed: int = 0
+
+
+class Trouble(StrEnum):
+    """Why a call to a provider's batch API gave nothing."""
+
+    REFUSED = "refused"  # the request is wrong: asking again draws the same answer
+    DENIED = "denied"  # 401, 403: the credentials do not do
+    NOT_FOUND = "not_found"  # no such job or file (any more)
+    BUSY = "busy"  # 429 or no room in a quota: nothing was done, ask again later
+    UNREACHABLE = "unreachable"  # never sent: refused connection, DNS, TLS
+    UNCERTAIN = "uncertain"  # sent; a timeout, a 5xx or a broken connection: it may have happened
+
+
+class RemoteError(Exception):
+    """A call to a provider failed.
+
+    `message` is a sentence for the batch's owner: it names the provider and repeats the provider's
+    own words, and never a credential. `code`, `param` and `line` (1-based) are the provider's,
+    `retry_after` is in seconds.
+    """
+
+    def __init__(
+        self,
+        trouble: Trouble,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        line: int | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.trouble = trouble
+        self.message = message
+        self.code = code
+        self.param = param
+        self.line = line
+        self.status = status
+        self.retry_after = retry_after

@@ -1,0 +1,84 @@
+"""Every seam of the system.
+
+    clock      time
+    blobs      where bytes live
+    ledger     the SQL tables that are the truth
+    engine     durable stories
+    online     one request to an upstream
+    native     providers' own batch APIs
+
+The core (service, workflows, dispatch) is written against these Protocols; storage, engine and
+providers implement them; `bootstrap` joins the two. Docstrings state obligations: what is atomic,
+what is idempotent, in which order things come. The contract suites in `tests/contract` hold every
+implementation to them.
+"""
+
+from batchway.ports.blobs import (
+    BlobReader,
+    Blobs,
+    BlobWriter,
+)
+from batchway.ports.clock import (
+    Clock,
+)
+from batchway.ports.engine import (
+    Engine,
+    Story,
+)
+from batchway.ports.ledger import (
+    Batches,
+    BatchFilter,
+    Delivered,
+    Files,
+    Keys,
+    Ledger,
+    Once,
+    OnceMismatch,
+    Order,
+    Page,
+    RemoteJobs,
+    Shards,
+    Uploads,
+)
+from batchway.ports.native import (
+    LineCodec,
+    NativeProvider,
+    RemoteBatches,
+)
+from batchway.ports.online import (
+    Answer,
+    Failure,
+    LineResult,
+    Provider,
+    Transport,
+)
+
+__all__ = [
+    "Answer",
+    "BatchFilter",
+    "Batches",
+    "BlobReader",
+    "BlobWriter",
+    "Blobs",
+    "Clock",
+    "Delivered",
+    "Engine",
+    "Failure",
+    "Files",
+    "Keys",
+    "Ledger",
+    "LineCodec",
+    "LineResult",
+    "NativeProvider",
+    "Once",
+    "OnceMismatch",
+    "Order",
+    "Page",
+    "Provider",
+    "RemoteBatches",
+    "RemoteJobs",
+    "Shards",
+    "Story",
+    "Transport",
+    "Uploads",
+]

@@ -1,0 +1,82 @@
+"""Online upstreams: one request, one answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from batchway.domain.batch import Usage
+
+NONE: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Failure(StrEnum):
+    """Why a request drew no HTTP answer."""
+
+    UNREACHABLE = "unreachable"  # nothing was sent: refused, DNS, TLS
+    TIMEOUT = "timeout"  # sent, not answered in time
+    INTERRUPTED = "interrupted"  # the connection broke; the provider may have done the work
+    TOO_LARGE = "too_large"  # the answer passed the limit and was dropped
+
+
+class Answer(Protocol):
+    """An HTTP answer, body read to the end."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def body(self) -> bytes: ...
+
+    def header(self, name: str) -> str | None:
+        """First value of a header, by any case."""
+        ...
+
+
+class Transport(Protocol):
+    """The one seam to online upstreams. Belongs to one event loop."""
+
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float
+    ) -> Answer | Failure:
+        """Send once, without retries. `timeout` in seconds covers the whole exchange.
+
+        Cancelling the call closes the connection. Headers may hold secrets: never logged.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close every connection."""
+        ...
+
+
+class Provider(Protocol):
+    """A configured account that runs lines online: where and as whom to call."""
+
+    @property
+    def name(self) -> str: ...
+
+    def url(self, endpoint: str, model: str, overrides: Mapping[str, str] = NONE) -> str:
+        """The address for an endpoint such as `/v1/chat/completions`.
+
+        `overrides` are the batch's `x-tfy-*` headers.
+        """
+        ...
+
+    async def headers(self) -> Mapping[str, str]:
+        """Headers of the next request, authorization included. Cheap: tokens are cached."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineResult:
+    """What a segment keeps of one line.
+
+    `line` is the 0-based line number in the input file; `ok` is whether it belongs into the
+    output file; `record` is the finished JSON line without its newline.
+    """
+
+    line: int
+    ok: bool
+    record: bytes
+    usage: Usage

@@ -1,0 +1,138 @@
+"""Executing a batch: its native and its managed shards side by side.
+
+    native shards  --NativeRun---> results
+         | handed over (rescue)
+         v
+    managed shards --ManagedRun--> results
+
+Shards that are handed over get a managed run at once, whatever the other jobs do. Owns the runs
+and the one reason why all of them ended. Does not own how either kind runs.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from batchway.domain.batch import Batch
+from batchway.domain.shard import Mode, Shard
+from batchway.domain.status import BatchStatus
+from batchway.ports import Ledger
+from batchway.workflows.details import StatusDetails
+from batchway.workflows.managed import Ending
+from batchway.workflows.native import is_unsettled
+
+# The strongest first: it is what happened to the batch.
+_STRENGTH: Final = (
+    Ending.STOPPED,
+    Ending.LOST,
+    Ending.FAILED,
+    Ending.CANCELLED,
+    Ending.EXPIRED,
+    Ending.DONE,
+)
+# One run that ends so takes the others with it; the rest they find out by themselves.
+_ENDS_ALL: Final = frozenset({Ending.STOPPED, Ending.LOST, Ending.FAILED})
+
+
+class Run(Protocol):
+    """A run of some shards, used once."""
+
+    async def run(self) -> Ending:
+        """Run to the end, or until `stop`."""
+        ...
+
+    def stop(self, ending: Ending) -> None:
+        """Ask the run to end."""
+        ...
+
+
+class Execution:
+    """One batch, run by this process. Use once.
+
+    `new_managed` makes a run of managed shards, by number; `new_native` one of all native shards,
+    which tells of those it hands over.
+    """
+
+    def __init__(
+        self,
+        *,
+        batch: Batch,
+        ledger: Ledger,
+        new_managed: Callable[[Batch, frozenset[int], StatusDetails], Run],
+        new_native: Callable[[Batch, StatusDetails, Callable[[Shard], None]], Run],
+    ) -> None:
+        self._batch = batch
+        self._ledger = ledger
+        self._new_managed = new_managed
+        self._new_native = new_native
+        self._details = StatusDetails(batches=ledger.batches, batch=batch)
+        self._runs: list[Run] = []
+        self._tasks: set[asyncio.Task[Ending]] = set()
+        self._stopped: Ending | None = None
+        self._added = asyncio.Event()
+
+    def stop(self, ending: Ending) -> None:
+        """Ask every run to end. A process that shuts down cancels no remote job."""
+        self._stopped = self._stopped or ending
+        for run in self._runs:
+            run.stop(ending)
+
+    async def run(self) -> Ending:
+        """Run every open line; returns when all have committed results, or on `stop`."""
+        shards = await self._ledger.shards.open(self._batch.id)
+        managed = frozenset(shard.number for shard in shards if shard.mode is Mode.MANAGED)
+        native = any(shard.mode is Mode.NATIVE for shard in shards) or any(
+            is_unsettled(record) for record in await self._ledger.jobs.of(self._batch.id)
+        )
+        cancelling = self._batch.status is BatchStatus.CANCELLING
+        if native:
+            self._start(self._new_native(self._batch, self._details, self._take_over))
+        if not cancelling and (managed or not native):
+            self._start(self._new_managed(self._batch, managed, self._details))
+        try:
+            endings = await self._wait()
+        except Exception:
+            # What the others hold is paid for: they drain and commit before anything is repeated.
+            self.stop(Ending.STOPPED)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            raise
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        if cancelling:
+            endings.add(Ending.CANCELLED)
+        return next(ending for ending in _STRENGTH if ending in endings)
+
+    async def _wait(self) -> set[Ending]:
+        """The endings of all runs, of those too that are added meanwhile."""
+        endings: set[Ending] = set()
+        while self._tasks:
+            added = asyncio.create_task(self._added.wait())
+            try:
+                done, _ = await asyncio.wait(
+                    {added, *self._tasks}, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                added.cancel()
+            self._added.clear()
+            for task in [task for task in self._tasks if task in done]:
+                self._tasks.discard(task)
+                ending = await task
+                endings.add(ending)
+                if ending in _ENDS_ALL:
+                    self.stop(ending)
+        return endings
+
+    def _take_over(self, shard: Shard) -> None:
+        """Run a shard that was handed over, unless the process is about to end: it waits then."""
+        if self._stopped is None and self._batch.status is not BatchStatus.CANCELLING:
+            run = self._new_managed(self._batch, frozenset({shard.number}), self._details)
+            self._start(run)
+            self._added.set()
+
+    def _start(self, run: Run) -> None:
+        self._runs.append(run)
+        if self._stopped is not None:
+            run.stop(self._stopped)
+        self._tasks.add(asyncio.create_task(run.run()))

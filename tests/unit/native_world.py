@@ -1,0 +1,384 @@
+"""A provider's batch API in memory, scripted, and one process's worth of parts around it.
+
+The ledger and the blob store are real; a `Process` is what dies in a crash, and a new one goes on
+over the same storage.
+"""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from tests.unit.fakes import CHAT, START, a_batch, a_file, chat, counted_names, store
+
+from batchway.dialects.openai_batch import OpenAIBatchCodec
+from batchway.dispatch.collector import Collector
+from batchway.domain.batch import Batch, BatchError, RequestCounts
+from batchway.domain.remote import (
+    JobOrder,
+    JobRecord,
+    NativeTraits,
+    RemoteError,
+    RemoteFile,
+    RemoteJob,
+    Trouble,
+)
+from batchway.domain.routing import Account, Choice, RoutingTable
+from batchway.domain.shard import Shard
+from batchway.domain.status import TERMINAL, BatchStatus
+from batchway.ports import LineCodec, NativeProvider, RemoteBatches
+from batchway.storage.blobs.local import LocalBlobs
+from batchway.storage.ledger.sql_ledger import SqlLedger
+from batchway.workflows.details import StatusDetails
+from batchway.workflows.ingest import Ingest
+from batchway.workflows.managed import Ending
+from batchway.workflows.native import NativeRun
+from batchway.workflows.native_site import NativeAccount, NativeSite, NativeTuning
+from batchway.workflows.records import Records
+from batchway.workflows.scan import ScanLimits
+from batchway.workflows.segments import encode, merged
+
+S = BatchStatus
+SPEED: Final = 400.0
+TUNING: Final = NativeTuning(poll_min=2.0, poll_max=20.0, settle=12.0, cancel_patience=60.0)
+
+
+class FastClock:
+    """`ports.Clock` in which a minute takes a moment."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def now(self) -> float:
+        return START + self.monotonic()
+
+    def monotonic(self) -> float:
+        return (time.monotonic() - self._began) * SPEED
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / SPEED)
+
+
+async def nothing(_what: str) -> None:
+    """Nothing happens."""
+
+
+class Vendor:
+    """The provider: outlives every process.
+
+    `script` is what a job's looks show, one after the other, the last one for ever; `rows` makes
+    the result rows of a job from its input lines. `hook` is awaited with the name of every moment
+    before and after a call: there a test lets things happen.
+    """
+
+    def __init__(self) -> None:
+        self.traits = NativeTraits(endpoints=frozenset({CHAT}), max_lines=3, max_bytes=1 << 20)
+        self.codec: LineCodec = OpenAIBatchCodec()
+        self.script: Sequence[Mapping[str, object]] = [{"status": S.IN_PROGRESS}, {}]
+        self.rows: Callable[[list[dict[str, object]]], list[bytes]] = answers
+        self.hook: Callable[[str], Awaitable[None]] = nothing
+        self.troubles: dict[str, list[RemoteError | None]] = {}
+        self.orders: list[JobOrder] = []
+        self.jobs: dict[str, RemoteJob] = {}
+        self.tags: dict[str, str] = {}
+        self.inputs: dict[str, list[dict[str, object]]] = {}
+        self.looks: dict[str, int] = {}
+        self.cancelled: list[str] = []
+        self.cleaned: list[str] = []
+        self.finds: list[str] = []
+        self.lost_answers = 0  # submissions that happen without an answer
+        self.find_lag = 0  # looks that do not find a job yet
+        self.cancel_script: Sequence[Mapping[str, object]] = [{"status": S.CANCELLED}]
+
+    def batches(self, overrides: Mapping[str, str]) -> "FakeBatches":
+        return FakeBatches(self)
+
+    @property
+    def name(self) -> str:
+        return "p"
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def trouble(self, call: str) -> None:
+        waiting = self.troubles.get(call)
+        if waiting:
+            error = waiting.pop(0)
+            if error is not None:
+                raise error
+
+
+class FakeBatches:
+    """`ports.RemoteBatches` over a `Vendor`."""
+
+    def __init__(self, vendor: Vendor) -> None:
+        self._vendor = vendor
+
+    @property
+    def traits(self) -> NativeTraits:
+        return self._vendor.traits
+
+    @property
+    def codec(self) -> LineCodec:
+        return self._vendor.codec
+
+    async def submit(self, order: JobOrder) -> RemoteJob:
+        vendor = self._vendor
+        await vendor.hook("before submit")
+        vendor.orders.append(order)
+        vendor.trouble("submit")
+        text = await asyncio.to_thread(order.path.read_bytes)
+        assert len(text) == order.size
+        job = RemoteJob(id=f"job-{len(vendor.jobs)}", status=S.VALIDATING, input_file_id="in")
+        vendor.jobs[job.id] = job
+        vendor.tags[job.id] = order.tag
+        vendor.inputs[job.id] = [json.loads(line) for line in text.splitlines()]
+        assert len(vendor.inputs[job.id]) == order.lines
+        await vendor.hook("after submit")
+        if vendor.lost_answers:
+            vendor.lost_answers -= 1
+            raise RemoteError(Trouble.UNCERTAIN, "The provider 'p' did not answer in time.")
+        return job
+
+    async def find(self, tag: str, *, since: int) -> RemoteJob | None:
+        vendor = self._vendor
+        await vendor.hook("before find")
+        vendor.finds.append(tag)
+        vendor.trouble("find")
+        if vendor.find_lag:
+            vendor.find_lag -= 1
+            return None
+        found = [job for job in vendor.jobs.values() if vendor.tags[job.id] == tag]
+        return found[0] if found else None
+
+    async def fetch(self, job_id: str) -> RemoteJob:
+        vendor = self._vendor
+        await vendor.hook("before fetch")
+        vendor.trouble("fetch")
+        if job_id not in vendor.jobs:
+            raise RemoteError(Trouble.NOT_FOUND, "The provider 'p' knows no such job.")
+        script = vendor.cancel_script if job_id in vendor.cancelled else vendor.script
+        look = vendor.looks.get(job_id, 0)
+        vendor.looks[job_id] = look + 1
+        job = vendor.jobs[job_id]
+        if job.status not in TERMINAL:
+            change = dict(script[min(look, len(script) - 1)]) or {"status": S.COMPLETED}
+            job = vendor.jobs[job_id] = replace(job, **change)  # type: ignore[arg-type]  # scripted
+        return job
+
+    async def results(self, job: RemoteJob) -> AsyncIterator[bytes]:
+        vendor = self._vendor
+        await vendor.hook("before results")
+        data = b"" if job.status is S.FAILED else b"\n".join(vendor.rows(vendor.inputs[job.id]))
+        yield data[: len(data) // 2]
+        await vendor.hook("within results")
+        vendor.trouble("results")
+        yield data[len(data) // 2 :]
+
+    async def cancel(self, job_id: str) -> RemoteJob:
+        vendor = self._vendor
+        vendor.trouble("cancel")
+        if job_id not in vendor.cancelled:
+            vendor.cancelled.append(job_id)
+            vendor.looks[job_id] = 0
+        return await self.fetch(job_id)
+
+    async def clean(self, job: RemoteJob, *, tag: str) -> None:
+        await self._vendor.hook("before clean")
+        self._vendor.trouble("clean")
+        self._vendor.cleaned.append(tag)
+
+    async def file(self, file_id: str) -> RemoteFile:
+        raise NotImplementedError
+
+    def content(self, file_id: str) -> AsyncIterator[bytes]:
+        raise NotImplementedError
+
+
+def implements(vendor: Vendor) -> tuple[NativeProvider, RemoteBatches]:
+    """The type checker's proof that the doubles are what they stand for."""
+    return vendor, vendor.batches({})
+
+
+def answer(line: Mapping[str, object], status: int = 200) -> bytes:
+    """The row of a line."""
+    response = {"status_code": status, "request_id": "r", "body": {"of": line["custom_id"]}}
+    return json.dumps(
+        {"id": "x", "custom_id": line["custom_id"], "response": response, "error": None}
+    ).encode()
+
+
+def refusal(line: Mapping[str, object], code: str) -> bytes:
+    """The row of a line without an answer."""
+    error = {"code": code, "message": "Too late."}
+    return json.dumps(
+        {"id": "x", "custom_id": line["custom_id"], "response": None, "error": error}
+    ).encode()
+
+
+def answers(lines: list[dict[str, object]]) -> list[bytes]:
+    """Every line answered, in another order."""
+    rows = [answer(line) for line in lines]
+    random.Random(1).shuffle(rows)
+    return rows
+
+
+class World:
+    """Storage and a vendor."""
+
+    def __init__(self, ledger: SqlLedger, directory: Path) -> None:
+        self.ledger = ledger
+        self.blobs = LocalBlobs(directory / "blobs")
+        self.spool_dir = directory / "spool"
+        self.clock = FastClock()
+        self.vendor = Vendor()
+        self.tuning = TUNING
+        self.account = Account(mode=Choice.NATIVE, traits=self.vendor.traits)
+
+    async def begin(self, lines: int, *, rescue: bool = False, window: int = 86_400) -> Batch:
+        """An ingested batch; blank lines stand between its lines."""
+        self.account = replace(self.account, rescue=rescue)
+        batch = a_batch(created_at=int(self.clock.now()), deadline=int(self.clock.now()) + window)
+        text = b"".join(chat(f"id-{n}", "m") + b"\n\n" for n in range(lines))
+        store(self.blobs, a_file().blob, text)
+        await self.ledger.batches.add(batch)
+        await self.ingest.run(batch)
+        return await self.load()
+
+    @property
+    def ingest(self) -> Ingest:
+        return Ingest(
+            ledger=self.ledger,
+            blobs=self.blobs,
+            routing=RoutingTable(providers={"p": self.account}, routes={}),
+            limits=ScanLimits(),
+            clock=self.clock,
+        )
+
+    async def load(self) -> Batch:
+        batch = await self.ledger.batches.load(a_batch().id)
+        assert batch is not None
+        return batch
+
+    async def results(self) -> dict[str, tuple[int, str]]:
+        """What is committed: custom_id -> (status, whose answer), or (0, the error's code)."""
+        found: dict[str, tuple[int, str]] = {}
+        for shard in await self.ledger.shards.plan(a_batch().id):
+            segments = await self.ledger.shards.segments(a_batch().id, shard.number)
+            for line, _, record in merged(self.blobs, segments):
+                row = json.loads(record)
+                assert row["custom_id"] == f"id-{line // 2}"
+                assert row["custom_id"] not in found
+                if row["response"] is None:
+                    found[row["custom_id"]] = (0, row["error"]["code"])
+                else:
+                    of = row["response"]["body"]["of"]
+                    assert of == f"r{line:010}"
+                    found[row["custom_id"]] = (row["response"]["status_code"], of)
+        return found
+
+    async def jobs(self) -> list[JobRecord]:
+        return await self.ledger.jobs.of(a_batch().id)
+
+    def good(self, *lines: int) -> dict[str, tuple[int, str]]:
+        """The results of lines that were answered."""
+        return {f"id-{n}": (200, f"r{2 * n:010}") for n in lines}
+
+
+class Process:
+    """What runs batches until it dies."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.collector = Collector(
+            blobs=world.blobs,
+            shards=world.ledger.shards,
+            clock=world.clock,
+            new_name=counted_names(f"s{random.randrange(1 << 30)}-"),
+            encode=encode,
+            interval=0.01,
+        )
+        self.site = NativeSite(
+            accounts={"p": NativeAccount(provider=world.vendor, tuning=world.tuning)},
+            clock=world.clock,
+            draw=lambda: 0.5,
+        )
+        self.handed_over: list[int] = []
+        self._collecting = asyncio.create_task(self.collector.run())
+
+    def new_run(self, batch: Batch) -> NativeRun:
+        world = self.world
+
+        def hand_over(shard: Shard) -> None:
+            self.handed_over.append(shard.number)
+
+        return NativeRun(
+            batch=batch,
+            ledger=world.ledger,
+            blobs=world.blobs,
+            collector=self.collector,
+            records=Records(random_bytes=random.Random(3).randbytes),
+            clock=world.clock,
+            draw=lambda: 0.5,
+            site=self.site,
+            resolve=lambda model: world.ingest.resolve(batch, model),
+            details=StatusDetails(batches=world.ledger.batches, batch=batch),
+            handed_over=hand_over,
+            spool_dir=world.spool_dir,
+            drain_timeout=0.2,
+        )
+
+    async def run(self) -> Ending:
+        """Run the batch to its end."""
+        async with asyncio.timeout(20):
+            return await self.new_run(await self.world.load()).run()
+
+    async def die(self) -> None:
+        self._collecting.cancel()
+        await asyncio.gather(self._collecting, return_exceptions=True)
+
+
+@asynccontextmanager
+async def process(world: World) -> AsyncGenerator[Process]:
+    """A process that is ended."""
+    made = Process(world)
+    try:
+        yield made
+    finally:
+        await made.die()
+
+
+def busy(retry_after: float | None = None) -> RemoteError:
+    return RemoteError(
+        Trouble.BUSY, "The provider 'p' answered 429: full.", retry_after=retry_after
+    )
+
+
+def down() -> RemoteError:
+    return RemoteError(Trouble.UNREACHABLE, "The provider 'p' cannot be reached: refused.")
+
+
+def denied() -> RemoteError:
+    return RemoteError(Trouble.DENIED, "The provider 'p' answered 401: bad key.", code="bad_key")
+
+
+def refused() -> RemoteError:
+    return RemoteError(Trouble.REFUSED, "The provider 'p' answered 400: no such model.")
+
+
+def uncertain() -> RemoteError:
+    return RemoteError(Trouble.UNCERTAIN, "The provider 'p' did not answer in time.")
+
+
+def failing(*errors: BatchError) -> Mapping[str, object]:
+    """A look at a job that failed validation."""
+    return {"status": S.FAILED, "errors": errors}
+
+
+def counts(completed: int, failed: int = 0) -> RequestCounts:
+    return RequestCounts(total=completed + failed, completed=completed, failed=failed)

@@ -1,0 +1,361 @@
+"""Lines of batch files: what is sent, and every shape of row that comes back."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchway.dialects.openai_batch import OpenAIBatchCodec, means_no_room
+from batchway.domain.batch import Usage
+from batchway.domain.catalog import CATALOG, LineShape
+from batchway.domain.remote import RemoteRow
+
+CHAT = "/v1/chat/completions"
+CODEC = OpenAIBatchCodec()
+MISSING = "The provider's batch gave no answer for this request."
+NOT_JSON = "The provider's batch answered with something that is not JSON."
+
+
+def upstream(status: int, message: str) -> bytes:
+    """The body of a row whose status stood in the place of a code."""
+    error = {"message": message, "type": "upstream_error", "param": None, "code": None}
+    return msgspec.json.encode({"error": error})
+
+
+# ----------------------------------------------------------------------------- encode
+
+
+@pytest.mark.parametrize(
+    ("codec", "expected"),
+    [
+        (
+            CODEC,
+            b'{"custom_id":"r0000000042","method":"POST","url":"/v1/chat/completions",'
+            b'"body":{"model":"up", "n":1.0,"n":1e400}}',
+        ),
+        (
+            OpenAIBatchCodec(shape=LineShape.BARE),
+            b'{"custom_id":"r0000000042","body":{"model":"up", "n":1.0,"n":1e400}}',
+        ),
+        (
+            OpenAIBatchCodec(urls=CATALOG["zhipu"].quirks.urls),
+            b'{"custom_id":"r0000000042","method":"POST","url":"/v4/chat/completions",'
+            b'"body":{"model":"up", "n":1.0,"n":1e400}}',
+        ),
+    ],
+)
+def test_a_line(codec: OpenAIBatchCodec, expected: bytes) -> None:
+    body = b'{"model":"mine/x", "n":1.0,"n":1e400}'
+    for _ in range(2):  # the second time from what was kept
+        assert codec.encode(line=42, endpoint=CHAT, model="up", body=body) == expected
+
+
+def test_a_line_of_any_number() -> None:
+    line = CODEC.encode(line=9_999_999_999, endpoint=CHAT, model="m", body=b"{}")
+    assert json.loads(line)["custom_id"] == "r9999999999"
+
+
+def test_a_body_that_is_no_object() -> None:
+    with pytest.raises(ValueError, match="not a JSON object"):
+        CODEC.encode(line=1, endpoint=CHAT, model="m", body=b"[]")
+
+
+@given(
+    st.integers(0, 10**10 - 1),
+    st.text(min_size=1).filter(lambda text: text.isprintable()),
+    st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text(), max_size=4),
+)
+def test_what_is_sent_says_the_same(line: int, model: str, fields: dict[str, object]) -> None:
+    fields.pop("model", None)
+    body = msgspec.json.encode({"model": "mine", **fields})
+    sent = CODEC.encode(line=line, endpoint=CHAT, model=model, body=body)
+    assert b"\n" not in sent
+    assert json.loads(sent) == {
+        "custom_id": f"r{line:010d}",
+        "method": "POST",
+        "url": CHAT,
+        "body": {"model": model, **fields},
+    }
+
+
+# ----------------------------------------------------------------------------- decode
+
+
+USED = (
+    b'{"id":"c","usage":{"prompt_tokens":7,"completion_tokens":2,'
+    b'"prompt_tokens_details":{"cached_tokens":3}}}'
+)
+USAGE = Usage(input_tokens=7, cached_tokens=3, output_tokens=2)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (
+            b'{"id":"batch_req_1","custom_id":"r0000000001","response":{"status_code":200,'
+            b'"request_id":"q","body":%b},"error":null}' % USED,
+            RemoteRow(line=1, status=200, request_id="q", body=USED, usage=USAGE),
+        ),
+        (  # Azure: no id, other order, more fields
+            b'{"custom_id":"r0000000001","response":{"body":%b,"request_id":"q",'
+            b'"status_code":200,"x":[1]},"error":null,"y":{}}' % USED,
+            RemoteRow(line=1, status=200, request_id="q", body=USED, usage=USAGE),
+        ),
+        (  # every byte of a body is kept, the spaces around it are not; half a pair is no Unicode
+            b'{"custom_id":"r0000000001","response":{"status_code":201,"body": '
+            b'{"a": 1.0 ,"a":1e400,"s":"\\u00e9\xc3\xa9\\ud83d"} }}\r',
+            RemoteRow(
+                line=1, status=201, body=b'{"a": 1.0 ,"a":1e400,"s":"\\u00e9\xc3\xa9\\ud83d"}'
+            ),
+        ),
+        (  # a failure over HTTP, kept as well
+            b'{"custom_id":"r0000000001","response":{"status_code":400,"body":'
+            b'{"error": {"message": "\xc3\xa9", "n": 1.0}}},"error":null}',
+            RemoteRow(line=1, status=400, body=b'{"error": {"message": "\xc3\xa9", "n": 1.0}}'),
+        ),
+        (
+            b'{"custom_id":"r0000000001","response":{"status_code":400,"body":{"a":\r1}}}',
+            RemoteRow(line=1, status=400, body=b'{"a":1}'),
+        ),
+        (  # without a body
+            b'{"custom_id":"r0000000001","response":{"status_code":503,"body":null}}',
+            RemoteRow(
+                line=1,
+                status=503,
+                body=upstream(503, "The provider answered 503 with an empty body."),
+            ),
+        ),
+        (  # a body within a string
+            b'{"custom_id":"r0000000001","response":{"status_code":400,'
+            b'"body":"{\\"error\\":{\\"message\\":\\"m\\"}}"}}',
+            RemoteRow(line=1, status=400, body=b'{"error":{"message":"m"}}'),
+        ),
+        (
+            b'{"custom_id":"r0000000001","response":{"status_code":500,"body":"plain words"}}',
+            RemoteRow(line=1, status=500, body=upstream(500, "plain words")),
+        ),
+        (
+            b'{"custom_id":"r0000000001","response":{"status_code":200,"body":"{\\"a\\":1}"}}',
+            RemoteRow(line=1, status=200, body=b'{"a":1}'),
+        ),
+        (  # never run
+            b'{"id":"b","custom_id":"r0000000001","response":null,'
+            b'"error":{"code":"batch_expired","message":"m"}}',
+            RemoteRow(line=1, code="batch_expired", message="m"),
+        ),
+        (  # a status for a code
+            b'{"custom_id":"r0000000001","response":null,"error":{"code":"400","message":"m"}}',
+            RemoteRow(line=1, status=400, body=upstream(400, "m")),
+        ),
+        (
+            b'{"custom_id":"r0000000001","error":{"code":429,"message":"m"}}',
+            RemoteRow(line=1, status=429, body=upstream(429, "m")),
+        ),
+        (
+            b'{"custom_id":"r0000000001","error":{"code":"500"}}',
+            RemoteRow(
+                line=1,
+                status=500,
+                body=upstream(500, "The provider answered 500 without a message."),
+            ),
+        ),
+        (  # an error alone
+            b'{"custom_id":"r0000000001","error":{"code":"bad_prompt","message":"m"}}',
+            RemoteRow(line=1, code="bad_prompt", message="m"),
+        ),
+        (
+            b'{"custom_id":"r0000000001","error":"words"}',
+            RemoteRow(line=1, code="missing_result", message="words"),
+        ),
+        (
+            b'{"custom_id":"r0000000001","error":{"error":{"type":"t","message":"m"}}}',
+            RemoteRow(line=1, code="t", message="m"),
+        ),
+        (  # no status
+            b'{"custom_id":"r0000000001","response":{"body":%b}}' % USED,
+            RemoteRow(line=1, status=200, body=USED, usage=USAGE),
+        ),
+        (
+            b'{"custom_id":"r0000000001","response":{"body":{"error":{"code":503,"message":"m"}}}}',
+            RemoteRow(line=1, status=503, body=b'{"error":{"code":503,"message":"m"}}'),
+        ),
+        (
+            b'{"custom_id":"r0000000001","response":{"body":{"error":{"code":"x","message":"m"}}}}',
+            RemoteRow(line=1, code="x", message="m"),
+        ),
+        (  # odd types
+            b'{"custom_id":"r0000000001","response":{"status_code":"200","request_id":7,"body":{}}}',
+            RemoteRow(line=1, status=200, body=b"{}"),
+        ),
+        (
+            b'{"custom_id":"r0000000001","response":{"status_code":429.0,"body":{"error":"no"}}}',
+            RemoteRow(line=1, status=429, body=b'{"error":"no"}'),
+        ),
+        (  # an outage at OpenAI
+            b'{"custom_id":"r0000000001","response":{"status_code":0,"request_id":"","body":""},'
+            b'"error":null}',
+            RemoteRow(line=1, code="missing_result", message=MISSING),
+        ),
+        (  # nothing at all
+            b'{"custom_id":"r0000000001","response":null,"error":null}',
+            RemoteRow(line=1, code="missing_result", message=MISSING),
+        ),
+        (b'{"custom_id":"r0000000001"}', RemoteRow(line=1, code="missing_result", message=MISSING)),
+        (
+            b'{"custom_id":"r0000000001","response":[],"error":[]}',
+            RemoteRow(line=1, code="missing_result", message=MISSING),
+        ),
+        (  # an answer that is none
+            b'{"custom_id":"r0000000001","response":{"status_code":200,"body":"words"}}',
+            RemoteRow(line=1, code="invalid_provider_response", message=NOT_JSON),
+        ),
+        (
+            b'{"custom_id":"r0000000001","response":{"status_code":200,"body":[1]}}',
+            RemoteRow(line=1, code="invalid_provider_response", message=NOT_JSON),
+        ),
+        (  # not UTF-8
+            b'{"custom_id":"r0000000001","response":{"status_code":200,"body":{"a":"\xff"}}}',
+            RemoteRow(line=1, code="invalid_provider_response", message=NOT_JSON),
+        ),
+        (  # a mark at the start of the file
+            b'\xef\xbb\xbf{"custom_id":"r0000000001","response":{"status_code":200,"body":{}}}',
+            RemoteRow(line=1, status=200, body=b"{}"),
+        ),
+    ],
+)
+def test_a_row(row: bytes, expected: RemoteRow) -> None:
+    assert CODEC.decode(row) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ("r0000000042", 42),
+        ("R0000000042", 42),
+        ("r42", 42),
+        ("r0", 0),
+        ("r9999999999", 9_999_999_999),
+        ("42", None),
+        ("r", None),
+        ("r-1", None),
+        ("rx0000000042", None),
+        ("r0000000042x", None),
+        ("r10000000000", None),
+        ("request-1", None),
+        ("r٤٢", None),
+        ("", None),
+    ],
+)
+def test_ids(given: str, line: int | None) -> None:
+    row = json.dumps(
+        {"custom_id": given, "response": {"status_code": 200, "body": {}}}, ensure_ascii=False
+    )
+    decoded = CODEC.decode(row.encode())
+    assert (None if decoded is None else decoded.line) == line
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        b"",
+        b"{}",
+        b"null",
+        b"[]",
+        b"text",
+        b'{"custom_id":42,"response":{"status_code":200,"body":{}}}',
+        b'{"custom_id":null}',
+        b'{"error":{"code":"x","message":"m"}}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"custom_id":"r0000000001","response":' + b'{"a":' * 100_000,
+    ],
+)
+def test_rows_that_are_not_ours(row: bytes) -> None:
+    assert CODEC.decode(row) is None
+
+
+WHOLE = (
+    b'{"id":"b","custom_id":"r0000000001","response":{"status_code":200,"request_id":"q",'
+    b'"body":{"choices":[{"message":{"content":"\xc3\xa9"}}]}},"error":null}'
+)
+
+
+@given(st.integers(0, len(WHOLE) - 1))
+def test_a_torn_row(cut: int) -> None:
+    assert CODEC.decode(WHOLE[:cut]) is None
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_no_row_breaks_it(row: bytes) -> None:
+    CODEC.decode(row)
+    for wrapped in (
+        b'{"custom_id":"r1","response":{"status_code":200,"body":%b}}' % row,
+        b'{"custom_id":"r1","response":%b,"error":%b}' % (row, row),
+    ):
+        decoded = CODEC.decode(wrapped)
+        if decoded is not None and decoded.status is not None:
+            assert b"\n" not in decoded.body
+            json.loads(decoded.body)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["error", "code", "message", "status_code", "body", "type"]),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_any_json_gives_a_row_of_this_line(value: object) -> None:
+    for fields in ({"response": value}, {"error": value}, {"response": value, "error": value}):
+        decoded = CODEC.decode(msgspec.json.encode({"custom_id": "r7", **fields}))
+        assert decoded is not None
+        assert decoded.line == 7
+        assert (decoded.status is None) == bool(decoded.code)
+
+
+# ----------------------------------------------------------------------------- no room
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "expected"),
+    [
+        ("token_limit_exceeded", "", True),
+        ("TOKEN_LIMIT_EXCEEDED", "", True),
+        ("billing_hard_limit_reached", "Billing hard limit has been reached", True),
+        (
+            None,
+            "Enqueued token limit reached for gpt-4o-mini in organization org-1. Limit: 2,000,000 "
+            "enqueued tokens. Please try again once some in_progress batches have been completed.",
+            True,
+        ),
+        (
+            "batch_failed",
+            "Enqueued request limit reached for text-embedding-3-small in organization org-1.",
+            True,
+        ),
+        (
+            None,
+            "The number of enqueued tokens has surpassed the configured limit of 30K for the "
+            "deployment 'gpt-4.1-batch'.",
+            True,
+        ),
+        (None, "Batch creation rate limit: You can create up to 2,000 batches per hour", True),
+        (None, "The service is at capacity, please try again later.", True),
+        (None, "This request is malformed. Correct it and try again.", False),
+        (None, "The batch input file is larger than the 209715200 maximum for the model", False),
+        ("context_length_exceeded", "This model's maximum context length is 8192 tokens.", False),
+        ("model_not_found", "The provided model 'x' is not supported by the Batch API.", False),
+        (None, "", False),
+    ],
+)
+def test_no_room(code: str | None, message: str, expected: bool) -> None:
+    assert means_no_room(code, message) is expected
