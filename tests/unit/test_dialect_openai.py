@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchway.dialects.openai import estimate_tokens, with_model
+from batchway.dialects.openai import count_inputs, estimate_tokens, with_model
 
 
 @pytest.mark.parametrize(
@@ -143,3 +143,19 @@ def _parse(body: bytes) -> object:
 )
 def test_estimates_tokens(body: bytes, expected: int) -> None:
     assert estimate_tokens(body) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"input":"one text"}', 1),
+        (b'{"input":["one","two","three"]}', 3),
+        (b'{"input":[15496,995]}', 1),
+        (b'{"input":[[15496],[995,1]]}', 2),
+        (b'{"input":[]}', 0),
+        (b'{"input":{"odd":1}}', 1),
+        (b"not json", 1),
+    ],
+)
+def test_counts_the_texts_of_an_embeddings_request(body: bytes, expected: int) -> None:
+    assert count_inputs(body) == expected

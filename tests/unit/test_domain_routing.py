@@ -20,7 +20,9 @@ from batchway.domain.shard import Mode
 
 CHAT = "/v1/chat/completions"
 EMBEDDINGS = "/v1/embeddings"
-TRAITS = NativeTraits(endpoints=frozenset({CHAT}), max_lines=50, max_bytes=1_000)
+TRAITS = NativeTraits(
+    endpoints=frozenset({CHAT}), max_lines=50, max_bytes=1_000, embedding_inputs=40
+)
 WIDE = NativeTraits(
     endpoints=frozenset({CHAT, EMBEDDINGS}), max_lines=90, max_bytes=900, enqueued_tokens=7
 )
@@ -222,7 +224,13 @@ THREE = {
     "two": Account(mode=Choice.AUTO, traits=WIDE),
     "own": Account(),
 }
-BOTH = NativeTraits(endpoints=frozenset({CHAT}), max_lines=50, max_bytes=900, enqueued_tokens=7)
+BOTH = NativeTraits(
+    endpoints=frozenset({CHAT}),
+    max_lines=50,
+    max_bytes=900,
+    enqueued_tokens=7,
+    embedding_inputs=40,
+)
 
 
 @pytest.mark.parametrize(

@@ -418,12 +418,15 @@ def natively(**traits: Any) -> Callable[[str], Resolution]:
 
 
 def planned(
-    data: bytes, resolve: Callable[[str], Resolution], limits: ScanLimits = SMALL
+    data: bytes,
+    resolve: Callable[[str], Resolution],
+    limits: ScanLimits = SMALL,
+    endpoint: str = CHAT,
 ) -> tuple[list[tuple[str, int, int]], list[BatchError], tuple[str, ...]]:
     """Group, first line and lines of each shard; the errors; the providers."""
     blob = MemoryBlob(data)
     made = Scan(
-        blobs=blob, key="input", batch_id="b", endpoint=CHAT, limits=limits, resolve=resolve
+        blobs=blob, key="input", batch_id="b", endpoint=endpoint, limits=limits, resolve=resolve
     )
     for piece in made.pieces():
         made.take(piece)
@@ -493,6 +496,34 @@ def test_a_native_shard_holds_as_many_tokens_as_may_be_enqueued() -> None:
     ]
     # A line with more than all of them still runs: the estimate is none of its making.
     assert [lines for _, _, lines in planned(data, natively(enqueued_tokens=1))[0]] == [1] * 10
+
+
+def test_a_native_shard_of_embeddings_holds_as_many_texts_as_a_job_may() -> None:
+    def lines(*texts: int) -> bytes:
+        return b"".join(
+            json.dumps(
+                {
+                    "custom_id": str(n),
+                    "method": "POST",
+                    "url": "/v1/embeddings",
+                    "body": {"model": "m", "input": ["text"] * count},
+                }
+            ).encode()
+            + b"\n"
+            for n, count in enumerate(texts)
+        )
+
+    def cut(*texts: int, most: int | None) -> list[int]:
+        resolve = natively(embedding_inputs=most)
+        shards, errors, _ = planned(lines(*texts), resolve, endpoint="/v1/embeddings")
+        assert errors == []
+        return [count for _, _, count in shards]
+
+    assert cut(4, 4, 2, 1, 9, most=10) == [3, 2]
+    # A line with more than all of them is the provider's to refuse, and brings no other down.
+    assert cut(1, 40, 1, most=10) == [1, 1, 1]
+    assert cut(4, 4, 2, 1, 9, most=None) == [5]
+    assert planned(chats(30), natively(embedding_inputs=10))[0] == [("p/m", 0, 30)]
 
 
 def test_an_endpoint_that_is_not_run_natively_is_said_once_a_model() -> None:

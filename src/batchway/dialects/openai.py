@@ -6,7 +6,7 @@ validate (ingest has) and does not read answers (`openai_answer`).
 """
 
 import re
-from typing import Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -30,8 +30,13 @@ class _Sized(msgspec.Struct):
     n: int | None = None
 
 
+class _Inputs(msgspec.Struct):
+    input: Any = None
+
+
 _named: Final = msgspec.json.Decoder(_Named)
 _sized: Final = msgspec.json.Decoder(_Sized)
+_inputs: Final = msgspec.json.Decoder(_Inputs)
 _text: Final = msgspec.json.Decoder(str)
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -88,6 +93,18 @@ def estimate_tokens(body: bytes) -> int:
         return prompt
     choices = sizes.n
     return prompt + (answer if choices is None or choices < 1 else answer * choices)
+
+
+def count_inputs(body: bytes) -> int:
+    """How many texts the body of an embeddings request holds; one list of tokens is one text."""
+    try:
+        given = _inputs.decode(body).input
+    except (msgspec.MsgspecError, RecursionError):
+        return 1  # the provider's to refuse
+    if not isinstance(given, list):
+        return 1
+    items = cast("list[object]", given)
+    return 1 if items and isinstance(items[0], int) else len(items)
 
 
 def _spliced(body: bytes, after_key: int, wanted: bytes, value: bytes) -> bytes:

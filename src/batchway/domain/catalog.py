@@ -105,6 +105,7 @@ OPENAI: Final = CatalogEntry(
         endpoints=frozenset({_RESPONSES, _CHAT, _EMBEDDINGS, _COMPLETIONS, "/v1/moderations"}),
         max_lines=50_000,
         max_bytes=200 * _MIB,
+        embedding_inputs=50_000,
     ),
     notes=(
         "The tokens that may be enqueued differ by organization and model; a job that finds no "

@@ -26,6 +26,7 @@ class NativeTraits:
     `endpoints` are the endpoints it runs (`/v1/chat/completions`, ...); `max_lines` and
     `max_bytes` bound one job's input; `windows` are the completion windows it knows in seconds,
     ascending (empty: it takes none); `enqueued_tokens` bounds the estimated tokens of a job,
+    `embedding_inputs` the texts that all lines of an embeddings job hold together; both are
     `None` when there is no such limit or it is not known.
     """
 
@@ -34,6 +35,7 @@ class NativeTraits:
     max_bytes: int
     windows: tuple[int, ...] = (86_400,)
     enqueued_tokens: int | None = None
+    embedding_inputs: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -253,10 +253,12 @@ def _tightest(together: Sequence[NativeTraits]) -> NativeTraits:
     if len(together) == 1:
         return first
     tokens = [traits.enqueued_tokens for traits in together if traits.enqueued_tokens is not None]
+    inputs = [traits.embedding_inputs for traits in together if traits.embedding_inputs is not None]
     return NativeTraits(
         endpoints=frozenset.intersection(*(traits.endpoints for traits in together)),
         max_lines=min(traits.max_lines for traits in together),
         max_bytes=min(traits.max_bytes for traits in together),
         windows=first.windows,
         enqueued_tokens=min(tokens) if tokens else None,
+        embedding_inputs=min(inputs) if inputs else None,
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from batchway.dialects.openai import estimate_tokens
+from batchway.dialects.openai import count_inputs, estimate_tokens
 from batchway.domain.batch import BatchError
 from batchway.domain.errors import BatchText
 from batchway.domain.remote import NativeTraits
@@ -20,6 +20,7 @@ from batchway.workflows.envelope import LineReader, Request, nests_too_deep
 from batchway.workflows.lines import Piece, read_pieces
 
 _MAX_MODELS: Final = 1_000
+_EMBEDDINGS: Final = "/v1/embeddings"
 _LOOK_UP_BYTES: Final = 256 << 10
 # What encoding adds to a body at most, its endpoint and model aside (`ports.LineCodec`).
 _ENVELOPE_BYTES: Final = 160
@@ -57,6 +58,7 @@ class _Open:
     lines: int = 0
     bytes: int = 0
     tokens: int = 0
+    inputs: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -277,10 +279,14 @@ class Scan:
             )
             return
         tokens = 0 if traits.enqueued_tokens is None else estimate_tokens(request.body)
+        inputs = 0
+        if traits.embedding_inputs is not None and self._endpoint == _EMBEDDINGS:
+            inputs = count_inputs(request.body)
         shard = group.open
         if shard is not None and (
             shard.bytes + encoded > traits.max_bytes
             or shard.tokens + tokens > (traits.enqueued_tokens or tokens + shard.tokens)
+            or shard.inputs + inputs > (traits.embedding_inputs or inputs + shard.inputs)
         ):
             self._close(group)
             shard = None
@@ -290,6 +296,7 @@ class Scan:
         shard.lines += 1
         shard.bytes += encoded
         shard.tokens += tokens
+        shard.inputs += inputs
         shard.end = offset + size
         if shard.lines >= shard.most_lines:
             self._close(group)
