@@ -90,7 +90,13 @@ def made_by(api: Server, key: str) -> str:
     return batch_id
 
 
-def record_job(api: Server, batch_id: str) -> None:
+def record_job(
+    api: Server,
+    batch_id: str,
+    *,
+    output_file_id: str | None = FILE.id,
+    submitted_at: int | None = None,
+) -> None:
     """Write down that the batch's shard made `THEIRS` and two files at azure."""
     claim = api.run(api.ledger.shards.claim(batch_id, 0))
     record = JobRecord(
@@ -103,6 +109,7 @@ def record_job(api: Server, batch_id: str) -> None:
         stage=JobStage.SUBMITTED,
         remote_id=THEIRS,
         input_file_id="file-in",
-        output_file_id=FILE.id,
+        output_file_id=output_file_id,
+        submitted_at=submitted_at,
     )
     assert api.run(api.ledger.jobs.put(claim, record))

@@ -26,6 +26,8 @@ T = TypeVar("T")
 class ScriptedProvider:
     """What it knows; `trouble` is raised by every call, or by reading on after `pieces`.
 
+    `job_trouble` is raised by looking at a job alone.
+
     `asked` are the calls in order, `overrides` those of the last request, `closed` how many
     downloads were closed.
     """
@@ -35,6 +37,7 @@ class ScriptedProvider:
     files: dict[str, RemoteFile] = field(default_factory=dict[str, RemoteFile])
     pieces: list[bytes] = field(default_factory=list[bytes])
     trouble: RemoteError | None = None
+    job_trouble: RemoteError | None = None
     broken: RemoteError | None = None
     asked: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     overrides: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -86,6 +89,8 @@ class ScriptedBatches:
 
     async def fetch(self, job_id: str) -> RemoteJob:
         self._note("fetch", job_id)
+        if self._provider.job_trouble is not None:
+            raise self._provider.job_trouble
         return self._known(self._provider.jobs, job_id)
 
     async def cancel(self, job_id: str) -> RemoteJob:

@@ -170,6 +170,57 @@ def test_what_an_earlier_attempt_of_another_tenant_left_is_known_by_its_tag(
     assert [call for call, _ in azure.asked].count("cancel") == 1
 
 
+@pytest.mark.parametrize("name", ["output_file_id", "error_file_id"])
+def test_results_of_another_tenants_job_are_unknown_before_it_is_polled(
+    api: Server, azure: ScriptedProvider, twin: ScriptedProvider, name: str
+) -> None:
+    record_job(api, made_by(api, RED), output_file_id=None)
+    for provider in (azure, twin):
+        ended = replace(JOB, status=BatchStatus.COMPLETED, **{name: "file-new"})
+        provider.jobs[THEIRS] = ended
+        provider.files |= {"file-new": replace(FILE, id="file-new"), FILE.id: FILE}
+    for provider in ("azure", "twin"):
+        headers = {**TFY, "x-tfy-provider-name": provider}
+        for path in ("", "/content"):
+            reply = api.ask("GET", f"/v1/files/file-new{path}", headers=headers)
+            assert (reply.status, reply.json()) == (
+                404,
+                an_error("No such File object: file-new", param="id"),
+            )
+            # What no batch of anybody's made stays to be read.
+            assert api.ask("GET", f"/v1/files/{FILE.id}{path}", headers=headers).status == 200
+    assert "content" not in [call for call, of in azure.asked + twin.asked if of == "file-new"]
+    mine = {**TFY, "authorization": f"Bearer {RED}"}
+    assert api.ask("GET", "/v1/files/file-new/content", headers=mine).status == 200
+
+
+def test_a_file_that_is_older_than_every_job_is_nobodys(
+    api: Server, azure: ScriptedProvider
+) -> None:
+    record_job(api, made_by(api, RED), output_file_id=None, submitted_at=1_700_000_000)
+    azure.files[FILE.id] = replace(FILE, created_at=1_600_000_000)
+    assert get(api, f"/v1/files/{FILE.id}").status == 200
+    assert azure.asked == [("file", FILE.id)]
+
+
+def test_more_jobs_than_can_be_looked_at_hide_the_file(
+    api: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_job(api, made_by(api, RED), output_file_id=None)
+    monkeypatch.setattr("batchway.service.remote._MOST_JOBS", 0)
+    reply = get(api, f"/v1/files/{FILE.id}/content")
+    assert (reply.status, reply.json()["error"]["code"]) == (429, "provider_busy")
+    assert reply.headers["retry-after"] == "60"
+
+
+def test_a_job_that_does_not_answer_hides_the_file(api: Server, azure: ScriptedProvider) -> None:
+    record_job(api, made_by(api, RED), output_file_id=None)
+    azure.job_trouble = RemoteError(Trouble.UNCERTAIN, "azure did not answer.")
+    assert get(api, f"/v1/files/{FILE.id}/content").status == 504
+    azure.job_trouble = RemoteError(Trouble.NOT_FOUND, "azure: another account.")
+    assert get(api, f"/v1/files/{FILE.id}/content").status == 200
+
+
 @pytest.mark.parametrize("given", ["..", ".", "../files", "x/../y", "a\nb", "x" * 2_049])
 def test_an_id_that_leads_elsewhere_is_unknown(
     api: Server, azure: ScriptedProvider, given: str

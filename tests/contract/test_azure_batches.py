@@ -122,12 +122,16 @@ async def test_entra_tokens(tmp_path: Path) -> None:
         assert "api-key" not in fake.stats()["headers"]
 
 
-async def test_no_token_is_a_denial(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("failure", "trouble"),
+    [(ValueError("bad secret"), Trouble.DENIED), (OSError("no network"), Trouble.UNREACHABLE)],
+)
+async def test_no_token(tmp_path: Path, failure: Exception, trouble: Trouble) -> None:
     def token() -> Token:
-        raise OSError("no network")
+        raise failure
 
     tokens = EntraTokens(provider="azure-eu", token=token, clock=Impatient())
     async with opened(azure("http://127.0.0.1:9", credential=tokens)) as batches:
         with pytest.raises(RemoteError) as caught:
             await batches.submit(order(batches, tmp_path))
-    assert caught.value.trouble is Trouble.DENIED
+    assert caught.value.trouble is trouble

@@ -281,6 +281,9 @@ def test_a_job_that_ends_badly_with_part_of_its_rows(outcome: str) -> None:
         assert {row["error"]["code"] for row in unrun} == {f"batch_{outcome}"}
         assert len(unrun) == 5
         assert fake.stats()["lines"] == 5
+        counts = done.request_counts
+        assert counts is not None
+        assert (counts.total, counts.completed, counts.failed) == (10, 5, 0)
 
 
 def test_a_job_that_says_nothing_of_the_lines_it_left() -> None:

@@ -159,6 +159,24 @@ async def test_any_id_of_a_record_names_its_tenant(ledger: Ledger) -> None:
         assert await tenant_of("openai-main", odd) is None
 
 
+async def test_what_others_have_at_providers(ledger: Ledger) -> None:
+    batch_id = await native(ledger, shards=3)
+    assert await ledger.jobs.put(first(0), a_job(0, stage=JobStage.INTENDED))
+    running = [
+        a_job(number, stage=JobStage.SUBMITTED, remote_id=f"batch_{number}") for number in (1, 2)
+    ]
+    for number, record in enumerate(running, 1):
+        assert await ledger.jobs.put(first(number), record)
+
+    assert await ledger.jobs.of_others("red", limit=9) == running
+    assert await ledger.jobs.of_others("red", limit=1) == running[:1]
+    assert await ledger.jobs.of_others("blue", limit=9) == []
+    assert await ledger.jobs.put(first(1), a_job(1, stage=JobStage.ENDED))
+    assert await ledger.jobs.of_others("red", limit=9) == running[1:]
+    assert await ledger.batches.move(batch_id, S.EXPIRED, at=2)
+    assert await ledger.jobs.of_others("red", limit=9) == []
+
+
 # ----------------------------------------------------------------------------- counts
 
 

@@ -433,15 +433,6 @@ async def test_nobody_there(tmp_path: Path) -> None:
 # ----------------------------------------------------------------------------- files
 
 
-async def test_the_input_is_pending_for_a_while(tmp_path: Path) -> None:
-    clock = Impatient()
-    with vendor("azure", pending_polls=6) as fake:
-        provider = new_provider("azure", fake.base_url, clock=clock)
-        async with opened(provider) as batches:
-            await batches.submit(order(batches, tmp_path))
-    assert clock.slept[:6] == [1, 2, 4, 8, 10, 10]
-
-
 @pytest.mark.parametrize("doing", ["chop", "redirect"])
 async def test_odd_downloads(account: Account, tmp_path: Path, doing: str) -> None:
     job = await account.ended((await account.batches.submit(order(account.batches, tmp_path))).id)

@@ -185,7 +185,18 @@ async def test_a_redirect_elsewhere_does_not_get_the_key() -> None:
     assert seen == [("/a", KEY), ("/b", KEY), ("/blob%2Fx?sig=a%2Bb%3D", None)]
 
 
-@pytest.mark.parametrize("location", ["", "/again", "ftp://host/x", "http://[", "file:///etc/x"])
+@pytest.mark.parametrize(
+    "location",
+    [
+        "",
+        "/again",
+        "ftp://host/x",
+        "http://[",
+        "file:///etc/x",
+        f"http://{'a' * 80}.example/x",
+        "http://a..example/x",
+    ],
+)
 async def test_redirects_that_lead_nowhere(location: str) -> None:
     async def handle(request: web.BaseRequest) -> web.Response:
         return web.Response(status=302, headers={"location": location})
@@ -264,6 +275,36 @@ async def test_addresses_that_cannot_be_reached(url: str, why: str) -> None:
             await http.call("GET", url.format(plain=origin.removeprefix("http://")))
     assert caught.value.trouble is Trouble.UNREACHABLE
     assert caught.value.message == f"The provider 'acme' cannot be reached: {why}."
+
+
+async def test_an_address_that_dns_cannot_hold() -> None:
+    async with client() as http:
+        with pytest.raises(RemoteError) as caught:
+            await http.call("GET", f"http://{'a' * 80}.example/v1")
+    assert caught.value.trouble is Trouble.UNCERTAIN
+    assert caught.value.message == (
+        "The provider 'acme' cannot be asked, or its answer cannot be read."
+    )
+
+
+async def test_secrets_are_those_that_were_sent_lately() -> None:
+    sent = iter(range(40))
+
+    async def headers() -> Mapping[str, str]:
+        return {"authorization": f"Bearer token-{next(sent)}", "api-key": "x", "other": "plain"}
+
+    async def handle(request: web.BaseRequest) -> web.Response:
+        return web.Response(text=f"you said {request.headers['authorization']}", status=401)
+
+    http = RemoteHttp(provider="acme", headers=headers, clock=Impatient(), timeouts=Timeouts())
+    assert http.secrets() == ()
+    async with serving(handle) as origin:
+        for _ in range(40):
+            with pytest.raises(RemoteError) as caught:
+                await http.call("GET", origin)
+            assert caught.value.message == "The provider 'acme' answered 401: you said Bearer ***"
+    assert http.secrets() == tuple(f"token-{number}" for number in range(8, 40))
+    await http.close()
 
 
 async def test_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

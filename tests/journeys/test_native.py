@@ -1,6 +1,8 @@
 """Batches on the providers' own batch APIs, by the official SDK, over fake vendors on sockets."""
 
 import json
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -182,14 +184,21 @@ def test_cancelling(loses: bool, new_server: NewServer) -> None:
 
 
 def test_a_window_that_ends_first(new_server: NewServer) -> None:
+    """The shortest window is a minute, so the deadline is moved while no server runs."""
     with running("openai", hold=["in_progress"]) as fake:
         server = new_server(native(fake, native={"cancel_patience": 2}))
         client = server.client()
-        batch = submit(client, chats(4), completion_window="1m")
-        assert client.batches.retrieve(batch.id).status in {"validating", "in_progress"}
-        last = ended(client, batch, within=90)
+        batch = submit(client, chats(4))
+        fake.eventually(lambda stats: [j for j in stats["jobs"] if j["status"] == "in_progress"])
+        assert server.stop() == 0
+        with sqlite3.connect(server.data / "batchway.db") as ledger:
+            ledger.execute("UPDATE batches SET deadline = ?", (int(time.time()) + 4,))
+        server.start()
+        client = server.client()
+        last = ended(client, batch)
         assert last.status == "expired"
         assert set(results(client, last).codes().values()) == {"batch_expired"}
+        assert len(fake.stats()["creates"]) == 1
 
 
 def test_the_key_is_wrong(new_server: NewServer) -> None:
@@ -205,7 +214,7 @@ def test_the_key_is_wrong(new_server: NewServer) -> None:
 
 
 def test_there_is_no_such_deployment(new_server: NewServer) -> None:
-    with running("azure", models=["other"]) as fake:
+    with running("azure", models=["other"], pending_polls=0) as fake:
         client = new_server(native(fake)).client()
         last = ended(client, submit(client, chats(3)))
         assert last.status == "failed"

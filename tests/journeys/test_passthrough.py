@@ -77,7 +77,7 @@ def world(new_server: NewServer) -> Iterator[World]:
     with ExitStack() as stack:
         fakes = {
             "openai-main": stack.enter_context(running("openai", keys=[ACCOUNT_KEY])),
-            "azure-eu": stack.enter_context(running("azure", keys=[ACCOUNT_KEY])),
+            "azure-eu": stack.enter_context(running("azure", keys=[ACCOUNT_KEY], pending_polls=0)),
         }
         server = new_server(
             *(entry(provider, fake) for provider, fake in fakes.items()), auth={"keys": KEYS}

@@ -26,6 +26,7 @@ from batchway.domain.remote import (
     RemoteError,
     RemoteFile,
     RemoteJob,
+    RemoteRow,
     Trouble,
 )
 from batchway.domain.routing import Account, Choice, RoutingTable
@@ -45,6 +46,7 @@ from batchway.workflows.segments import encode, merged
 
 S = BatchStatus
 SPEED: Final = 400.0
+WINDOW: Final = 86_400
 TUNING: Final = NativeTuning(poll_min=2.0, poll_max=20.0, settle=12.0, cancel_patience=60.0)
 
 
@@ -53,12 +55,17 @@ class FastClock:
 
     def __init__(self) -> None:
         self._began = time.monotonic()
+        self._skipped = 0.0
+
+    def skip(self, seconds: float) -> None:
+        """Let time pass at once."""
+        self._skipped += seconds
 
     def now(self) -> float:
         return START + self.monotonic()
 
     def monotonic(self) -> float:
-        return (time.monotonic() - self._began) * SPEED
+        return (time.monotonic() - self._began) * SPEED + self._skipped
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / SPEED)
@@ -228,6 +235,21 @@ def answers(lines: list[dict[str, object]]) -> list[bytes]:
     return rows
 
 
+class HookedCodec:
+    """A codec that tells of each line it encodes, by its model, in the thread that encodes."""
+
+    def __init__(self, hook: Callable[[str], object]) -> None:
+        self._hook = hook
+        self._codec = OpenAIBatchCodec()
+
+    def encode(self, *, line: int, endpoint: str, model: str, body: bytes) -> bytes:
+        self._hook(model)
+        return self._codec.encode(line=line, endpoint=endpoint, model=model, body=body)
+
+    def decode(self, row: bytes) -> RemoteRow | None:
+        return self._codec.decode(row)
+
+
 class World:
     """Storage and a vendor."""
 
@@ -240,11 +262,13 @@ class World:
         self.tuning = TUNING
         self.account = Account(mode=Choice.NATIVE, traits=self.vendor.traits)
 
-    async def begin(self, lines: int, *, rescue: bool = False, window: int = 86_400) -> Batch:
-        """An ingested batch; blank lines stand between its lines."""
+    async def begin(
+        self, lines: int, *, rescue: bool = False, models: Sequence[str] = ("m",)
+    ) -> Batch:
+        """An ingested batch; blank lines stand between its lines, which take models in turn."""
         self.account = replace(self.account, rescue=rescue)
-        batch = a_batch(created_at=int(self.clock.now()), deadline=int(self.clock.now()) + window)
-        text = b"".join(chat(f"id-{n}", "m") + b"\n\n" for n in range(lines))
+        batch = a_batch(created_at=int(self.clock.now()), deadline=int(self.clock.now()) + WINDOW)
+        text = b"".join(chat(f"id-{n}", models[n % len(models)]) + b"\n\n" for n in range(lines))
         store(self.blobs, a_file().blob, text)
         await self.ledger.batches.add(batch)
         await self.ingest.run(batch)
@@ -355,7 +379,7 @@ async def process(world: World) -> AsyncGenerator[Process]:
 
 def busy(retry_after: float | None = None) -> RemoteError:
     return RemoteError(
-        Trouble.BUSY, "The provider 'p' answered 429: full.", retry_after=retry_after
+        Trouble.BUSY, "The provider 'p' answered 429: full.", retry_after=retry_after, status=429
     )
 
 
@@ -382,3 +406,30 @@ def failing(*errors: BatchError) -> Mapping[str, object]:
 
 def counts(completed: int, failed: int = 0) -> RequestCounts:
     return RequestCounts(total=completed + failed, completed=completed, failed=failed)
+
+
+async def run(world: World) -> tuple[Ending, list[int]]:
+    """Run the batch in one process; its ending, and the shards that were handed over."""
+    async with process(world) as made:
+        return await made.run(), made.handed_over
+
+
+async def said(world: World, text: str) -> None:
+    """Wait until the batch says so."""
+    async with asyncio.timeout(10):
+        while (await world.load()).status_details != text:  # noqa: ASYNC110 - no event for it
+            await asyncio.sleep(0.002)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until it holds."""
+    async with asyncio.timeout(10):
+        # What is waited for happens in the code under test, which has no event for it.
+        while not holds():  # noqa: ASYNC110 - said above
+            await asyncio.sleep(0.002)
+
+
+async def end(task: "asyncio.Task[Ending]") -> None:
+    """The process is killed: nothing of it goes on."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

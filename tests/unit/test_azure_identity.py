@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from tests.unit.fakes import FakeClock
 
 from batchway.domain.remote import RemoteError, Trouble
@@ -87,6 +88,19 @@ async def test_many_callers_ask_once(tokens: EntraTokens, issuer: Issuer) -> Non
     assert issuer.given == 1
 
 
+async def test_waiting_for_a_token_takes_no_thread_from_others(
+    tokens: EntraTokens, issuer: Issuer
+) -> None:
+    issuer.gate.clear()
+    waiting = [asyncio.create_task(tokens.headers()) for _ in range(100)]
+    await asyncio.to_thread(issuer.asked.wait, 5)
+    async with asyncio.timeout(2):
+        await asyncio.to_thread(int)
+    issuer.gate.set()
+    assert await asyncio.gather(*waiting) == [{"authorization": "Bearer t1"}] * 100
+    assert issuer.given == 1
+
+
 async def test_nobody_waits_while_one_renews(
     tokens: EntraTokens, issuer: Issuer, clock: FakeClock
 ) -> None:
@@ -101,11 +115,21 @@ async def test_nobody_waits_while_one_renews(
     assert await renewing == {"authorization": "Bearer t2"}
 
 
+@pytest.mark.parametrize(
+    ("failure", "trouble"),
+    [(OSError("no network"), Trouble.UNREACHABLE), (ValueError("no network"), Trouble.DENIED)],
+)
 async def test_a_failed_renewal_keeps_the_old_token_to_its_end(
-    tokens: EntraTokens, issuer: Issuer, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    tokens: EntraTokens,
+    issuer: Issuer,
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    failure: Exception,
+    trouble: Trouble,
 ) -> None:
     await tokens.headers()
-    issuer.fails = OSError("no network")
+    issuer.fails = failure
     clock.time += 3_400
     with caplog.at_level(logging.WARNING):
         assert await tokens.headers() == {"authorization": "Bearer t1"}
@@ -113,9 +137,10 @@ async def test_a_failed_renewal_keeps_the_old_token_to_its_end(
     clock.time += 300
     with pytest.raises(RemoteError) as caught:
         await tokens.headers()
-    assert caught.value.trouble is Trouble.DENIED
+    assert caught.value.trouble is trouble
     assert caught.value.message == (
-        "No Entra ID token for the provider 'azure-eu' (OSError); the server's log says why."
+        f"No Entra ID token for the provider 'azure-eu' ({type(failure).__name__}); the server's "
+        "log says why."
     )
 
 
@@ -186,6 +211,22 @@ async def test_whose_tokens(
     tokens = entra_tokens(provider="p", clock=clock, **given)
     assert made == [expected]
     assert await tokens.headers() == {"authorization": "Bearer t"}
+
+
+@pytest.mark.parametrize("failure", [ServiceRequestError, ServiceResponseError])
+async def test_a_network_that_is_down_is_no_denial(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch, failure: type[Exception]
+) -> None:
+    def get_token(*_: object) -> Token:
+        raise failure("no route")
+
+    monkeypatch.setattr("azure.identity.ClientSecretCredential.get_token", get_token)
+    tokens = entra_tokens(
+        provider="p", clock=clock, tenant_id="t", client_id="c", client_secret="s"
+    )
+    with pytest.raises(RemoteError) as caught:
+        await tokens.headers()
+    assert caught.value.trouble is Trouble.UNREACHABLE
 
 
 def test_without_the_extra(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:

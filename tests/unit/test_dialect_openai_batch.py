@@ -1,6 +1,7 @@
 """Lines of batch files: what is sent, and every shape of row that comes back."""
 
 import json
+import time
 
 import msgspec
 import pytest
@@ -359,3 +360,47 @@ def test_any_json_gives_a_row_of_this_line(value: object) -> None:
 )
 def test_no_room(code: str | None, message: str, expected: bool) -> None:
     assert means_no_room(code, message) is expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "enqueued token ",
+        "enqueued tokens limi",
+        "quota was ",
+        "limit busy ",
+        "too many ",
+        "limit" + " " * 195 + "try agai ",
+    ],
+)
+def test_a_long_message_is_searched_in_no_time(text: str) -> None:
+    started = time.process_time()
+    assert means_no_room(None, text * 100_000) is False
+    assert time.process_time() - started < 0.5
+
+
+# ----------------------------------------------------------------------------- what errors say
+
+
+def test_messages_are_bounded() -> None:
+    long = "m" * 5_000
+    row = msgspec.json.encode({"custom_id": "r1", "error": {"code": "c" * 999, "message": long}})
+    assert CODEC.decode(row) == RemoteRow(line=1, code="c" * 256, message="m" * 1_000)
+    row = msgspec.json.encode({"custom_id": "r1", "error": {"code": "500", "message": long}})
+    assert CODEC.decode(row) == RemoteRow(line=1, status=500, body=upstream(500, "m" * 1_000))
+
+
+def test_a_code_of_hundreds_of_digits() -> None:
+    row = b'{"custom_id":"r1","error":{"code":%b,"message":"m"}}' % (b"9" * 400)
+    assert CODEC.decode(row) == RemoteRow(line=1, code="missing_result", message="m")
+
+
+def test_credentials_are_cut_out_of_errors_and_not_out_of_answers() -> None:
+    codec = OpenAIBatchCodec(secrets=lambda: ["s3cret"])
+    said = b'{"custom_id":"r1","response":{"status_code":%d,"body":{"error":"key s3cret"}}}'
+    assert codec.decode(said % 401) == RemoteRow(line=1, status=401, body=b'{"error":"key ***"}')
+    assert codec.decode(said % 200) == RemoteRow(line=1, status=200, body=b'{"error":"key s3cret"}')
+    # Before it is cut: half a key would be left.
+    message = "m" * 997 + "s3cret"
+    row = msgspec.json.encode({"custom_id": "r1", "error": {"code": "c", "message": message}})
+    assert codec.decode(row) == RemoteRow(line=1, code="c", message="m" * 997 + "***")

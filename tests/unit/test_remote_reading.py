@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,13 @@ from batchway.providers.remote_reading import (
     status_of,
     time_of,
 )
-from batchway.providers.remote_trouble import Said, of_answer, read_error, retry_after
+from batchway.providers.remote_trouble import (
+    Said,
+    of_answer,
+    read_error,
+    retry_after,
+    without_secrets,
+)
 
 NOW = 1_763_900_000.0
 
@@ -144,6 +151,10 @@ def test_togethers_failed_job() -> None:
             RequestCounts(total=3, completed=2),
         ),
         ({"request_counts": {"total": -1, "completed": True, "failed": 1.5}}, None),
+        (
+            {"request_counts": {"total": "9" * 5_000, "completed": 10**400, "failed": "3"}},
+            RequestCounts(failed=3),
+        ),
     ],
 )
 def test_counters(given: dict[str, object], expected: RequestCounts | None) -> None:
@@ -176,10 +187,33 @@ def test_counters(given: dict[str, object], expected: RequestCounts | None) -> N
         ),
         ({"errors": "bad"}, (BatchError(code="batch_failed", message="bad"),)),
         ({"error": {"code": "c", "message": "m"}}, (BatchError(code="c", message="m"),)),
+        (
+            {"errors": [{"code": "c" * 999, "message": "m" * 9_999, "param": "p" * 999}]},
+            (BatchError(code="c" * 256, message="m" * 1_000 + "…", param="p" * 256),),
+        ),
+        (
+            {"errors": [{"code": 10**400, "message": " \x00", "line": 10**400}, "m" * 9_999]},
+            (
+                BatchError(code="batch_failed", message="The provider does not say why."),
+                BatchError(code="batch_failed", message="m" * 1_000 + "…"),
+            ),
+        ),
     ],
 )
 def test_errors(given: dict[str, object], expected: tuple[BatchError, ...] | None) -> None:
     assert job_of({"id": "b", "status": "failed", **given}, Quirks()).errors == expected
+
+
+def test_errors_without_credentials() -> None:
+    said = {
+        "code": "bad-s3cret-key",
+        "message": "Key s3cret-key, sk-p****cd.",
+        "param": "s3cret-key",
+    }
+    job = job_of(
+        {"id": "b", "status": "failed", "errors": [said]}, Quirks(), secrets=["s3cret-key"]
+    )
+    assert job.errors == (BatchError(code="***", message="Key ***, ***.", param="***"),)
 
 
 @pytest.mark.parametrize(
@@ -204,6 +238,9 @@ def test_errors(given: dict[str, object], expected: tuple[BatchError, ...] | Non
         ("nan", None),
         ("inf", None),
         (10**30, None),
+        pytest.param(10**400, None, id="hundreds of digits"),
+        pytest.param("9" * 5_000, None, id="thousands of digits"),
+        ("0001-01-01T00:00:00+14:00", None),
     ],
 )
 def test_times(given: object, expected: int | None) -> None:
@@ -230,6 +267,7 @@ def test_an_unknown_status_is_asked_again(word: object, caplog: pytest.LogCaptur
         ("{}", None),
         ('{"id": ""}', None),
         ('{"id": null}', None),
+        ('{"id": ' + "9" * 400 + "}", None),
         ("[]", None),
         ("<html>", None),
         ("", None),
@@ -276,6 +314,10 @@ def test_lists(body: str, expected: tuple[list[str], bool | None] | None) -> Non
         (
             {"id": "f", "bytes": None, "Processed": False},
             RemoteFile(id="f", bytes=0, filename="", purpose="", status="pending"),
+        ),
+        (
+            {"id": "f", "bytes": 10**400, "filename": 10**400},
+            RemoteFile(id="f", bytes=0, filename="", purpose=""),
         ),
     ],
 )
@@ -337,6 +379,7 @@ def test_no_job_breaks_it(fields: dict[str, object]) -> None:
         ({"code": 20012, "message": "m", "data": None}, Said(message="m", code="20012")),
         ({"code": 404, "reason": "R", "message": "m"}, Said(message="m", code="404")),
         ({"errors": {"data": [{"code": "c", "line": 2}]}}, Said(code="c", line=2)),
+        ({"code": 10**400, "line": 10**400, "message": "m"}, Said(message="m")),
         ("m", Said(message="m")),
         ({}, Said()),
         ([], Said()),
@@ -372,6 +415,21 @@ def test_answers_that_are_errors(status: int, body: bytes, trouble: Trouble, mes
     assert (error.trouble, error.status) == (trouble, status)
     assert error.message.startswith("The provider 'acme' answered ")
     assert error.message.endswith(message)
+
+
+def test_a_code_with_a_key_in_it() -> None:
+    body = b'{"error": {"code": "s3cret-key", "param": "s3cret-key", "message": "m"}}'
+    error = of_answer("acme", 400, body, {}, secrets=["s3cret-key"], now=NOW)
+    assert (error.code, error.param) == ("***", "***")
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 1_000_000, "x*" * 500_000, "x**-" * 250_000, "**x" * 300_000]
+)
+def test_long_texts_are_read_once(text: str) -> None:
+    started = time.process_time()
+    assert len(without_secrets(text, ["s3cret-key"])) == 1_001
+    assert time.process_time() - started < 1.0
 
 
 @pytest.mark.parametrize(

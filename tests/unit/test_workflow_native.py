@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.unit.fakes import a_batch, fresh_ledger
 from tests.unit.native_world import (
+    WINDOW,
     World,
     answer,
     answers,
@@ -15,12 +16,16 @@ from tests.unit.native_world import (
     counts,
     denied,
     down,
+    end,
     failing,
     nothing,
     process,
     refusal,
     refused,
+    run,
+    said,
     uncertain,
+    until,
 )
 
 from batchway.domain.batch import BatchError, RequestCounts
@@ -36,12 +41,6 @@ S = BatchStatus
 async def world(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
     async with fresh_ledger(tmp_path, tmp_path_factory) as ledger:
         yield World(ledger, tmp_path)
-
-
-async def run(world: World) -> tuple[Ending, list[int]]:
-    """Run the batch in one process; its ending, and the shards that were handed over."""
-    async with process(world) as made:
-        return await made.run(), made.handed_over
 
 
 async def test_a_batch_becomes_jobs_and_results(world: World) -> None:
@@ -253,7 +252,13 @@ async def test_an_input_whose_job_is_never_made_is_removed(
 async def test_a_job_that_never_ends_is_given_up_on(world: World) -> None:
     world.vendor.script = world.vendor.cancel_script = [{"status": S.IN_PROGRESS}]
     world.vendor.rows = lambda lines: [answer(lines[1])]
-    await world.begin(3, window=30)
+
+    async def hook(what: str) -> None:
+        if what == "before fetch" and not world.vendor.cancelled:
+            world.clock.skip(WINDOW)
+
+    world.vendor.hook = hook
+    await world.begin(3)
     assert await run(world) == (Ending.EXPIRED, [])
     assert world.vendor.cancelled == ["job-0"]
     assert await world.results() == world.good(1)
@@ -332,13 +337,16 @@ async def test_a_transfer_that_breaks_is_repeated(world: World) -> None:
 
 
 @pytest.mark.parametrize("call", ["fetch", "results"])
-async def test_what_the_provider_has_lost_is_missing(world: World, call: str) -> None:
+@pytest.mark.parametrize(("times", "lost"), [(4, False), (5, True)])
+async def test_what_the_provider_has_lost_is_missing(
+    world: World, call: str, times: int, lost: bool
+) -> None:
     gone = RemoteError(Trouble.NOT_FOUND, "The provider 'p' knows no such thing.")
-    world.vendor.troubles = {call: [gone] * 3}
-    world.vendor.rows = lambda lines: []
+    world.vendor.troubles = {call: [gone] * times}
     await world.begin(3)
     assert await run(world) == (Ending.DONE, [])
-    assert await world.results() == {f"id-{n}": (0, "missing_result") for n in range(3)}
+    missing = {f"id-{n}": (0, "missing_result") for n in range(3)}
+    assert await world.results() == (missing if lost else world.good(0, 1, 2))
 
 
 async def test_files_that_cannot_be_removed_hold_up_nothing(world: World) -> None:
@@ -346,134 +354,3 @@ async def test_files_that_cannot_be_removed_hold_up_nothing(world: World) -> Non
     await world.begin(3)
     assert await run(world) == (Ending.DONE, [])
     assert await world.results() == world.good(0, 1, 2)
-
-
-async def test_a_job_made_under_a_lost_claim_is_left_to_whoever_finds_it(world: World) -> None:
-    async def hook(what: str) -> None:
-        if what == "after submit":
-            await world.ledger.shards.claim(a_batch().id, 0)
-
-    world.vendor.hook = hook
-    await world.begin(3)
-    assert await run(world) == (Ending.LOST, [])
-    assert world.vendor.cancelled == []
-    world.vendor.hook = nothing
-    assert await run(world) == (Ending.DONE, [])
-    assert len(world.vendor.jobs) == 1
-    assert await world.results() == world.good(0, 1, 2)
-
-
-async def test_a_job_made_under_a_lost_claim_is_cancelled_if_there_is_another(
-    world: World,
-) -> None:
-    async def hook(what: str) -> None:
-        if what == "after submit":
-            claim = await world.ledger.shards.claim(a_batch().id, 0)
-            (record,) = await world.jobs()
-            other = replace(record, stage=JobStage.SUBMITTED, remote_id="other")
-            assert await world.ledger.jobs.put(claim, other)
-
-    world.vendor.hook = hook
-    await world.begin(3)
-    assert await run(world) == (Ending.LOST, [])
-    assert world.vendor.cancelled == ["job-0"]
-
-
-async def test_a_process_that_ends_cancels_no_job(world: World) -> None:
-    world.vendor.script = [{"status": S.IN_PROGRESS}]
-    await world.begin(3)
-    async with process(world) as first:
-        native = first.new_run(await world.load())
-        running = asyncio.create_task(native.run())
-        await until(lambda: world.vendor.looks.get("job-0", 0) > 1)
-        native.stop(Ending.STOPPED)
-        assert await running is Ending.STOPPED
-    assert world.vendor.cancelled == []
-    world.vendor.script = [{}]
-    assert await run(world) == (Ending.DONE, [])
-    assert len(world.vendor.jobs) == 1
-
-
-MOMENTS = (
-    "before submit",
-    "after submit",
-    "before find",
-    "before fetch",
-    "before results",
-    "within results",
-    "before clean",
-)
-
-
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("rescue", [False, True])
-@pytest.mark.parametrize("put", [False, True])
-async def test_killed_at_any_moment_nobody_pays_twice(
-    world: World, moment: str, rescue: bool, put: bool
-) -> None:
-    """Killed at the moment itself, or at the next write into the ledger after it."""
-    reached, killed = asyncio.Event(), asyncio.Event()
-    never = asyncio.Event()
-    original = world.ledger.jobs.put
-
-    async def dies(what: str) -> None:
-        if what == moment:
-            reached.set()
-            if not put:
-                killed.set()
-                await never.wait()
-
-    async def put_or_die(*given: object) -> bool:
-        if reached.is_set() and not killed.is_set():
-            killed.set()
-            await never.wait()
-        return await original(*given)  # type: ignore[arg-type]  # passed on as they came
-
-    world.vendor.hook = dies
-    world.vendor.lost_answers = moment == "before find"
-    world.vendor.rows = lambda lines: answers(lines)[1:]
-    await world.begin(3, rescue=rescue)
-    world.ledger.jobs.put = put_or_die  # type: ignore[method-assign]  # the moment of the kill
-    async with process(world) as first:
-        running = asyncio.create_task(first.run())
-        await asyncio.wait(
-            {running, asyncio.create_task(killed.wait())},
-            timeout=10,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        assert killed.is_set()
-        await end(running)
-    world.ledger.jobs.put = original  # type: ignore[method-assign]  # as it was
-    world.vendor.hook = nothing
-    world.vendor.lost_answers = 0
-    ending, handed_over = await run(world)
-    assert (ending, len(world.vendor.jobs)) == (Ending.DONE, 1)
-    found = await world.results()
-    answered = {key: result for key, result in found.items() if result[0] == 200}
-    assert len(answered) == 2
-    assert len(found) == (2 if rescue else 3)
-    still_open = await world.ledger.shards.open(a_batch().id)
-    assert [shard.mode for shard in still_open] == ([Mode.MANAGED] if rescue else [])
-    assert handed_over in ([0], []) if rescue else handed_over == []
-    assert [record.stage for record in await world.jobs()] == [JobStage.ENDED]
-
-
-async def said(world: World, text: str) -> None:
-    """Wait until the batch says so."""
-    async with asyncio.timeout(10):
-        while (await world.load()).status_details != text:  # noqa: ASYNC110 - no event for it
-            await asyncio.sleep(0.002)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait until it holds."""
-    async with asyncio.timeout(10):
-        # What is waited for happens in the code under test, which has no event for it.
-        while not holds():  # noqa: ASYNC110 - said above
-            await asyncio.sleep(0.002)
-
-
-async def end(task: "asyncio.Task[Ending]") -> None:
-    """The process is killed: nothing of it goes on."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

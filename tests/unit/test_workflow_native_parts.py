@@ -1,6 +1,7 @@
 """The parts of native execution that need no provider: tables, joins, rooms, verdicts, details."""
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
@@ -175,6 +176,38 @@ def test_what_is_no_row_of_ours_is_counted() -> None:
     assert (join.rows, join.unknown, join.duplicates) == (3, 3, 2)
 
 
+def test_an_answer_wins_over_a_row_that_was_left() -> None:
+    table = a_table(lines=4)
+    rows = [
+        a_row(0, 503),
+        a_row(0),
+        a_row(0),
+        a_row(1, 503),
+        a_row(1, 400),
+        a_row(3),
+        a_row(3, 503),
+    ]
+    join, results = joined(table, [b"\n".join(rows)])
+    assert [(result.line, result.ok) for result in results] == [(0, True), (3, True)]
+    assert (list(table.marked(LEFT)), join.duplicates) == ([1], 3)
+
+
+@pytest.mark.parametrize("size", [1 << 20, 3 << 20])
+def test_a_row_without_an_end_is_dropped_up_to_the_next(size: int) -> None:
+    endless = [b"x" * size] * ((65 << 20) // size + 1)
+    table = a_table(lines=4)
+    pieces = [a_row(0), b"\n", *endless, b"\n" + a_row(1) + b"\n", *endless]
+    tracemalloc.start()
+    try:
+        join, results = joined(table, pieces)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 16 << 20  # beyond the pieces themselves
+    assert [result.line for result in results] == [0, 1]
+    assert (join.rows, join.unknown) == (2, 2)
+
+
 def test_missing_lines_get_an_error() -> None:
     table = a_table(lines=4, done={0})
     table.marks[1] = LEFT
@@ -216,28 +249,35 @@ def test_rows_that_another_try_may_mend(
 
 def test_a_room_is_asked_less_and_less_often() -> None:
     clock = FakeClock()
-    room = Room(clock=clock, draw=lambda: 0.5)
+    room = Room(reason="full", clock=clock, draw=lambda: 0.5)
     waits: list[float] = []
-    for _ in range(8):
+    for _ in range(1_100):  # four days of refusals
         assert room.closed_for == 0
-        room.close("full", retry_after=None)
-        room.close("full", retry_after=None)  # drawn by another job at the same time
+        room.close(retry_after=None)
+        room.close(retry_after=None)  # drawn by another job at the same time
         waits.append(room.closed_for)
         clock.time += room.closed_for
-    assert waits == [5, 10, 20, 40, 80, 160, 300, 300]
+    assert waits[:7] == [5, 10, 20, 40, 80, 160, 300]
+    assert set(waits[7:]) == {300}
     room.open()
-    room.close("full", retry_after=77.0)
-    assert (room.closed_for, room.reason) == (77, "full")
+    room.close(retry_after=77.0)
+    assert room.closed_for == 77
     room.ask_again()
-    assert (room.closed_for, room.reason) == (0, "full")
-    room.open()
-    assert room.reason is None
+    assert room.closed_for == 0
+
+
+def test_one_answer_does_not_close_a_room_for_a_day() -> None:
+    room = Room(reason="full", clock=FakeClock(), draw=lambda: 0.5)
+    room.close(retry_after=86_400.0)
+    assert room.closed_for == 300
 
 
 async def test_slots_and_rooms_are_by_provider_and_model() -> None:
     site = NativeSite(accounts={}, clock=FakeClock(), draw=lambda: 0.5)
-    assert site.slots("a") is site.slots("a")
-    assert site.slots("a") is not site.slots("b")
+    for slots in (site.submissions, site.collections):
+        assert slots("a") is slots("a")
+        assert slots("a") is not slots("b")
+    assert site.submissions("a") is not site.collections("a")
     assert site.room("a", "m") is site.room("a", "m")
     assert site.room("a", "m") is not site.room("a", "n")
 

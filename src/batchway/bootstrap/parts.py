@@ -84,7 +84,7 @@ def _account(settings: ProviderSettings) -> Account:
 
 
 def native_traits(settings: NativeProviderSettings) -> NativeTraits:
-    """What one job of a provider may hold: its own limits, or the tighter ones configured."""
+    """What one job of a provider may hold: its own limits, or those configured instead."""
     native, traits = settings.native, settings.entry.traits
     return replace(
         traits,

@@ -18,7 +18,7 @@ Rows that have been seen, all of them read:
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, cast
 
 import msgspec
@@ -39,7 +39,9 @@ _INVALID_ANSWER_TEXT: Final = "The provider's batch answered with something that
 
 _ID: Final = re.compile(r"[rR]0*([0-9]{1,10})")
 _ESCAPE: Final = re.compile(rb"\\(?:(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
-_MOST_TEXT: Final = 4_096
+# A message stands in every line that it is about: a long one would be kept thousands of times.
+_MOST_TEXT: Final = 1_000
+_MOST_CODE: Final = 256
 
 _NO_ROOM_CODES: Final = frozenset(
     {
@@ -54,9 +56,10 @@ _NO_ROOM_CODES: Final = frozenset(
         "too_many_batches",
     }
 )
+_ENQUEUED: Final = re.compile(r"enqueued (?:token|request)s?\b", re.IGNORECASE)
+_BEYOND: Final = re.compile(r"limit|surpassed|exceed", re.IGNORECASE)
 _NO_ROOM: Final = re.compile(
-    r"enqueued (?:token|request)s?\b.*(?:limit|surpassed|exceed)"
-    r"|(?:number of|too many) enqueued"
+    r"(?:number of|too many) enqueued"
     r"|rate limit"
     r"|quota (?:has been |was |is )?(?:exceeded|reached)"
     r"|too many (?:batches|batch jobs|active|running|concurrent)"
@@ -101,17 +104,37 @@ def means_no_room(code: str | None, message: str) -> bool:
 
     Used for a refused creation and for a job that failed for want of room after it was accepted.
     """
-    return (code or "").lower() in _NO_ROOM_CODES or _NO_ROOM.search(message) is not None
+    if (code or "").lower() in _NO_ROOM_CODES:
+        return True
+    # What is searched is a stranger's text: bounded, and no pattern reads it more than once or so.
+    said = message[:_MOST_TEXT]
+    enqueued = _ENQUEUED.search(said)
+    if enqueued is not None and _BEYOND.search(said, enqueued.end()) is not None:
+        return True
+    return _NO_ROOM.search(said) is not None
+
+
+def _no_secrets() -> Collection[str]:
+    return ()
 
 
 class OpenAIBatchCodec:
-    """Lines of one `shape`; `urls` spells endpoints where a provider does it its own way."""
+    """Lines of one `shape`; `urls` spells endpoints where a provider does it its own way.
+
+    `secrets` are the credentials that may be repeated in what a provider says of an error: they
+    are cut out.
+    """
 
     def __init__(
-        self, *, shape: LineShape = LineShape.FULL, urls: Mapping[str, str] | None = None
+        self,
+        *,
+        shape: LineShape = LineShape.FULL,
+        urls: Mapping[str, str] | None = None,
+        secrets: Callable[[], Collection[str]] = _no_secrets,
     ) -> None:
         self._shape = shape
         self._urls = dict(urls or {})
+        self._secrets = secrets
         self._between: dict[str, bytes] = {}
 
     def encode(self, *, line: int, endpoint: str, model: str, body: bytes) -> bytes:
@@ -123,6 +146,16 @@ class OpenAIBatchCodec:
 
     def decode(self, row: bytes) -> RemoteRow | None:
         """One result line; `None` when it is torn, or not one of ours."""
+        decoded = self._decoded(row)
+        if decoded is None or (decoded.status is not None and 200 <= decoded.status < 300):
+            return decoded
+        # Credentials are plain ASCII: in JSON they stand as they are, and before anything is cut.
+        clean = row
+        for secret in self._secrets():
+            clean = clean.replace(secret.encode(), b"***")
+        return decoded if clean == row else self._decoded(clean)
+
+    def _decoded(self, row: bytes) -> RemoteRow | None:
         try:
             read = _row(row)
         except (msgspec.ValidationError, UnicodeDecodeError):
@@ -142,7 +175,7 @@ class OpenAIBatchCodec:
     def _second_opinion(self, row: bytes) -> RemoteRow | None:
         """What msgspec refuses but clients accept: a byte order mark, half a surrogate pair."""
         if row.startswith(b"\xef\xbb\xbf"):
-            return self.decode(row[3:])
+            return self._decoded(row[3:])
         mended = _ESCAPE.sub(_mend, row)
         if mended == row:
             return None
@@ -287,9 +320,16 @@ def _error_of(raw: bytes) -> tuple[str, str]:
     if code is None:
         code = fields.get("status_code", fields.get("type"))
     return (
-        str(code)[:256] if isinstance(code, str | int) else "",
+        _code_of(code),
         message[:_MOST_TEXT] if isinstance(message, str) else "",
     )
+
+
+def _code_of(code: object) -> str:
+    if isinstance(code, int):
+        # Python writes no number of thousands of digits.
+        return str(code) if code.bit_length() < 64 else ""
+    return code[:_MOST_CODE] if isinstance(code, str) else ""
 
 
 def _fields_of(raw: bytes) -> dict[str, Any]:

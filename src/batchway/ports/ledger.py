@@ -279,6 +279,10 @@ class RemoteJobs(Protocol):
         """The tenant whose batch made this job or file (any id of a record), `None` for none."""
         ...
 
+    async def of_others(self, tenant: str, *, limit: int) -> list[JobRecord]:
+        """Records in `submitted` of batches that have not ended, of every tenant but this one."""
+        ...
+
 
 class Uploads(Protocol):
     """Upload and part rows."""

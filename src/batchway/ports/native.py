@@ -43,8 +43,9 @@ class RemoteBatches(Protocol):
         """Bring the input to the provider and create the job.
 
         With `order.resumed` an input that an earlier try brought there is found by the tag and
-        used. `Trouble.UNCERTAIN` means that the job may exist: `find` before trying again. Every
-        other trouble means that it does not.
+        used. While the provider is slow to take the input in, it is not waited for: `Trouble.BUSY`
+        asks to come back, `resumed`. `Trouble.UNCERTAIN` means that the job may exist: `find`
+        before trying again. Every other trouble means that it does not.
         """
         ...
 

@@ -1,14 +1,16 @@
 """Authorization of an Azure OpenAI resource: a key, or tokens of Microsoft Entra ID.
 
 Both are one `AzureCredential`, shared by the online provider and the batches of a resource. Tokens
-come from the `azure-identity` package (the `azure` extra), are asked for in a thread, kept, and
-renewed before they end. Source: learn.microsoft.com/azure/ai-foundry/openai/how-to/managed-identity
+come from the `azure-identity` package (the `azure` extra), are asked for in a thread of their own,
+kept, and renewed before they end.
+Source: learn.microsoft.com/azure/ai-foundry/openai/how-to/managed-identity
 """
 
 import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 from batchway.domain.remote import RemoteError, Trouble
@@ -64,7 +66,10 @@ class ApiKey:
 
 
 class EntraTokens:
-    """Bearer tokens; `token` gets a fresh one and may block. Usable from several event loops."""
+    """Bearer tokens. Usable from several event loops.
+
+    `token` gets a fresh one and may block; it raises `OSError` when nobody could be asked.
+    """
 
     def __init__(self, *, provider: str, token: Callable[[], Token], clock: Clock) -> None:
         self._provider = provider
@@ -74,6 +79,9 @@ class EntraTokens:
         self._until = 0.0
         self._refused: tuple[float, RemoteError] | None = None
         self._renewing = threading.Lock()
+        # Of its own: a thousand lines that wait for a token would take every thread of the loop's
+        # pool, and whoever writes results waits for one of those.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batchway-entra")
 
     async def headers(self) -> Mapping[str, str]:
         """A token as a header; a new one is asked for five minutes before it ends."""
@@ -81,7 +89,8 @@ class EntraTokens:
         # While one caller renews, the others go on with the old token: none waits in a thread.
         if left > _RENEW_SECONDS or (left > _LAST_SECONDS and self._renewing.locked()):
             return self._headers
-        return await asyncio.to_thread(self._renewed)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._renewed)
 
     def _renewed(self) -> Mapping[str, str]:
         with self._renewing:
@@ -103,10 +112,9 @@ class EntraTokens:
                 f"No Entra ID token for the provider '{self._provider}' "
                 f"({type(error).__name__}); the server's log says why."
             )
-            self._refused = (
-                self._clock.monotonic() + _PAUSE_SECONDS,
-                RemoteError(Trouble.DENIED, message),
-            )
+            # A network that is down must not fail a batch as a wrong secret does.
+            trouble = Trouble.UNREACHABLE if isinstance(error, OSError) else Trouble.DENIED
+            self._refused = self._clock.monotonic() + _PAUSE_SECONDS, RemoteError(trouble, message)
             _log.warning("no Entra ID token for provider %s: %.500s", self._provider, error)
             return
         self._refused = None
@@ -130,6 +138,10 @@ def entra_tokens(
         ValueError: `azure-identity` is not installed; the message says how to get it.
     """
     try:
+        from azure.core.exceptions import (  # noqa: PLC0415 - as below
+            ServiceRequestError,
+            ServiceResponseError,
+        )
         from azure.identity import (  # noqa: PLC0415 - an extra, and slow to import
             ClientSecretCredential,
             DefaultAzureCredential,
@@ -146,6 +158,9 @@ def entra_tokens(
         credential = DefaultAzureCredential()
 
     def token() -> Token:
-        return credential.get_token(SCOPE)
+        try:
+            return credential.get_token(SCOPE)
+        except (ServiceRequestError, ServiceResponseError) as error:
+            raise ConnectionError(str(error)) from error
 
     return EntraTokens(provider=provider, token=token, clock=clock)

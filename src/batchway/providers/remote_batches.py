@@ -3,6 +3,7 @@
     submit   upload <tag>.jsonl --> wait until it is processed --> create the job
                   |                      |                            |
              nothing can run        nothing can run          from here on it may exist
+                                    (BUSY when it takes long: the next try goes on here)
     find     the job's metadata; else the name of its input file
 
 Owns the order of calls and what an uncertain one means. Does not own HTTP (`remote_http`), reading
@@ -46,9 +47,17 @@ _INPUT_SECONDS: Final = 30 * 86_400
 
 _FILE_WAITS: Final = frozenset({"pending", "running", "notrunning", "uploading", "processing"})
 _FILE_BAD: Final = frozenset({"error", "failed", "deleted", "deleting", "expired", "cancelled"})
-_FIRST_WAIT: Final = 1.0
-_LONGEST_WAIT: Final = 10.0
-_MOST_WAITING: Final = 1_800.0  # as long as the official SDKs wait
+
+# Longer waiting is the caller's, who can do other things meanwhile and be called off.
+_WAITS: Final = (1.0, 2.0, 3.0, 4.0)
+_ASK_AGAIN: Final = 10.0
+_MOST_WAITING: Final = 1_000  # inputs, known by their tags
+
+# A job that a refused creation made all the same is not older than this.
+_JUST_NOW: Final = 3_600
+
+# Answers to a creation that say that there will be no job.
+_VERDICTS: Final = frozenset({Trouble.REFUSED, Trouble.DENIED, Trouble.NOT_FOUND})
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -72,7 +81,10 @@ class CompatibleBatches:
         self._traits = traits
         self._quirks = quirks
         self._clock = clock
-        self._codec = OpenAIBatchCodec(shape=quirks.line, urls=quirks.urls)
+        self._codec = OpenAIBatchCodec(shape=quirks.line, urls=quirks.urls, secrets=http.secrets)
+        # Inputs that are there whole and were not taken in yet: tag to id and size. A list may
+        # show them late, and hundreds of megabytes would be sent again.
+        self._waiting: dict[str, tuple[str, int]] = {}
 
     @property
     def traits(self) -> NativeTraits:
@@ -88,24 +100,31 @@ class CompatibleBatches:
         """Bring the input there and create the job; see `ports.RemoteBatches`."""
         try:
             file = await self._brought(order)
-            await self._processed(file)
+            await self._processed(file, order)
         except RemoteError as error:
             # No job can exist yet: only the creation makes one.
             raise _before_creation(error) from error
         try:
             return await self._create(order, file.id)
         except RemoteError as error:
+            if error.trouble not in _VERDICTS:
+                raise
+            if error.status == 409:
+                # A conflict, perhaps with the job that this very request made.
+                raise _as(Trouble.UNCERTAIN, error) from error
+            made = await self._made_all_the_same(order, file.id)
+            if made is not None:
+                return made
             if error.trouble is Trouble.NOT_FOUND:
-                error = _as(Trouble.REFUSED, error)
-            if error.trouble in {Trouble.REFUSED, Trouble.DENIED}:
-                await self._forget(file.id)
-            raise error  # noqa: TRY201 - a missing deployment or file is a refusal here
+                # A missing deployment or file.
+                raise _as(Trouble.REFUSED, error) from error
+            raise
 
     async def find(self, tag: str, *, since: int) -> RemoteJob | None:
         """The job submitted under `tag`, looked for among jobs created after `since`."""
         by_input: dict[str, RemoteJob] = {}
         async for fields in self._listed(self._quirks.batches, {}, since=since):
-            job = remote_reading.job_of(fields, self._quirks)
+            job = self._job_of(fields)
             if job.metadata is not None and job.metadata.get(METADATA_KEY) == tag:
                 return job
             if job.input_file_id is not None:
@@ -160,7 +179,7 @@ class CompatibleBatches:
         fields = remote_reading.read_object(answer)
         if fields is None or "status" not in fields:
             return await self.fetch(job_id)
-        return remote_reading.job_of(fields, self._quirks)
+        return self._job_of(fields)
 
     async def clean(self, job: RemoteJob, *, tag: str) -> None:
         """Remove the job's files; harmless twice."""
@@ -197,6 +216,9 @@ class CompatibleBatches:
     async def _brought(self, order: JobOrder) -> RemoteFile:
         """The input at the provider: an earlier try's, or else a new upload."""
         if order.resumed:
+            waiting = await self._waited_for(order)
+            if waiting is not None:
+                return waiting
             since = int(self._clock.now()) - _INPUT_SECONDS
             async for file in self._files_named(_filename(order.tag), since=since):
                 # A file of another size is what is left of an upload that was cut off.
@@ -224,19 +246,41 @@ class CompatibleBatches:
             if error.trouble is Trouble.DENIED:
                 raise
 
-    async def _processed(self, file: RemoteFile) -> None:
-        """Wait until the provider has taken the file in."""
-        wait, until = _FIRST_WAIT, self._clock.monotonic() + _MOST_WAITING
-        while file.status in _FILE_WAITS:
-            if self._clock.monotonic() > until:
-                raise RemoteError(
-                    Trouble.BUSY,
-                    f"The provider '{self._provider}' has not taken in the input file yet.",
-                )
-            await self._clock.sleep(wait)
-            wait = min(wait * 2, _LONGEST_WAIT)
+    async def _waited_for(self, order: JobOrder) -> RemoteFile | None:
+        """The input that an earlier try waited for in vain, as it is now."""
+        file_id, size = self._waiting.get(order.tag, ("", 0))
+        if not file_id or size != order.size:
+            return None
+        try:
+            file = await self.file(file_id)
+        except RemoteError as error:
+            if error.trouble is not Trouble.NOT_FOUND:
+                raise
+            del self._waiting[order.tag]
+            return None
+        return file
+
+    async def _processed(self, file: RemoteFile, order: JobOrder) -> None:
+        """Wait until the provider has taken the file in, but not for long."""
+        if file.status in _FILE_WAITS:
+            # Before the first wait: one that is called off is gone on with as well.
+            self._waiting[order.tag] = (file.id, order.size)
+            while len(self._waiting) > _MOST_WAITING:
+                del self._waiting[next(iter(self._waiting))]
+        for seconds in _WAITS:
+            if file.status not in _FILE_WAITS:
+                break
+            await self._clock.sleep(seconds)
             file = await self.file(file.id)
+        if file.status in _FILE_WAITS:
+            raise RemoteError(
+                Trouble.BUSY,
+                f"The provider '{self._provider}' is still processing the input file.",
+                retry_after=_ASK_AGAIN,
+            )
+        self._waiting.pop(order.tag, None)
         if file.status in _FILE_BAD:
+            await self._forget(file.id)
             raise RemoteError(
                 Trouble.REFUSED,
                 f"The provider '{self._provider}' could not take in the input file "
@@ -261,6 +305,26 @@ class CompatibleBatches:
         known = self._traits.windows or (86_400,)
         seconds = max((window for window in known if window <= wanted), default=known[0])
         return self._quirks.windows.get(seconds, f"{seconds // 3600}h")
+
+    async def _made_all_the_same(self, order: JobOrder, file_id: str) -> RemoteJob | None:
+        """The job of a creation that was refused: what stands in between may have refused it.
+
+        Without one, nothing is left at the provider.
+        """
+        try:
+            made = await self.find(order.tag, since=int(self._clock.now()) - _JUST_NOW)
+        except RemoteError as error:
+            # The file stays: a job may be reading it.
+            _log.info(
+                "provider %s does not say whether it has %s (%s)",
+                self._provider,
+                order.tag,
+                error.trouble,
+            )
+            return None
+        if made is None:
+            await self._forget(file_id)
+        return made
 
     async def _forget(self, file_id: str) -> None:
         """Remove the input of a job that will never be; it is only tidying up."""
@@ -333,7 +397,10 @@ class CompatibleBatches:
         fields = remote_reading.read_object(answer)
         if fields is None:
             raise remote_trouble.uncertain(self._provider, "answered with something that is no job")
-        return remote_reading.job_of(fields, self._quirks)
+        return self._job_of(fields)
+
+    def _job_of(self, fields: Mapping[str, Any]) -> RemoteJob:
+        return remote_reading.job_of(fields, self._quirks, secrets=self._http.secrets())
 
     def _file(self, answer: bytes) -> RemoteFile:
         fields = remote_reading.read_object(answer)

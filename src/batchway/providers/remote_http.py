@@ -31,10 +31,12 @@ _MOST_ANSWER_BYTES: Final = 32 << 20  # a page of lists, with room
 _MOST_ERROR_BYTES: Final = 64 << 10
 _PIECE: Final = 256 << 10
 _MOST_HOPS: Final = 5
+_MOST_SECRETS: Final = 32
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 # Never shown: what a provider repeats of these is cut out of its messages.
 _SECRET_HEADERS: Final = frozenset({"authorization", "api-key", "x-api-key"})
+_LONGEST_HARMLESS: Final = 3  # stand-ins such as `x`: cutting them out would leave no words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +71,26 @@ class RemoteHttp:
         self._clock = clock
         self._timeouts = timeouts
         self._session: ClientSession | None = None
+        # A token lives for an hour or a day; what was said with an earlier one is read later.
+        self._sent: dict[str, None] = {}
         self._closed = False
+
+    def secrets(self) -> tuple[str, ...]:
+        """Credentials that were sent lately: they are cut out of everything a provider says."""
+        return tuple(self._sent)
+
+    async def _own(self) -> Mapping[str, str]:
+        own = await self._headers()
+        for secret in _secrets(own):
+            self._sent.pop(secret, None)
+            self._sent[secret] = None
+        while len(self._sent) > _MOST_SECRETS:
+            del self._sent[next(iter(self._sent))]
+        return own
 
     async def call(self, method: str, url: str, *, body: bytes | None = None) -> bytes:
         """The body of a 2xx. Raises `RemoteError`."""
-        own = await self._headers()
+        own = await self._own()
         headers = _sendable(own) if body is None else _sendable(own, "application/json")
         timeout = ClientTimeout(total=self._timeouts.call, connect=self._timeouts.connect)
         async with (
@@ -81,14 +98,14 @@ class RemoteHttp:
             self._request(method, URL(url, encoded=True), headers, body, timeout) as response,
         ):
             if not 200 <= response.status < 300:
-                raise await self._error(response, own)
+                raise await self._error(response)
             return await self._read(response)
 
     async def upload(
         self, url: str, *, fields: Mapping[str, str], filename: str, path: Path
     ) -> bytes:
         """Send a file as a form's `file`, streaming; the body of a 2xx. Raises `RemoteError`."""
-        own = await self._headers()
+        own = await self._own()
         idle = self._timeouts.idle
         source, size = await asyncio.to_thread(_opened, path)
         try:
@@ -108,14 +125,14 @@ class RemoteHttp:
                     "POST", URL(url, encoded=True), headers, sent, timeout
                 ) as (response):
                     if not 200 <= response.status < 300:
-                        raise await self._error(response, own)
+                        raise await self._error(response)
                     return await self._read(response)
         finally:
             await asyncio.to_thread(source.close)
 
     async def download(self, url: str) -> AsyncGenerator[bytes]:
         """The body of a 2xx in pieces as they arrive; cut short, it raises `RemoteError`."""
-        own = await self._headers()
+        own = await self._own()
         timeout = ClientTimeout(
             total=None, connect=self._timeouts.connect, sock_read=self._timeouts.idle
         )
@@ -130,7 +147,7 @@ class RemoteHttp:
             ):
                 if response.status not in _REDIRECTS:
                     if not 200 <= response.status < 300:
-                        raise await self._error(response, own)
+                        raise await self._error(response)
                     while piece := await response.content.readany():
                         yield piece
                     return
@@ -150,6 +167,7 @@ class RemoteHttp:
         try:
             target = before.join(URL(location, encoded=True))
             usable = target.scheme in {"http", "https"} and bool(target.host) and bool(location)
+            (target.host or "").encode("idna")  # a label that is too long is no ClientError later
         except ValueError:
             usable, target = False, before
         if not usable or (before.scheme == "https" and target.scheme != "https"):
@@ -196,7 +214,8 @@ class RemoteHttp:
     async def _failures(self) -> AsyncGenerator[None]:
         try:
             yield
-        except (ClientError, TimeoutError, OSError) as error:
+        except (ClientError, TimeoutError, OSError, ValueError) as error:
+            # ValueError: a name that DNS cannot hold, a header that aiohttp cannot read.
             raise remote_trouble.of_failure(self._provider, error) from error
 
     async def _read(self, response: ClientResponse) -> bytes:
@@ -205,7 +224,7 @@ class RemoteHttp:
             raise remote_trouble.uncertain(self._provider, "sent an answer that is far too long")
         return data
 
-    async def _error(self, response: ClientResponse, own: Mapping[str, str]) -> RemoteError:
+    async def _error(self, response: ClientResponse) -> RemoteError:
         try:
             body = await _at_most(response, _MOST_ERROR_BYTES) or b""
         except (ClientError, TimeoutError):
@@ -215,7 +234,7 @@ class RemoteHttp:
             response.status,
             body,
             response.headers,
-            secrets=_secrets(own),
+            secrets=self.secrets(),
             now=self._clock.now(),
         )
 
@@ -276,11 +295,12 @@ def _sendable(own: Mapping[str, str], content_type: str | None = None) -> dict[s
 
 
 def _secrets(own: Mapping[str, str]) -> list[str]:
-    found: list[str] = []
-    for name, value in own.items():
-        if name.lower() in _SECRET_HEADERS:
-            found += [value.removeprefix("Bearer "), value]
-    return found
+    found = [
+        value.removeprefix("Bearer ")
+        for name, value in own.items()
+        if name.lower() in _SECRET_HEADERS
+    ]
+    return [secret for secret in found if len(secret) > _LONGEST_HARMLESS]
 
 
 async def _at_most(response: ClientResponse, most: int) -> bytes | None:

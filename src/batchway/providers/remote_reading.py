@@ -5,7 +5,7 @@ name; counters that are null or stand at the top level; empty ids; objects insid
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
@@ -15,12 +15,15 @@ from batchway.domain.batch import BatchError, RequestCounts, Usage
 from batchway.domain.catalog import Quirks
 from batchway.domain.remote import RemoteFile, RemoteJob
 from batchway.domain.status import BatchStatus
+from batchway.providers.remote_trouble import bounded, without_secrets
 
 _log: Final = logging.getLogger(__name__)
 
 # Seconds beyond this would be past the year 5000: such a number counts milliseconds.
 _MILLISECONDS_FROM: Final = 100_000_000_000
 _MOST_ERRORS: Final = 1_000
+_MOST_COUNTED: Final = 1 << 53  # beyond it, JSON's own numbers are not exact
+_MOST_DIGITS: Final = 16
 
 # Spellings of more than one provider.
 _ALIASES: Final[Mapping[str, BatchStatus]] = {
@@ -73,8 +76,13 @@ def read_list(body: bytes) -> tuple[list[dict[str, Any]], bool | None] | None:
     ) else None
 
 
-def job_of(fields: Mapping[str, Any], quirks: Quirks) -> RemoteJob:
-    """A job. A status that nobody has described counts as `in_progress`: it will be asked again."""
+def job_of(
+    fields: Mapping[str, Any], quirks: Quirks, *, secrets: Collection[str] = ()
+) -> RemoteJob:
+    """A job. A status that nobody has described counts as `in_progress`: it will be asked again.
+
+    `secrets` are cut out of its errors.
+    """
     endpoint = _text(fields.get("endpoint")) or ""
     ours = {spelled: known for known, spelled in reversed(list(quirks.endpoints.items()))}
     status = status_of(fields.get("status"), quirks)
@@ -98,7 +106,7 @@ def job_of(fields: Mapping[str, Any], quirks: Quirks) -> RemoteJob:
         cancelled_at=time_of(fields.get("cancelled_at")),
         counts=_counts(fields),
         usage=_usage(_fields(fields.get("usage"))),
-        errors=_errors(fields, failed=status is BatchStatus.FAILED),
+        errors=_errors(fields, failed=status is BatchStatus.FAILED, secrets=secrets),
         metadata=_metadata(_fields(fields.get("metadata"))),
     )
 
@@ -111,7 +119,7 @@ def file_of(fields: Mapping[str, Any]) -> RemoteFile:
     size = fields.get("bytes", fields.get("size"))
     return RemoteFile(
         id=str(fields["id"]),
-        bytes=size if isinstance(size, int) else 0,
+        bytes=_count(size) or 0,
         filename=_text(fields.get("filename")) or "",
         purpose=_text(fields.get("purpose")) or "",
         created_at=time_of(fields.get("created_at") or fields.get("createdAt")),
@@ -140,10 +148,12 @@ def time_of(value: object) -> int | None:
             value = float(value)
         except ValueError:
             return _iso(value)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return None
+    if not 0 < value < _MILLISECONDS_FROM * 1000:
+        return None  # larger ones cannot even be divided
     seconds = value / 1000 if value >= _MILLISECONDS_FROM else value
-    return int(seconds) if seconds < _MILLISECONDS_FROM else None
+    return int(seconds)
 
 
 def _iso(text: str) -> int | None:
@@ -180,7 +190,9 @@ def _usage(fields: Mapping[str, Any]) -> Usage | None:
     )
 
 
-def _errors(fields: Mapping[str, Any], *, failed: bool) -> tuple[BatchError, ...] | None:
+def _errors(
+    fields: Mapping[str, Any], *, failed: bool, secrets: Collection[str]
+) -> tuple[BatchError, ...] | None:
     given: object = fields.get("errors")
     given = _fields(given).get("data", given)
     if not given and failed:
@@ -188,18 +200,18 @@ def _errors(fields: Mapping[str, Any], *, failed: bool) -> tuple[BatchError, ...
     if not given:
         return None
     items = cast("list[object]", given) if isinstance(given, list) else [given]
-    return tuple(_error(item) for item in items[:_MOST_ERRORS]) or None
+    return tuple(_error(item, secrets) for item in items[:_MOST_ERRORS]) or None
 
 
-def _error(item: object) -> BatchError:
+def _error(item: object, secrets: Collection[str]) -> BatchError:
+    # A message may come to stand in every line of its job: bounded, and without our credentials.
     fields = _fields(item)
-    line = fields.get("line")
+    said = item if isinstance(item, str) else _text(fields.get("message")) or ""
     return BatchError(
-        code=_text(fields.get("code")) or "batch_failed",
-        message=(item if isinstance(item, str) else _text(fields.get("message")))
-        or "The provider does not say why.",
-        param=_text(fields.get("param")),
-        line=line if isinstance(line, int) and not isinstance(line, bool) and line > 0 else None,
+        code=bounded(_text(fields.get("code")), secrets) or "batch_failed",
+        message=without_secrets(said, secrets) or "The provider does not say why.",
+        param=bounded(_text(fields.get("param")), secrets),
+        line=_count(fields.get("line")) or None,
     )
 
 
@@ -209,8 +221,11 @@ def _metadata(fields: Mapping[str, Any]) -> dict[str, str] | None:
 
 def _count(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+        # Python reads no number of thousands of digits.
+        value = int(value) if len(value) <= _MOST_DIGITS else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= _MOST_COUNTED else None
 
 
 def _fields(value: object) -> dict[str, Any]:
@@ -219,5 +234,5 @@ def _fields(value: object) -> dict[str, Any]:
 
 def _text(value: object) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+        return str(value) if value.bit_length() < 64 else None
     return value if isinstance(value, str) and value else None

@@ -33,10 +33,12 @@ from batchway.dialects.openai_batch import means_no_room
 from batchway.domain.remote import RemoteError, Trouble
 
 _MOST_TEXT: Final = 1_000
+_MOST_CODE: Final = 256
 _LONGEST_WAIT: Final = 86_400.0
 
 # Providers repeat a wrong key in part: `sk-proj-****abcd`.
-_MASKED: Final = re.compile(r"[\w-]*\*{3,}[\w*-]*")
+# Each run of characters is tried from its start alone: a long one would be read again and again.
+_MASKED: Final = re.compile(r"(?<![\w-])[\w-]*\*{3,}[\w*-]*")
 _SPACE: Final = re.compile(r"[\s\x00-\x1f\x7f]+")
 _TAGS: Final = re.compile(r"<[^>]{0,200}>")
 
@@ -69,15 +71,17 @@ def of_answer(
     return RemoteError(
         _trouble(status, said),
         message,
-        code=said.code,
-        param=said.param,
+        code=bounded(said.code, secrets),
+        param=bounded(said.param, secrets),
         line=said.line,
         status=status,
         retry_after=retry_after(headers, now=now),
     )
 
 
-def of_failure(provider: str, error: ClientError | OSError | TimeoutError) -> RemoteError:
+def of_failure(
+    provider: str, error: ClientError | OSError | TimeoutError | ValueError
+) -> RemoteError:
     """The error that an exception of the HTTP client stands for."""
     match error:
         case ConnectionTimeoutError():
@@ -90,6 +94,8 @@ def of_failure(provider: str, error: ClientError | OSError | TimeoutError) -> Re
             return unreachable(provider, _reason(error.os_error))
         case TimeoutError():
             return uncertain(provider, "did not answer in time")
+        case ValueError():
+            return uncertain(provider, "cannot be asked, or its answer cannot be read")
         case _:
             return uncertain(provider, "closed the connection before its answer was complete")
 
@@ -147,6 +153,11 @@ def without_secrets(text: str, secrets: Collection[str]) -> str:
     return text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT] + "…"
 
 
+def bounded(text: str | None, secrets: Collection[str]) -> str | None:
+    """A code or the name of a parameter, in at most 256 characters; `None` for an empty one."""
+    return None if text is None else without_secrets(text, secrets)[:_MOST_CODE] or None
+
+
 def _trouble(status: int, said: Said) -> Trouble:
     if status == 408 or status >= 500:
         return Trouble.UNCERTAIN
@@ -172,7 +183,7 @@ def _said(parsed: object, *, depth: int) -> Said:
         message=_text(fields.get("message")) or _text(fields.get("msg")) or "",
         code=_text(fields.get("code")),
         param=_text(fields.get("param")),
-        line=fields["line"] if isinstance(fields.get("line"), int) else None,
+        line=_line(fields.get("line")),
     )
     for key in ("error", "errors", "detail", "data"):
         inner = fields.get(key)
@@ -190,7 +201,16 @@ def _said(parsed: object, *, depth: int) -> Said:
 def _text(value: object) -> str | None:
     if isinstance(value, str):
         return value or None
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    # Python writes no number of thousands of digits.
+    return str(value) if value.bit_length() < 64 else None
+
+
+def _line(value: object) -> int | None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value < 1 << 63 else None
 
 
 def _number(text: str | None) -> float | None:

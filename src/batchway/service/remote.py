@@ -6,9 +6,11 @@
 
 Owns this order and what keeps it safe. Nothing is kept, and nothing is written at a provider but
 the cancel that was asked for. One account serves several tenants: what a batch of another tenant
-made there answers exactly as an unknown id does. Does not own how a provider is asked (`ports`).
+made there answers exactly as an unknown id does; whose a file of results is that nobody has asked
+for yet, the jobs of the others say. Does not own how a provider is asked (`ports`).
 """
 
+import asyncio
 import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
@@ -20,7 +22,7 @@ from batchway.domain.batch import Batch
 from batchway.domain.errors import ApiError, ApiText
 from batchway.domain.file import File
 from batchway.domain.keys import Principal
-from batchway.domain.remote import RemoteError, RemoteFile, RemoteJob, Trouble
+from batchway.domain.remote import JobRecord, RemoteError, RemoteFile, RemoteJob, Trouble
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import Ledger, NativeProvider, RemoteBatches
 from batchway.service.batches import BatchService
@@ -28,6 +30,11 @@ from batchway.service.files import FileService
 from batchway.service.overrides import PROVIDER_HEADER, read_overrides, read_provider
 
 _LONGEST_ID: Final = 2_048
+# Jobs that are looked at for one file, and how many of them at a time.
+_MOST_JOBS: Final = 200
+_AT_ONCE: Final = 8
+_UNTOLD_SECONDS: Final = 60.0
+_SKEW_SECONDS: Final = 900  # the provider's clock may be behind ours
 _BUSY_SECONDS: Final = 5.0  # for a provider that is busy and does not say how long
 # The tag that `workflows.native` puts on everything it brings to a provider.
 _TAG: Final = re.compile(r"batchway-([0-9a-f]{32})-[0-9]+-[0-9]+")
@@ -172,6 +179,7 @@ class Remote:
         with _answered(account):
             file = await account.api.file(file_id)
         await self._refuse_tagged_by_others(principal, account, file.filename)
+        await self._refuse_results_of_others(principal, account, file)
         return file
 
     async def _refuse_made_by_others(
@@ -194,6 +202,52 @@ class Remote:
                 batch = await self._ledger.batches.load(f"batch_{digits}")
                 if batch is not None and batch.tenant != principal.tenant:
                     raise account.unknown
+
+    async def _refuse_results_of_others(
+        self, principal: Principal, account: _Account, file: RemoteFile
+    ) -> None:
+        """The files of a job that has just ended are in no record before it is polled again."""
+        # An input, or results that the caller's own batch has collected.
+        if _TAG.search(file.filename) or await self._is_theirs(principal, file.id):
+            return
+        records = await self._ledger.jobs.of_others(principal.tenant, limit=_MOST_JOBS + 1)
+        records = [record for record in records if _may_have_made(record, file)]
+        if len(records) > _MOST_JOBS:
+            raise ApiError(
+                ApiText.PROVIDER_BUSY,
+                reason=f"Too many batches run at '{account.provider}' to tell whose file this is.",
+                retry_after=_UNTOLD_SECONDS,
+            )
+        # All of them at this account: two configured providers may be one.
+        for start in range(0, len(records), _AT_ONCE):
+            ids = [record.remote_id or "" for record in records[start : start + _AT_ONCE]]
+            jobs = await asyncio.gather(*(_job_at(account, job_id) for job_id in ids))
+            if any(file.id in {job.output_file_id, job.error_file_id} for job in jobs if job):
+                raise account.unknown
+
+    async def _is_theirs(self, principal: Principal, file_id: str) -> bool:
+        for name, provider in self._providers.items():
+            if provider is not None:
+                tenant = await self._ledger.jobs.tenant_of(name, file_id)
+                if tenant == principal.tenant:
+                    return True
+        return False
+
+
+async def _job_at(account: _Account, job_id: str) -> RemoteJob | None:
+    try:
+        return await account.api.fetch(job_id)
+    except RemoteError as error:
+        if error.trouble in {Trouble.NOT_FOUND, Trouble.REFUSED}:
+            return None  # the job of another account
+        raise _answer(account, error) from error
+
+
+def _may_have_made(record: JobRecord, file: RemoteFile) -> bool:
+    """Whether a file is young enough to be of a job."""
+    if file.created_at is None or record.submitted_at is None:
+        return True
+    return file.created_at >= record.submitted_at - _SKEW_SECONDS
 
 
 async def _content(account: _Account, file_id: str) -> AsyncGenerator[bytes]:

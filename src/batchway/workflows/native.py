@@ -105,6 +105,9 @@ class NativeRun:
             if shard.mode is Mode.NATIVE
             and (shard.number in still_open or is_unsettled(known.get(shard.number)))
         ]
+        for shard in shards:
+            # Before the first of them is heard of: none may refuse the batch while others may run.
+            self._shared.submits(shard.number)
         watch = asyncio.create_task(self._watch())
         halt = asyncio.create_task(self._shared.halt())
         jobs = {
@@ -128,13 +131,25 @@ class NativeRun:
             if watch in done:
                 await watch  # it never ends by itself: this raises
             for job in done & running:
-                _raise(job)
+                self._look_at(job)
             running -= done
         if running:
             # A job that is just being submitted is worth a moment: its id can still be kept.
             done, _ = await asyncio.wait(running, timeout=self._drain_timeout)
             for job in done:
-                _raise(job)
+                self._look_at(job)
+
+    def _look_at(self, job: asyncio.Task[None]) -> None:
+        """Raise what a job ended with, unless it was told to end."""
+        with suppress(HaltedError, asyncio.CancelledError):
+            try:
+                job.result()
+            except (KeyError, ValueError) as error:
+                if not self._shared.winding_down:
+                    raise
+                # Without the input no result finds its line. That must not keep the batch from
+                # ending: finalize says what is missing.
+                _log.error("batch %s ends without a job's results: %r", self._batch.id, error)
 
     async def _conclude(self) -> Ending:
         ending = self._shared.ending
@@ -177,6 +192,12 @@ class NativeRun:
     # ------------------------------------------------------------------ shards
 
     async def _run_shard(self, shard: Shard, known: JobRecord | None) -> None:
+        try:
+            await self._run_one(shard, known)
+        finally:
+            self._shared.withdraws(shard.number)
+
+    async def _run_one(self, shard: Shard, known: JobRecord | None) -> None:
         claim, done = await self._take_over(shard)
         way = await self._way(shard, known)
         if way is None:
@@ -214,21 +235,37 @@ class NativeRun:
         while True:
             try:
                 claim = await self._ledger.shards.claim(self._batch.id, shard.number)
-                segments = await self._ledger.shards.segments(self._batch.id, shard.number)
-                return claim, await asyncio.to_thread(done_lines, self._blobs, segments)
+                return claim, await self._done(shard)
             except Conflict:
                 self._lose()
-            except SegmentDamagedError as error:
-                # Its lines are open again: the provider may still have their results.
-                _log.error("batch %s collects lines again: %s", self._batch.id, error)
-                await self._ledger.shards.retract(error.segment)
-                await self._shared.pause(_GLANCE_SECONDS)
             except Unavailable as error:
                 _log.info("batch %s waits to claim a shard: %s", self._batch.id, error)
                 await self._shared.pause(_GLANCE_SECONDS)
 
+    async def _done(self, shard: Shard) -> set[int]:
+        """Lines with a result. Those of a damaged segment are open again."""
+        while True:
+            segments = await self._ledger.shards.segments(self._batch.id, shard.number)
+            try:
+                return await asyncio.to_thread(done_lines, self._blobs, segments)
+            except SegmentDamagedError as error:
+                # The provider may still have their results.
+                _log.error("batch %s collects lines again: %s", self._batch.id, error)
+                retracted = await self._ledger.shards.retract(error.segment)
+                if not retracted and self._shared.winding_down:
+                    # Of a batch being cancelled nothing is taken back, however often it is tried.
+                    # Its job is brought to an end all the same.
+                    return await asyncio.to_thread(self._every_line, shard)
+                await self._shared.pause(_GLANCE_SECONDS)
+
     async def _way(self, shard: Shard, known: JobRecord | None) -> _Way | None:
         """How to run the shard; `None` when nothing was sent and it is to run managed today."""
+        if self._shared.winding_down:
+            # Nothing new is sent, and the input may be what was lost.
+            if known is None:
+                return None
+            await self._configured(shard, known.provider)
+            return _Way(record=known, rescue=False)
         model = await asyncio.to_thread(self._first_model, shard)
         resolution = self._resolve(model)
         native = resolution if isinstance(resolution, Destination) else None
@@ -253,6 +290,12 @@ class NativeRun:
             model=target.model,
         )
         return _Way(record=record, rescue=rescue)
+
+    def _every_line(self, shard: Shard) -> set[int]:
+        pieces = read_requests(
+            self._blobs, self._batch.input_blob or "", shard, endpoint=self._batch.endpoint
+        )
+        return {line for requests in pieces for line, _ in requests}
 
     def _first_model(self, shard: Shard) -> str:
         for requests in read_requests(
@@ -302,12 +345,6 @@ class NativeRun:
 def is_unsettled(record: JobRecord | None) -> bool:
     """Whether there is a job that was not brought to its end, though its lines may have been."""
     return record is not None and record.stage in {JobStage.SUBMITTING, JobStage.SUBMITTED}
-
-
-def _raise(job: asyncio.Task[None]) -> None:
-    """Raise what a job ended with, unless it was told to end."""
-    with suppress(HaltedError, asyncio.CancelledError):
-        job.result()
 
 
 async def _end(*tasks: asyncio.Task[None]) -> None:

@@ -41,6 +41,7 @@ class NativeBatch:
         self._refused: dict[int, Sequence[BatchError]] = {}
         self._pilots: dict[tuple[str, str], int] = {}
         self._changed = asyncio.Event()
+        self.words: dict[tuple[str, str], str] = {}  # why a provider took no job of a model
 
     # ------------------------------------------------------------------ endings
 
@@ -69,6 +70,10 @@ class NativeBatch:
                 await self._change(sleep)
         finally:
             sleep.cancel()
+        self.leave_if_halted()
+
+    def leave_if_halted(self) -> None:
+        """Raise `HaltedError` if everybody is to leave."""
         if self.halted:
             raise HaltedError
 
@@ -94,12 +99,14 @@ class NativeBatch:
         """Wait until the provider has taken a first job of that model, or be that first one.
 
         A wrong key or an unknown deployment then costs one upload, and not one for every job.
+        The first one's fate is that of all who wait; from its turn on a job's own is open.
         Returns early when the run winds down. Raises `HaltedError`.
         """
         while self._pilots.setdefault(key, shard) not in {shard, -1} and not self.winding_down:
+            self.withdraws(shard)
             await self._change()
-        if self.halted:
-            raise HaltedError
+        self.leave_if_halted()
+        self.submits(shard)
 
     def end_turn(self, shard: int, key: tuple[str, str]) -> None:
         """The pilot knows its fate: the others may follow."""
@@ -115,13 +122,17 @@ class NativeBatch:
         return not self._accepted and not self._undecided
 
     def submits(self, shard: int) -> None:
-        """A job is with the provider, or on its way there: its fate is open."""
+        """A job is with the provider, on its way there or waits for room: its fate is open.
+
+        Harmless twice.
+        """
         self._undecided.add(shard)
 
     def withdraws(self, shard: int) -> None:
-        """The job was not made after all."""
-        self._undecided.discard(shard)
-        self._wake()
+        """Nobody is to wait for the job's fate any more. Harmless twice."""
+        if shard in self._undecided:
+            self._undecided.remove(shard)
+            self._wake()
 
     def accept(self) -> None:
         """A provider runs a part of the batch."""
@@ -141,8 +152,7 @@ class NativeBatch:
         while not self._accepted and not self.winding_down:
             if not self._undecided:
                 self.stop(Ending.FAILED)
-            if self.halted:
-                raise HaltedError
+            self.leave_if_halted()
             await self._change()
         return not self.winding_down
 

@@ -7,11 +7,12 @@
        +------------+---------- no room -----------------+
 
 Each step is recorded before it is taken, so that a new `NativeJob` over the same ledger goes on
-where the last one was killed. Whoever finds `submitting` looks for the job by its tag before it
-submits again: nobody pays twice.
+where the last one was killed. Nothing is submitted again, and no refusal believed, before a look
+for a job under the tag: nobody pays twice.
 
 Owns the life of one job. Does not own what it means to the batch (`native_batch`), whose turn it
-is (`native_site`), its results (`native_collection`).
+is (`native_site`), how long it waits (`native_waiting`), its results (`native_collection`), or a
+job made too late (`native_stray`).
 """
 
 import logging
@@ -36,20 +37,21 @@ from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import Blobs, Clock, Ledger, RemoteBatches
 from batchway.workflows.managed import STORAGE_TROUBLE, Ending
 from batchway.workflows.native_batch import HaltedError, NativeBatch
-from batchway.workflows.native_collection import Collected, Collection
+from batchway.workflows.native_collection import Collected, Collection, bounded
 from batchway.workflows.native_lines import read_requests
 from batchway.workflows.native_site import NativeSite, NativeTuning
 from batchway.workflows.native_spool import Spooled, spool
+from batchway.workflows.native_stray import cancel, disown
+from batchway.workflows.native_waiting import Waiting, waits
 
 _log: Final = logging.getLogger(__name__)
 _CLOCK_SKEW: Final = 600  # seconds that a provider's clock may be behind ours
 _STORAGE_PAUSE: Final = 1.0
 _ROOM_PAUSE: Final = 1.0
+_CLEANINGS: Final = 3
 _FIRST_PAUSE: Final = 1.0
-_AGE_PARTS: Final = 20.0  # a job is looked at again after this part of its age
-_VANISHED: Final = 3  # answers in a row that a job does not exist
-_REFUSALS: Final = 5  # in a row, before results that should be there count as gone
-_DISOWN_LOOKS: Final = 30
+_GONE: Final = 5  # answers in a row that a job is not there
+_FOR_GOOD: Final = frozenset({Trouble.REFUSED, Trouble.DENIED, Trouble.NOT_FOUND})
 
 
 def new_tag(batch_id: str, shard: int, attempt: int) -> str:
@@ -95,7 +97,6 @@ class NativeJob:
         self._blobs = blobs
         self._collection = collection
         self._clock = clock
-        self._draw = draw
         self._site = site
         self._batches = batches
         self._tuning = tuning
@@ -103,8 +104,14 @@ class NativeJob:
         self._spool_dir = spool_dir
         self._room = site.room(record.provider, record.model)
         self._key = (record.provider, record.model)
-        self._source = f"job {self._shard.number}"
-        self._patience: float | None = None  # when waiting for a cancelled job ends, monotonic
+        self._waiting = Waiting(
+            shared=shared,
+            source=f"job {claim.shard.number}",
+            clock=clock,
+            draw=draw,
+            tuning=tuning,
+        )
+        self._delays = 0  # submissions in a row that only this job waits for
 
     async def run(self) -> None:
         """Bring the shard to its end. Raises `HaltedError` when the run is to end before."""
@@ -121,37 +128,59 @@ class NativeJob:
                         more = await self._look()
                     case JobStage.SUBMITTED | JobStage.ENDED:
                         more = await self._see_through()
+        except HaltedError:
+            if shared.ending is Ending.FAILED and self._record.stage is JobStage.INTENDED:
+                job = await self._withdraw()  # no later life comes back for it
+                if job is not None:
+                    await cancel(job, self._batches)
+            raise
         finally:
             shared.end_turn(number, self._key)
-            shared.details.tell(self._source, None)
+            self._waiting.tell(None)
 
     # ------------------------------------------------------------------ submitting
 
     async def _submit(self) -> bool:
         """From `intended`; returns whether there is more to do."""
-        shared = self._shared
+        shared, number = self._shared, self._shard.number
+        if len(self._done) == self._shard.lines:  # killed after the lines of a refused job
+            await self._put(replace(self._record, stage=JobStage.ENDED, completed=0, failed=0))
+            return False
         if self._record.submitted_at is None:
-            await shared.take_turn(self._shard.number, self._key)
+            await shared.take_turn(number, self._key)
+        failures = 0
         while not shared.winding_down:
             closed_for = self._room.closed_for
             if closed_for:
-                self._tell(self._room.reason)
+                self._waiting.tell(shared.words.get(self._key, self._room.reason))
                 await shared.pause(min(closed_for, _ROOM_PAUSE))
                 continue
-            async with self._site.slots(self._record.provider):
+            if self._record.submitted_at is not None:
+                # Whatever was said of the last try: a job may have come of it.
+                try:
+                    job = await self._find()
+                except RemoteError as trouble:
+                    failures += 1
+                    await self._waiting.out(trouble, failures=failures)
+                    continue
+                if job is not None:
+                    await self._submitted(job)
+                    return True
+            shared.submits(number)
+            async with self._site.submissions(self._record.provider):
                 if self._room.closed_for or shared.winding_down:
                     continue  # while it waited for the slot
-                self._tell(None)
+                if self._record.submitted_at is None:
+                    self._waiting.tell(None)
                 try:
                     error = await self._submit_now()
                 except Unavailable as trouble:
                     _log.warning("batch %s cannot spool a job: %s", self._batch.id, trouble)
-                    self._tell(STORAGE_TROUBLE)
+                    self._waiting.tell(STORAGE_TROUBLE)
                     await shared.pause(_STORAGE_PAUSE)
                     continue
             return True if error is None else await self._not_submitted(error)
-        await self._withdraw()
-        return False
+        return await self._withdraw() is not None
 
     async def _submit_now(self) -> RemoteError | None:
         record = self._record
@@ -169,10 +198,12 @@ class NativeJob:
             model=record.model,
             done=self._done,
         ) as spooled:
+            self._shared.leave_if_halted()  # what is sent now, nobody may be there to keep
+            if self._shared.winding_down:
+                return None  # still `intended`
             order = self._order(spooled, resumed=record.submitted_at is not None)
             tried_at = record.submitted_at or int(self._clock.now())
             await self._put(replace(record, stage=JobStage.SUBMITTING, submitted_at=tried_at))
-            self._shared.submits(self._shard.number)
             try:
                 job = await self._batches.submit(order)
             except RemoteError as error:
@@ -181,7 +212,13 @@ class NativeJob:
             await self._submitted(job)
         except HaltedError:
             if self._shared.ending is Ending.LOST:
-                await self._disown(job)
+                await disown(
+                    job,
+                    record=self._record,
+                    ledger=self._ledger,
+                    batches=self._batches,
+                    clock=self._clock,
+                )
             raise
         return None
 
@@ -221,138 +258,126 @@ class NativeJob:
             self._record.provider,
         )
         self._room.open()
-        self._tell(None)
+        self._shared.words.pop(self._key, None)
+        self._waiting.tell(None)
         self._shared.end_turn(self._shard.number, self._key)
 
     async def _not_submitted(self, error: RemoteError) -> bool:
-        match error.trouble:
-            case Trouble.UNCERTAIN:
-                self._tell(_waits(error))
-                return True  # `submitting` stands: look for it
-            case Trouble.REFUSED | Trouble.NOT_FOUND if not means_no_room(
-                error.code, error.message
-            ):
+        trouble = error.trouble
+        self._waiting.tell(waits(error))
+        if trouble is Trouble.UNCERTAIN:
+            return True  # `submitting` stands: look for it
+        if trouble in _FOR_GOOD and not means_no_room(error.code, error.message):
+            # Something in between may have answered in the provider's place.
+            if await self._adopted() is not None:
+                return True
+            denied = trouble is Trouble.DENIED
+            if denied:
+                self._shared.withdraws(self._shard.number)
+            if not denied or self._shared.rejected:
                 return await self._refused([_entry(error)])
-            case Trouble.DENIED:
-                self._shared.withdraws(self._shard.number)
-                if self._shared.rejected:
-                    return await self._refused([_entry(error)])
-            case _:
-                self._shared.withdraws(self._shard.number)
-        self._room.close(_waits(error), retry_after=error.retry_after)
+        if trouble is Trouble.BUSY and error.status is None:
+            # Nothing that the provider answers everybody: it is about this input alone.
+            self._delays += 1
+            await self._put(replace(self._record, stage=JobStage.INTENDED))
+            await self._waiting.out(error, failures=self._delays)
+            return True
+        self._shared.words[self._key] = waits(error)
+        self._room.close(retry_after=error.retry_after)
         await self._put(replace(self._record, stage=JobStage.INTENDED))
         return True
 
     async def _look(self) -> bool:
         """From `submitting`: is there a job under the tag? Not before it can be said is it sent."""
-        since = (self._record.submitted_at or int(self._clock.now())) - _CLOCK_SKEW
         looked_at: float | None = None
         pause = _FIRST_PAUSE
+        failures = 0
         while True:
             try:
-                job = await self._batches.find(self._record.tag, since=since)
+                job = await self._find()
             except RemoteError as error:
-                if self._out_of_patience():
+                if self._waiting.is_over:
                     return False
-                await self._wait_out(error, pause)
-            else:
-                if job is not None:
-                    await self._submitted(job)
-                    return True
-                self._tell(None)
-                now = self._clock.monotonic()
-                looked_at = now if looked_at is None else looked_at
-                if now - looked_at >= self._tuning.settle:
-                    break
-                await self._shared.pause(min(pause, self._tuning.settle))
+                failures += 1
+                await self._waiting.out(error, failures=failures)
+                continue
+            if job is not None:
+                await self._submitted(job)
+                return True
+            self._waiting.tell(None)
+            now = self._clock.monotonic()
+            looked_at = now if looked_at is None else looked_at
+            if now - looked_at >= self._tuning.settle or self._waiting.is_over:
+                break
+            await self._waiting.pause(min(pause, self._tuning.settle))
             pause = min(pause * 2, self._tuning.poll_max)
-        self._shared.withdraws(self._shard.number)
+            failures = 0
         await self._put(replace(self._record, stage=JobStage.INTENDED))
         return True
 
-    async def _withdraw(self) -> None:
-        """Remove an input that was brought to the provider for a job that will never be made."""
-        if self._record.submitted_at is not None:
+    async def _adopted(self) -> RemoteJob | None:
+        """One look for a job under the tag, which is ours then; `None` where nobody may look."""
+        failures = 0
+        while True:
+            try:
+                job = await self._find()
+            except RemoteError as error:
+                if error.trouble in _FOR_GOOD or self._waiting.is_over:
+                    return None
+                failures += 1
+                await self._waiting.out(error, failures=failures)
+            else:
+                if job is not None:
+                    await self._submitted(job)
+                return job
+
+    async def _find(self) -> RemoteJob | None:
+        since = (self._record.submitted_at or int(self._clock.now())) - _CLOCK_SKEW
+        return await self._batches.find(self._record.tag, since=since)
+
+    async def _withdraw(self) -> RemoteJob | None:
+        """Remove an input that was brought to the provider for a job that will never be made.
+
+        Returns a job that there is after all.
+        """
+        if self._record.submitted_at is None:
+            return None
+        job = await self._adopted()
+        if job is None:
             never = RemoteJob(
                 id="", status=BatchStatus.CANCELLED, created_at=self._record.submitted_at
             )
             await self._clean(never)
-
-    async def _disown(self, job: RemoteJob) -> None:
-        """The claim was lost while the job was made: whose is it now?
-
-        The newer runner finds it by its tag, unless it has already made another one.
-        """
-        for _ in range(_DISOWN_LOOKS):
-            try:
-                records = await self._ledger.jobs.of(self._batch.id)
-                batch = await self._ledger.batches.load(self._batch.id)
-            except Unavailable as error:
-                _log.warning("job %s cannot be looked after: %s", job.id, error)
-            else:
-                now = next((r for r in records if r.shard == self._shard.number), None)
-                over = batch is None or batch.status in TERMINAL
-                if now is not None and now.remote_id == job.id:
-                    return
-                if over or now is None or now.tag != self._record.tag or now.remote_id:
-                    await self._cancel_stray(job)
-                    return
-            await self._clock.sleep(_STORAGE_PAUSE)
-        # It is still being looked for under its tag: whoever looks will find it.
-
-    async def _cancel_stray(self, job: RemoteJob) -> None:
-        _log.warning("job %s is nobody's any more and is cancelled", job.id)
-        try:
-            await self._batches.cancel(job.id)
-        except RemoteError as error:
-            _log.error("job %s could not be cancelled: %s", job.id, error.message)
+        return job
 
     # ------------------------------------------------------------------ waiting
 
     async def _see_through(self) -> bool:
         """From `submitted`, or `ended` with open lines; returns whether there is more to do."""
-        if self._record.stage is JobStage.ENDED and self._rescue:
-            if not self._shared.winding_down:
+        winding_down = self._shared.winding_down
+        if self._record.stage is JobStage.ENDED and (self._rescue or winding_down):
+            if not winding_down:
                 await self._hand_over()
             return False
         job = await self._wait_for_end()
         if job is not None:
             await self._note(job)
-        if len(self._done) == self._shard.lines:
-            return await self._end(job)  # killed when all but this had been done
-        collected = await self._collect(job)
+        if job is None or len(self._done) == self._shard.lines:
+            return await self._end(job)  # nothing to be had, or killed when only this was left
+        collected = await self._collection.run(
+            claim=self._claim,
+            batches=self._batches,
+            provider=self._record.provider,
+            job=job,
+            done=self._done,
+            rescue=self._rescue,
+            slots=self._site.collections(self._record.provider),
+            waiting=self._waiting,
+        )
         self._room.ask_again()
-        match collected:
-            case Collected.NOTHING if job is not None and job.status is BatchStatus.FAILED:
-                return await self._failed(job)
-            case _:
-                return await self._end(job)
-
-    async def _collect(self, job: RemoteJob | None) -> Collected:
-        """Commit what there is, however often the transfer breaks."""
-        failures = refusals = 0
-        while True:
-            try:
-                async with self._site.slots(self._record.provider):
-                    return await self._collection.run(
-                        claim=self._claim,
-                        batches=self._batches,
-                        provider=self._record.provider,
-                        job=job,
-                        done=self._done,
-                        rescue=self._rescue,
-                    )
-            except RemoteError as error:
-                failures += 1
-                refusals = refusals + 1 if error.trouble is Trouble.REFUSED else 0
-                gone = error.trouble is Trouble.NOT_FOUND or refusals >= _REFUSALS
-                if gone or self._out_of_patience():
-                    _log.error("results of job %s are not to be had: %s", job and job.id, error)
-                    job = None
-                else:
-                    # Without its slot: a file that cannot be read holds up no other.
-                    pause = min(_FIRST_PAUSE * 2**failures, self._tuning.poll_max)
-                    await self._wait_out(error, pause)
+        if job.status is BatchStatus.FAILED and not collected.rows and collected.short is None:
+            return await self._failed(job)
+        return await self._end(job, collected)
 
     async def _wait_for_end(self) -> RemoteJob | None:
         """Poll until the job has ended; `None` when the provider knows no such job (any more)."""
@@ -373,47 +398,26 @@ class NativeJob:
                     cancelled = True  # it does not stop, but may still end
                 if error.trouble is Trouble.NOT_FOUND:
                     vanished += 1
-                    if vanished >= _VANISHED:
+                    if vanished >= _GONE:
                         _log.error("job %s is gone: %s", job_id, error.message)
                         return None
                 failures += 1
-                if self._out_of_patience():
+                if self._waiting.is_over:
                     return job
-                await self._wait_out(error, min(_FIRST_PAUSE * 2**failures, self._tuning.poll_max))
+                await self._waiting.out(error, failures=failures)
                 continue
             cancelled = cancelled or asked_to_cancel
             vanished = failures = 0
-            self._tell(None)
+            self._waiting.tell(None)
             if _was_accepted(job):
                 self._shared.accept()
             if job.status in TERMINAL:
                 return job
             await self._note(job)
-            if self._out_of_patience():
+            if self._waiting.is_over:
                 return job
-            await self._shared.pause(self._poll_pause())
+            await self._waiting.pause(self._waiting.until_look(self._record.submitted_at or 0))
         return job
-
-    def _poll_pause(self) -> float:
-        """Seconds until the next look: often at a young job, seldom at an old one."""
-        tuning = self._tuning
-        if self._shared.winding_down:
-            return tuning.poll_min
-        age = self._clock.now() - (self._record.submitted_at or 0)
-        pause = min(max(age / _AGE_PARTS, tuning.poll_min), tuning.poll_max)
-        return pause * (0.9 + 0.2 * self._draw())
-
-    def _out_of_patience(self) -> bool:
-        """Whether a job that is to be cancelled has been waited for long enough."""
-        if not self._shared.winding_down:
-            return False
-        now = self._clock.monotonic()
-        if self._patience is None:
-            self._patience = now + self._tuning.cancel_patience
-        if now < self._patience:
-            return False
-        _log.error("job %s does not end and is given up on", self._record.remote_id)
-        return True
 
     async def _note(self, job: RemoteJob) -> None:
         """Record what the provider says of the job."""
@@ -440,12 +444,11 @@ class NativeJob:
         errors = job.errors or ()
         lack = next((e for e in errors if means_no_room(e.code, e.message)), None)
         if lack is not None:
-            self._room.close(
-                f"The provider '{self._record.provider}' has no room: {lack.message} "
-                "Batchway goes on trying.",
-                retry_after=None,
+            self._shared.words[self._key] = (
+                f"The provider '{self._record.provider}' has no room: {bounded(lack).message} "
+                "Batchway goes on trying."
             )
-            self._shared.withdraws(self._shard.number)
+            self._room.close(retry_after=None)
             await self._clean(job)
             attempt = self._record.attempt + 1
             await self._put(
@@ -475,10 +478,11 @@ class NativeJob:
 
     async def _refused(self, errors: Sequence[BatchError]) -> bool:
         """The provider will never take these lines as a job."""
-        self._tell(errors[0].message)
+        errors = [bounded(error) for error in errors]
+        self._waiting.tell(errors[0].message)
         if not await self._shared.refuse(self._shard.number, errors):
             return False
-        self._tell(None)
+        self._waiting.tell(None)
         self._shared.end_turn(self._shard.number, self._key)
         return await self._write_off(errors)
 
@@ -493,12 +497,23 @@ class NativeJob:
         await self._put(replace(self._record, stage=JobStage.ENDED, completed=0, failed=0))
         return False
 
-    async def _end(self, job: RemoteJob | None) -> bool:
+    async def _end(self, job: RemoteJob | None, collected: Collected | None = None) -> bool:
         """Everything that the provider gave is committed."""
         self._shared.accept()
-        if job is not None:
+        ended = replace(self._record, stage=JobStage.ENDED, completed=0, failed=0)
+        short = collected is not None and collected.short is not None
+        still_open = self._shard.lines - len(self._done) if collected is None else collected.open
+        if still_open and not self._rescue and not self._shared.winding_down:
+            if short:
+                # Or whoever finds every line with a result would remove what was not collected.
+                await self._put(ended)
+            code, message = self._collection.missing(self._record.provider, job)
+            await self._collection.write_off(
+                claim=self._claim, done=self._done, code=code, message=message
+            )
+        if job is not None and job.status in TERMINAL and not short:
             await self._clean(job)
-        await self._put(replace(self._record, stage=JobStage.ENDED, completed=0, failed=0))
+        await self._put(ended)
         if self._rescue and not self._shared.winding_down:
             await self._hand_over()
         return False
@@ -519,13 +534,20 @@ class NativeJob:
         self._handed_over(self._shard)
 
     async def _clean(self, job: RemoteJob) -> None:
-        """Remove what we made at the provider. What cannot be removed is not worth waiting for."""
+        """Remove what we made at the provider. What cannot be removed is not waited for long."""
         if self._tuning.keep_files:
             return
-        try:
-            await self._batches.clean(job, tag=self._record.tag)
-        except RemoteError as error:
-            _log.warning("files of job %s stay at the provider: %s", job.id, error.message)
+        for left in reversed(range(_CLEANINGS)):
+            try:
+                await self._batches.clean(job, tag=self._record.tag)
+                break
+            except RemoteError as error:
+                if not left or error.trouble in {Trouble.REFUSED, Trouble.DENIED}:
+                    _log.warning(
+                        "files of %s stay at the provider: %s", self._record.tag, error.message
+                    )
+                    break
+            await self._clock.sleep(_FIRST_PAUSE)
 
     # ------------------------------------------------------------------ the ledger, and words
 
@@ -546,20 +568,8 @@ class NativeJob:
 
     async def _wait_for_storage(self, error: Unavailable) -> None:
         _log.info("batch %s waits to record a job: %s", self._batch.id, error)
-        self._tell(STORAGE_TROUBLE)
+        self._waiting.tell(STORAGE_TROUBLE)
         await self._shared.pause(_STORAGE_PAUSE)
-
-    async def _wait_out(self, error: RemoteError, pause: float) -> None:
-        self._tell(_waits(error))
-        pause *= 0.9 + 0.2 * self._draw()
-        await self._shared.pause(max(pause, error.retry_after or 0.0))
-
-    def _tell(self, sentence: str | None) -> None:
-        self._shared.details.tell(self._source, sentence)
-
-
-def _waits(error: RemoteError) -> str:
-    return f"{error.message} Batchway goes on trying."
 
 
 def _entry(error: RemoteError) -> BatchError:

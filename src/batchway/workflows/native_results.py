@@ -1,7 +1,8 @@
 """Joining a remote job's rows with the lines of its shard.
 
 Rows come in any order, some twice, some never, and the last one may be torn. The first row of a
-line wins; rows of lines that nobody asked for are counted and dropped. Owns the join and the
+line wins, but an answer wins over one that was to be rescued; rows of lines that nobody asked for
+are counted and dropped. Owns the join and the
 choice of what is left to be rescued. Pure apart from the counts it keeps.
 """
 
@@ -15,6 +16,7 @@ from batchway.workflows.native_lines import ANSWERED, LEFT, OPEN, LineTable
 from batchway.workflows.records import Records
 
 _MISSING_PIECE: Final = 2_000
+_LONGEST_ROW: Final = 64 << 20  # beyond it, what comes is no row but a fault
 # Codes of rows without an HTTP answer that another try may mend.
 _PASSING: Final = frozenset(
     {
@@ -46,6 +48,10 @@ def was_untried(row: RemoteRow) -> bool:
     return row.status is None and row.code in _UNTRIED
 
 
+def _is_answer(row: RemoteRow) -> bool:
+    return row.status is not None and 200 <= row.status < 300
+
+
 class Join:
     """Turns pieces of a job's results into results of lines. All methods block.
 
@@ -64,16 +70,20 @@ class Join:
         self._codec = codec
         self._records = records
         self._leave = leave
-        self._carry = b""
+        self._carry: list[bytes] = []  # pieces of a row whose end has not come
+        self._carried = 0  # their bytes; more than the longest row while its rest is dropped
         self.rows = 0
         self.duplicates = 0
         self.unknown = 0
 
     def take(self, data: bytes, *, last: bool = False) -> list[LineResult]:
         """Results of the rows in the next piece, which may end anywhere unless it is the `last`."""
-        text = self._carry + data if self._carry else data
-        rows = text.split(b"\n")
-        self._carry = b"" if last else rows.pop()
+        rows = data.split(b"\n")
+        rest = b"" if last else rows.pop()
+        if rows and self._carried:
+            self._keep(rows[0])
+            rows[0] = self._carried_row()
+        self._keep(rest)
         results: list[LineResult] = []
         for raw in rows:
             if raw and not raw.isspace():
@@ -81,6 +91,21 @@ class Join:
                 if result is not None:
                     results.append(result)
         return results
+
+    def _keep(self, piece: bytes) -> None:
+        self._carried += len(piece)
+        if self._carried > _LONGEST_ROW:
+            self._carry.clear()
+        elif piece:
+            self._carry.append(piece)
+
+    def _carried_row(self) -> bytes:
+        if self._carried > _LONGEST_ROW:
+            self.unknown += 1
+        row = b"".join(self._carry)
+        self._carry.clear()
+        self._carried = 0
+        return row
 
     def _join(self, raw: bytes) -> LineResult | None:
         row = self._codec.decode(raw)
@@ -90,7 +115,7 @@ class Join:
             return None
         self.rows += 1
         marks = self._table.marks
-        if marks[index] != OPEN:
+        if marks[index] != OPEN and not (marks[index] == LEFT and _is_answer(row)):
             self.duplicates += 1
             return None
         if self._leave(row):

@@ -1,9 +1,9 @@
 """What the native runs of one process share: the accounts, their slots and their room.
 
-    slots    jobs of one provider being submitted or collected at once: memory and disk
-    room     whether a provider takes another job of a model, and when to ask again
+    submissions, collections    jobs of one provider in that step at once: memory and disk
+    room                        whether it takes another job of a model, and when to ask again
 
-Both are by provider, so that one that hangs holds up no other. Belongs to one event loop.
+All are by provider, so that one that hangs holds up no other. Belongs to one event loop.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from batchway.ports import Clock, NativeProvider
 _SLOTS: Final = 4
 _FIRST_PAUSE: Final = 5.0
 _LONGEST_PAUSE: Final = 300.0
+_DOUBLINGS: Final = 10  # a quota may be used up for days, with a refusal every few minutes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,33 +44,37 @@ class NativeAccount:
 
 
 class Room:
-    """Room for jobs of one model at one provider."""
+    """Room for jobs of one model at one provider.
 
-    def __init__(self, *, clock: Clock, draw: Callable[[], float]) -> None:
+    `reason` is what every batch that waits may read. The provider's own words may name what
+    belongs to somebody else: they are for the batch whose job it refused.
+    """
+
+    def __init__(self, *, reason: str, clock: Clock, draw: Callable[[], float]) -> None:
+        self.reason = reason
         self._clock = clock
         self._draw = draw
         self._until = 0.0
         self._refusals = 0
-        self.reason: str | None = None
 
     @property
     def closed_for(self) -> float:
         """Seconds until it is worth asking again."""
         return max(0.0, self._until - self._clock.monotonic())
 
-    def close(self, reason: str, *, retry_after: float | None) -> None:
-        """The provider took no job."""
-        self.reason = reason
+    def close(self, *, retry_after: float | None) -> None:
+        """The provider took no job, and asks for so many seconds."""
         if not self.closed_for:  # refusals that were under way together count as one
             self._refusals += 1
-        pause = min(_FIRST_PAUSE * 2 ** (self._refusals - 1), _LONGEST_PAUSE)
-        pause = max(pause * (0.8 + 0.4 * self._draw()), retry_after or 0.0)
+        pause = min(_FIRST_PAUSE * 2 ** min(self._refusals - 1, _DOUBLINGS), _LONGEST_PAUSE)
+        # What one batch was told holds up all others: however long it is, somebody asks again.
+        asked = min(retry_after or 0.0, _LONGEST_PAUSE)
+        pause = max(pause * (0.8 + 0.4 * self._draw()), asked)
         self._until = max(self._until, self._clock.monotonic() + pause)
 
     def open(self) -> None:
         """The provider took a job."""
         self._refusals = 0
-        self.reason = None
         self._until = 0.0
 
     def ask_again(self) -> None:
@@ -90,19 +95,28 @@ class NativeSite:
         self.accounts = accounts
         self._clock = clock
         self._draw = draw
-        self._slots: dict[str, asyncio.Semaphore] = {}
+        self._submissions: dict[str, asyncio.Semaphore] = {}
+        self._collections: dict[str, asyncio.Semaphore] = {}
         self._rooms: dict[tuple[str, str], Room] = {}
 
-    def slots(self, provider: str) -> asyncio.Semaphore:
-        """Held while a job of the provider is submitted or collected."""
-        return self._slots.setdefault(provider, asyncio.Semaphore(_SLOTS))
+    def submissions(self, provider: str) -> asyncio.Semaphore:
+        """Held while a job is brought to the provider."""
+        return self._submissions.setdefault(provider, asyncio.Semaphore(_SLOTS))
+
+    def collections(self, provider: str) -> asyncio.Semaphore:
+        """Held while a job's results are collected: they wait for no submission."""
+        return self._collections.setdefault(provider, asyncio.Semaphore(_SLOTS))
 
     def room(self, provider: str, model: str) -> Room:
         """Room for jobs of a model."""
         key = (provider, model)
         room = self._rooms.get(key)
         if room is None:
-            room = self._rooms[key] = Room(clock=self._clock, draw=self._draw)
+            reason = (
+                f"The provider '{provider}' takes no more jobs of the model '{model}' at present. "
+                "Batchway goes on trying."
+            )
+            room = self._rooms[key] = Room(reason=reason, clock=self._clock, draw=self._draw)
         return room
 
     async def close(self) -> None:

@@ -19,7 +19,7 @@ from tests.fakes.batches.behaviour import Behaviour
 from tests.fakes.batches.clock import Clock
 from tests.fakes.batches.dialects import Dialect
 from tests.fakes.batches.results import Produced, Run, produce
-from tests.fakes.batches.state import Job
+from tests.fakes.batches.state import TERMINAL, Job
 from tests.fakes.batches.store import Store, output_purpose
 from tests.fakes.batches.validation import check, error
 
@@ -228,7 +228,8 @@ class Jobs:
         self.lines += produced.completed + produced.failed
 
     def _enter(self, job: Job, status: str) -> None:
-        self.look(job)
+        if status not in TERMINAL:  # the counts of a job that has ended are those of its rows
+            self.look(job)
         job.status = status
         job.times[status] = int(self._clock.now())
 

@@ -80,6 +80,17 @@ _TENANT_OF: Final = union_all(
         for column in _IDS
     )
 ).limit(1)
+_OF_OTHERS: Final = (
+    select(_t)
+    .join(_b, _t.c.batch_id == _b.c.id)
+    .where(
+        _b.c.tenant != bindparam("tenant"),
+        *_RUNNING,
+        _t.c.stage == JobStage.SUBMITTED.value,
+    )
+    .order_by(_t.c.batch_id, _t.c.shard)
+    .limit(bindparam("most"))
+)
 
 
 class SqlRemoteJobs:
@@ -119,6 +130,10 @@ class SqlRemoteJobs:
             return None
         row = await self._database.row(_TENANT_OF, {"provider": provider, "remote_id": remote_id})
         return None if row is None else row.tenant
+
+    async def of_others(self, tenant: str, *, limit: int) -> list[JobRecord]:
+        rows = await self._database.rows(_OF_OTHERS, {"tenant": tenant, "most": limit})
+        return [_record_of(row) for row in rows]
 
 
 async def take_off(connection: AsyncConnection, segments: Iterable[Segment]) -> None:
