@@ -29,7 +29,7 @@ check: $(SETUP)  ## style, types, dependency rules, docs
 bench: $(SETUP)  ## the figures the README quotes
 	$(BIN)/python -m bench
 
-chaos: $(SETUP)  ## 200 random kill -9s
+chaos: $(SETUP)  ## 300 random kill -9s, of managed and native batches
 	$(BIN)/python -m pytest -m slow tests/chaos
 
 docs: $(SETUP)  ## regenerate the reference pages from the code

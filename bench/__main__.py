@@ -20,7 +20,8 @@ from typing import Final
 from bench.bare import bodies_of, run_bare
 from bench.figures import MIB, Figure, Table, percentile
 from bench.inputs import chat_file
-from bench.served import Served, ServedRun
+from bench.native import NativeRun, run_native
+from bench.served import Served, ServedRun, online
 from bench.upstream import Upstream
 
 _IN_FLIGHT: Final = 256
@@ -39,7 +40,8 @@ class Goal:
     met: bool
 
     def __str__(self) -> str:
-        return f"{'met   ' if self.met else 'MISSED'} {self.what}: {self.got:.3g} ({self.goal})"
+        got = f"{self.got:,.0f}" if self.got >= 1_000 else f"{self.got:.3g}"
+        return f"{'met   ' if self.met else 'MISSED'} {self.what}: {got} ({self.goal})"
 
 
 def throughput(scale: float) -> list[Goal]:
@@ -50,7 +52,7 @@ def throughput(scale: float) -> list[Goal]:
     bare: list[float] = []
     served: list[ServedRun] = []
     upstream = Upstream()
-    with upstream as base_url, Served(base_url, concurrency=_IN_FLIGHT) as server:
+    with upstream as base_url, Served(online(base_url, concurrency=_IN_FLIGHT)) as server:
         server.run(chat_file(2_000), 2_000)
         for _ in range(3):
             bare.append(run_bare(bodies, in_flight=_IN_FLIGHT).lines_per_second)
@@ -85,7 +87,7 @@ def ideal(scale: float) -> list[Goal]:
     best = _IDEAL_IN_FLIGHT / _IDEAL_LATENCY
     runs: list[float] = []
     upstream = Upstream(latency_ms=_IDEAL_LATENCY * 1000)
-    with upstream as base_url, Served(base_url, concurrency=_IDEAL_IN_FLIGHT) as server:
+    with upstream as base_url, Served(online(base_url, concurrency=_IDEAL_IN_FLIGHT)) as server:
         runs += [server.run(path, lines).lines_per_second for _ in range(2)]
         in_flight = upstream.stats()["max_in_flight"]
     share = max(runs) / best
@@ -122,7 +124,7 @@ def memory(scale: float) -> list[Goal]:
     peaks: list[ServedRun] = []
     figures: list[Figure] = []
     for size in sizes:
-        with Upstream() as base_url, Served(base_url, concurrency=_IN_FLIGHT) as server:
+        with Upstream() as base_url, Served(online(base_url, concurrency=_IN_FLIGHT)) as server:
             run = server.run(chat_file(size), size)
         peaks.append(run)
         for series, value in (("PSS", run.memory.pss), ("RSS", run.memory.rss)):
@@ -153,7 +155,7 @@ def memory(scale: float) -> list[Goal]:
 def polling(scale: float) -> list[Goal]:
     """p50 and p99 of `GET /batches/{id}`, idle and while a batch runs flat out."""
     lines = int(100_000 * scale)
-    with Upstream() as base_url, Served(base_url, concurrency=_IN_FLIGHT) as server:
+    with Upstream() as base_url, Served(online(base_url, concurrency=_IN_FLIGHT)) as server:
         client = server.client()
         first = server.run(chat_file(2_000), 2_000)
         known = client.batches.list(limit=1).data[0].id
@@ -189,7 +191,7 @@ def upload(scale: float) -> list[Goal]:
     size = path.stat().st_size
     uploads: list[float] = []
     copies: list[float] = []
-    with Upstream() as base_url, Served(base_url, concurrency=1) as server:
+    with Upstream() as base_url, Served(online(base_url, concurrency=1)) as server:
         client = server.client()
         for _ in range(3):
             copies.append(size / 1e6 / _copy_seconds(path))
@@ -216,6 +218,52 @@ def upload(scale: float) -> list[Goal]:
         )
     )
     return []
+
+
+def native(scale: float) -> list[Goal]:
+    """Lines/s and memory of a native batch, the way out and the way back apart."""
+    lines = int(1_000_000 * scale)
+    run = run_native(chat_file(lines), lines)
+    figures: list[Figure] = []
+    for way in (run.validating, run.out, run.back):
+        for at, seconds in (("by CPU time", way.cpu_seconds), ("by the clock", way.seconds)):
+            figures.append(Figure(series=way.name, at=at, value=lines / seconds, unit="lines/s"))
+    out, back = lines / run.out.cpu_seconds, lines / run.back.cpu_seconds
+    most = run.memory.rss / 1e6
+    _publish(
+        Table(
+            name="native",
+            title="Lines/s of a native batch, each way, on one core",
+            command=_COMMAND,
+            figures=tuple(figures),
+            notes=_native_notes(run, lines, most),
+        )
+    )
+    return [
+        Goal(what="native lines/s out", goal="at least 30,000", got=out, met=out >= 30_000),
+        Goal(what="native lines/s back", goal="at least 30,000", got=back, met=back >= 30_000),
+        Goal(what="native memory, MB", goal="under 250", got=most, met=most < 250),
+    ]
+
+
+def _native_notes(run: NativeRun, lines: int, most: float) -> tuple[str, ...]:
+    return (
+        f"{lines:,} lines of about 1 KB as {run.jobs} jobs of at most 50,000 lines, at a fake of "
+        "OpenAI's batch API that is a process of its own and answers each line with the same "
+        f"{run.row_bytes} bytes.",
+        "CPU time is that of all processes and threads of the server, user and system: lines by a "
+        "second of it is what one core does. The clock also counts waiting for the disk and for "
+        "the fake, which shares the machine's cores.",
+        "Validating: from create to in_progress; every line is checked and the jobs are planned.",
+        "Out: from in_progress until the provider has created the last job; lines are read again, "
+        "written in its format to a file, and uploaded.",
+        "Back: from the moment at which all results are there until the batch is completed; "
+        "results are downloaded, decoded, joined with their lines, committed as segments, merged "
+        f"into one output file in input order ({run.finalizing.cpu_seconds:.1f} s of its "
+        f"{run.back.cpu_seconds:.1f} s of CPU), and removed at the provider.",
+        f"Goals: at least 30,000 lines/s each way by CPU time. Peak memory of the server, upload "
+        f"included: {most:.0f} MB RSS, {run.memory.pss / 1e6:.0f} MB PSS (goal: under 250 MB).",
+    )
 
 
 def _copy_seconds(path: Path) -> float:
@@ -245,6 +293,7 @@ BENCHMARKS: Final[dict[str, Callable[[float], list[Goal]]]] = {
     "memory": memory,
     "polling": polling,
     "upload": upload,
+    "native": native,
 }
 
 

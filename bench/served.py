@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -45,22 +46,23 @@ class ServedRun:
         return self.lines / self.seconds
 
 
-class Served:
-    """A running server on one provider: `with Served(upstream_url, concurrency=128) as served`."""
+def online(upstream: str, *, concurrency: int | str) -> dict[str, Any]:
+    """The entry of a provider that is sent one request a line."""
+    return {
+        "name": "upstream",
+        "type": "openai-compatible",
+        "base_url": upstream + "/v1",
+        "api_key": API_KEY,
+        "limits": {"concurrency": concurrency},
+    }
 
-    def __init__(self, upstream: str, *, concurrency: int | str) -> None:
+
+class Served:
+    """A running server on one provider: `with Served(online(url, concurrency=128)) as served`."""
+
+    def __init__(self, provider: Mapping[str, Any]) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="batchway-bench-")
-        self._configuration = {
-            "providers": [
-                {
-                    "name": "upstream",
-                    "type": "openai-compatible",
-                    "base_url": upstream + "/v1",
-                    "api_key": API_KEY,
-                    "limits": {"concurrency": concurrency},
-                }
-            ]
-        }
+        self._configuration = {"providers": [provider]}
         self._process: subprocess.Popen[str] | None = None
         self.address = ("127.0.0.1", 0)
 

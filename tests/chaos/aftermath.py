@@ -3,24 +3,16 @@
 Owns the judgement of a whole campaign. That of one batch is `verdict`'s.
 """
 
-import os
-import sqlite3
 import time
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass, field
 
 import pytest
-from tests.chaos.arena import Arena
 from tests.chaos.campaign import Campaign
 from tests.chaos.client import Refused
 from tests.chaos.orders import Order
-from tests.chaos.site import damage
+from tests.chaos.tidiness import complaints, tidiness
 from tests.chaos.verdict import ENDED, Batch, answered_lines, faults
-
-_TIDY_SECONDS = 20.0
-_TWO_DAYS = 2 * 86_400
-_DEFECTS = ("Traceback", "met a defect", "because of a defect", "unexpected")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,9 +52,10 @@ def aftermath(campaign: Campaign, *, patience: float) -> Outcome:
     for digest, times in outcome.needed.items():
         if arena.payments.paid[digest] < times:
             outcome.found.append(f"prompt {digest} has an answer that was never given")
-    _judge_storage(arena, outcome)
-    said = [line for line in arena.server.said().splitlines() if any(d in line for d in _DEFECTS)]
-    outcome.found += [f"the log says: {line}" for line in said[:5]]
+    tidied = tidiness(arena.data, arena.root / "scratch", arena.server)
+    outcome.found += tidied.found
+    outcome.leftovers = tidied.leftovers
+    outcome.found += complaints(arena.server)
     return outcome
 
 
@@ -135,50 +128,3 @@ def _judge_files(
                 with pytest.raises(Refused) as refused:
                     stranger.batch(batch_id)
                 assert refused.value.status == 404
-
-
-def _judge_storage(arena: Arena, outcome: Outcome) -> None:
-    """No plan, no segment; of blobs only those with a row, once the janitor may take the rest."""
-    outcome.found += damage(arena.data, arena.root / "scratch")
-    site = arena.look()
-    if site.planned or site.segment_rows:
-        outcome.found.append(f"plans of ended batches are left: {sorted(site.planned)}")
-    segments = sorted(key for key in site.blobs if key.startswith("segments/"))
-    if segments:
-        outcome.found.append(f"{len(segments)} segments of ended batches are left: {segments[:3]}")
-    missing = sorted(site.file_rows - site.blobs)
-    if missing:
-        outcome.found.append(f"files without bytes: {missing[:3]}")
-    # By design: bytes of a killed writer, and whole blobs whose row never came, stay for a day.
-    parted = site.part_rows
-    outcome.leftovers = {
-        "unfinished blobs": len(site.unfinished_blobs),
-        "blobs without a row": len(site.blobs - site.file_rows - parted),
-    }
-    _age(arena)
-    arena.server.start_and_wait()
-    deadline = time.monotonic() + _TIDY_SECONDS
-    while time.monotonic() < deadline and (_blobs(arena) - site.file_rows - parted):
-        time.sleep(0.1)
-    arena.server.end()
-    left = sorted(_blobs(arena) - site.file_rows - parted)
-    if left:
-        outcome.found.append(f"the janitor leaves {len(left)} blobs: {left[:3]}")
-    if gone := sorted(site.file_rows - _blobs(arena)):
-        outcome.found.append(f"the janitor took {len(gone)} blobs too many: {gone[:3]}")
-    outcome.found += damage(arena.data, arena.root / "scratch")
-
-
-def _age(arena: Arena) -> None:
-    """Make every blob two days old, and every announced upload overdue."""
-    for path in (arena.data / "blobs").rglob("*"):
-        if path.is_file():
-            then = path.stat().st_mtime - _TWO_DAYS
-            os.utime(path, (then, then))
-    with closing(sqlite3.connect(arena.data / "batchway.db")) as ledger, ledger:
-        ledger.execute("UPDATE uploads SET expires_at = created_at WHERE status = 'pending'")
-
-
-def _blobs(arena: Arena) -> set[str]:
-    root = arena.data / "blobs"
-    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}

@@ -6,6 +6,7 @@ is refused for good, `[[503*1]]` and `[[truncate*1]]` succeed when tried again.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -52,6 +53,14 @@ def order(
     *, tag: str, tenant: str, model: str, start: int, count: int, window: str = "24h"
 ) -> Order:
     """`count` questions from the `start`th on, going round at the end of the data."""
+    rows, lines = asked(tag=tag, model=model, start=start, count=count, script=_script)
+    return Order(tag=tag, tenant=tenant, lines=lines, window=window, data=rows)
+
+
+def asked(
+    *, tag: str, model: str, start: int, count: int, script: Callable[[int], str]
+) -> tuple[bytes, list[Line]]:
+    """An input file and its lines; `script` is what is added to the question of a line."""
     questions = _questions()
     lines: list[Line] = []
     rows: list[str] = []
@@ -64,7 +73,7 @@ def order(
             "model": model,
             "messages": [
                 {**system, "content": f"{system['content']} ({tag}, {lap})"},
-                {**user, "content": user["content"] + _script(number)},
+                {**user, "content": user["content"] + script(number)},
             ],
         }
         custom_id = f"{tag}-{number:05}"
@@ -75,11 +84,10 @@ def order(
                 custom_id=custom_id,
                 body=body,
                 digest=prompt_digest(ENDPOINT, body, model=MODEL),
-                refused=_script(number) == " [[400]]",
+                refused=script(number) == " [[400]]",
             )
         )
-    data = ("\n".join(rows) + "\n").encode()
-    return Order(tag=tag, tenant=tenant, lines=lines, window=window, data=data)
+    return ("\n".join(rows) + "\n").encode(), lines
 
 
 def _script(number: int) -> str:

@@ -17,8 +17,20 @@ _RESULT = b'{"id":"batch_req_'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What the ledger knows of a remote job of a batch that has not ended."""
+
+    tag: str
+    stage: str
+    remote_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """One look at a data directory. `results` is how many answered lines are in the ledger."""
+    """One look at a data directory. `results` is how many answered lines are in the ledger.
+
+    `handed_over` are batches that have both a remote job and open managed lines.
+    """
 
     statuses: dict[str, str] = field(default_factory=dict[str, str])
     results: int = 0
@@ -29,6 +41,8 @@ class Site:
     blobs: frozenset[str] = frozenset()
     unfinished_blobs: dict[str, bytes] = field(default_factory=dict[str, bytes])
     result_blobs: frozenset[str] = frozenset()
+    jobs: tuple[Sent, ...] = ()
+    handed_over: frozenset[str] = frozenset()
 
     def phases(self, earlier: "Site") -> Counter[str]:
         """What was going on: batches by status, and the traces of half-done work."""
@@ -54,13 +68,23 @@ def look(data: Path, scratch: Path) -> Site:
     keys = {path.relative_to(blobs).as_posix(): path for path in blobs.rglob("*") if path.is_file()}
     whole = {key: path for key, path in keys.items() if not key.startswith("tmp/")}
     with closing(sqlite3.connect(_copied(data / "batchway.db", scratch))) as ledger:
-        if not ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'upload_parts'").fetchall():
+        # The table that the last migration makes.
+        if not ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'remote_jobs'").fetchall():
             return Site()  # killed before the tables were there
 
         def column(query: str) -> frozenset[str]:
             return frozenset(row[0] for row in ledger.execute(query))
 
+        sent = ledger.execute(
+            "SELECT j.tag, j.stage, j.remote_id FROM remote_jobs j JOIN batches b "
+            f"ON b.id = j.batch_id WHERE b.status NOT IN {ENDED}"
+        )
         return Site(
+            jobs=tuple(Sent(tag=tag, stage=stage, remote_id=job) for tag, stage, job in sent),
+            handed_over=column(
+                "SELECT DISTINCT s.batch_id FROM shards s JOIN remote_jobs j "
+                "ON j.batch_id = s.batch_id AND j.shard = s.number WHERE s.mode = 'managed'"
+            ),
             statuses=dict(ledger.execute("SELECT id, status FROM batches").fetchall()),
             results=ledger.execute("SELECT coalesce(sum(completed), 0) FROM batches").fetchone()[0],
             planned=column("SELECT DISTINCT batch_id FROM shards"),

@@ -25,13 +25,13 @@ def faults(order: Order, batch: Batch, output: bytes | None, errors: bytes | Non
     """Everything that is wrong with an ended batch; `None` for a file that there is not."""
     if batch["status"] not in ENDED:
         return [f"{order.tag} is {batch['status']}"]
-    done, failed = _records(output), _records(errors)
+    done, failed = records(output), records(errors)
     found = [
-        *_status_faults(order, batch),
-        *_missing_faults(order, batch, done, failed),
-        *_order_faults(order, done),
-        *_order_faults(order, failed),
-        *_answer_faults(order, done),
+        *status_faults(order, batch),
+        *missing_faults(order, batch, done, failed),
+        *order_faults(order, done),
+        *order_faults(order, failed),
+        *answer_faults(order, done),
         *_error_faults(order, batch, failed),
         *_count_faults(order, batch, done, failed),
     ]
@@ -40,13 +40,13 @@ def faults(order: Order, batch: Batch, output: bytes | None, errors: bytes | Non
 
 def result_faults(order: Order, output: bytes, errors: bytes) -> list[str]:
     """What is wrong with the two files of a run that completed."""
-    done, failed = _records(output), _records(errors)
+    done, failed = records(output), records(errors)
     batch: Batch = {"status": "completed", "in_progress_at": 0}
     return [
-        *_missing_faults(order, batch, done, failed),
-        *_order_faults(order, done),
-        *_order_faults(order, failed),
-        *_answer_faults(order, done),
+        *missing_faults(order, batch, done, failed),
+        *order_faults(order, done),
+        *order_faults(order, failed),
+        *answer_faults(order, done),
         *_error_faults(order, batch, failed),
     ]
 
@@ -54,17 +54,19 @@ def result_faults(order: Order, output: bytes, errors: bytes) -> list[str]:
 def answered_lines(order: Order, output: bytes | None) -> list[str]:
     """The digests of the prompts whose answers are in an output file."""
     digests = {line.custom_id: line.digest for line in order.lines}
-    return [digests[record["custom_id"]] for record in _records(output)]
+    return [digests[record["custom_id"]] for record in records(output)]
 
 
-def _records(data: bytes | None) -> list[Record]:
+def records(data: bytes | None) -> list[Record]:
+    """The lines of a result file; none for a file that there is not."""
     if data is None:
         return []
     assert data.endswith(b"\n")
     return [json.loads(line) for line in data[:-1].split(b"\n")]
 
 
-def _status_faults(order: Order, batch: Batch) -> Iterator[str]:
+def status_faults(order: Order, batch: Batch) -> Iterator[str]:
+    """Whether it ended as it may, and its times run forward."""
     if order.cancelled and batch["status"] != "cancelled":
         yield "its cancel was accepted"
     if order.cancelled is False and batch["status"] == "cancelled":
@@ -78,9 +80,10 @@ def _status_faults(order: Order, batch: Batch) -> Iterator[str]:
         yield f"its times run backwards: {moments}"
 
 
-def _missing_faults(
+def missing_faults(
     order: Order, batch: Batch, done: list[Record], failed: list[Record]
 ) -> Iterator[str]:
+    """Whether every line is there once, and no other."""
     if batch["status"] == "cancelled" and batch["in_progress_at"] is None:
         # Cancelled while validating: no line was ever planned, and OpenAI shows none either.
         if done or failed:
@@ -99,14 +102,16 @@ def _missing_faults(
         yield "two results share an id"
 
 
-def _order_faults(order: Order, records: list[Record]) -> Iterator[str]:
+def order_faults(order: Order, found: list[Record]) -> Iterator[str]:
+    """Whether the results of one file are in the order of the input."""
     place = {line.custom_id: index for index, line in enumerate(order.lines)}
-    places = [place.get(record["custom_id"], -1) for record in records]
+    places = [place.get(record["custom_id"], -1) for record in found]
     if places != sorted(places):
         yield "results are not in the order of the input"
 
 
-def _answer_faults(order: Order, done: list[Record]) -> Iterator[str]:
+def answer_faults(order: Order, done: list[Record]) -> Iterator[str]:
+    """Whether every answer is that to its own line."""
     lines = {line.custom_id: line for line in order.lines}
     for record in done:
         line = lines.get(record["custom_id"])

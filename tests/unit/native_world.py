@@ -181,6 +181,8 @@ class FakeBatches:
     async def results(self, job: RemoteJob) -> AsyncIterator[bytes]:
         vendor = self._vendor
         await vendor.hook("before results")
+        if vendor.tags[job.id] in vendor.cleaned:
+            raise RemoteError(Trouble.NOT_FOUND, "The provider 'p' knows no such file.")
         data = b"" if job.status is S.FAILED else b"\n".join(vendor.rows(vendor.inputs[job.id]))
         yield data[: len(data) // 2]
         await vendor.hook("within results")
@@ -199,6 +201,7 @@ class FakeBatches:
         await self._vendor.hook("before clean")
         self._vendor.trouble("clean")
         self._vendor.cleaned.append(tag)
+        await self._vendor.hook("within clean")  # one file is gone, another is not
 
     async def file(self, file_id: str) -> RemoteFile:
         raise NotImplementedError

@@ -217,6 +217,7 @@ MOMENTS = (
     "before results",
     "within results",
     "before clean",
+    "within clean",
 )
 
 
@@ -271,6 +272,8 @@ async def test_killed_at_any_moment_nobody_pays_twice(
     assert [shard.mode for shard in still_open] == ([Mode.MANAGED] if rescue else [])
     assert handed_over in ([0], []) if rescue else handed_over == []
     assert [record.stage for record in await world.jobs()] == [JobStage.ENDED]
+    if moment == "within clean":
+        assert len(world.vendor.cleaned) == 2  # what was left is removed as well
 
 
 async def test_a_part_that_was_refused_while_nobody_ran_the_batch_spoils_no_other(

@@ -120,7 +120,7 @@ class RemoteRow:
 class JobStage(StrEnum):
     """How far a shard's job has come; written before the step that it names is taken.
 
-    intended --> submitting --> submitted --> ended
+    intended --> submitting --> submitted --> collected --> ended
        ^             |              |
        +-- refused for now, or failed for want of room (a new attempt, a new tag) --+
     """
@@ -128,7 +128,8 @@ class JobStage(StrEnum):
     INTENDED = "intended"  # nothing has been sent under this tag
     SUBMITTING = "submitting"  # the provider may or may not have the job: look before sending
     SUBMITTED = "submitted"  # `remote_id` is known
-    ENDED = "ended"  # terminal at the provider and everything it gave is committed
+    COLLECTED = "collected"  # everything it gave is committed; its files may be half removed
+    ENDED = "ended"  # nothing is left to do with the job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

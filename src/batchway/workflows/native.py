@@ -344,7 +344,11 @@ class NativeRun:
 
 def is_unsettled(record: JobRecord | None) -> bool:
     """Whether there is a job that was not brought to its end, though its lines may have been."""
-    return record is not None and record.stage in {JobStage.SUBMITTING, JobStage.SUBMITTED}
+    return record is not None and record.stage in {
+        JobStage.SUBMITTING,
+        JobStage.SUBMITTED,
+        JobStage.COLLECTED,
+    }
 
 
 async def _end(*tasks: asyncio.Task[None]) -> None:

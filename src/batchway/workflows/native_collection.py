@@ -256,6 +256,12 @@ def bounded(error: BatchError) -> BatchError:
     return replace(error, code=error.code[:_MOST_CODE], message=error.message[:_MOST_MESSAGE])
 
 
+def refusal(error: RemoteError) -> BatchError:
+    """A provider's refusal of a job as an entry of `errors.data`."""
+    code = error.code or ("provider_denied" if error.trouble is Trouble.DENIED else None)
+    return BatchError(code=code or "provider_refused", message=error.message, param=error.param)
+
+
 def _weighed(
     provider: str, job: RemoteJob, join: Join, *, lines: int, still_open: int
 ) -> Collected:

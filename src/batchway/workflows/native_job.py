@@ -1,10 +1,9 @@
 """One native shard as one remote job, from whatever the ledger remembers of it to its end.
 
-    intended --encode, submit--> submitted --poll--> collect --> ended
-       ^  \\                        ^                    |
-       |   +--> submitting --look---+                    +--> lines left: handed over (rescue)
-       |            |                                    |
-       +------------+---------- no room -----------------+
+    intended --encode, submit--> submitted --poll, collect--> collected --tidy--> ended
+       ^  \\                        ^  |                                     lines left are
+       |   +--> submitting --look---+  |                                     handed over (rescue)
+       +------------+--- no room ------+
 
 Each step is recorded before it is taken, so that a new `NativeJob` over the same ledger goes on
 where the last one was killed. Nothing is submitted again, and no refusal believed, before a look
@@ -37,7 +36,7 @@ from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import Blobs, Clock, Ledger, RemoteBatches
 from batchway.workflows.managed import STORAGE_TROUBLE, Ending
 from batchway.workflows.native_batch import HaltedError, NativeBatch
-from batchway.workflows.native_collection import Collected, Collection, bounded
+from batchway.workflows.native_collection import Collected, Collection, bounded, refusal
 from batchway.workflows.native_lines import read_requests
 from batchway.workflows.native_site import NativeSite, NativeTuning
 from batchway.workflows.native_spool import Spooled, spool
@@ -126,6 +125,8 @@ class NativeJob:
                         more = await self._submit()
                     case JobStage.SUBMITTING:
                         more = await self._look()
+                    case JobStage.COLLECTED:
+                        more = await self._tidy()
                     case JobStage.SUBMITTED | JobStage.ENDED:
                         more = await self._see_through()
         except HaltedError:
@@ -275,7 +276,7 @@ class NativeJob:
             if denied:
                 self._shared.withdraws(self._shard.number)
             if not denied or self._shared.rejected:
-                return await self._refused([_entry(error)])
+                return await self._refused([refusal(error)])
         if trouble is Trouble.BUSY and error.status is None:
             # Nothing that the provider answers everybody: it is about this input alone.
             self._delays += 1
@@ -512,8 +513,28 @@ class NativeJob:
                 claim=self._claim, done=self._done, code=code, message=message
             )
         if job is not None and job.status in TERMINAL and not short:
+            # Recorded first: results that are being removed must not be asked for again.
+            await self._put(replace(ended, stage=JobStage.COLLECTED))
             await self._clean(job)
-        await self._put(ended)
+        return await self._let_go()
+
+    async def _tidy(self) -> bool:
+        """From `collected`: an earlier life was ended while it removed the job's files."""
+        self._shared.accept()
+        record = self._record
+        await self._clean(
+            RemoteJob(
+                id=record.remote_id or "",
+                status=BatchStatus.COMPLETED,
+                input_file_id=record.input_file_id,
+                output_file_id=record.output_file_id,
+                error_file_id=record.error_file_id,
+            )
+        )
+        return await self._let_go()
+
+    async def _let_go(self) -> bool:
+        await self._put(replace(self._record, stage=JobStage.ENDED, completed=0, failed=0))
         if self._rescue and not self._shared.winding_down:
             await self._hand_over()
         return False
@@ -570,13 +591,6 @@ class NativeJob:
         _log.info("batch %s waits to record a job: %s", self._batch.id, error)
         self._waiting.tell(STORAGE_TROUBLE)
         await self._shared.pause(_STORAGE_PAUSE)
-
-
-def _entry(error: RemoteError) -> BatchError:
-    code = error.code or ("provider_denied" if error.trouble is Trouble.DENIED else None)
-    return BatchError(
-        code=code or "provider_refused", message=error.message, param=error.param, line=None
-    )
 
 
 def _was_accepted(job: RemoteJob) -> bool:

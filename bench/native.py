@@ -1,0 +1,155 @@
+"""A native batch from outside, the way out and the way back measured apart.
+
+    create --validating--> in_progress --out--> every job created, and held by the fake
+                                                          |
+    completed <--back-- every result is there <-- let go, while nobody may look
+
+The fake is a process of its own. It is told when jobs may end, and to refuse looks at them until
+all results are written, so that neither way waits for it longer than a transfer takes. Owns the run
+and its phases; the figures are made of it in `bench.__main__`.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+from bench.figures import Memory, PeakMemory
+from bench.served import Served, ServedError
+from tests.fakes.batches import Fake, process
+
+_ENDPOINT: Final = "/v1/chat/completions"
+_EVERY: Final = 0.05
+_PATIENCE: Final = 1_800.0
+_ENDED: Final = frozenset({"completed", "failed", "expired", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """What one part of the run took; `cpu_seconds` is that of every process of the server."""
+
+    name: str
+    seconds: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NativeRun:
+    """One batch of `jobs` jobs; `finalizing` is the end of `back`. `row_bytes` is a result's."""
+
+    jobs: int
+    row_bytes: int
+    validating: Phase
+    out: Phase
+    back: Phase
+    finalizing: Phase
+    memory: Memory
+
+
+class _Watch:
+    """The clock and the CPU time of a process tree, from one `split` to the next."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._last = self._now()
+
+    def split(self, name: str) -> Phase:
+        """The phase that ends now."""
+        before, self._last = self._last, self._now()
+        return Phase(
+            name=name,
+            seconds=self._last[0] - before[0],
+            cpu_seconds=self._last[1] - before[1],
+        )
+
+    def _now(self) -> tuple[float, float]:
+        root = psutil.Process(self._pid)
+        times = [one.cpu_times() for one in (root, *root.children(recursive=True))]
+        return time.perf_counter(), sum(spent.user + spent.system for spent in times)
+
+
+def run_native(path: Path, lines: int) -> NativeRun:
+    """Run the file as a native batch and check that every line succeeded.
+
+    Raises `ServedError` when it did not, or took half an hour for one phase.
+    """
+    with process("openai", discard=True, hold=["in_progress"]) as fake:
+        provider = {
+            "name": "upstream",
+            "type": "openai",
+            "base_url": fake.base_url,
+            "api_key": "sk-bench",
+            "mode": "native",
+            "native": {"poll_min": 0.2, "poll_max": 1},
+        }
+        with Served(provider) as server, PeakMemory(server.pid) as memory:
+            return _run(server, fake, memory, path, lines)
+
+
+def _run(server: Served, fake: Fake, memory: PeakMemory, path: Path, lines: int) -> NativeRun:
+    client = server.client()
+    with path.open("rb") as file:
+        uploaded = client.files.create(file=file, purpose="batch")
+    watch = _Watch(server.pid)
+    batch = client.batches.create(
+        input_file_id=uploaded.id, endpoint=_ENDPOINT, completion_window="24h"
+    )
+
+    def status() -> str:
+        found = client.batches.retrieve(batch.id).status
+        if found in _ENDED - {"completed"}:
+            raise ServedError(f"batch {batch.id} ended {found}")
+        return found
+
+    _until(lambda: status() != "validating")
+    validating = watch.split("validating")
+    _until(lambda: sum(job["total"] for job in _jobs(fake, "in_progress")) == lines)
+    out = watch.split("out")
+    jobs = len(_jobs(fake, "in_progress"))
+    fake.trouble({"on": "job", "do": "refuse", "status": 503})
+    fake.control(hold=[])
+    _until(lambda: len(_jobs(fake, "completed")) == jobs)
+    fake.trouble()
+    row_bytes = _row_bytes(fake, lines)
+    watch.split("waiting for the fake")
+    _until(lambda: status() in {"finalizing", "completed"})
+    collecting = watch.split("collecting")
+    _until(lambda: status() == "completed")
+    finalizing = watch.split("finalizing")
+    counts = client.batches.retrieve(batch.id).request_counts
+    if counts is None or counts.completed != lines:
+        raise ServedError(f"batch {batch.id} ended with {counts}")
+    if fake.brief()["files"]:
+        raise ServedError("files are left at the provider")
+    return NativeRun(
+        jobs=jobs,
+        row_bytes=row_bytes,
+        validating=validating,
+        out=out,
+        back=Phase(
+            name="back",
+            seconds=collecting.seconds + finalizing.seconds,
+            cpu_seconds=collecting.cpu_seconds + finalizing.cpu_seconds,
+        ),
+        finalizing=finalizing,
+        memory=memory.peak,
+    )
+
+
+def _jobs(fake: Fake, status: str) -> list[dict[str, Any]]:
+    return [job for job in fake.brief()["jobs"] if job["status"] == status]
+
+
+def _row_bytes(fake: Fake, lines: int) -> int:
+    results = [file for file in fake.brief()["files"] if file["purpose"] == "batch_output"]
+    return round(sum(file["bytes"] for file in results) / lines)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise ServedError("a phase of the batch did not end")
+        time.sleep(_EVERY)

@@ -1,0 +1,176 @@
+"""One server over one data directory, and the batch services that it brings its jobs to.
+
+Owns the fakes, their everyday misbehaviour, the configuration and the end of every process. The
+fakes are processes of their own: they live on when the server is killed, as providers do.
+"""
+
+import json
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tests.chaos.client import Client
+from tests.chaos.processes import Server, free_port
+from tests.chaos.site import Site, look
+from tests.fakes.batches import Behaviour, Fake, process
+from tests.fakes.batches.behaviour import parse
+
+JOB_LINES: Final = 60
+MODEL: Final = "gpt-4o-mini"
+_SETTLE_SECONDS = 1.6  # more than the lists of jobs lag behind
+
+Rule = dict[str, Any]
+
+# Shares of requests of a kind. What is refused was not done, what is lost or disowned was.
+_TROUBLE: Final[tuple[Rule, ...]] = (
+    {"on": "create", "do": "lose", "share": 0.08},
+    {"on": "create", "do": "disown", "share": 0.08, "status": 502},
+    {"on": "create", "do": "refuse", "share": 0.05, "status": 503},
+    {"on": "job", "do": "refuse", "share": 0.1, "status": 429, "retry_after": "0"},
+    {"on": "job", "do": "refuse", "share": 0.05, "status": 500},
+    {"on": "jobs", "do": "refuse", "share": 0.1, "status": 503},
+    {"on": "files", "do": "refuse", "share": 0.05, "status": 502},
+    {"on": "upload", "do": "lose", "share": 0.02},
+    {"on": "content", "do": "cut", "share": 0.15, "bytes": 15_000},
+    {"on": "content", "do": "chop", "share": 0.03},
+    {"on": "online", "do": "refuse", "share": 0.05, "status": 503},
+)
+_PHASES: Final = {"validating": 0.05, "in_progress": 0.7, "finalizing": 0.05, "cancelling": 0.2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A provider in the configuration; `rescue` is on for those in the mode `auto`."""
+
+    name: str
+    vendor: str
+    rescue: bool
+
+
+ACCOUNTS: Final = (
+    Account(name="openai", vendor="openai", rescue=False),
+    Account(name="rescued", vendor="openai", rescue=True),
+    Account(name="azure", vendor="azure", rescue=True),
+    Account(name="together", vendor="together", rescue=False),
+)
+# Lines of every second job: one that counts more rows than it gives is read again and again.
+_DROPPED: Final = [f"r{line:010d}" for line in (61, 77, 119, 180, 230)]
+_ROWS: Final = {"shuffle": True, "drop": _DROPPED, "duplicate": 0.04, "expire": 0.02}
+_FAIL: Final = {"400": 0.03, "429": 0.02, "500": 0.02}
+BEHAVIOURS: Final[Mapping[str, dict[str, Any]]] = {
+    "openai": {
+        "phases": _PHASES,
+        "rows": {**_ROWS, "fail": _FAIL},
+        "seed": 1,
+        "list_lag": 0.6,
+        "models": [MODEL],
+        "fates": [{"outcome": "expired", "share": 0.5, "jobs": list(range(6, 2_000, 9))}],
+    },
+    "azure": {
+        "phases": _PHASES,
+        "rows": {**_ROWS, "fail": _FAIL},
+        "seed": 2,
+        "pending_polls": 1,
+        "list_lag": 0.3,
+        "models": [MODEL],
+        # Two jobs of sixty lines and a little.
+        "enqueued_tokens": 32_000,
+        "token_limit": "job",
+        "fates": [{"outcome": "failed", "share": 0.4, "jobs": list(range(5, 2_000, 11))}],
+    },
+    "together": {
+        "phases": _PHASES,
+        "rows": {**_ROWS, "fail": _FAIL, "echo": "upper"},
+        "seed": 3,
+        "list_lag": 0.3,
+    },
+}
+
+
+def behaviour(vendor: str) -> Behaviour:
+    """How a vendor's fake treats lines, to work out what becomes of each."""
+    return parse(BEHAVIOURS[vendor])
+
+
+class NativeArena:
+    """Everything that a campaign of kills of native batches needs, below one directory."""
+
+    def __init__(self, root: Path, *, fakes: Mapping[str, Fake]) -> None:
+        self.root = root
+        self.data = root / "data"
+        self.fakes = fakes
+        self.port = free_port()
+        self._configure()
+        self.server = Server(
+            config=root / "batchway.yaml",
+            data=self.data,
+            port=self.port,
+            log=root / "server.log",
+        )
+        self.client = Client(port=self.port, key="key-blue")
+
+    def _configure(self) -> None:
+        native = {
+            **{"poll_min": 0.1, "poll_max": 1, "settle": _SETTLE_SECONDS},
+            **{"cancel_patience": 20, "max_lines": JOB_LINES},
+        }
+        kinds = {"openai": "openai", "azure": "azure-openai", "together": "together"}
+        providers: list[dict[str, Any]] = [
+            {
+                "name": account.name,
+                "type": kinds[account.vendor],
+                "endpoint" if account.vendor == "azure" else "base_url": self.fakes[
+                    account.vendor
+                ].base_url,
+                "api_key": "sk-chaos",
+                "mode": "auto" if account.rescue else "native",
+                "native": native,
+                "limits": {"concurrency": 20, "timeout": 3, "max_attempts": 30},
+            }
+            for account in ACCOUNTS
+        ]
+        config = {
+            "auth": {"keys": [{"name": "blue", "tenant": "blue", "key": "key-blue"}]},
+            "providers": providers,
+            "execution": {"commit_interval": 0.3, "drain_timeout": 5},
+        }
+        # JSON is YAML.
+        (self.root / "batchway.yaml").write_text(json.dumps(config))
+
+    @property
+    def spool(self) -> Path:
+        """Where encoded inputs lie while they are brought to a provider."""
+        return self.data / "spool"
+
+    def look(self) -> Site:
+        """What is on disk; no server may be running."""
+        return look(self.data, self.root / "scratch")
+
+    def trouble(self, vendor: str, *first: Rule) -> None:
+        """Let some rules come before the everyday ones of a vendor."""
+        self.fakes[vendor].trouble(*first, *_TROUBLE)
+
+    def calm(self) -> None:
+        """Let all go well, and every job that is held go on."""
+        for fake in self.fakes.values():
+            fake.trouble()
+            fake.control(enqueued_tokens=None, hold=[])
+
+
+@contextmanager
+def native_arena(root: Path) -> Generator[NativeArena]:
+    """An arena with its fakes running; nothing of it runs afterwards."""
+    with ExitStack() as stack:
+        fakes = {
+            vendor: stack.enter_context(process(vendor, **dials))
+            for vendor, dials in BEHAVIOURS.items()
+        }
+        made = NativeArena(root, fakes=fakes)
+        for vendor in fakes:
+            made.trouble(vendor)
+        try:
+            yield made
+        finally:
+            made.server.kill()
