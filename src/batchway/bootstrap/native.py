@@ -1,12 +1,14 @@
-"""Providers' own batch APIs, built from settings for one event loop."""
+"""Providers' own batch APIs, built from settings for one event loop.
+
+They are imported where one is configured: their HTTP client costs 8 MB, and a process whose
+requests are sent by another needs none.
+"""
 
 from collections.abc import Callable
 
 from batchway.bootstrap.parts import native_traits
 from batchway.ports import Clock, NativeProvider
-from batchway.providers.azure_batches import AzureBatchesProvider
 from batchway.providers.azure_identity import ApiKey, AzureCredential, entra_tokens
-from batchway.providers.openai_batches import OpenAIBatchesProvider
 from batchway.settings import (
     AzureOpenAISettings,
     CatalogSettings,
@@ -24,6 +26,13 @@ def native_provider(settings: ProviderSettings, *, clock: Clock) -> NativeProvid
     Raises:
         ValueError: its credentials need a package that is not installed.
     """
+    if isinstance(settings, OpenAICompatibleSettings):
+        return None
+    from batchway.providers.azure_batches import AzureBatchesProvider  # noqa: PLC0415 - said above
+    from batchway.providers.openai_batches import (  # noqa: PLC0415 - said above
+        OpenAIBatchesProvider,
+    )
+
     match settings:
         case OpenAISettings():
             headers = {"authorization": f"Bearer {settings.api_key.get_secret_value()}"}
@@ -57,8 +66,6 @@ def native_provider(settings: ProviderSettings, *, clock: Clock) -> NativeProvid
                 quirks=settings.entry.quirks,
                 clock=clock,
             )
-        case OpenAICompatibleSettings():
-            return None
 
 
 def azure_credential(settings: AzureOpenAISettings, *, clock: Clock) -> AzureCredential:
