@@ -164,7 +164,7 @@ def test_status(script: Script, tmp_path: Path) -> None:
         "output    file-out",
         "errors    file-err",
         "metadata  team=a",
-        "created   2025-10-09 08:53:20",
+        "created   2025-10-09T08:53:20+00:00",
     ]
     ended = ask(script, tmp_path, "status", "batch_1", "--json")
     assert json.loads(ended.out) == BATCH
@@ -184,7 +184,7 @@ def test_list_reads_page_by_page(script: Script, tmp_path: Path) -> None:
     assert len(lines) == 102
     assert lines[0].split() == ["ID", "STATUS", "LINES", "FAILED", "CREATED", "MODEL", "NAME"]
     assert lines[-1].split() == [
-        *("batch_last", "in_progress", "3/3", "1", "2025-10-09", "08:53:20", "m", "-")
+        *("batch_last", "in_progress", "3/3", "1", "2025-10-09T08:53:20+00:00", "m", "-")
     ]
     assert ask(script, tmp_path, "list") == Ended(code=0, out="", err="No batches.\n")
     ended = ask(script, tmp_path, "list", "--limit", "1", "--after", "batch_5", "--json")
@@ -263,6 +263,14 @@ def test_watch_survives_a_restart_of_the_server(script: Script, tmp_path: Path) 
     }
     assert ask(script, tmp_path, "watch", "batch_1").code == 0
     assert len(script.asked) == 4
+
+
+def test_watch_says_once_why_a_batch_waits(script: Script, tmp_path: Path) -> None:
+    waiting = {**UNFINISHED, "status_details": "The provider 'p' is unreachable."}
+    script.answers = {"GET /batches/batch_1": [ok(waiting), ok(waiting), ok(CLEAN)]}
+    ended = ask(script, tmp_path, "watch", "batch_1")
+    assert ended.code == 0
+    assert ended.err.splitlines().count("batch_1: The provider 'p' is unreachable.") == 1
 
 
 def test_watch_can_be_left(script: Script, tmp_path: Path) -> None:

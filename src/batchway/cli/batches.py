@@ -201,8 +201,8 @@ def watch(
 ) -> None:
     """Show the progress of a batch of a server until it ends.
 
-    Exits 0 when every line has a result, 3 when lines failed or were not run, 1 when the batch
-    failed.
+    Exits 0 when the batch completed and every line was answered, 3 when lines failed or it was
+    cancelled or expired, 1 when the batch failed.
     """
     with _open(server, api_key) as client:
         code = _watched(client, batch_id)

@@ -51,10 +51,10 @@ def duration(seconds: float) -> str:
 
 
 def moment(timestamp: object) -> str:
-    """A Unix time as local date and time."""
+    """A Unix time as local date and time with its offset, as `--created-after` takes it back."""
     if not isinstance(timestamp, int):
         return "-"
-    return datetime.fromtimestamp(timestamp, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromtimestamp(timestamp, UTC).astimezone().isoformat()
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -24,13 +24,14 @@ _QUIET: Final = 10.0  # seconds between lines where there is no terminal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One look at a batch."""
+    """One look at a batch; `waits` is why it does, in a sentence."""
 
     status: str
     total: int
     completed: int
     failed: int
     tokens: int
+    waits: str | None = None
 
     @property
     def done(self) -> int:
@@ -46,6 +47,7 @@ class Snapshot:
             completed=batch.counts.completed,
             failed=batch.counts.failed,
             tokens=batch.usage.total_tokens,
+            waits=batch.status_details,
         )
 
     @classmethod
@@ -59,6 +61,7 @@ class Snapshot:
             completed=counts.get("completed", 0),
             failed=counts.get("failed", 0),
             tokens=usage.get("total_tokens", 0),
+            waits=printable(batch["status_details"]) if batch.get("status_details") else None,
         )
 
 
@@ -111,11 +114,16 @@ def shown(label: str) -> Generator[Callable[[Snapshot], None]]:
 def _written(label: str, *, now: Callable[[], float]) -> Callable[[Snapshot], None]:
     pace = Pace()
     last: tuple[float, str, int] | None = None
+    waits: str | None = None
 
     def update(look: Snapshot) -> None:
-        nonlocal last
+        nonlocal last, waits
         moment = now()
         rate = pace.add(moment, look.done)
+        if look.waits != waits:
+            waits = look.waits
+            if waits is not None:
+                note(f"{label}: {waits}")
         if last is not None:
             due = moment - last[0] >= _QUIET and look.done != last[2]
             if look.status == last[1] and not due:
@@ -151,7 +159,7 @@ def _drawn(label: str) -> Generator[Callable[[Snapshot], None]]:
                 total=look.total or None,
                 completed=look.done,
                 amount=f"{look.done:,}/{look.total:,} lines" if look.total else "",
-                details=describe(look, pace.add(time.monotonic(), look.done)),
+                details=look.waits or describe(look, pace.add(time.monotonic(), look.done)),
             )
 
         yield update
