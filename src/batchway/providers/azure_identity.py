@@ -1,8 +1,8 @@
 """Authorization of an Azure OpenAI resource: a key, or tokens of Microsoft Entra ID.
 
-Both are one `AzureCredential`, shared by the online provider and the batches of a resource. Tokens
-come from the `azure-identity` package (the `azure` extra), are asked for in a thread of their own,
-kept, and renewed before they end.
+Both are an `AzureCredential`, of which the online provider and the batches of a resource have one
+each. Tokens come from the `azure-identity` package (the `azure` extra), are asked for in a thread
+of their own, kept, and renewed before they end.
 Source: learn.microsoft.com/azure/ai-foundry/openai/how-to/managed-identity
 """
 

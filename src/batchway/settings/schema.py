@@ -360,7 +360,7 @@ class LimitSettings(Section):
 
 
 class ExecutionSettings(Section):
-    """How managed batches run."""
+    """How batches run."""
 
     commit_interval: Float = Field(
         default=1.0, gt=0, le=60, description="Seconds between commits of results."
@@ -445,7 +445,7 @@ class Settings(Section):
         default=LimitSettings(), description="What an input file may hold."
     )
     execution: ExecutionSettings = Field(
-        default=ExecutionSettings(), description="How managed batches run."
+        default=ExecutionSettings(), description="How batches run."
     )
     logging: LoggingSettings = Field(default=LoggingSettings(), description="The log.")
 
