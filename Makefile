@@ -4,7 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.ready
 
-.PHONY: demo test check bench chaos lock docs format clean
+ENGINES := .tools/engines
+
+.PHONY: demo test check bench chaos engines lock docs format clean
 
 $(SETUP): requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Batchway needs Python 3.11 or newer; set PYTHON=python3.x") if sys.version_info < (3, 11) else None'
@@ -32,6 +34,14 @@ bench: $(SETUP)  ## the figures the README quotes
 chaos: $(SETUP)  ## 300 random kill -9s, of managed and native batches
 	$(BIN)/python -m pytest -m slow tests/chaos
 
+engines: $(SETUP) $(ENGINES)/.ready  ## batches on a real engine, llama.cpp's server
+	BATCHWAY_ENGINE_PYTHON=$(CURDIR)/$(ENGINES)/bin/python $(BIN)/python -m pytest -m slow tests/engines
+
+$(ENGINES)/.ready: requirements/engines.txt
+	$(PYTHON) -m venv --clear $(ENGINES)
+	$(ENGINES)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 docs: $(SETUP)  ## regenerate the reference pages from the code
 	$(BIN)/python docs/generate.py
 
@@ -42,6 +52,8 @@ format: $(SETUP)
 lock: $(SETUP)  ## recompile the hashed lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --upgrade \
 		pyproject.toml --group dev -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --upgrade \
+		requirements/engines.in -o requirements/engines.txt
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis bench/.build
