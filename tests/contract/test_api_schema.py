@@ -63,7 +63,6 @@ def test_every_answer_is_as_documented(api: Server, mode: GenerationMode) -> Non
         @settings(
             max_examples=10,
             derandomize=True,
-            deadline=None,
             database=None,
             phases=[Phase.generate],
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

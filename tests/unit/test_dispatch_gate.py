@@ -147,7 +147,7 @@ def test_a_tenant_that_comes_later_cannot_claim_the_past() -> None:
     assert after.count("a") == pytest.approx(20, abs=2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32), limit=st.integers(1, 4))
 def test_cancelling_never_leaks_a_slot(seed: int, limit: int) -> None:
     async def main() -> None:
