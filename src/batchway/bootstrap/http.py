@@ -13,14 +13,14 @@ from fastapi import FastAPI
 
 from batchway.api.app import create_app
 from batchway.api.parsing import EnvelopeProtocol
-from batchway.bootstrap.beforehand import check_providers
+from batchway.bootstrap.beforehand import check_database, check_providers
 from batchway.bootstrap.heap import share_heap
 from batchway.bootstrap.native import native_provider
+from batchway.bootstrap.opening import open_blobs, owned
 from batchway.bootstrap.parts import (
     SystemClock,
     new_ids,
     new_services,
-    open_blobs,
     prepare_database,
     service_limits,
 )
@@ -33,7 +33,7 @@ from batchway.service.keys import configured_key
 from batchway.service.remote import Remote
 from batchway.settings import Settings, is_loopback
 from batchway.storage import migrations
-from batchway.storage.blobs.lock import DataLock
+from batchway.storage.ledger.owner import Owner
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.telemetry import configure_logging, render_metrics
 
@@ -52,26 +52,24 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     configure_logging(level=settings.logging.level, json=settings.logging.format == "json")
     # Whatever can be refused is refused before there is a data directory or a database.
     check_providers(settings)
+    check_database(settings)
     if not settings.auth.keys and migrations.current(settings.database_url) is None:
         _refuse_strangers(settings)
     listener = _bind(settings.server.host, settings.server.port)
-    lock = DataLock(settings.data_dir)
     try:
-        lock.acquire()
-        prepare_database(settings)
-        blobs = open_blobs(settings)
-        sys.setswitchinterval(_SWITCH_SECONDS)
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_serve(settings, blobs=blobs, listener=listener, announce=announce))
+        with owned(settings) as owner:
+            prepare_database(settings)
+            sys.setswitchinterval(_SWITCH_SECONDS)
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                runner.run(_serve(settings, owner=owner, listener=listener, announce=announce))
     finally:
         listener.close()
-        lock.release()
 
 
 async def _serve(
     settings: Settings,
     *,
-    blobs: Blobs,
+    owner: Owner,
     listener: socket.socket,
     announce: Callable[[str], None],
 ) -> None:
@@ -79,6 +77,7 @@ async def _serve(
     natives = _natives(settings, clock=clock)
     ledger = await SqlLedger.open(settings.database_url)
     try:
+        blobs = await open_blobs(settings, ledger)
         # A revoked key counts: taking away the last one must not open the door to everybody.
         open_mode = not settings.auth.keys and not await ledger.keys.list()
         host = settings.server.host
@@ -94,7 +93,7 @@ async def _serve(
             if server is not None:
                 main.call_soon_threadsafe(setattr, server, "should_exit", True)
 
-        work = Work(settings=settings, blobs=blobs, clock=clock, failed=die)
+        work = Work(settings=settings, blobs=blobs, clock=clock, owner=owner, failed=die)
         await asyncio.to_thread(work.start)
         try:
             app = build_app(
