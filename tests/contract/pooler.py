@@ -4,7 +4,7 @@ It does what PgBouncer does as far as clients can tell: it greets each with a pr
 making, and in transaction mode lends a session of the server until a transaction ends.
 """
 
-import os
+import shutil
 import socket
 import struct
 import tempfile
@@ -53,8 +53,7 @@ class Pooler:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
-        os.unlink(f"{self._directory}/.s.PGSQL.5432")
-        os.rmdir(self._directory)
+        shutil.rmtree(self._directory)
 
     def _accept(self) -> None:
         with suppress(OSError):

@@ -181,9 +181,11 @@ def test_one_lost_session_of_ours_does_not_stop_us(postgres_url: str) -> None:
 
 
 def test_a_pooler_that_hands_sessions_around_is_refused(postgres_url: str) -> None:
-    with Pooler(postgres_url, by="transaction") as pooler:
-        with pytest.raises(Unavailable, match=r"connection pooler.*the server's own address"):
-            new_owner(pooler.url).acquire()
+    with (
+        Pooler(postgres_url, by="transaction") as pooler,
+        pytest.raises(Unavailable, match=r"connection pooler.*the server's own address"),
+    ):
+        new_owner(pooler.url).acquire()
 
 
 def test_a_pooler_by_session_is_fine(postgres_url: str) -> None:

@@ -90,6 +90,7 @@ class Work:
                 settings=self._settings, ledger=ledger, blobs=self._blobs, clock=self._clock
             )
             engine = new_engine(self._settings, self._clock)
+            belonging = await ledger.stores.get()
             janitor = self._janitor = Janitor(
                 ledger=ledger,
                 blobs=self._blobs,
@@ -97,6 +98,7 @@ class Work:
                 clock=self._clock,
                 clean=dispatch.story.clean,
                 chores=_chores(self._settings, ledger, self._blobs, self._clock),
+                since=0.0 if belonging is None else belonging.since,
             )
             await engine.launch(dispatch.story)
             collecting = asyncio.create_task(dispatch.collector.run())

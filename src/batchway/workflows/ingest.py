@@ -7,6 +7,7 @@ moved, and the pass starts over.
 import asyncio
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from batchway.domain.batch import Batch, BatchError
@@ -16,6 +17,7 @@ from batchway.domain.routing import Resolution, RoutingTable
 from batchway.domain.shard import Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, Clock, Ledger
+from batchway.workflows.details import because, kept_reason
 from batchway.workflows.lines import Piece
 from batchway.workflows.scan import Scan, ScanLimits
 
@@ -121,12 +123,14 @@ class Ingest:
 
     async def expire(self, batch: Batch) -> None:
         """Move a batch whose window ended before it was validated."""
+        passed = BatchText.WINDOW_PASSED.error()
+        reason = kept_reason(batch, BatchStatus.EXPIRED)
         await self._ledger.batches.move(
             batch.id,
             BatchStatus.EXPIRED,
             at=int(self._clock.now()),
             before=frozenset({BatchStatus.VALIDATING}),
-            errors=[BatchText.WINDOW_PASSED.error()],
+            errors=[replace(passed, message=because(passed.message, reason))],
         )
 
 

@@ -87,6 +87,8 @@ class NativeRun:
 
     def stop(self, ending: Ending) -> None:
         """Ask the run to end. Jobs are cancelled only for a batch that is cancelled or expires."""
+        if ending in {Ending.CANCELLED, Ending.EXPIRED}:
+            self._details.keep()
         self._shared.stop(ending)
 
     async def run(self) -> Ending:
@@ -235,12 +237,16 @@ class NativeRun:
         while True:
             try:
                 claim = await self._ledger.shards.claim(self._batch.id, shard.number)
-                return claim, await self._done(shard)
+                done = await self._done(shard)
+                break
             except Conflict:
                 self._lose()
             except Unavailable as error:
                 _log.info("batch %s waits to claim a shard: %s", self._batch.id, error)
+                self._details.tell(f"job {shard.number}", STORAGE_TROUBLE)
                 await self._shared.pause(_GLANCE_SECONDS)
+        self._details.tell(f"job {shard.number}", None)
+        return claim, done
 
     async def _done(self, shard: Shard) -> set[int]:
         """Lines with a result. Those of a damaged segment are open again."""
