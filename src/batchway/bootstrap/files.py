@@ -19,6 +19,7 @@ from batchway.bootstrap.beforehand import check_database, check_providers
 from batchway.bootstrap.checking import CannotRun, endpoint_of
 from batchway.bootstrap.opening import open_blobs, owned
 from batchway.bootstrap.parts import SystemClock, new_ids, prepare_database
+from batchway.bootstrap.signals import Interrupted, StopSignals
 from batchway.bootstrap.work import Work
 from batchway.domain.batch import Batch, BatchOptions
 from batchway.domain.file import File, Purpose
@@ -72,9 +73,28 @@ async def run_file(
 ) -> RunResult:
     """Run a file to its end, or on from where an earlier run of it stopped.
 
-    Cancelling (Ctrl-C) lets requests in flight finish for `execution.drain_timeout` seconds and
-    keeps the state. Raises `CannotRun`, `Unavailable`.
+    Cancelling, and a signal that asks to stop, let requests in flight finish for
+    `execution.drain_timeout` seconds and keep the state. Raises `CannotRun`, `Unavailable`, and
+    `Interrupted` after a signal.
     """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def stop(_: int) -> None:
+        if task is not None:
+            loop.call_soon_threadsafe(task.cancel)
+
+    with StopSignals(stop) as signals:
+        try:
+            return await _run_file(settings, request, progress=progress)
+        except asyncio.CancelledError:
+            if signals.number is None:
+                raise
+            raise Interrupted(signals.number) from None
+
+
+async def _run_file(
+    settings: Settings, request: RunRequest, *, progress: Callable[[Batch], None]
+) -> RunResult:
     settings = settings.model_copy(
         update={"data_dir": request.state, "database": None, "blobs": None}
     )

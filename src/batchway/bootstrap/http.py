@@ -2,10 +2,10 @@
 
 import asyncio
 import os
-import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 import uvicorn
@@ -24,6 +24,7 @@ from batchway.bootstrap.parts import (
     prepare_database,
     service_limits,
 )
+from batchway.bootstrap.signals import StopSignals
 from batchway.bootstrap.work import Work, new_loop
 from batchway.domain.errors import Unavailable
 from batchway.ports import Blobs, Clock, Ledger, NativeProvider
@@ -44,7 +45,7 @@ _SWITCH_SECONDS: Final = 0.0005
 
 
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; returns after batches have drained and committed.
+    """Serve until SIGINT, SIGTERM or SIGHUP; returns after batches have drained and committed.
 
     Raises `Unavailable` (database, data directory, address in use, keyless and not loopback).
     """
@@ -76,6 +77,7 @@ async def _serve(
     clock = SystemClock()
     natives = _natives(settings, clock=clock)
     ledger = await SqlLedger.open(settings.database_url)
+    stack = ExitStack()
     try:
         blobs = await open_blobs(settings, ledger)
         # A revoked key counts: taking away the last one must not open the door to everybody.
@@ -88,11 +90,15 @@ async def _serve(
         server: uvicorn.Server | None = None
         death: list[BaseException] = []
 
-        def die(error: BaseException) -> None:
-            death.append(error)
+        def leave(_: object = None) -> None:
             if server is not None:
                 main.call_soon_threadsafe(setattr, server, "should_exit", True)
 
+        def die(error: BaseException) -> None:
+            death.append(error)
+            leave()
+
+        signals = stack.enter_context(StopSignals(leave))
         work = Work(settings=settings, blobs=blobs, clock=clock, owner=owner, failed=die)
         await asyncio.to_thread(work.start)
         try:
@@ -129,14 +135,16 @@ async def _serve(
                     "No provider is configured, so every batch will fail: add one to "
                     "batchway.yaml, or set OPENAI_API_KEY."
                 )
-            if death:  # before there was a server that `die` could stop
+            if death:  # before there was a server that `leave` could stop
                 raise death[0]
-            await server.serve(sockets=[listener])
+            if signals.number is None:
+                await server.serve(sockets=[listener])
         finally:
             await asyncio.to_thread(work.stop, settings.execution.drain_timeout + 10.0)
         if death:
             raise death[0]
     finally:
+        stack.close()
         for native in natives.values():
             if native is not None:
                 await native.close()
@@ -188,12 +196,12 @@ def build_app(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, whose second Ctrl-C ends the process at once instead of waiting for drains."""
+    """uvicorn, which leaves signals to `StopSignals`: they count before and after it serves too."""
 
-    def handle_exit(self, sig: int, frame: object) -> None:  # noqa: ARG002 - uvicorn's signature
-        if self.should_exit and sig == signal.SIGINT:
-            os._exit(130)
-        self.should_exit = True
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Capture none."""
+        yield
 
 
 def _refuse_strangers(settings: Settings) -> None:
