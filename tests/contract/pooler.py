@@ -32,6 +32,7 @@ class Pooler:
         self._directory = tempfile.mkdtemp(prefix="batchway-pool-")
         self._listener = socket.socket(socket.AF_UNIX)
         self._idle: list[socket.socket] = []
+        self._clients: list[socket.socket] = []
         self._greeting = b""
         self._open: list[socket.socket] = [self._listener]
         query = {**parsed.query, "host": self._directory}
@@ -55,11 +56,18 @@ class Pooler:
             each.close()
         shutil.rmtree(self._directory)
 
+    def forget(self) -> None:
+        """Break off with every client; the server hears nothing of it."""
+        for client in self._clients:
+            client.shutdown(socket.SHUT_RDWR)
+        self._clients.clear()
+
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
                 self._open.append(client)
+                self._clients.append(client)
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
@@ -94,6 +102,7 @@ class Pooler:
         client.sendall(greeting)
         threading.Thread(target=_pump, args=(server, client), daemon=True).start()
         _pump(client, server)
+        # The session stays until `with` ends: a client that vanished has said no goodbye.
 
     def _share(self, client: socket.socket, startup: bytes) -> None:
         if not self._greeting:
@@ -122,7 +131,6 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
         while data := source.recv(65_536):
             target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
 
 
 def _message(source: socket.socket) -> tuple[bytes, bytes]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import create_engine, text
 from tests.unit.fakes import a_file, store
 
 from batchway.bootstrap.opening import adopt_blobs, open_blobs, owned
@@ -16,6 +17,7 @@ from batchway.domain.errors import Unavailable
 from batchway.settings import Settings
 from batchway.storage.blobs.identity import NAME, read_identity
 from batchway.storage.blobs.local import LocalBlobs
+from batchway.storage.ledger.address import Address
 from batchway.storage.ledger.sql_ledger import SqlLedger
 
 
@@ -131,11 +133,10 @@ def before_ids(settings: Settings) -> None:
     """As an earlier release left them."""
     (settings.blob_dir / NAME).unlink()
 
-    async def forget(ledger: SqlLedger) -> None:
-        async with ledger._database.transaction() as connection:
-            await connection.exec_driver_sql("DELETE FROM stores")
-
-    in_ledger(settings, forget)
+    engine = create_engine(Address.parse(settings.database_url).synchronous)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM stores"))
+    engine.dispose()
 
 
 def test_an_empty_database_takes_a_used_store_and_leaves_what_is_in_it(

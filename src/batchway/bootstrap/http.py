@@ -1,7 +1,9 @@
 """`serve`: the HTTP server in this thread, the batches in another, on one data directory."""
 
 import asyncio
+import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Generator, Mapping
@@ -25,6 +27,7 @@ from batchway.bootstrap.parts import (
     service_limits,
 )
 from batchway.bootstrap.signals import StopSignals
+from batchway.bootstrap.starting import tell_start
 from batchway.bootstrap.work import Work, new_loop
 from batchway.domain.errors import Unavailable
 from batchway.ports import Blobs, Clock, Ledger, NativeProvider
@@ -36,8 +39,9 @@ from batchway.settings import Settings, is_loopback
 from batchway.storage import migrations
 from batchway.storage.ledger.owner import Owner
 from batchway.storage.ledger.sql_ledger import SqlLedger
-from batchway.telemetry import configure_logging, render_metrics
+from batchway.telemetry import configure_logging, event, render_metrics
 
+_log: Final = logging.getLogger("batchway")
 _BACKLOG: Final = 2048
 # How long a thread may keep the interpreter from another that wants it. The standard 5 ms would be
 # paid at each of the dozen hand-overs inside one poll while a batch runs flat out.
@@ -123,22 +127,15 @@ async def _serve(
                 )
             )
             port = listener.getsockname()[1]
-            shown = f"[{host}]" if ":" in host else host
-            announce(f"Batchway listens on http://{shown}:{port}/v1")
-            if open_mode:
-                announce(
-                    "No API key is configured: anyone on this machine may use it, and nobody else. "
-                    "Make a key with `batchway keys create NAME`."
-                )
-            if not settings.providers:
-                announce(
-                    "No provider is configured, so every batch will fail: add one to "
-                    "batchway.yaml, or set OPENAI_API_KEY."
-                )
+            address = f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+            tell_start(settings, database=ledger.label, address=address, open_mode=open_mode)
+            _announce(settings, address, announce, open_mode=open_mode)
             if death:  # before there was a server that `leave` could stop
                 raise death[0]
             if signals.number is None:
                 await server.serve(sockets=[listener])
+            heard = None if signals.number is None else signal.Signals(signals.number).name
+            event(_log, "server stops", signal=heard)
         finally:
             await asyncio.to_thread(work.stop, settings.execution.drain_timeout + 10.0)
         if death:
@@ -149,6 +146,23 @@ async def _serve(
             if native is not None:
                 await native.close()
         await ledger.close()
+
+
+def _announce(
+    settings: Settings, address: str, announce: Callable[[str], None], *, open_mode: bool
+) -> None:
+    """Tell whoever started the server where it is, and what it still lacks."""
+    announce(f"Batchway listens on {address}")
+    if open_mode:
+        announce(
+            "No API key is configured: anyone on this machine may use it, and nobody else. "
+            "Make a key with `batchway keys create NAME`."
+        )
+    if not settings.providers:
+        announce(
+            "No provider is configured, so every batch will fail: add one to "
+            "batchway.yaml, or set OPENAI_API_KEY."
+        )
 
 
 def _natives(settings: Settings, *, clock: Clock) -> dict[str, NativeProvider | None]:

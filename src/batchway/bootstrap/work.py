@@ -13,6 +13,7 @@ from typing import Final
 
 from batchway.bootstrap.dispatching import Dispatch, new_engine
 from batchway.bootstrap.parts import new_services
+from batchway.bootstrap.starting import tell_resumed
 from batchway.ports import Blobs, Clock, Ledger
 from batchway.settings import Settings
 from batchway.storage.ledger.owner import Owner
@@ -100,6 +101,7 @@ class Work:
                 chores=_chores(self._settings, ledger, self._blobs, self._clock),
                 since=0.0 if belonging is None else belonging.since,
             )
+            tell_resumed(await ledger.batches.unfinished())
             await engine.launch(dispatch.story)
             collecting = asyncio.create_task(dispatch.collector.run())
             tidying = asyncio.create_task(janitor.run())

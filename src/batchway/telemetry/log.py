@@ -86,6 +86,6 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
 
 def _shown(value: object) -> str:
     """A value as one word, or in quotes, with what a terminal would obey escaped."""
-    if isinstance(value, str) and value.isascii() and value.isprintable() and value:
-        return value if not any(c in value for c in ' "=') else json.dumps(value)
-    return json.dumps(value, default=str)
+    text = str(value)
+    plain = text.isascii() and text.isprintable() and not any(c in text for c in ' "=')
+    return text if plain and text else json.dumps(text)

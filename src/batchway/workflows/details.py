@@ -11,12 +11,16 @@ Owns joining, writing and keeping `status_details`. Does not own anybody's words
 what they promise for a future that an ended batch does not have.
 """
 
+import logging
 import re
 from typing import Final
 
 from batchway.domain.batch import Batch
 from batchway.domain.status import BatchStatus
 from batchway.ports import Batches
+from batchway.telemetry import event
+
+_log: Final = logging.getLogger(__name__)
 
 _MOST_CHARACTERS: Final = 1_000
 _STORAGE: Final = re.compile(r"Batchway cannot \w+ (?:to )?its storage\b[^.]*\.")
@@ -57,6 +61,12 @@ def past(reason: str | None) -> str | None:
 def because(sentence: str, reason: str | None) -> str:
     """What happened to a batch or a line, and what had held the batch up."""
     return sentence if reason is None else f"{sentence} What held the batch up: {reason}"
+
+
+def tell_end(batch: Batch, ending: BatchStatus, *, now: float, **fields: str | int | None) -> None:
+    """Log that a batch has ended so, how long after its creation, and why."""
+    took = int(now) - batch.created_at
+    event(_log, f"batch {ending.value}", batch=batch.id, seconds=took, **fields)
 
 
 class StatusDetails:

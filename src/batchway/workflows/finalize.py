@@ -28,7 +28,8 @@ from batchway.domain.file import File, Purpose
 from batchway.domain.shard import Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, BlobWriter, Clock, Delivered, Ledger
-from batchway.workflows.details import because, kept_reason
+from batchway.telemetry import event
+from batchway.workflows.details import because, kept_reason, tell_end
 from batchway.workflows.envelope import LineReader
 from batchway.workflows.lines import read_pieces
 from batchway.workflows.records import Records
@@ -107,6 +108,7 @@ class Finalize:
             at = int(self._clock.now())
             if not await self._ledger.batches.move(batch.id, BatchStatus.FINALIZING, at=at):
                 return False
+            event(_log, "batch finalizing", batch=batch.id)
         for number in unfinished:
             # Whoever still runs the shard (a process that was paused) must not commit results
             # behind our back: they would be counted and delivered nowhere.
@@ -139,6 +141,17 @@ class Finalize:
         if not ended:
             await asyncio.to_thread(self._discard, output, error)
             return False
+        tell_end(
+            batch,
+            ending,
+            now=now,
+            total=batch.counts.total,
+            completed=output.lines,
+            failed=error.lines - losses.withheld,
+            not_run=losses.withheld or None,
+            tokens=batch.usage.total_tokens or None,
+            reason=reason,
+        )
         return True
 
     def _ending(self, batch: Batch, *, unfinished: bool) -> BatchStatus | None:

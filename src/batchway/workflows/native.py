@@ -24,7 +24,7 @@ from batchway.domain.routing import Destination, Resolution
 from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, Clock, Ledger, RemoteBatches
-from batchway.workflows.details import StatusDetails
+from batchway.workflows.details import StatusDetails, tell_end
 from batchway.workflows.managed import STORAGE_TROUBLE, Ending
 from batchway.workflows.native_batch import HaltedError, NativeBatch
 from batchway.workflows.native_collection import Collection
@@ -165,7 +165,8 @@ class NativeRun:
                 before=frozenset({BatchStatus.IN_PROGRESS}),
                 errors=errors,
             )
-            _log.info("batch %s is refused by its provider: %s", self._batch.id, errors[0].code)
+            if moved:
+                tell_end(self._batch, BatchStatus.FAILED, now=at, code=errors[0].code)
             return Ending.FAILED if moved else Ending.LOST
         return ending or Ending.DONE
 
