@@ -14,12 +14,13 @@ from tests.chaos.trial import seed
 from tests.chaos.verdict import faults
 
 from batchway.api.objects import batch_object
-from batchway.bootstrap.parts import new_ids, open_blobs
+from batchway.bootstrap.parts import new_ids
 from batchway.domain.batch import Batch
 from batchway.domain.file import File, Purpose
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs
 from batchway.settings import Settings
+from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
 
 LINES = 150
@@ -112,7 +113,7 @@ async def test_a_frozen_runner_that_comes_back_is_harmless(
             "execution": {"commit_interval": 0.1, "shard_lines_min": 60, "shard_lines_max": 60},
         }
     )
-    blobs = open_blobs(settings)
+    blobs = LocalBlobs(settings.blob_dir)
     asked = order(tag="fence", tenant="blue", model="gpt-4o-mini", start=number * 99, count=LINES)
     batch_id = await submit(ledger_url, blobs, asked)
     ice = Ice(at=stop, after=dice.randrange(4))

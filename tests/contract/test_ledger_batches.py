@@ -236,7 +236,7 @@ async def test_describe(ledger: Ledger) -> None:
     batch = await ledger.batches.add(a_batch())
     await ledger.batches.describe(batch.id, "waits for a slot")
     found = await ledger.batches.load(batch.id)
-    assert found == replace(batch, status_details="waits for a slot")
+    assert found == replace(batch, status_details="waits for a slot", waited_for="waits for a slot")
     await ledger.batches.describe(batch.id, None)
-    assert await ledger.batches.load(batch.id) == batch
+    assert await ledger.batches.load(batch.id) == replace(batch, waited_for="waits for a slot")
     await ledger.batches.describe("batch_unknown", "x")

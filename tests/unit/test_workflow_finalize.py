@@ -55,6 +55,14 @@ LOST = {
 }
 
 
+def expired(count: int, total: int) -> BatchError:
+    return BatchError(
+        code="batch_expired",
+        message=f"The completion window of 24h ended before {count} of the {total} requests had a "
+        "result.",
+    )
+
+
 class Bench:
     """A finalize over real storage, and a batch that real ingest has planned."""
 
@@ -269,9 +277,80 @@ async def test_lines_without_a_result_say_why(
         status=ending,
         output_file_id="file-0" if output else None,
         error_file_id="file-1",
+        errors=(expired(9 - len(done), 9),) if ending is S.EXPIRED else None,
         **changes,
     )
     assert after.counts == RequestCounts(total=9, completed=len(output), failed=len(done & {1, 8}))
+
+
+WAITS = (
+    "The provider 'a' has been unreachable since 2026-01-01 00:00:00 UTC; it is tried again at "
+    "least once a minute."
+)
+WAITED = "The provider 'a' has been unreachable since 2026-01-01 00:00:00 UTC."
+FULL = "Batchway cannot write to its storage at the moment; it will go on."
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ([WAITS], WAITED),
+        (
+            [FULL, f"{WAITS} {FULL}"],
+            f"{WAITED} Batchway cannot write to its storage at the moment.",
+        ),
+        # It went on, and then was too slow for what was left of its window.
+        ([WAITS, None], WAITED),
+        ([None], None),
+    ],
+)
+async def test_an_expired_batch_says_what_it_waited_for(
+    bench: Bench, told: list[str | None], kept: str | None
+) -> None:
+    await bench.begin(*["a/m"] * 3)
+    await bench.answer(1)
+    for details in told:
+        await bench.ledger.batches.describe(a_batch().id, details)
+    bench.clock.time += DAY
+    assert await bench.finalize.run(await bench.load())
+    after = await bench.load()
+    because = f" What held the batch up: {kept}" if kept else ""
+    why = {"code": EXPIRED["code"], "message": EXPIRED["message"] + because}
+    assert (after.status, after.status_details) == (S.EXPIRED, kept)
+    assert after.errors == (replace(expired(2, 3), message=expired(2, 3).message + because),)
+    assert await bench.contents() == ([1], [("id-0", why), ("id-2", why)])
+
+
+async def test_a_batch_cancelled_while_it_waits_says_what_for(bench: Bench) -> None:
+    await bench.begin("a/m")
+    await bench.ledger.batches.describe(a_batch().id, WAITS)
+    await bench.ledger.batches.move(a_batch().id, S.CANCELLING, at=START + 1)
+    assert await bench.finalize.run(await bench.load())
+    after = await bench.load()
+    assert (after.status_details, after.errors) == (WAITED, None)
+    assert await bench.contents() == (None, [("id-0", CANCELLED)])
+
+
+@pytest.mark.parametrize(
+    ("failed", "told", "kept"),
+    [
+        ({1}, [WAITS], WAITED),
+        ({1}, [f"{WAITS} {FULL}"], WAITED),
+        ({1}, [FULL], None),
+        ({1}, [WAITS, None], None),
+        (set[int](), [WAITS], None),
+    ],
+)
+async def test_a_completed_batch_says_what_its_failed_lines_have_met(
+    bench: Bench, failed: set[int], told: list[str | None], kept: str | None
+) -> None:
+    await bench.begin("a/m", "a/m")
+    await bench.answer(0, 1, failed=failed)
+    for details in told:
+        await bench.ledger.batches.describe(a_batch().id, details)
+    assert await bench.finalize.run(await bench.load())
+    after = await bench.load()
+    assert (after.status, after.status_details, after.errors) == (S.COMPLETED, kept, None)
 
 
 async def test_cancelled_with_every_result_has_no_cancelled_lines(bench: Bench) -> None:
@@ -508,13 +587,12 @@ async def test_lines_lost_from_the_input_are_counted_in_the_errors_of_the_batch(
     after = await bench.load()
     count = 7 - len(read)
     assert (after.status, after.counts) == (ending, RequestCounts(total=10, completed=2, failed=1))
-    assert after.errors == (
-        BatchError(
-            code="input_lost",
-            message=f"{count} of the requests have no line in the result files: the server's "
-            "storage lost their part of the input file while the batch ran.",
-            param="input_file_id",
-        ),
+    lost = BatchError(
+        code="input_lost",
+        message=f"{count} of the requests have no line in the result files: the server's "
+        "storage lost their part of the input file while the batch ran.",
+        param="input_file_id",
     )
+    assert after.errors == ((expired(7, 10), lost) if ending is S.EXPIRED else (lost,))
     [said] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert a_file().blob in said

@@ -21,6 +21,7 @@ from batchway.domain.errors import ApiError, ApiText
 from batchway.domain.ids import Ids
 from batchway.ports import Clock
 from batchway.service.limits import Limits
+from batchway.telemetry import request_id
 
 _VERSION: Final = "2020-10-01"
 # What a path may hold as it is (RFC 3986), the percent sign of its escapes included.
@@ -43,6 +44,8 @@ class Frame:
             await self._app(scope, receive, send)
             return
         exchange = Exchange(request_id=self._ids.request())
+        # Of this request's own task: every line logged for it ends with the id.
+        request_id.set(exchange.request_id)
         # Routes see the path as it was sent, so that an escaped slash stays inside its id.
         scope = {**scope, "path": _sent_path(scope)}
         exchange.enter(scope)

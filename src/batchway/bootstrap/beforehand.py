@@ -7,6 +7,16 @@ from batchway.bootstrap.parts import SystemClock
 from batchway.domain.errors import Unavailable
 from batchway.providers.proxies import proxy_for
 from batchway.settings import Settings
+from batchway.storage.ledger.sqlite_release import require_sqlite
+
+
+def check_database(settings: Settings) -> None:
+    """See whether this Python can open the configured kind of database. Opens nothing.
+
+    Raises `Unavailable`. The engine would fail with a traceback of its own.
+    """
+    if settings.sqlite_file is not None:
+        require_sqlite()
 
 
 def check_providers(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from batchway.dispatch.collector import Collector
 from batchway.dispatch.limits import Limits as DispatchLimits
 from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch
+from batchway.domain.errors import Unavailable
 from batchway.domain.shard import Shard
 from batchway.engine.dbos_engine import DbosEngine
 from batchway.ports import Blobs, Clock, Ledger, Provider, Transport
@@ -29,6 +30,7 @@ from batchway.settings import (
     ProviderSettings,
     Settings,
 )
+from batchway.storage.private import make_database
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.execution import Execution
 from batchway.workflows.finalize import Finalize
@@ -112,9 +114,18 @@ def _processors() -> int:
 
 
 def new_engine(settings: Settings, clock: Clock) -> DbosEngine:
-    """The durable engine: on SQLite in a file of its own, so that it never waits for the ledger."""
-    file = settings.sqlite_file
-    url = settings.database_url if file is None else f"sqlite:///{_engine_file(file)}"
+    """The durable engine: on SQLite in a file of its own, so that it never waits for the ledger.
+
+    Raises `Unavailable` when the file cannot be made.
+    """
+    file, url = settings.sqlite_file, settings.database_url
+    if file is not None:
+        file = _engine_file(file)
+        url = f"sqlite:///{file}"
+        try:
+            make_database(file)
+        except OSError as error:
+            raise Unavailable(f"The engine's database {file} cannot be made: {error}.") from error
     return DbosEngine(database_url=url, executor_id="local", clock=clock)
 
 

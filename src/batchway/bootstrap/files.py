@@ -15,14 +15,11 @@ from typing import Final
 
 import msgspec
 
-from batchway.bootstrap.beforehand import check_providers
+from batchway.bootstrap.beforehand import check_database, check_providers
 from batchway.bootstrap.checking import CannotRun, endpoint_of
-from batchway.bootstrap.parts import (
-    SystemClock,
-    new_ids,
-    open_blobs,
-    prepare_database,
-)
+from batchway.bootstrap.opening import open_blobs, owned
+from batchway.bootstrap.parts import SystemClock, new_ids, prepare_database
+from batchway.bootstrap.signals import Interrupted, StopSignals
 from batchway.bootstrap.work import Work
 from batchway.domain.batch import Batch, BatchOptions
 from batchway.domain.file import File, Purpose
@@ -33,6 +30,7 @@ from batchway.ports import Blobs
 from batchway.settings import Settings
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.blobs.lock import DataLock
+from batchway.storage.ledger.owner import Owner
 from batchway.storage.ledger.sql_ledger import SqlLedger
 
 _PIECE: Final = 1 << 20
@@ -75,32 +73,55 @@ async def run_file(
 ) -> RunResult:
     """Run a file to its end, or on from where an earlier run of it stopped.
 
-    Cancelling (Ctrl-C) lets requests in flight finish for `execution.drain_timeout` seconds and
-    keeps the state. Raises `CannotRun`, `Unavailable`.
+    Cancelling, and a signal that asks to stop, let requests in flight finish for
+    `execution.drain_timeout` seconds and keep the state. Raises `CannotRun`, `Unavailable`, and
+    `Interrupted` after a signal.
     """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def stop(_: int) -> None:
+        if task is not None:
+            loop.call_soon_threadsafe(task.cancel)
+
+    with StopSignals(stop) as signals:
+        try:
+            return await _run_file(settings, request, progress=progress)
+        except asyncio.CancelledError:
+            if signals.number is None:
+                raise
+            raise Interrupted(signals.number) from None
+
+
+async def _run_file(
+    settings: Settings, request: RunRequest, *, progress: Callable[[Batch], None]
+) -> RunResult:
     settings = settings.model_copy(
         update={"data_dir": request.state, "database": None, "blobs": None}
     )
     endpoint = await asyncio.to_thread(endpoint_of, request.input, request.endpoint)
     check_providers(settings)
+    check_database(settings)
     # What an earlier run was killed in the middle of removing.
     shutil.rmtree(_doomed(request.state), ignore_errors=True)
-    lock = DataLock(request.state)
-    lock.acquire()
-    try:
+    with owned(settings) as owner:
         prepare_database(settings)
-        blobs = open_blobs(settings)
         ledger = await SqlLedger.open(settings.database_url)
         try:
+            blobs = await open_blobs(settings, ledger)
             batch_id = await _begin(ledger, blobs, request, endpoint)
-            batch = await _finish(settings, ledger, blobs, batch_id, progress)
+            batch = await _finish(
+                settings,
+                ledger=ledger,
+                blobs=blobs,
+                owner=owner,
+                batch_id=batch_id,
+                progress=progress,
+            )
             return await asyncio.to_thread(
                 _deliver, blobs, batch, request, await _files(ledger, batch)
             )
         finally:
             await ledger.close()
-    finally:
-        lock.release()
 
 
 async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest, endpoint: str) -> str:
@@ -164,14 +185,18 @@ async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest, endp
 
 async def _finish(
     settings: Settings,
+    *,
     ledger: SqlLedger,
     blobs: Blobs,
+    owner: Owner,
     batch_id: str,
     progress: Callable[[Batch], None],
 ) -> Batch:
     """Run the batch until it ends, showing how it goes."""
     death: list[BaseException] = []
-    work = Work(settings=settings, blobs=blobs, clock=SystemClock(), failed=death.append)
+    work = Work(
+        settings=settings, blobs=blobs, clock=SystemClock(), owner=owner, failed=death.append
+    )
     await asyncio.to_thread(work.start)
     try:
         while True:

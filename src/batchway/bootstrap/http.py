@@ -1,11 +1,13 @@
 """`serve`: the HTTP server in this thread, the batches in another, on one data directory."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 import uvicorn
@@ -13,17 +15,19 @@ from fastapi import FastAPI
 
 from batchway.api.app import create_app
 from batchway.api.parsing import EnvelopeProtocol
-from batchway.bootstrap.beforehand import check_providers
+from batchway.bootstrap.beforehand import check_database, check_providers
 from batchway.bootstrap.heap import share_heap
 from batchway.bootstrap.native import native_provider
+from batchway.bootstrap.opening import open_blobs, owned
 from batchway.bootstrap.parts import (
     SystemClock,
     new_ids,
     new_services,
-    open_blobs,
     prepare_database,
     service_limits,
 )
+from batchway.bootstrap.signals import StopSignals
+from batchway.bootstrap.starting import tell_start
 from batchway.bootstrap.work import Work, new_loop
 from batchway.domain.errors import Unavailable
 from batchway.ports import Blobs, Clock, Ledger, NativeProvider
@@ -33,10 +37,11 @@ from batchway.service.keys import configured_key
 from batchway.service.remote import Remote
 from batchway.settings import Settings, is_loopback
 from batchway.storage import migrations
-from batchway.storage.blobs.lock import DataLock
+from batchway.storage.ledger.owner import Owner
 from batchway.storage.ledger.sql_ledger import SqlLedger
-from batchway.telemetry import configure_logging, render_metrics
+from batchway.telemetry import configure_logging, event, render_metrics
 
+_log: Final = logging.getLogger("batchway")
 _BACKLOG: Final = 2048
 # How long a thread may keep the interpreter from another that wants it. The standard 5 ms would be
 # paid at each of the dozen hand-overs inside one poll while a batch runs flat out.
@@ -44,7 +49,7 @@ _SWITCH_SECONDS: Final = 0.0005
 
 
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; returns after batches have drained and committed.
+    """Serve until SIGINT, SIGTERM or SIGHUP; returns after batches have drained and committed.
 
     Raises `Unavailable` (database, data directory, address in use, keyless and not loopback).
     """
@@ -52,33 +57,33 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     configure_logging(level=settings.logging.level, json=settings.logging.format == "json")
     # Whatever can be refused is refused before there is a data directory or a database.
     check_providers(settings)
+    check_database(settings)
     if not settings.auth.keys and migrations.current(settings.database_url) is None:
         _refuse_strangers(settings)
     listener = _bind(settings.server.host, settings.server.port)
-    lock = DataLock(settings.data_dir)
     try:
-        lock.acquire()
-        prepare_database(settings)
-        blobs = open_blobs(settings)
-        sys.setswitchinterval(_SWITCH_SECONDS)
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_serve(settings, blobs=blobs, listener=listener, announce=announce))
+        with owned(settings) as owner:
+            prepare_database(settings)
+            sys.setswitchinterval(_SWITCH_SECONDS)
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                runner.run(_serve(settings, owner=owner, listener=listener, announce=announce))
     finally:
         listener.close()
-        lock.release()
 
 
 async def _serve(
     settings: Settings,
     *,
-    blobs: Blobs,
+    owner: Owner,
     listener: socket.socket,
     announce: Callable[[str], None],
 ) -> None:
     clock = SystemClock()
     natives = _natives(settings, clock=clock)
     ledger = await SqlLedger.open(settings.database_url)
+    stack = ExitStack()
     try:
+        blobs = await open_blobs(settings, ledger)
         # A revoked key counts: taking away the last one must not open the door to everybody.
         open_mode = not settings.auth.keys and not await ledger.keys.list()
         host = settings.server.host
@@ -89,12 +94,16 @@ async def _serve(
         server: uvicorn.Server | None = None
         death: list[BaseException] = []
 
-        def die(error: BaseException) -> None:
-            death.append(error)
+        def leave(_: object = None) -> None:
             if server is not None:
                 main.call_soon_threadsafe(setattr, server, "should_exit", True)
 
-        work = Work(settings=settings, blobs=blobs, clock=clock, failed=die)
+        def die(error: BaseException) -> None:
+            death.append(error)
+            leave()
+
+        signals = stack.enter_context(StopSignals(leave))
+        work = Work(settings=settings, blobs=blobs, clock=clock, owner=owner, failed=die)
         await asyncio.to_thread(work.start)
         try:
             app = build_app(
@@ -118,30 +127,42 @@ async def _serve(
                 )
             )
             port = listener.getsockname()[1]
-            shown = f"[{host}]" if ":" in host else host
-            announce(f"Batchway listens on http://{shown}:{port}/v1")
-            if open_mode:
-                announce(
-                    "No API key is configured: anyone on this machine may use it, and nobody else. "
-                    "Make a key with `batchway keys create NAME`."
-                )
-            if not settings.providers:
-                announce(
-                    "No provider is configured, so every batch will fail: add one to "
-                    "batchway.yaml, or set OPENAI_API_KEY."
-                )
-            if death:  # before there was a server that `die` could stop
+            address = f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+            tell_start(settings, database=ledger.label, address=address, open_mode=open_mode)
+            _announce(settings, address, announce, open_mode=open_mode)
+            if death:  # before there was a server that `leave` could stop
                 raise death[0]
-            await server.serve(sockets=[listener])
+            if signals.number is None:
+                await server.serve(sockets=[listener])
+            heard = None if signals.number is None else signal.Signals(signals.number).name
+            event(_log, "server stops", signal=heard)
         finally:
             await asyncio.to_thread(work.stop, settings.execution.drain_timeout + 10.0)
         if death:
             raise death[0]
     finally:
+        stack.close()
         for native in natives.values():
             if native is not None:
                 await native.close()
         await ledger.close()
+
+
+def _announce(
+    settings: Settings, address: str, announce: Callable[[str], None], *, open_mode: bool
+) -> None:
+    """Tell whoever started the server where it is, and what it still lacks."""
+    announce(f"Batchway listens on {address}")
+    if open_mode:
+        announce(
+            "No API key is configured: anyone on this machine may use it, and nobody else. "
+            "Make a key with `batchway keys create NAME`."
+        )
+    if not settings.providers:
+        announce(
+            "No provider is configured, so every batch will fail: add one to "
+            "batchway.yaml, or set OPENAI_API_KEY."
+        )
 
 
 def _natives(settings: Settings, *, clock: Clock) -> dict[str, NativeProvider | None]:
@@ -189,12 +210,12 @@ def build_app(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, whose second Ctrl-C ends the process at once instead of waiting for drains."""
+    """uvicorn, which leaves signals to `StopSignals`: they count before and after it serves too."""
 
-    def handle_exit(self, sig: int, frame: object) -> None:  # noqa: ARG002 - uvicorn's signature
-        if self.should_exit and sig == signal.SIGINT:
-            os._exit(130)
-        self.should_exit = True
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Capture none."""
+        yield
 
 
 def _refuse_strangers(settings: Settings) -> None:

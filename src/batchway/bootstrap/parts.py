@@ -8,7 +8,6 @@ import os
 import time
 from dataclasses import replace
 
-from batchway.domain.errors import Unavailable
 from batchway.domain.ids import Ids
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Account, RoutingTable
@@ -22,7 +21,6 @@ from batchway.settings import (
     ProviderSettings,
     Settings,
 )
-from batchway.storage.blobs.local import LocalBlobs
 from batchway.workflows.scan import ScanLimits
 
 
@@ -47,21 +45,8 @@ def new_ids() -> Ids:
     return Ids(random_bytes=os.urandom)
 
 
-def open_blobs(settings: Settings) -> LocalBlobs:
-    """The blob store. Raises `Unavailable` when its directory cannot be written."""
-    return LocalBlobs(settings.blob_dir)
-
-
 def prepare_database(settings: Settings) -> None:
     """Create or upgrade the database. Blocks; raises `Unavailable`."""
-    file = settings.sqlite_file
-    if file is not None:
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise Unavailable(
-                f"The directory {file.parent} cannot be created: {error.strerror}."
-            ) from error
     from batchway.storage import migrations  # noqa: PLC0415 - Alembic is slow to import
 
     migrations.upgrade(settings.database_url)

@@ -13,8 +13,10 @@ from typing import Final
 
 from batchway.bootstrap.dispatching import Dispatch, new_engine
 from batchway.bootstrap.parts import new_services
+from batchway.bootstrap.starting import tell_resumed
 from batchway.ports import Blobs, Clock, Ledger
 from batchway.settings import Settings
+from batchway.storage.ledger.owner import Owner
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.janitor import Janitor
 
@@ -25,8 +27,8 @@ _GC_ALLOCATIONS: Final = 50_000
 class Work:
     """Runs batches in a thread of its own, from `start` to `stop`.
 
-    `failed` is called from that thread, once, when it dies of a defect: the process must not go
-    on answering as if batches were running.
+    `failed` is called from that thread, once, when it dies of a defect or because another process
+    has become the database's owner: this one must not go on answering as if batches were running.
     """
 
     def __init__(
@@ -35,11 +37,13 @@ class Work:
         settings: Settings,
         blobs: Blobs,
         clock: Clock,
+        owner: Owner,
         failed: Callable[[BaseException], None],
     ) -> None:
         self._settings = settings
         self._blobs = blobs
         self._clock = clock
+        self._owner = owner
         self._failed = failed
         self._ready = threading.Event()
         self._error: BaseException | None = None
@@ -87,6 +91,7 @@ class Work:
                 settings=self._settings, ledger=ledger, blobs=self._blobs, clock=self._clock
             )
             engine = new_engine(self._settings, self._clock)
+            belonging = await ledger.stores.get()
             janitor = self._janitor = Janitor(
                 ledger=ledger,
                 blobs=self._blobs,
@@ -94,20 +99,26 @@ class Work:
                 clock=self._clock,
                 clean=dispatch.story.clean,
                 chores=_chores(self._settings, ledger, self._blobs, self._clock),
+                since=0.0 if belonging is None else belonging.since,
             )
+            tell_resumed(await ledger.batches.unfinished())
             await engine.launch(dispatch.story)
             collecting = asyncio.create_task(dispatch.collector.run())
             tidying = asyncio.create_task(janitor.run())
+            watching = asyncio.create_task(self._owner.watch())
             stopping = asyncio.create_task(self._stopping.wait())
             _calm_collector()
             self._ready.set()
-            await asyncio.wait({collecting, tidying, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            for service in (collecting, tidying):
+            await asyncio.wait(
+                {collecting, tidying, watching, stopping}, return_when=asyncio.FIRST_COMPLETED
+            )
+            for service in (collecting, tidying, watching):
                 if service.done():
-                    await service  # neither ends by itself: this raises what killed it
+                    await service  # none ends by itself: this raises what killed it
             # Waited for: a chore cut off in the middle of a write still has to give back its
             # connection, which it cannot once the ledger is closed.
             await _end(tidying)
+            await _end(watching)
             dispatch.story.stop()
             # The collector goes on until the runs have committed what they drain.
             await _settle(engine.running, self._settings.execution.drain_timeout)

@@ -107,6 +107,7 @@ def run(
 
     from batchway.bootstrap.checking import CannotRun  # noqa: PLC0415 - slow, see the package
     from batchway.bootstrap.files import RunRequest, remove_state, run_file  # noqa: PLC0415 - same
+    from batchway.bootstrap.signals import Interrupted  # noqa: PLC0415 - same
     from batchway.telemetry import configure_logging  # noqa: PLC0415 - same
 
     configure_logging(level="error", json=False)
@@ -128,9 +129,9 @@ def run(
             result = finish(run_file(settings, request, progress=look))
     except CannotRun as error:
         raise CommandError(str(error)) from error
-    except KeyboardInterrupt:
+    except Interrupted as stopped:
         note(f"Interrupted. Run the same command again to go on; what is done is kept in {state}.")
-        raise typer.Exit(130) from None
+        raise typer.Exit(stopped.code) from None
     remove_state(state)
     if restart:
         # What an earlier run wrote must not pass for a result of this one.

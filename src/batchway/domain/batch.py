@@ -70,7 +70,8 @@ class Batch:
 
     `deadline` (always set) is when the completion window ends; `input_blob` names the input's
     bytes so that deleting the File during a run cannot take them away (`None` when the input file
-    did not exist at creation).
+    did not exist at creation). `status_details` is why it waits, or waited when it ended;
+    `waited_for` the last such reason, kept when it goes on.
     """
 
     id: str
@@ -99,3 +100,4 @@ class Batch:
     output_expires_after: int | None = None
     options: BatchOptions = field(default_factory=BatchOptions)
     status_details: str | None = None
+    waited_for: str | None = None

@@ -476,6 +476,13 @@ class BatchText(Enum):
         None,
         False,
     )
+    EXPIRED = (
+        "batch_expired",
+        "The completion window of {window} ended before {count} of the {total} requests had a "
+        "result.",
+        None,
+        False,
+    )
     INPUT_LOST = (
         "input_lost",
         "{count} of the requests have no line in the result files: the server's storage lost "

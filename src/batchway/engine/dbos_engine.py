@@ -12,6 +12,7 @@ its batch has not (a defect, or rows restored from a backup), the next start is 
 
 import asyncio
 import logging
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Final
 
@@ -40,7 +41,7 @@ class DbosEngine:
         self._executor_id = executor_id
         self._clock = clock
         self._reap_after = reap_after
-        self._running: set[str] = set()
+        self._running: Counter[str] = Counter()  # a batch may have a second story
         self._idle_since: dict[str, float] = {}
 
     async def launch(self, story: Story) -> None:
@@ -60,13 +61,15 @@ class DbosEngine:
 
         @DBOS.workflow(name="batch")
         async def batch(batch_id: str) -> None:
-            running.add(batch_id)
+            running[batch_id] += 1
             try:
                 await DBOS.run_step_async({"name": "ingest"}, story.ingest, batch_id)
                 await DBOS.run_step_async({"name": "execute"}, story.execute, batch_id)
                 await DBOS.run_step_async({"name": "finalize"}, story.finalize, batch_id)
             finally:
-                running.discard(batch_id)
+                running[batch_id] -= 1
+                if not running[batch_id]:
+                    del running[batch_id]
 
         self._batch = batch
         DBOS.launch()

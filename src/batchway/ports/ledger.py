@@ -184,16 +184,21 @@ class Batches(Protocol):
         error: File | None,
         delivered: Delivered | None = None,
         errors: Sequence[BatchError] | None = None,
+        details: str | None = None,
     ) -> bool:
         """The terminal move together with the rows of the result files, in one transaction.
 
         `delivered` replaces the counts of the commits, for when the files hold something else;
-        `errors` is what the batch as a whole has to say about that.
+        `errors` is what the batch as a whole has to say about that; `details` replace
+        `status_details`, which stay as they are from then on.
         """
         ...
 
     async def describe(self, batch_id: str, details: str | None) -> None:
-        """Set `status_details`: why a batch waits, in a sentence."""
+        """Set `status_details`: why a batch waits, in a sentence, `None` when it goes on.
+
+        The last sentence is kept as `waited_for` in the same transaction.
+        """
         ...
 
 

@@ -5,6 +5,7 @@ stops within 5. With no key anywhere, neither configured nor ever stored, everyb
 tenant (open mode); revoking the last key therefore does not open the door.
 """
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
@@ -13,9 +14,13 @@ from batchway.domain.errors import ApiError, ApiText
 from batchway.domain.keys import DEFAULT_TENANT, ApiKey, Principal
 from batchway.ports import Clock, Keys
 from batchway.service.keys import digest_of, hint_of
+from batchway.telemetry import Sparse
+
+_log: Final = logging.getLogger("batchway.auth")
 
 _REMEMBER_SECONDS: Final = 3.0
 _MOST_REMEMBERED: Final = 10_000
+_DIGEST: Final = 8  # characters of a refused key's SHA-256 that are logged
 _EVERYBODY: Final = Principal(tenant=DEFAULT_TENANT, key_name="open")
 
 
@@ -35,6 +40,9 @@ class Auth:
         self._remembered: dict[str, _Remembered] = {}
         self._open_until = 0.0
         self._closed = bool(configured)
+        self._refused = Sparse(
+            _log, "request refused", monotonic=clock.monotonic, level=logging.WARNING
+        )
 
     async def identify(self, authorization: str | None) -> Principal:
         """The caller, by the `Authorization` header. Raises `ApiError`, `Unavailable`."""
@@ -43,10 +51,14 @@ class Auth:
         scheme, _, secret = (authorization or "").strip().partition(" ")
         secret = secret.strip()
         if scheme.lower() != "bearer" or not secret:
+            self._refused.tell(why="no key was sent")
             raise ApiError(ApiText.NO_KEY)
         digest = digest_of(secret)
         principal = self._configured.get(digest) or await self._stored(digest)
         if principal is None:
+            # By the digest an operator can tell one wrong key from many; the key may be another
+            # service's, sent here by mistake.
+            self._refused.tell(why="unknown or revoked key", digest=digest[:_DIGEST])
             raise ApiError(ApiText.BAD_KEY, hint=hint_of(secret))
         return principal
 

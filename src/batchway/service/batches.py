@@ -21,6 +21,7 @@ from batchway.service.filters import listed, read_filter
 from batchway.service.idempotency import mismatch, once
 from batchway.service.overrides import read_options
 from batchway.service.parameters import Parameters
+from batchway.telemetry import event
 
 # The order is that of OpenAI's own error message.
 ENDPOINTS: Final = (
@@ -114,6 +115,17 @@ class BatchService:
         except OnceMismatch as error:
             raise mismatch(idempotency_key) from error
         if kept.id == batch.id:
+            event(
+                _log,
+                "batch created",
+                batch=batch.id,
+                file=input_file_id,
+                endpoint=endpoint,
+                window=window,
+                provider=options.provider,
+                tenant=principal.tenant,
+                key=principal.key_name,
+            )
             self._tell(batch.id)
         return kept
 
@@ -160,9 +172,16 @@ class BatchService:
         batch = await self.get(principal, batch_id)
         if batch.status in CANCELLABLE:
             # Whoever wins the swap, reading again tells the truth.
-            await self._ledger.batches.move(
+            if await self._ledger.batches.move(
                 batch_id, BatchStatus.CANCELLING, at=int(self._clock.now())
-            )
+            ):
+                event(
+                    _log,
+                    "batch cancelling",
+                    batch=batch_id,
+                    tenant=principal.tenant,
+                    key=principal.key_name,
+                )
             batch = await self.get(principal, batch_id)
         if batch.status not in _CANCELLED:
             raise ApiError(ApiText.NOT_CANCELLABLE, status=batch.status)

@@ -25,6 +25,7 @@ from batchway.service.idempotency import mismatch, once
 from batchway.service.incoming import Incoming
 from batchway.service.jsonl import check_first_line, check_jsonl_name
 from batchway.service.limits import MIB, Limits
+from batchway.telemetry import event
 
 BATCH_FILE_SECONDS: Final = 30 * 86_400
 BLOB_PREFIX: Final = "files/"
@@ -117,6 +118,16 @@ class FileService:
             raise
         if kept.id != file.id:
             await self.drop_bytes(file.blob)
+            return kept
+        event(
+            _log,
+            "file created",
+            file=file.id,
+            bytes=file.bytes,
+            purpose=file.purpose.value,
+            tenant=principal.tenant,
+            key=principal.key_name,
+        )
         return kept
 
     async def find(self, principal: Principal, file_id: str) -> File | None:
@@ -180,6 +191,13 @@ class FileService:
         removed = await self._ledger.files.remove(principal.tenant, file_id)
         if removed is None:  # removed twice at the same time
             raise ApiError(ApiText.UNKNOWN_FILE, id=file_id)
+        event(
+            _log,
+            "file deleted",
+            file=removed.id,
+            tenant=principal.tenant,
+            key=principal.key_name,
+        )
         await self.drop_bytes(removed.blob)
         return removed
 

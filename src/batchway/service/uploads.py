@@ -24,6 +24,7 @@ from batchway.service.incoming import Incoming
 from batchway.service.jsonl import check_first_line, check_jsonl_name
 from batchway.service.limits import MIB, Limits
 from batchway.service.parameters import Parameters
+from batchway.telemetry import event
 
 PARTS_PREFIX: Final = "uploads/"
 
@@ -75,6 +76,14 @@ class UploadService:
             file_expires_after=None if expiry is None else expiry.seconds,
         )
         await self._ledger.uploads.add(upload)
+        event(
+            _log,
+            "upload created",
+            upload=upload.id,
+            bytes=upload.bytes,
+            tenant=principal.tenant,
+            key=principal.key_name,
+        )
         return upload
 
     async def pending(self, principal: Principal, upload_id: str) -> Upload:
@@ -157,6 +166,15 @@ class UploadService:
         if not completed:
             await self._files.drop_bytes(file.blob)
             raise _not_pending(await self._again(upload))
+        event(
+            _log,
+            "upload completed",
+            upload=upload.id,
+            file=file.id,
+            bytes=file.bytes,
+            tenant=principal.tenant,
+            key=principal.key_name,
+        )
         await self._drop_parts(upload.id)
         return replace(upload, status=UploadStatus.COMPLETED, file_id=file.id), file
 
@@ -165,6 +183,13 @@ class UploadService:
         upload = await self.pending(principal, upload_id)
         if not await self._ledger.uploads.close(upload.id, expired=False):
             raise _not_pending(await self._again(upload))
+        event(
+            _log,
+            "upload cancelled",
+            upload=upload.id,
+            tenant=principal.tenant,
+            key=principal.key_name,
+        )
         await self._drop_parts(upload.id)
         return replace(upload, status=UploadStatus.CANCELLED)
 

@@ -84,10 +84,13 @@ def load(
     """
     gathered = Gathered()
     named = config or (Path(environ["BATCHWAY_CONFIG"]) if environ.get("BATCHWAY_CONFIG") else None)
+    source = None
     if named is not None:
-        read_file(gathered, cwd / named, str(named), environ)
+        source = cwd / named
+        read_file(gathered, source, str(named), environ)
     elif (cwd / DEFAULT_FILE).is_file():
-        read_file(gathered, cwd / DEFAULT_FILE, DEFAULT_FILE, environ)
+        source = cwd / DEFAULT_FILE
+        read_file(gathered, source, DEFAULT_FILE, environ)
     read_environment(gathered, environ)
     read_flags(gathered, flags)
     discover_providers(gathered, environ)
@@ -96,7 +99,7 @@ def load(
     except ValidationError as error:
         # Without its cause: pydantic's own text shows the values, and some of them are secrets.
         raise SettingsError(explain(error, gathered.origin, gathered.hidden)) from None
-    return _absolute(settings, environ, cwd)
+    return _absolute(settings, environ, cwd).read_from(source)
 
 
 def _absolute(settings: Settings, environ: Mapping[str, str], cwd: Path) -> Settings:

@@ -17,6 +17,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     field_validator,
     model_validator,
@@ -448,6 +449,18 @@ class Settings(Section):
         default=ExecutionSettings(), description="How batches run."
     )
     logging: LoggingSettings = Field(default=LoggingSettings(), description="The log.")
+
+    _source: str | None = PrivateAttr(default=None)
+
+    @property
+    def source(self) -> str | None:
+        """The configuration file, if one was read."""
+        return self._source
+
+    def read_from(self, file: Path | None) -> Self:
+        """The same settings, which remember where they were read."""
+        self._source = None if file is None else str(file)
+        return self
 
     @property
     def database_url(self) -> str:

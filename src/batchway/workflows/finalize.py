@@ -19,7 +19,7 @@ import asyncio
 import heapq
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from batchway.domain.batch import Batch, BatchError
@@ -28,6 +28,8 @@ from batchway.domain.file import File, Purpose
 from batchway.domain.shard import Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, BlobWriter, Clock, Delivered, Ledger
+from batchway.telemetry import event
+from batchway.workflows.details import because, kept_reason, tell_end
 from batchway.workflows.envelope import LineReader
 from batchway.workflows.lines import read_pieces
 from batchway.workflows.records import Records
@@ -60,6 +62,17 @@ class _Losses:
     segments: int = 0
     unread: int = 0  # lines that have neither a result nor an entry
     withheld: int = 0  # entries that count as neither completed nor failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Missing:
+    """What the entry of a line without a result says."""
+
+    code: str
+    message: str
+
+
+_LOST: Final = _Missing(code=LineText.RESULT_LOST.pair()[0], message=LineText.RESULT_LOST.pair()[1])
 
 
 class Finalize:
@@ -95,14 +108,17 @@ class Finalize:
             at = int(self._clock.now())
             if not await self._ledger.batches.move(batch.id, BatchStatus.FINALIZING, at=at):
                 return False
+            event(_log, "batch finalizing", batch=batch.id)
         for number in unfinished:
             # Whoever still runs the shard (a process that was paused) must not commit results
             # behind our back: they would be counted and delivered nowhere.
             await self._ledger.shards.claim(batch.id, number)
         output, error = self._result_file(), self._result_file()
         losses = _Losses()
+        reason = kept_reason(batch, ending)
+        missing = _missing(ending, reason)
         try:
-            entries = self._entries(batch, shards, unfinished, ending, losses)
+            entries = self._entries(batch, shards, unfinished, missing, losses)
             while await asyncio.to_thread(self._write, entries, output, error):
                 pass
             await asyncio.to_thread(_commit, output, error)
@@ -119,12 +135,23 @@ class Finalize:
             output=self._file(batch, output, now, "output"),
             error=self._file(batch, error, now, "error"),
             delivered=_delivered(output, error, losses) if losses.segments else None,
-            errors=self._unread(batch, losses),
+            errors=self._errors(batch, ending, reason, losses),
+            details=reason,
         )
         if not ended:
             await asyncio.to_thread(self._discard, output, error)
             return False
-        _log.info("batch %s %s", batch.id, ending.value)
+        tell_end(
+            batch,
+            ending,
+            now=now,
+            total=batch.counts.total,
+            completed=output.lines,
+            failed=error.lines - losses.withheld,
+            not_run=losses.withheld or None,
+            tokens=batch.usage.total_tokens or None,
+            reason=reason,
+        )
         return True
 
     def _ending(self, batch: Batch, *, unfinished: bool) -> BatchStatus | None:
@@ -145,11 +172,10 @@ class Finalize:
         batch: Batch,
         shards: list[Shard],
         unfinished: set[int],
-        ending: BatchStatus,
+        missing: _Missing,
         losses: _Losses,
     ) -> Iterator[Entry]:
         """Every line's entry in input order, those without a result included."""
-        text = LineText.CANCELLED if ending is BatchStatus.CANCELLED else LineText.EXPIRED
         groups: dict[str, list[Shard]] = {}
         for shard in shards:
             groups.setdefault(shard.group, []).append(shard)
@@ -167,9 +193,9 @@ class Finalize:
                 results = merged(self._blobs, whole, ahead_bytes=_AHEAD_BYTES // len(groups))
                 if damage:
                     # Which of the shard's lines it held is lost with it.
-                    yield from self._completed(batch, shard, results, LineText.RESULT_LOST, losses)
+                    yield from self._completed(batch, shard, results, _LOST, losses)
                 elif shard.number in unfinished:
-                    yield from self._completed(batch, shard, results, text, losses)
+                    yield from self._completed(batch, shard, results, missing, losses)
                 else:
                     yield from results
 
@@ -181,7 +207,7 @@ class Finalize:
         batch: Batch,
         shard: Shard,
         results: Iterator[Entry],
-        text: LineText,
+        missing: _Missing,
         losses: _Losses,
     ) -> Iterator[Entry]:
         """The shard's results with an error entry in the place of every missing one."""
@@ -197,8 +223,10 @@ class Finalize:
                 yield upcoming
                 upcoming = next(results, None)
                 continue
-            losses.withheld += text is not LineText.RESULT_LOST
-            result = self._records.withheld(line=line, custom_id=custom_id, text=text)
+            losses.withheld += missing is not _LOST
+            result = self._records.unanswered(
+                line=line, custom_id=custom_id, code=missing.code, message=missing.message
+            )
             yield line, False, result.record
         while upcoming is not None:
             yield upcoming
@@ -227,17 +255,31 @@ class Finalize:
         except KeyError:
             return  # the whole input is gone: `_completed` counts what is missing
 
-    def _unread(self, batch: Batch, losses: _Losses) -> list[BatchError] | None:
+    def _errors(
+        self, batch: Batch, ending: BatchStatus, reason: str | None, losses: _Losses
+    ) -> list[BatchError] | None:
+        """What the batch as a whole has to say about its end."""
+        errors: list[BatchError] = []
+        if ending is BatchStatus.EXPIRED:
+            expired = BatchText.EXPIRED.error(
+                window=batch.completion_window,
+                count=losses.withheld + losses.unread,
+                total=batch.counts.total,
+            )
+            errors.append(replace(expired, message=because(expired.message, reason)))
+        if losses.unread:
+            errors.append(self._unread(batch, losses))
+        return errors or None
+
+    def _unread(self, batch: Batch, losses: _Losses) -> BatchError:
         """What the batch has to say about lines without an entry."""
-        if not losses.unread:
-            return None
         _log.error(
             "batch %s ends with %d lines undelivered: they are missing in its input %s",
             batch.id,
             losses.unread,
             batch.input_blob,
         )
-        return [BatchText.INPUT_LOST.error(count=losses.unread)]
+        return BatchText.INPUT_LOST.error(count=losses.unread)
 
     # ------------------------------------------------------------------ files
 
@@ -287,6 +329,14 @@ class Finalize:
             if file.writer is not None:
                 file.writer.abort()
                 self._blobs.delete(file.blob)
+
+
+def _missing(ending: BatchStatus, reason: str | None) -> _Missing:
+    if ending is BatchStatus.CANCELLED:
+        code, message = LineText.CANCELLED.pair()
+        return _Missing(code=code, message=message)
+    code, message = LineText.EXPIRED.pair()
+    return _Missing(code=code, message=because(message, reason))
 
 
 def _delivered(output: _ResultFile, error: _ResultFile, losses: _Losses) -> Delivered:

@@ -7,6 +7,7 @@ moved, and the pass starts over.
 import asyncio
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from batchway.domain.batch import Batch, BatchError
@@ -16,6 +17,8 @@ from batchway.domain.routing import Resolution, RoutingTable
 from batchway.domain.shard import Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, Clock, Ledger
+from batchway.telemetry import event
+from batchway.workflows.details import because, kept_reason, tell_end
 from batchway.workflows.lines import Piece
 from batchway.workflows.scan import Scan, ScanLimits
 
@@ -70,7 +73,14 @@ class Ingest:
         if await self._ledger.batches.begin(
             batch.id, at=at, model=model, shards=shards, providers=scan.providers
         ):
-            _log.info("batch %s runs: %d lines, %d shards", batch.id, scan.requests, len(shards))
+            event(
+                _log,
+                "batch in_progress",
+                batch=batch.id,
+                lines=scan.requests,
+                shards=len(shards),
+                providers=" ".join(sorted(scan.providers)),
+            )
 
     def resolve(self, batch: Batch, model: str) -> Resolution:
         """Where lines of `batch` naming `model` go."""
@@ -114,20 +124,23 @@ class Ingest:
         return await asyncio.to_thread(scan.finish)
 
     async def _fail(self, batch: Batch, errors: list[BatchError]) -> None:
-        _log.info("batch %s failed validation: %d errors", batch.id, len(errors))
-        await self._ledger.batches.move(
-            batch.id, BatchStatus.FAILED, at=int(self._clock.now()), errors=errors
-        )
+        now = int(self._clock.now())
+        if await self._ledger.batches.move(batch.id, BatchStatus.FAILED, at=now, errors=errors):
+            tell_end(batch, BatchStatus.FAILED, now=now, errors=len(errors), code=errors[0].code)
 
     async def expire(self, batch: Batch) -> None:
         """Move a batch whose window ended before it was validated."""
-        await self._ledger.batches.move(
+        passed = BatchText.WINDOW_PASSED.error()
+        reason = kept_reason(batch, BatchStatus.EXPIRED)
+        now = int(self._clock.now())
+        if await self._ledger.batches.move(
             batch.id,
             BatchStatus.EXPIRED,
-            at=int(self._clock.now()),
+            at=now,
             before=frozenset({BatchStatus.VALIDATING}),
-            errors=[BatchText.WINDOW_PASSED.error()],
-        )
+            errors=[replace(passed, message=because(passed.message, reason))],
+        ):
+            tell_end(batch, BatchStatus.EXPIRED, now=now, reason=reason)
 
 
 def _take_next(scan: Scan, pieces: Iterator[Piece]) -> bool:

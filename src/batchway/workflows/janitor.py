@@ -26,7 +26,9 @@ _ENDED: Final = frozenset({*TERMINAL, None})  # `None`: a batch that the ledger 
 class Janitor:
     """Runs chores for ever. Belongs to the engine's event loop.
 
-    `chores` are further ones, by what they do in words (`expire uploads`).
+    `chores` are further ones, by what they do in words (`expire uploads`). Bytes from before
+    `since` (Unix) were in the blob store when this database came to it: they are not orphans of
+    its own, and stay for the database that they belong to.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Janitor:
         clock: Clock,
         clean: Callable[[str], Awaitable[None]],
         chores: Mapping[str, Callable[[], Awaitable[object]]],
+        since: float = 0.0,
         start_interval: float = 5.0,
         chore_interval: float = 900.0,
     ) -> None:
@@ -47,6 +50,7 @@ class Janitor:
         self._clock = clock
         self._clean = clean
         self._chores = chores
+        self._since = since
         self._start_interval = start_interval
         self._chore_interval = chore_interval
         self._wake = asyncio.Event()
@@ -121,7 +125,7 @@ class Janitor:
                 await asyncio.to_thread(self._delete, keys)
 
     def _old(self, prefix: str, before: float) -> list[str]:
-        return [key for key, written in self._blobs.keys(prefix) if written < before]
+        return [key for key, written in self._blobs.keys(prefix) if self._since <= written < before]
 
     def _delete(self, keys: Sequence[str]) -> None:
         for key in keys:

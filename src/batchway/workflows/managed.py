@@ -104,6 +104,8 @@ class ManagedRun:
 
     def stop(self, ending: Ending) -> None:
         """Ask the run to end early; the first reason given counts."""
+        if ending in {Ending.CANCELLED, Ending.EXPIRED}:
+            self._details.keep()
         if not self._ending.done():
             self._ending.set_result(ending)
 
@@ -219,8 +221,10 @@ class ManagedRun:
                     await self._clock.sleep(_GLANCE_SECONDS)  # the batch has moved on: so do we
             except Unavailable as error:
                 # Giving up would drop the answers of the shards before, which are paid for.
+                self._details.tell("claim", STORAGE_TROUBLE)
                 _log.info("batch %s waits to claim a shard: %s", self._batch.id, error)
                 await self._clock.sleep(_GLANCE_SECONDS)
+        self._details.tell("claim", None)
         buffer = self._collector.open(claim)
         self._buffers.append(buffer)
         return buffer, done

@@ -24,7 +24,7 @@ from batchway.domain.routing import Destination, Resolution
 from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, Clock, Ledger, RemoteBatches
-from batchway.workflows.details import StatusDetails
+from batchway.workflows.details import StatusDetails, tell_end
 from batchway.workflows.managed import STORAGE_TROUBLE, Ending
 from batchway.workflows.native_batch import HaltedError, NativeBatch
 from batchway.workflows.native_collection import Collection
@@ -87,6 +87,8 @@ class NativeRun:
 
     def stop(self, ending: Ending) -> None:
         """Ask the run to end. Jobs are cancelled only for a batch that is cancelled or expires."""
+        if ending in {Ending.CANCELLED, Ending.EXPIRED}:
+            self._details.keep()
         self._shared.stop(ending)
 
     async def run(self) -> Ending:
@@ -163,7 +165,8 @@ class NativeRun:
                 before=frozenset({BatchStatus.IN_PROGRESS}),
                 errors=errors,
             )
-            _log.info("batch %s is refused by its provider: %s", self._batch.id, errors[0].code)
+            if moved:
+                tell_end(self._batch, BatchStatus.FAILED, now=at, code=errors[0].code)
             return Ending.FAILED if moved else Ending.LOST
         return ending or Ending.DONE
 
@@ -235,12 +238,16 @@ class NativeRun:
         while True:
             try:
                 claim = await self._ledger.shards.claim(self._batch.id, shard.number)
-                return claim, await self._done(shard)
+                done = await self._done(shard)
+                break
             except Conflict:
                 self._lose()
             except Unavailable as error:
                 _log.info("batch %s waits to claim a shard: %s", self._batch.id, error)
+                self._details.tell(f"job {shard.number}", STORAGE_TROUBLE)
                 await self._shared.pause(_GLANCE_SECONDS)
+        self._details.tell(f"job {shard.number}", None)
+        return claim, done
 
     async def _done(self, shard: Shard) -> set[int]:
         """Lines with a result. Those of a damaged segment are open again."""

@@ -54,7 +54,7 @@ async def spool(
 
 def _create(directory: Path) -> IO[bytes]:
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=directory, suffix=".jsonl")
     except OSError as error:
         raise _unavailable(directory, error) from error

@@ -18,6 +18,7 @@ from batchway.domain.batch import Batch
 from batchway.domain.errors import Unavailable
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import Blobs, Clock, Ledger
+from batchway.workflows.details import kept_reason
 from batchway.workflows.execution import Run
 from batchway.workflows.finalize import Finalize
 from batchway.workflows.ingest import Ingest
@@ -82,6 +83,12 @@ class BatchStory:
         # A cancelled batch may have jobs at a provider, which are to be cancelled and collected.
         if batch.status not in {BatchStatus.IN_PROGRESS, BatchStatus.CANCELLING}:
             return True
+        if batch.id in self._runs:
+            # A second story of the batch: the engine took it up although the first one still runs
+            # here. It waits, and then finds what the first one has left to do.
+            _log.warning("batch %s is run already: its second story waits", batch.id)
+            await self._while_running(batch.id)
+            return False
         run = self._runs[batch.id] = self._new_run(batch)
         try:
             if self._stopped.is_set():
@@ -100,10 +107,12 @@ class BatchStory:
                 raise asyncio.CancelledError
 
     async def _finalize_once(self, batch: Batch) -> bool:
-        if batch.status not in TERMINAL and not await self._finalize.run(batch):
-            return await self._execute_once(batch) and False
-        if batch.status_details is not None:
-            await self._ledger.batches.describe(batch.id, None)
+        if batch.status not in TERMINAL:
+            if not await self._finalize.run(batch):
+                return await self._execute_once(batch) and False
+        elif (reason := kept_reason(batch)) != batch.status_details:
+            # It ended without result files: refused by validation or by its provider.
+            await self._ledger.batches.describe(batch.id, reason)
         await self.clean(batch.id)
         await self._drop_input(batch)
         return True
@@ -158,6 +167,10 @@ class BatchStory:
             stopped.cancel()
         if self._stopped.is_set():
             raise asyncio.CancelledError
+
+    async def _while_running(self, batch_id: str) -> None:
+        while batch_id in self._runs:
+            await self._rest(_FIRST_PAUSE)
 
     async def _describe(self, batch_id: str, details: str) -> None:
         try:

@@ -1,10 +1,14 @@
 """`LocalBlobs`: blobs as files below one directory.
 
+    root/batchway-store  the store's own id (`identity`)
     root/tmp/<random>    a blob being written; left by a crash it is swept
     root/<key>           a committed blob; `/` in a key makes directories
 
 Owns the directory. Does not own who may use it (`lock`). Safe from several threads and processes:
 nothing is cached, and a blob appears and disappears in one step.
+
+A store whose id is known says of a blob that there is none only after it has seen that it is itself
+still there: a volume that is not mounted looks like one whose every blob was lost.
 """
 
 import errno
@@ -18,6 +22,8 @@ from pathlib import Path
 from typing import Final
 
 from batchway.domain.errors import Unavailable
+from batchway.storage.blobs.identity import NAME, read_identity
+from batchway.storage.private import FILE_MODE, make_directory, tighten
 
 _TMP: Final = "tmp"
 _WORD: Final = re.compile(r"[A-Za-z0-9_.=-]+", re.ASCII)
@@ -32,15 +38,19 @@ _VANISHES: Final = 100
 class LocalBlobs:
     """`ports.Blobs` on a local file system.
 
+    `identity` is the id that the store at `root` must have; without one it is taken as it comes.
     Raises `Unavailable` when `root` cannot be made or written to.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, identity: str | None = None) -> None:
         self._root = root.absolute()
+        self._identity = identity
         self._tmp = self._root / _TMP
         probe = self._tmp / f"probe-{secrets.token_hex(8)}"
         try:
-            self._tmp.mkdir(parents=True, exist_ok=True)
+            make_directory(self._tmp)
+            for folder in (self._root, *(entry for entry in self._root.iterdir())):
+                tighten(folder)
             # A mount may be read-only below directories that exist.
             probe.touch()
             probe.unlink()
@@ -68,6 +78,7 @@ class LocalBlobs:
             finally:
                 os.close(descriptor)
         except _ABSENT as error:
+            self._be_there()
             raise KeyError(key) from error
         except OSError as error:
             raise _unavailable("read", self._root, error) from error
@@ -77,6 +88,7 @@ class LocalBlobs:
         try:
             found = self._path(key).stat()
         except _ABSENT:
+            self._be_there()
             return None
         except OSError as error:
             raise _unavailable("read", self._root, error) from error
@@ -88,6 +100,7 @@ class LocalBlobs:
         try:
             path.unlink()
         except _ABSENT:
+            self._be_there()
             return
         except OSError as error:
             raise _unavailable("written", self._root, error) from error
@@ -106,6 +119,7 @@ class LocalBlobs:
         """
         folder, slash, _ = prefix.rpartition("/")
         start = self._path(folder) if slash else self._root
+        self._be_there()
         for path, changed in self._walk(start):
             key = path.relative_to(self._root).as_posix()
             if key.startswith(prefix):
@@ -139,8 +153,23 @@ class LocalBlobs:
                 if folder != self._root or entry.name != _TMP:
                     yield from self._walk(path)
                 continue
+            if folder == self._root and entry.name.startswith(NAME):
+                continue
             with suppress(FileNotFoundError):
                 yield path, entry.stat(follow_symlinks=False).st_mtime
+
+    def _be_there(self) -> None:
+        """Raise `Unavailable` unless this is the store that was opened."""
+        if self._identity is None:
+            return
+        found = read_identity(self._root)
+        if found == self._identity:
+            return
+        plight = "is not there" if found is None else "is another one than before"
+        raise Unavailable(
+            f"The blob store {self._root} {plight}: was its volume unmounted or its directory "
+            "moved? Batches go on as soon as it is back."
+        )
 
     def _path(self, key: str) -> Path:
         words = key.split("/")
@@ -160,7 +189,9 @@ class LocalBlobWriter:
         self._path = path
         try:
             # For this user only: prompts are in there.
-            descriptor = os.open(tmp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(
+                tmp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE
+            )
             self._file = os.fdopen(descriptor, "wb", buffering=_BUFFER)
         except OSError as error:
             raise _unavailable("written", root, error) from error
@@ -207,7 +238,7 @@ class LocalBlobWriter:
     def _rename(self) -> None:
         for attempt in range(_VANISHES):
             try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+                make_directory(self._path.parent)
                 self._tmp.replace(self._path)
             except (FileNotFoundError, FileExistsError):
                 # A deletion took the directory, empty for the moment, just before our rename, or

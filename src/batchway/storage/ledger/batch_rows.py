@@ -30,6 +30,7 @@ _PLAIN: Final = (
     "metadata",
     "output_expires_after",
     "status_details",
+    "waited_for",
 )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, bindparam, false, insert, select, update
+from sqlalchemy import ColumnElement, Text, bindparam, false, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batchway.domain.batch import Batch, BatchError
@@ -42,7 +42,12 @@ _UNFINISHED: Final = (
 )
 _STATUSES: Final = select(_t.c.id, _t.c.status).where(_t.c.id.in_(bindparam("ids", expanding=True)))
 _DESCRIBE: Final = (
-    update(_t).where(_t.c.id == bindparam("batch_id")).values(status_details=bindparam("details"))
+    update(_t)
+    .where(_t.c.id == bindparam("batch_id"))
+    .values(
+        status_details=bindparam("details"),
+        waited_for=func.coalesce(bindparam("reason", type_=Text), _t.c.waited_for),
+    )
 )
 
 
@@ -150,10 +155,12 @@ class SqlBatches:
         error: File | None,
         delivered: Delivered | None = None,
         errors: Sequence[BatchError] | None = None,
+        details: str | None = None,
     ) -> bool:
         if after not in TERMINAL:
             raise ValueError(f"{after} does not end a batch")
         changes: dict[str, Any] = {
+            "status_details": details,
             "output_file_id": None if output is None else output.id,
             "error_file_id": None if error is None else error.id,
         }
@@ -170,7 +177,9 @@ class SqlBatches:
         return True
 
     async def describe(self, batch_id: str, details: str | None) -> None:
-        await self._database.write(_DESCRIBE, {"batch_id": batch_id, "details": details})
+        await self._database.write(
+            _DESCRIBE, {"batch_id": batch_id, "details": details, "reason": details}
+        )
 
     def _conditions(self, where: BatchFilter) -> list[ColumnElement[bool]]:
         """The filter in SQL. What a client sent is a parameter, never part of a statement."""

@@ -72,7 +72,7 @@ def postgres_reader(address: Address) -> AsyncEngine:
     """Up to ten connections in autocommit."""
     return create_async_engine(
         address.asynchronous,
-        connect_args=_postgres_connect(address),
+        connect_args=postgres_connect(address),
         pool_size=5,
         max_overflow=5,
         **_ALONE,
@@ -84,7 +84,7 @@ def postgres_writer(address: Address) -> AsyncEngine:
     """Up to ten connections for transactions."""
     return create_async_engine(
         address.asynchronous,
-        connect_args=_postgres_connect(address),
+        connect_args=postgres_connect(address),
         # Compare-and-swap relies on it: under a stricter level, which a server may default to,
         # the loser of a race would fail instead of seeing the winner's row.
         isolation_level="READ COMMITTED",
@@ -97,7 +97,7 @@ def postgres_writer(address: Address) -> AsyncEngine:
     )
 
 
-def _postgres_connect(address: Address) -> dict[str, Any]:
+def postgres_connect(address: Address) -> dict[str, Any]:
     """What the URL does not say itself."""
     return {k: v for k, v in _POSTGRES_CONNECT.items() if k not in address.url.query}
 

@@ -19,6 +19,7 @@ from batchway.storage.ledger.files import SqlFiles
 from batchway.storage.ledger.jobs import SqlRemoteJobs
 from batchway.storage.ledger.keys import SqlKeys
 from batchway.storage.ledger.shards import SqlShards
+from batchway.storage.ledger.stores import SqlStores
 from batchway.storage.ledger.uploads import SqlUploads
 from batchway.storage.ledger.version import VERSION_TABLE, require_current
 
@@ -36,6 +37,7 @@ class SqlLedger:
         self._jobs = SqlRemoteJobs(database=database)
         self._uploads = SqlUploads(database=database)
         self._keys = SqlKeys(database=database)
+        self._stores = SqlStores(database=database)
 
     @classmethod
     async def open(cls, url: str) -> "SqlLedger":
@@ -81,6 +83,16 @@ class SqlLedger:
     def keys(self) -> SqlKeys:
         """API keys."""
         return self._keys
+
+    @property
+    def stores(self) -> SqlStores:
+        """The blob store that the database belongs to; for who opens both, not in the port."""
+        return self._stores
+
+    @property
+    def label(self) -> str:
+        """How messages call the database: without user or password."""
+        return self._database.label
 
     async def check(self) -> None:
         """Raise `Unavailable` unless the database answers and its schema is current."""

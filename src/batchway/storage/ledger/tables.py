@@ -1,7 +1,7 @@
 """The ledger's tables, the same in SQLite and PostgreSQL.
 
     files      batches --< shards --< segments      uploads --< upload_parts      keys      once
-               batches --< remote_jobs
+               batches --< remote_jobs                                    stores
 
 Owns columns and indexes; `migrations` is held equal to it by a test. `seq` is the order of
 creation: times are whole seconds and many rows share one. Times are Unix seconds.
@@ -101,6 +101,8 @@ batches: Final = Table(
     Column("remote_failed", BigInteger, nullable=False, server_default=text("0")),
     # A list of names; unset before the plan, and for batches of the first schema.
     Column("providers", Json),
+    # The last reason that `status_details` gave, kept while the batch goes on.
+    Column("waited_for", Text),
     UniqueConstraint("id"),
     Index("ix_batches_tenant_seq", "tenant", "seq"),
     Index("ix_batches_tenant_status_seq", "tenant", "status", "seq"),
@@ -238,4 +240,12 @@ once: Final = Table(
     Column("created_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("tenant", "kind", "key"),
     Index("ix_once_created_at", "created_at"),
+)
+
+# One row at most: the blob store that this database belongs to, see `storage.blobs.identity`.
+stores: Final = Table(
+    "stores",
+    metadata,
+    Column("identity", Text, primary_key=True),
+    Column("since", BigInteger, nullable=False),
 )

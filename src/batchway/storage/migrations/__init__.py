@@ -8,7 +8,6 @@ by hand, raise `ledger.version.HEAD`. `tests/unit/test_migrations.py` compares t
 the tables on both databases.
 """
 
-import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
@@ -22,11 +21,11 @@ from sqlalchemy.pool import NullPool
 from batchway.domain.errors import Unavailable
 from batchway.storage.ledger.address import Address
 from batchway.storage.ledger.failures import CAUGHT, translate
+from batchway.storage.ledger.sqlite_release import require_sqlite
 from batchway.storage.ledger.version import VERSION_TABLE, require_current, require_not_newer
+from batchway.storage.private import make_database
 
-_BUSY_SECONDS: Final = 60
-# `UPDATE ... RETURNING`.
-_OLDEST_SQLITE: Final = (3, 35, 0)
+_BUSY_SECONDS: Final = 20
 # Any number does, as long as every release uses the same one.
 _ADVISORY_LOCK: Final = 0x6261_7463_6877
 
@@ -78,14 +77,13 @@ def _version(connection: Connection) -> str | None:
 
 
 def _prepare_file(address: Address) -> None:
-    """Make the folder, and turn the write-ahead log on: it is a property of the file."""
+    """Make folder and file, and turn the write-ahead log on: it is a property of the file."""
     path = address.path
     if path is None:
         return
-    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
-        raise Unavailable(f"Batchway needs SQLite 3.35 or newer, not {sqlite3.sqlite_version}.")
+    require_sqlite()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_database(path)
     except OSError as error:
         raise Unavailable(
             f"The {address.label} cannot be made: {error.strerror} ({path.parent})."
