@@ -360,7 +360,8 @@ class BatchText(Enum):
     )
     LINE_TOO_LONG = (
         "line_too_long",
-        "This line is {size} bytes long. The limit is {limit} bytes a line.",
+        "This line is {size} bytes long. The limit is {limit} bytes a line: the setting "
+        "`limits.max_line_bytes` of this server.",
         None,
         False,
     )
@@ -409,6 +410,12 @@ class BatchText(Enum):
     PROVIDER_FORBIDDEN = (
         "provider_not_allowed",
         "This API key may not use the provider '{provider}' that the model '{model}' needs.",
+        "body.model",
+        False,
+    )
+    MODEL_FORBIDDEN = (
+        "provider_not_allowed",
+        "This API key may not use any provider that serves the model '{model}'.",
         "body.model",
         False,
     )

@@ -351,9 +351,15 @@ class RouteSettings(Section):
 class LimitSettings(Section):
     """What one input file may hold."""
 
-    max_file_bytes: Size = Field(default=2 * 1024 * MIB, description="Bytes of an uploaded file.")
+    max_file_bytes: Size = Field(
+        default=2 * 1024 * MIB,
+        description="Bytes of an uploaded file, however it arrives: at once, in parts, or fetched "
+        "from a provider.",
+    )
     max_lines: Positive = Field(default=10_000_000, description="Lines of a batch.")
-    max_line_bytes: Size = Field(default=4 * MIB, description="Bytes of one line.")
+    max_line_bytes: Size = Field(
+        default=32 * MIB, description="Bytes of one line; a photo in base64 takes a few MiB."
+    )
     max_errors: Positive = Field(
         default=1000, description="Problems of an input file that a failed batch lists."
     )
