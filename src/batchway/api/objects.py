@@ -32,7 +32,7 @@ def batch_object(batch: Batch) -> JsonObject:
     return {
         "id": batch.id,
         "object": "batch",
-        "endpoint": batch.endpoint,
+        "endpoint": batch.options.endpoint or batch.endpoint,
         "model": batch.model,
         "errors": None if batch.errors is None else _errors_object(batch.errors),
         "input_file_id": batch.input_file_id,

@@ -213,6 +213,11 @@ class CreateBatchRequest(BaseModel):
         "/v1/embeddings",
         "/v1/responses",
         "/v1/moderations",
+        "/chat/completions",
+        "/completions",
+        "/embeddings",
+        "/responses",
+        "/moderations",
     ]
     completion_window: str | None = Field(
         pattern="^([1-9][0-9]{0,6})([mhd])$",

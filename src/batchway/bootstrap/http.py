@@ -171,6 +171,7 @@ def build_app(
             secret=key.key.get_secret_value(),
             tenant=key.tenant,
             providers=key.providers,
+            passthrough=key.passthrough,
         )
         for key in settings.auth.keys
     ]

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from batchway.domain.batch import Batch, BatchError
-from batchway.domain.file import File, Purpose
+from batchway.domain.file import File
 from batchway.domain.keys import ApiKey
 from batchway.domain.remote import JobRecord
 from batchway.domain.shard import Claim, Segment, Shard
@@ -86,9 +86,12 @@ class Files(Protocol):
         ...
 
     async def page(
-        self, tenant: str, *, purpose: Purpose | None, limit: int, after: str | None, order: Order
+        self, tenant: str, *, purpose: str | None, limit: int, after: str | None, order: Order
     ) -> Page[File] | None:
-        """A page in creation order; `None` when `after` names no file of the tenant."""
+        """A page by `created_at`, files of one second in the order in which they were added.
+
+        `None` when `after` names no file of the tenant.
+        """
         ...
 
     async def remove(self, tenant: str, file_id: str) -> File | None:

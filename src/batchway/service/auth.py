@@ -77,4 +77,9 @@ class Auth:
 
 
 def _principal(key: ApiKey) -> Principal:
-    return Principal(tenant=key.tenant, key_name=key.name, providers=key.providers)
+    return Principal(
+        tenant=key.tenant,
+        key_name=key.name,
+        providers=key.providers,
+        passthrough=key.passthrough,
+    )

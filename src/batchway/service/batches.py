@@ -76,7 +76,7 @@ class BatchService:
         fields = Parameters(body)
         fields.require("input_file_id", "endpoint", "completion_window")
         input_file_id = _read_file_id(fields)
-        endpoint = self._read_endpoint(fields)
+        endpoint, spelled = self._read_endpoint(fields)
         window, seconds = _read_window(fields)
         metadata = fields.maybe_string_map("metadata", pairs=16, longest_key=64, longest_value=512)
         expiry = fields.maybe_expiry("output_expires_after")
@@ -85,6 +85,7 @@ class BatchService:
             job_name=fields.maybe_string("job_name", longest=512),
             principal=principal,
             providers=self._providers,
+            endpoint=spelled,
         )
         output_expires_after = None if expiry is None else expiry.seconds
         seen = once(
@@ -176,16 +177,19 @@ class BatchService:
         file = await self._ledger.files.get(principal.tenant, file_id)
         return None if file is None else file.blob
 
-    def _read_endpoint(self, fields: Parameters) -> str:
-        endpoint = fields.string("endpoint")
-        if endpoint not in self._endpoints:
-            raise ApiError(
-                ApiText.WRONG_VALUE,
-                param="endpoint",
-                given=endpoint,
-                supported=listed(self._endpoints),
-            )
-        return endpoint
+    def _read_endpoint(self, fields: Parameters) -> tuple[str, str | None]:
+        """The endpoint, and how it was written where that was otherwise: Azure's has no `/v1`."""
+        given = fields.string("endpoint")
+        if given in self._endpoints:
+            return given, None
+        if f"/v1{given}" in self._endpoints:
+            return f"/v1{given}", given
+        raise ApiError(
+            ApiText.WRONG_VALUE,
+            param="endpoint",
+            given=given,
+            supported=listed(self._endpoints),
+        )
 
     def _tell(self, batch_id: str) -> None:
         try:

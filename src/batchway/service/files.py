@@ -142,12 +142,14 @@ class FileService:
         self,
         principal: Principal,
         *,
-        purpose: Purpose | None,
+        purpose: str | None,
         limit: int,
         after: str | None,
         order: Order,
     ) -> Page[File]:
-        """A page of files in creation order. Raises `ApiError` for an unknown cursor.
+        """A page of files by creation. Raises `ApiError` for an unknown cursor.
+
+        A `purpose` that no file here can have is an empty page.
 
         Read in slices: the 10,000 files that a page may hold would stop the event loop for a
         fifth of a second.
