@@ -43,12 +43,12 @@ class Shared:
 
 @contextmanager
 def shared_account(database_url: str, folder: Path) -> Generator[Shared]:
-    """Three keys of two tenants, two providers with a batch API and one without."""
+    """Three keys of two tenants, two of them with pass-through, two providers with a batch API and one without."""
     azure = ScriptedProvider(name="azure", jobs={THEIRS: JOB}, files={FILE.id: FILE})
     twin = ScriptedProvider(name="twin", jobs={THEIRS: JOB})
     keys = [
-        configured_key(name="blue", secret=BLUE, tenant="blue"),
-        configured_key(name="red", secret=RED, tenant="red"),
+        configured_key(name="blue", secret=BLUE, tenant="blue", passthrough=True),
+        configured_key(name="red", secret=RED, tenant="red", passthrough=True),
         configured_key(name="narrow", secret=NARROW, tenant="blue", providers=["vllm"]),
     ]
     with serving(

@@ -118,6 +118,10 @@ class Batches(Protocol):
         """
         ...
 
+    async def made(self, tenant: str, once: Once) -> Batch | None:
+        """The batch that was added with this key, as it is now. Raises `OnceMismatch`."""
+        ...
+
     async def get(self, tenant: str, batch_id: str) -> Batch | None:
         """The batch, unless unknown or another tenant's. Reads one row."""
         ...
@@ -282,8 +286,14 @@ class RemoteJobs(Protocol):
         """The tenant whose batch made this job or file (any id of a record), `None` for none."""
         ...
 
-    async def of_others(self, tenant: str, *, limit: int) -> list[JobRecord]:
-        """Records in `submitted` of batches that have not ended, of every tenant but this one."""
+    async def of_others(
+        self, tenant: str, *, limit: int, after: tuple[str, int] | None = None
+    ) -> list[JobRecord]:
+        """Records in `submitting` and `submitted` of every tenant but this one.
+
+        Also of batches that have ended: their jobs may not have. In order of batch and shard, from
+        the first beyond `after`.
+        """
         ...
 
 

@@ -16,7 +16,7 @@ from batchway.service.keys import digest_of, hint_of
 
 _REMEMBER_SECONDS: Final = 3.0
 _MOST_REMEMBERED: Final = 10_000
-_EVERYBODY: Final = Principal(tenant=DEFAULT_TENANT, key_name="open")
+_EVERYBODY: Final = Principal(tenant=DEFAULT_TENANT, key_name="open", passthrough=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -169,6 +169,7 @@ remote_jobs: Final = Table(
     Column("completed", BigInteger, nullable=False),
     Column("failed", BigInteger, nullable=False),
     PrimaryKeyConstraint("batch_id", "shard"),
+    Index("ix_remote_jobs_stage_batch_id_shard", "stage", "batch_id", "shard"),
     Index("ix_remote_jobs_provider_remote_id", "provider", "remote_id"),
     Index("ix_remote_jobs_provider_input_file_id", "provider", "input_file_id"),
     Index("ix_remote_jobs_provider_output_file_id", "provider", "output_file_id"),

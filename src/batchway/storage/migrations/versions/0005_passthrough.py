@@ -11,7 +11,10 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add a column to `keys`, unset for the keys there are; replace two indexes of `files`."""
+    """Add a column to `keys`, unset for the keys there are; replace two indexes of `files`.
+
+    Jobs are looked for by their stage when somebody asks whose a file at a provider is.
+    """
     op.add_column("keys", sa.Column("passthrough", sa.Boolean))
     op.drop_index("ix_files_tenant_seq", "files")
     op.drop_index("ix_files_tenant_purpose_seq", "files")
@@ -20,4 +23,7 @@ def upgrade() -> None:
         "ix_files_tenant_purpose_created_at_seq",
         "files",
         ["tenant", "purpose", "created_at", "seq"],
+    )
+    op.create_index(
+        "ix_remote_jobs_stage_batch_id_shard", "remote_jobs", ["stage", "batch_id", "shard"]
     )
