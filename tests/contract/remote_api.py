@@ -43,7 +43,10 @@ class Shared:
 
 @contextmanager
 def shared_account(database_url: str, folder: Path) -> Generator[Shared]:
-    """Three keys of two tenants, two of them with pass-through, two providers with a batch API and one without."""
+    """Three keys of two tenants, two providers with a batch API and one without.
+
+    The key that may not use these providers has no right to pass through, either.
+    """
     azure = ScriptedProvider(name="azure", jobs={THEIRS: JOB}, files={FILE.id: FILE})
     twin = ScriptedProvider(name="twin", jobs={THEIRS: JOB})
     keys = [
