@@ -89,8 +89,8 @@ class UploadService:
         return Incoming(
             blobs=self._blobs,
             key=f"{PARTS_PREFIX}{upload.id}/{self._ids.part()}",
-            # More than all of the file is never one of its parts.
-            limit=min(self._limits.part_bytes, upload.bytes),
+            # More than a file may hold is never a part of one.
+            limit=min(self._limits.part_bytes, self._limits.upload_bytes),
             too_large=ApiText.PART_TOO_LARGE,
         )
 
