@@ -43,12 +43,15 @@ class Shared:
 
 @contextmanager
 def shared_account(database_url: str, folder: Path) -> Generator[Shared]:
-    """Three keys of two tenants, two providers with a batch API and one without."""
+    """Three keys of two tenants, two providers with a batch API and one without.
+
+    The key that may not use these providers has no right to pass through, either.
+    """
     azure = ScriptedProvider(name="azure", jobs={THEIRS: JOB}, files={FILE.id: FILE})
     twin = ScriptedProvider(name="twin", jobs={THEIRS: JOB})
     keys = [
-        configured_key(name="blue", secret=BLUE, tenant="blue"),
-        configured_key(name="red", secret=RED, tenant="red"),
+        configured_key(name="blue", secret=BLUE, tenant="blue", passthrough=True),
+        configured_key(name="red", secret=RED, tenant="red", passthrough=True),
         configured_key(name="narrow", secret=NARROW, tenant="blue", providers=["vllm"]),
     ]
     with serving(

@@ -28,6 +28,8 @@ class ScriptedProvider:
 
     `job_trouble` is raised by looking at a job alone.
 
+    `found` is the job under any tag.
+
     `asked` are the calls in order, `overrides` those of the last request, `closed` how many
     downloads were closed.
     """
@@ -41,6 +43,7 @@ class ScriptedProvider:
     broken: RemoteError | None = None
     asked: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     overrides: Mapping[str, str] = field(default_factory=dict[str, str])
+    found: RemoteJob | None = None
     closed: int = 0
 
     def batches(self, overrides: Mapping[str, str]) -> "ScriptedBatches":
@@ -79,7 +82,8 @@ class ScriptedBatches:
         raise AssertionError(f"nobody asked for {order.tag}")
 
     async def find(self, tag: str, *, since: int) -> RemoteJob | None:
-        raise AssertionError(f"nobody asked for {tag} since {since}")
+        self._note("find", f"{tag} since {since}")
+        return self._provider.found
 
     def results(self, job: RemoteJob) -> AsyncGenerator[bytes]:
         raise AssertionError(f"nobody asked for the results of {job.id}")

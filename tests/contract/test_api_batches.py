@@ -76,6 +76,22 @@ def brought_to(api: Server, status: BatchStatus) -> str:
     return batch_id
 
 
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_an_endpoint_without_v1_is_the_same_and_comes_back_as_it_was_sent(
+    api: Server, endpoint: str
+) -> None:
+    given = endpoint.removeprefix("/v1")
+    batch_id = create(api, endpoint=given)
+    assert api.client().batches.retrieve(batch_id).endpoint == given
+    row = api.run(api.ledger.batches.load(batch_id))
+    assert row is not None
+    assert row.endpoint == endpoint
+    listed = api.ask("GET", f"/v1/batches?endpoint={endpoint}").json()["data"]
+    assert [batch["id"] for batch in listed] == [batch_id]
+    for wrong in ("chat/completions", "/v1" + endpoint, "/v2/embeddings", ""):
+        assert api.post("/v1/batches", BODY | {"endpoint": wrong}).status == 400
+
+
 def test_a_new_batch_is_the_recorded_object_and_the_engine_hears_of_it(api: Server) -> None:
     file_id = api.upload()
     batch = api.client().batches.create(

@@ -193,7 +193,8 @@ CASES = [
         text=ApiText.NOT_JSONL,
         ask=send(purpose_part("batch"), file_part(name="in.json")),
         status=400,
-        message="Invalid file format for Batch API. Must be .jsonl",
+        message="Invalid file format for Batch API. Must be .jsonl. The file is named 'in.json': "
+        "give it a name that ends in .jsonl.",
     ),
     Case(
         text=ApiText.FILE_TOO_LARGE,

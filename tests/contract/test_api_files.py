@@ -174,6 +174,53 @@ def test_batch_output_is_downloadable(api: Server) -> None:
     writer.commit()
     api.run(api.ledger.files.add(file))
     assert api.client().files.content(UNKNOWN_FILE).read() == LINE
+    # Results have no digest; their tag is as strong and as lasting all the same.
+    path = f"/v1/files/{UNKNOWN_FILE}/content"
+    tag = api.ask("GET", path).headers["etag"]
+    assert tag == f'"{UNKNOWN_FILE}"'
+    assert api.ask("HEAD", path).headers["etag"] == tag
+    went_on = api.ask("GET", path, headers={"range": "bytes=90-", "if-range": tag})
+    assert (went_on.status, went_on.body, went_on.headers["etag"]) == (206, LINE[90:], tag)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "body"),
+    [
+        ({"if-none-match": "{tag}"}, 304, b""),
+        ({"if-none-match": "*"}, 304, b""),
+        ({"if-none-match": 'W/{tag}, "other"'}, 304, b""),
+        ({"if-none-match": '"other"'}, 200, LINE),
+        ({"if-none-match": "{tag}", "range": "bytes=0-9"}, 304, b""),
+        ({"if-range": "{tag}", "range": "bytes=0-9"}, 206, LINE[:10]),
+        ({"if-range": "W/{tag}", "range": "bytes=0-9"}, 200, LINE),
+        ({"if-range": "Wed, 21 Oct 2026 07:28:00 GMT", "range": "bytes=0-9"}, 200, LINE),
+    ],
+)
+def test_conditions_on_a_download(
+    api: Server, headers: dict[str, str], status: int, body: bytes
+) -> None:
+    path = f"/v1/files/{api.upload()}/content"
+    tag = api.ask("GET", path).headers["etag"]
+    named = {name: text.replace("{tag}", tag) for name, text in headers.items()}
+    for method, expected in (("GET", body), ("HEAD", b"")):
+        reply = api.ask(method, path, headers=named)
+        assert (reply.status, reply.body, reply.headers["etag"]) == (status, expected, tag)
+    assert tag.strip('"')
+
+
+@pytest.mark.parametrize(
+    "purpose",
+    [
+        *("assistants", "batch", "batch_output", "evals", "fine-tune", "user_data", "vision"),
+        *("assistants_output", "fine-tune-results"),
+    ],
+)
+def test_a_purpose_without_files_is_an_empty_list(api: Server, purpose: str) -> None:
+    file_id = api.upload(purpose="user_data" if purpose == "batch" else "batch")
+    listed = api.client().files.list(purpose=purpose)
+    assert listed.data == ([] if purpose != "user_data" else listed.data)
+    assert file_id not in [file.id for file in listed.data]
+    assert listed.has_more is False
 
 
 def test_deleting_forgets_row_and_bytes(api: Server) -> None:

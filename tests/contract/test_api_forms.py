@@ -165,7 +165,9 @@ def test_a_download_names_unicode_in_both_ways(api: Server) -> None:
 def test_what_is_not_jsonl_is_refused_at_once(api: Server, content: bytes, name: str) -> None:
     reply = api.send_form("/v1/files", PURPOSE, (f'name="file"; filename="{name}"', content))
     assert reply.status == 400
-    assert reply.json() == an_error("Invalid file format for Batch API. Must be .jsonl")
+    error = reply.json()["error"]
+    assert error.pop("message").startswith("Invalid file format for Batch API. Must be .jsonl. ")
+    assert error == {"type": "invalid_request_error", "param": None, "code": None}
     assert api.stored() == []
 
 

@@ -26,12 +26,14 @@ from batchway.api.parsing import EnvelopeProtocol
 from batchway.domain.errors import Unavailable
 from batchway.domain.ids import Ids
 from batchway.domain.keys import ApiKey
+from batchway.domain.routing import RoutingTable
 from batchway.ports import Blobs, BlobWriter, NativeProvider
 from batchway.service.auth import Auth
 from batchway.service.batches import BatchService
 from batchway.service.files import FileService
 from batchway.service.keys import KeyService, configured_key
 from batchway.service.limits import Limits
+from batchway.service.models import ModelService
 from batchway.service.remote import Remote
 from batchway.service.uploads import UploadService
 from batchway.storage.blobs.local import LocalBlobs
@@ -244,6 +246,7 @@ def serving(
     limits: Limits | None = None,
     providers: Sequence[str] = ("vllm", "openai-main"),
     natives: Mapping[str, NativeProvider] | None = None,
+    routing: RoutingTable | None = None,
 ) -> Generator[Server]:
     """A server that is up inside the `with`."""
     # asyncio turns Nagle off only where the protocol is named: 40 ms a request otherwise.
@@ -264,7 +267,12 @@ def serving(
         files = FileService(ledger=ledger, blobs=blobs, clock=clock, ids=ids, limits=limit)
         woken: list[str] = []
         batches = BatchService(
-            ledger=ledger, clock=clock, ids=ids, providers=providers, wake=woken.append
+            ledger=ledger,
+            clock=clock,
+            ids=ids,
+            files=files,
+            providers=providers,
+            wake=woken.append,
         )
         uploads = UploadService(
             ledger=ledger, blobs=blobs, clock=clock, ids=ids, limits=limit, files=files
@@ -296,7 +304,9 @@ def serving(
                 files=files,
                 ledger=ledger,
                 providers={name: (natives or {}).get(name) for name in providers},
+                configured=keys,
             ),
+            models=ModelService(routing=routing or RoutingTable(providers={}, routes={})),
             auth=Auth(keys=ledger.keys, configured=keys, clock=clock),
             ids=ids,
             clock=clock,

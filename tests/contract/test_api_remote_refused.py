@@ -207,7 +207,7 @@ def test_more_jobs_than_can_be_looked_at_hide_the_file(
     api: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record_job(api, made_by(api, RED), output_file_id=None)
-    monkeypatch.setattr("batchway.service.remote._MOST_JOBS", 0)
+    monkeypatch.setattr("batchway.service.ownership._MOST_JOBS", 0)
     reply = get(api, f"/v1/files/{FILE.id}/content")
     assert (reply.status, reply.json()["error"]["code"]) == (429, "provider_busy")
     assert reply.headers["retry-after"] == "60"

@@ -10,9 +10,11 @@ import pytest
 from openai.types.uploads import UploadPart
 from tests.contract.test_api_harness import LINE, Server, serving
 
+from batchway.bootstrap.parts import service_limits
 from batchway.domain.upload import UploadStatus
 from batchway.service.keys import configured_key
 from batchway.service.limits import MIB, Limits
+from batchway.settings import load
 
 BLUE, RED = "sk-blue-0123456789", "sk-red-01234567890"
 CONTENT = LINE * 40_000
@@ -35,6 +37,25 @@ def create(api: Server, **fields: object) -> str:
     reply = api.post("/v1/uploads", UPLOAD | fields)
     assert reply.status == 200, reply.body
     return reply.json()["id"]
+
+
+def test_no_file_is_larger_for_coming_in_parts(sqlite_url: str, tmp_path: Path) -> None:
+    limits = service_limits(load(None, {}, {"BATCHWAY_LIMITS__MAX_FILE_BYTES": "1000"}, tmp_path))
+    with serving(sqlite_url, tmp_path / "blobs", limits=limits) as api:
+        reply = api.post("/v1/uploads", UPLOAD | {"bytes": 1_001})
+        assert (reply.status, reply.json()["error"]["param"]) == (400, "bytes")
+        upload_id = create(api, bytes=1_000)
+        parts = f"/v1/uploads/{upload_id}/parts"
+        reply = api.send_form(parts, ('name="data"; filename="x"', b"x" * 1_001))
+        assert (reply.status, reply.json()["error"]["code"]) == (400, "part_too_large")
+        names = [
+            api.send_form(parts, ('name="data"; filename="x"', b"x" * 600)).json()["id"]
+            for _ in range(2)
+        ]
+        reply = api.post(f"/v1/uploads/{upload_id}/complete", {"part_ids": names})
+        assert (reply.status, reply.json()["error"]["param"]) == (400, "part_ids")
+    usual = service_limits(load(None, {}, {}, tmp_path))
+    assert (usual.file_bytes, usual.upload_bytes) == (2 * 2**30, 8 * 2**30)
 
 
 def test_the_sdk_uploads_in_parts(api: Server) -> None:

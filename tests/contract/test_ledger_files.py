@@ -70,6 +70,32 @@ async def test_pages_follow_creation_though_times_are_equal(ledger: Ledger) -> N
         ) == Page(items=(), more=False)
 
 
+async def test_pages_are_by_time_whatever_was_written_first(ledger: Ledger) -> None:
+    # A clock that was set back; files of one second follow on in the order they were written.
+    times = {1: 50, 2: 30, 3: 50, 4: 40, 5: 30}
+    files = {
+        number: (await stored(ledger, a_file(number, created_at=at)))[0]
+        for number, at in times.items()
+    }
+    expected = [files[number] for number in (2, 5, 4, 1, 3)]
+    for purpose in (None, a_file().purpose):
+        for order, wanted in ((ASC, expected), (DESC, expected[::-1])):
+            seen: list[File] = []
+            more = True
+            while more:
+                page = await ledger.files.page(
+                    "blue",
+                    purpose=purpose,
+                    limit=2,
+                    after=seen[-1].id if seen else None,
+                    order=order,
+                )
+                assert page is not None
+                seen.extend(page.items)
+                more = page.more
+            assert seen == wanted
+
+
 async def test_a_page_that_ends_exactly_at_the_last_file_has_no_more(ledger: Ledger) -> None:
     files = await stored(ledger, a_file(1), a_file(2))
     page = await ledger.files.page("blue", purpose=None, limit=2, after=None, order=ASC)

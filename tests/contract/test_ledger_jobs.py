@@ -160,7 +160,7 @@ async def test_any_id_of_a_record_names_its_tenant(ledger: Ledger) -> None:
 
 
 async def test_what_others_have_at_providers(ledger: Ledger) -> None:
-    batch_id = await native(ledger, shards=3)
+    batch_id = await native(ledger, shards=4)
     assert await ledger.jobs.put(first(0), a_job(0, stage=JobStage.INTENDED))
     running = [
         a_job(number, stage=JobStage.SUBMITTED, remote_id=f"batch_{number}") for number in (1, 2)
@@ -168,13 +168,19 @@ async def test_what_others_have_at_providers(ledger: Ledger) -> None:
     for number, record in enumerate(running, 1):
         assert await ledger.jobs.put(first(number), record)
 
-    assert await ledger.jobs.of_others("red", limit=9) == running
+    asked = a_job(3, stage=JobStage.SUBMITTING)
+    assert await ledger.jobs.put(first(3), asked)
+
+    assert await ledger.jobs.of_others("red", limit=9) == [*running, asked]
     assert await ledger.jobs.of_others("red", limit=1) == running[:1]
+    assert await ledger.jobs.of_others("red", limit=9, after=(batch_id, 1)) == [running[1], asked]
+    assert await ledger.jobs.of_others("red", limit=9, after=(batch_id, 3)) == []
     assert await ledger.jobs.of_others("blue", limit=9) == []
     assert await ledger.jobs.put(first(1), a_job(1, stage=JobStage.ENDED))
-    assert await ledger.jobs.of_others("red", limit=9) == running[1:]
+    assert await ledger.jobs.of_others("red", limit=9) == [running[1], asked]
+    # Its batch has ended, but such a job may have results that nobody has seen.
     assert await ledger.batches.move(batch_id, S.EXPIRED, at=2)
-    assert await ledger.jobs.of_others("red", limit=9) == []
+    assert await ledger.jobs.of_others("red", limit=9) == [running[1], asked]
 
 
 # ----------------------------------------------------------------------------- counts

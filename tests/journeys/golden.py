@@ -219,7 +219,12 @@ UPLOADS: Final[dict[str, Any]] = {
 }
 
 ERRORS: Final[dict[str, Any]] = {
-    "not jsonl": error("BadRequestError", 400, "Invalid file format for Batch API. Must be .jsonl"),
+    "not jsonl": error(
+        "BadRequestError",
+        400,
+        "Invalid file format for Batch API. Must be .jsonl. Line 1 is not JSON: every line is one "
+        "JSON object, a request.",
+    ),
     "bad purpose": error(
         "BadRequestError",
         400,

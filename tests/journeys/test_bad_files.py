@@ -16,7 +16,10 @@ pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 LINE: Final = jsonl([chat("a")])
 PURPOSE: Final = field("purpose", "batch")
-NOT_JSONL: Final = "Invalid file format for Batch API. Must be .jsonl"
+NOT_JSONL: Final = "Invalid file format for Batch API. Must be .jsonl."
+PROSE: Final = "Line 1 is not JSON: every line is one JSON object, a request."
+UTF16: Final = "The file is in UTF-16, as Windows calls Unicode: save it as UTF-8."
+NAME: Final = "The file is named 'in.txt': give it a name that ends in .jsonl."
 LIMIT: Final = 50_000_000
 PURPOSES: Final = "['fine-tune', 'assistants', 'batch', 'user_data', 'vision', 'evals']"
 
@@ -43,10 +46,17 @@ def test_the_good_form_is_good(plain_server: Server) -> None:
 @pytest.mark.parametrize(
     "case",
     [
-        (form(PURPOSE, file(b"no JSON\n")), FORM, 400, NOT_JSONL, None, None),
-        (form(PURPOSE, file(b"")), FORM, 400, NOT_JSONL, None, None),
-        (form(PURPOSE, file(b"\xff\xfe\n")), FORM, 400, NOT_JSONL, None, None),
-        (form(PURPOSE, file(LINE, filename="in.txt")), FORM, 400, NOT_JSONL, None, None),
+        (form(PURPOSE, file(b"no JSON\n")), FORM, 400, f"{NOT_JSONL} {PROSE}", None, None),
+        (form(PURPOSE, file(b"")), FORM, 400, f"{NOT_JSONL} The file is empty.", None, None),
+        (form(PURPOSE, file(b"\xff\xfe\n")), FORM, 400, f"{NOT_JSONL} {UTF16}", None, None),
+        (
+            form(PURPOSE, file(LINE, filename="in.txt")),
+            FORM,
+            400,
+            f"{NOT_JSONL} {NAME}",
+            None,
+            None,
+        ),
         (
             form(field("purpose", "fun"), file(LINE)),
             FORM,
@@ -200,7 +210,7 @@ def test_blank_lines_are_no_batch(plain_server: Server) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         client.files.create(file=("in.jsonl", b"\n\n"), purpose="batch")
     body: Any = refused.value.body
-    assert body["message"] == NOT_JSONL
+    assert body["message"] == f"{NOT_JSONL} The file holds nothing but blank lines."
 
 
 @pytest.mark.parametrize(

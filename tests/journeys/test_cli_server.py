@@ -73,7 +73,10 @@ def test_errors_of_the_server_are_sentences(plain_server: Server, tmp_path: Path
     )
     (tmp_path / "in.txt").write_bytes(jsonl(chats(1)))
     assert batchway("submit", "in.txt", cwd=tmp_path, environ=environ) == Ended(
-        code=1, out="", err="Error: Invalid file format for Batch API. Must be .jsonl.\n"
+        code=1,
+        out="",
+        err="Error: Invalid file format for Batch API. Must be .jsonl. The file is named 'in.txt': "
+        "give it a name that ends in .jsonl.\n",
     )
 
 

@@ -23,8 +23,8 @@ from tests.journeys.processes import Server, eventually
 ACCOUNT_KEY = "sk-the-accounts-own"
 QUICK = {"poll_min": 0.05, "poll_max": 0.2, "settle": 0.2}
 KEYS = [
-    {"name": "a", "tenant": "a", "key": "sk-team-a"},
-    {"name": "b", "tenant": "b", "key": "sk-team-b"},
+    {"name": "a", "tenant": "a", "key": "sk-team-a", "passthrough": True},
+    {"name": "b", "tenant": "b", "key": "sk-team-b", "passthrough": True},
     {"name": "c", "tenant": "b", "key": "sk-team-c", "providers": ["azure-eu"]},
 ]
 
@@ -242,6 +242,47 @@ def test_what_was_made_elsewhere_is_found_and_read(world: World, provider: str) 
     for asking in (world.client(other), world.server.client("sk-team-a")):
         with pytest.raises(openai.NotFoundError, match=job.id):
             asking.batches.retrieve(job.id)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_input_file_that_lives_at_the_vendor_is_run(world: World, provider: str) -> None:
+    vendor, client = world.vendor(provider), world.client(provider)
+    asked = chats(4, model="gpt-4o-mini")
+    file = vendor.files.create(file=("there.jsonl", jsonl(asked)), purpose="batch")
+    vendor.files.wait_for_processing(file.id, poll_interval=0.01)
+    batch = client.batches.create(
+        input_file_id=file.id, endpoint=CHAT, completion_window="24h", metadata={"made": "here"}
+    )
+    last = ended(client, batch)
+    assert (last.status, last.input_file_id) == ("completed", file.id), last
+    check(asked, results(client, last))
+    assert vendor.files.retrieve(file.id).id == file.id
+    with pytest.raises(openai.NotFoundError, match="No such File object"):
+        client.batches.create(input_file_id="file-nobodys", endpoint=CHAT, completion_window="24h")
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_lines_leave_out_what_the_headers_say(world: World, provider: str) -> None:
+    client = world.client(provider)
+    asked = chats(3)
+    bare = [
+        {
+            "custom_id": each["custom_id"],
+            "body": {name: value for name, value in each["body"].items() if name != "model"},
+        }
+        for each in asked
+    ]
+    extra = {"x-tfy-provider-model": "gpt-4o-mini"}
+    file = client.files.create(file=("request.jsonl", jsonl(bare)), purpose="batch")
+    batch = client.batches.create(
+        input_file_id=file.id,
+        endpoint="/chat/completions",  # pyright: ignore[reportArgumentType] - as in Azure's guide
+        completion_window="24h",
+        extra_headers=extra,
+    )
+    last = ended(client, batch)
+    assert (last.status, last.model) == ("completed", "gpt-4o-mini"), last
+    check(asked, results(client, last))
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

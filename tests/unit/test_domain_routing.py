@@ -107,7 +107,7 @@ FORBIDDEN_VLLM = Forbidden(provider="vllm")
         ("fast", None, None, route("fast", Mode.MANAGED, [QWEN, MINI], [OLD, TINY])),
         ("fast", None, {"openai"}, route("fast", Mode.NATIVE, [MINI], [OLD])),
         ("fast", None, {"vllm"}, route("fast", Mode.MANAGED, [QWEN], [TINY])),
-        ("fast", None, set[str](), FORBIDDEN_VLLM),
+        ("fast", None, set[str](), Forbidden()),  # whose names the caller did not give
         ("vllm/qwen", None, None, route("vllm/qwen", Mode.NATIVE, [MINI])),
         (
             "spare",
@@ -132,12 +132,45 @@ def test_several_providers(
         ("meta/llama", None, single("vllm", "meta/llama")),
         ("vllm/llama", None, single("vllm", "llama")),
         ("vllm/", None, single("vllm", "vllm/")),
-        ("gpt", {"other"}, FORBIDDEN_VLLM),
+        ("gpt", {"other"}, Forbidden()),
     ],
 )
 def test_the_only_provider(model: str, allowed: set[str] | None, expected: Resolution) -> None:
     frozen = None if allowed is None else frozenset(allowed)
     assert ONE.resolve(model, endpoint=CHAT, provider=None, allowed=frozen) == expected
+
+
+@pytest.mark.parametrize(
+    ("allowed", "told"),
+    [
+        ({"openai"}, "Providers: openai. Routes: fast, spare, vllm/qwen."),
+        ({"vllm"}, "Providers: vllm. Routes: fast, spare."),
+        ({"gone"}, "Providers: none. Routes: none."),
+        (set[str](), "Providers: none. Routes: none."),
+    ],
+)
+def test_advice_names_only_what_the_key_may_use(allowed: set[str], told: str) -> None:
+    for model, provider in (("gpt", None), ("gpt", "absent"), ("meta/llama", None)):
+        found = TABLE.resolve(
+            model, endpoint=CHAT, provider=provider, allowed=frozenset(allowed), upstream=None
+        )
+        assert isinstance(found, Unroutable)
+        assert found.advice.endswith(told)
+
+
+def test_what_may_be_named() -> None:
+    def names(*allowed: str) -> list[tuple[str, str | None]]:
+        found = TABLE.named(frozenset(allowed) if allowed else None)
+        return [(each.name, each.provider) for each in found]
+
+    routes = [("fast", None), ("spare", None), ("vllm/qwen", None)]
+    openai = [("openai/mini", "openai"), ("openai/old", "openai")]
+    assert names() == [*routes, *openai, ("vllm/tiny", "vllm")]
+    assert names("openai") == [*routes, *openai]
+    assert names("vllm") == [*routes[:2], ("vllm/qwen", "vllm"), ("vllm/tiny", "vllm")]
+    assert names("gone") == []
+    assert TABLE.usable(None) == ("vllm", "openai")
+    assert TABLE.usable(frozenset({"openai", "gone"})) == ("openai",)
 
 
 @pytest.mark.parametrize("provider", [None, "vllm"])
@@ -264,6 +297,8 @@ def test_a_route_runs_natively_where_all_its_targets_can(
         ("gpt", "vllm", "other"),
         ("gpt", "vllm", "vllm/other"),
         ("vllm/gpt", None, "other"),
+        ("vllm/gpt", None, "vllm/other"),
+        ("vllm/other", None, "vllm/other"),
     ],
 )
 def test_the_batch_names_the_model_at_the_provider(

@@ -74,9 +74,11 @@ NO_MODEL = missing("model", "body.model")
 STREAM_TYPE = wrong("body.stream", "a boolean")
 
 
-def judged(data: bytes, endpoint: str = CHAT) -> Request | list[BatchError]:
+def judged(
+    data: bytes, endpoint: str = CHAT, *, stand_in: str | None = None
+) -> Request | list[BatchError]:
     """What validation makes of a line."""
-    reader = LineReader(endpoint=endpoint)
+    reader = LineReader(endpoint=endpoint, stand_in=stand_in)
     request = reader.read(data)
     if request is None or nests_too_deep(data):
         return reader.diagnose(data, LINE)
@@ -288,6 +290,45 @@ def test_moderations_have_a_default_model(text: str, expected: Request | list[Ba
 def deeper(levels: int, then: Callable[[], T]) -> T:
     """Call `then` with so many more frames on the stack."""
     return then() if levels == 0 else deeper(levels - 1, then)
+
+
+STOOD_IN = {
+    "no model": (line('{"messages":[]}'), good('{"model":"up","messages":[]}', model="up")),
+    "empty body": (line("{}"), [missing("messages", "body.messages")]),
+    "null": (
+        line('{"messages":[],"model":null}'),
+        good('{"messages":[],"model":"up"}', model="up"),
+    ),
+    "empty": (line('{"model":"","messages":[]}'), good('{"model":"up","messages":[]}', model="up")),
+    "a model of its own": (line(), good()),
+    "no method and no url": (b'{"custom_id":"a","body":{"model":"m","messages":[]}}', good()),
+    "another url": (line(url='"/v1/embeddings"'), [WRONG_URL]),
+    "a model that is no text": (
+        line('{"model":1,"messages":[]}'),
+        [wrong("body.model", "a string")],
+    ),
+    "a method that is no text": (line(method="1"), [wrong("method", "a string")]),
+    "no custom_id": (b'{"body":{"messages":[]}}', [missing("custom_id", "custom_id")]),
+}
+
+
+@pytest.mark.parametrize("name", STOOD_IN)
+def test_a_model_that_stands_in_for_a_missing_one(name: str) -> None:
+    data, expected = STOOD_IN[name]
+    assert judged(data, stand_in="up") == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "missed"),
+    [
+        (line('{"messages":[]}'), ["body.model"]),
+        (b'{"custom_id":"a","body":{"messages":[]}}', ["method", "url", "body.model"]),
+    ],
+)
+def test_without_a_stand_in_a_line_says_all_of_it(data: bytes, missed: list[str]) -> None:
+    found = judged(data)
+    assert isinstance(found, list)
+    assert [error.param for error in found] == missed
 
 
 def test_what_is_accepted_can_be_read_again_where_little_stack_is_left() -> None:

@@ -24,6 +24,7 @@ from batchway.domain.shard import Mode, Shard
 from batchway.ports import LineResult
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
+from batchway.workflows.envelope import LineReader
 from batchway.workflows.managed import Ending
 from batchway.workflows.native_batch import HaltedError, NativeBatch
 from batchway.workflows.native_lines import ANSWERED, LEFT, OPEN, LineTable, read_requests
@@ -52,7 +53,7 @@ def a_shard(*models: str, lines: int) -> Shard:
 def a_table(*models: str, lines: int, done: set[int] | None = None) -> LineTable:
     table = LineTable()
     for requests in read_requests(
-        MemoryBlob(TEXT), "input", a_shard(*models, lines=lines), endpoint=CHAT
+        MemoryBlob(TEXT), "input", a_shard(*models, lines=lines), reader=LineReader(endpoint=CHAT)
     ):
         table.add(requests, done or set())
     return table
@@ -100,7 +101,9 @@ def test_an_input_that_changed_is_noticed() -> None:
 
 
 async def test_the_spool_holds_what_is_open_and_goes(tmp_path: Path) -> None:
-    requests = read_requests(MemoryBlob(TEXT), "input", a_shard(lines=4), endpoint=CHAT)
+    requests = read_requests(
+        MemoryBlob(TEXT), "input", a_shard(lines=4), reader=LineReader(endpoint=CHAT)
+    )
     async with spool(
         requests,
         directory=tmp_path / "new",

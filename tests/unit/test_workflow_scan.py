@@ -147,7 +147,8 @@ EMPTY = BatchError(
             [
                 BatchError(
                     code="line_too_long",
-                    message="This line is 1001 bytes long. The limit is 1000 bytes a line.",
+                    message="This line is 1001 bytes long. The limit is 1000 bytes a line: the "
+                    "setting `limits.max_line_bytes` of this server.",
                     line=2,
                 )
             ],

@@ -21,6 +21,7 @@ from batchway.api.envelope import error_response, storage_error
 from batchway.api.exchange import exchange_of
 from batchway.api.files import FileRoutes
 from batchway.api.frame import Frame
+from batchway.api.models import ModelRoutes
 from batchway.api.operations import OperationRoutes
 from batchway.api.uploads import UploadRoutes
 from batchway.domain.errors import ApiError, ApiText, Unavailable
@@ -30,6 +31,7 @@ from batchway.service.auth import Auth
 from batchway.service.batches import BatchService
 from batchway.service.files import FileService
 from batchway.service.limits import Limits
+from batchway.service.models import ModelService
 from batchway.service.remote import Remote
 from batchway.service.uploads import UploadService
 
@@ -51,6 +53,7 @@ def create_app(
     batches: BatchService,
     uploads: UploadService,
     remote: Remote,
+    models: ModelService,
     auth: Auth,
     ids: Ids,
     clock: Clock,
@@ -78,6 +81,7 @@ def create_app(
         BatchRoutes(batches=batches, remote=remote, caller=caller, limits=limits),
         FileRoutes(files=files, remote=remote, caller=caller, limits=limits),
         UploadRoutes(uploads=uploads, caller=caller, limits=limits),
+        ModelRoutes(models=models, caller=caller),
     )
     for noun in nouns:
         noun.install(app, prefix="/v1", documented=True)

@@ -50,7 +50,9 @@ class BatchRoutes:
             self.create,
             methods=["POST"],
             summary="Create a batch",
-            responses=doc.answers(BatchObject, 400, 403, 408, 409, 413, 415, 507),
+            responses=doc.answers(
+                BatchObject, 400, 403, 404, 408, 409, 413, 415, 507, *doc.ELSEWHERE
+            ),
             openapi_extra={
                 "requestBody": doc.json_body(CreateBatchRequest),
                 "parameters": [doc.IDEMPOTENCY, *doc.tfy_headers(doc.RUN_BY, doc.KEPT)],
@@ -80,9 +82,13 @@ class BatchRoutes:
         return json_response(any_batch_object(found))
 
     async def create(self, request: Request) -> Response:
-        """Start a batch over an uploaded file. What is in the file is checked afterwards."""
+        """Start a batch over an uploaded file. What is in the file is checked afterwards.
+
+        With `x-tfy-provider-name` of a provider that has a batch API, `input_file_id` may be a file
+        that lives there: it is fetched now, once, and kept like an upload.
+        """
         principal = await self._caller.of(request)
-        batch = await self._batches.create(
+        batch = await self._remote.create(
             principal,
             await read_json(request, self._limits),
             headers=overrides_of(request),

@@ -28,6 +28,8 @@ _ANSWERS: Final = (
     schemas.DeletedFile,
     schemas.UploadObject,
     schemas.UploadPartObject,
+    schemas.ModelObject,
+    schemas.ModelList,
     schemas.Health,
 )
 _DESCRIPTION: Final = (
@@ -60,6 +62,10 @@ _IDS: Final[dict[str, dict[str, Any]]] = {
     "file_id": {
         "schema": {"type": "string", "minLength": 1},
         "description": "`file-` and 22 letters and digits; or a provider's own id, URL-encoded.",
+    },
+    "model": {
+        "schema": {"type": "string", "minLength": 1},
+        "description": "A name of the list, or `provider/model`.",
     },
     "upload_id": {"schema": {"type": "string", "pattern": "^upload_[0-9a-f]{32}$"}},
 }

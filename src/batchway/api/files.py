@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from batchway.api import documented as doc
 from batchway.api.asked import after_of, idempotency_key, limit_of, overrides_of, path_id
 from batchway.api.caller import Caller
+from batchway.api.conditions import entity_tag, is_known, may_continue
 from batchway.api.disposition import attachment
 from batchway.api.envelope import json_response
 from batchway.api.multipart import read_form
@@ -21,7 +22,7 @@ from batchway.api.objects import any_file_object, deleted_file_object, file_obje
 from batchway.api.ranges import parse_range
 from batchway.api.schemas import DeletedFile, FileObject, FilePage
 from batchway.domain.errors import ApiError, ApiText
-from batchway.domain.file import UPLOAD_PURPOSES, ExpiresAfter, File, Purpose
+from batchway.domain.file import LISTED_PURPOSES, UPLOAD_PURPOSES, ExpiresAfter, File, Purpose
 from batchway.ports import Order, Page
 from batchway.service.filename import clean_filename
 from batchway.service.files import FileService, upload_purpose
@@ -103,11 +104,14 @@ class FileRoutes:
             responses={
                 200: {"content": _CONTENT, "description": "The bytes"},
                 206: {"content": _CONTENT, "description": "The range of bytes asked for"},
+                304: {"description": "The client has it: `If-None-Match` names its `ETag`"},
                 **doc.failures(400, 403, 404, 416, *doc.ELSEWHERE),
             },
             openapi_extra={
                 "parameters": [
                     doc.header("Range", "One range of bytes; not read for a provider's file."),
+                    doc.header("If-Range", "The `ETag` of what the range is to continue."),
+                    doc.header("If-None-Match", "The `ETag` of what the client has."),
                     *doc.tfy_headers(doc.LOOKED_UP_AT),
                 ]
             },
@@ -175,11 +179,12 @@ class FileRoutes:
         file = await self._remote.downloadable(principal, path_id(file_id), overrides_of(request))
         if isinstance(file, RemoteDownload):
             return await _pass_on(file, head=request.method == "HEAD")
-        tag = f'"{file.sha256}"'
-        if request.headers.get("if-range", tag) == tag:
+        tag = entity_tag(file)
+        if is_known(request.headers.get("if-none-match"), tag):
+            return Response(status_code=304, headers={"etag": tag})
+        span = None
+        if may_continue(request.headers.get("if-range"), tag):
             span = parse_range(request.headers.get("range"), file.bytes)
-        else:
-            span = None
         start, stop = span or (0, file.bytes)
         headers = {
             "content-type": "application/octet-stream",
@@ -254,14 +259,14 @@ def _read_expiry(fields: Mapping[str, str]) -> ExpiresAfter | None:
     return Parameters({"expires_after": found or None}).maybe_expiry("expires_after")
 
 
-def _read_purpose_filter(request: Request) -> Purpose | None:
+def _read_purpose_filter(request: Request) -> str | None:
     given = request.query_params.get("purpose")
     if not given:
         return None
-    if given not in set(Purpose):
+    if given not in LISTED_PURPOSES:
         supported = ", ".join(f"'{purpose}'" for purpose in Purpose)
         raise ApiError(ApiText.WRONG_VALUE, param="purpose", given=given, supported=supported)
-    return Purpose(given)
+    return given
 
 
 def _read_order(request: Request) -> Order:
@@ -285,6 +290,8 @@ def _list_parameters() -> list[dict[str, Any]]:
         ),
         doc.query("order", {"type": "string", "enum": ["asc", "desc"]}, "By creation."),
         doc.query(
-            "purpose", {"type": "string", "enum": list(Purpose)}, "Only files of this purpose."
+            "purpose",
+            {"type": "string", "enum": list(LISTED_PURPOSES)},
+            "Only files of this purpose; there are never any of some that OpenAI has.",
         ),
     ]

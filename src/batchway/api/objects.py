@@ -13,6 +13,7 @@ from batchway.domain.remote import RemoteFile, RemoteJob
 from batchway.domain.upload import Upload, UploadPart
 from batchway.domain.window import DEFAULT_WINDOW, window_seconds
 from batchway.ports import Page
+from batchway.service.models import Model, Models
 from batchway.service.remote import RemoteBatch
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ def batch_object(batch: Batch) -> JsonObject:
     return {
         "id": batch.id,
         "object": "batch",
-        "endpoint": batch.endpoint,
+        "endpoint": batch.options.endpoint or batch.endpoint,
         "model": batch.model,
         "errors": None if batch.errors is None else _errors_object(batch.errors),
         "input_file_id": batch.input_file_id,
@@ -165,6 +166,20 @@ def part_object(part: UploadPart) -> JsonObject:
         "object": "upload.part",
         "created_at": part.created_at,
         "upload_id": part.upload_id,
+    }
+
+
+def model_object(model: Model) -> JsonObject:
+    """A Model. Nothing here knows when it was made."""
+    return {"id": model.id, "object": "model", "created": 0, "owned_by": model.owner}
+
+
+def models_object(found: Models) -> JsonObject:
+    """The list of Models; `providers` is an extension."""
+    return {
+        "object": "list",
+        "data": [model_object(model) for model in found.models],
+        "providers": list(found.providers),
     }
 
 

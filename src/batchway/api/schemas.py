@@ -190,6 +190,25 @@ class UploadPartObject(_Answer):
     upload_id: str
 
 
+class ModelObject(_Answer):
+    """A name that lines may give as their model."""
+
+    id: str
+    object: Literal["model"]
+    created: UnixTime = Field(description="Always 0: nothing here knows")
+    owned_by: str = Field(description="The provider, or `batchway` for a route")
+
+
+class ModelList(_Answer):
+    """What the key may name. `providers` is Batchway's own."""
+
+    object: Literal["list"]
+    data: list[ModelObject]
+    providers: list[str] = Field(
+        description="Of each of these, any model may be named, as `provider/model`"
+    )
+
+
 class Health(_Answer):
     """The server answers."""
 
@@ -213,6 +232,11 @@ class CreateBatchRequest(BaseModel):
         "/v1/embeddings",
         "/v1/responses",
         "/v1/moderations",
+        "/chat/completions",
+        "/completions",
+        "/embeddings",
+        "/responses",
+        "/moderations",
     ]
     completion_window: str | None = Field(
         pattern="^([1-9][0-9]{0,6})([mhd])$",

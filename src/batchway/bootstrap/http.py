@@ -24,6 +24,7 @@ from batchway.bootstrap.parts import (
     new_ids,
     new_services,
     prepare_database,
+    routing_table,
     service_limits,
 )
 from batchway.bootstrap.signals import StopSignals
@@ -34,6 +35,7 @@ from batchway.ports import Blobs, Clock, Ledger, NativeProvider
 from batchway.service.auth import Auth
 from batchway.service.batches import BatchService
 from batchway.service.keys import configured_key
+from batchway.service.models import ModelService
 from batchway.service.remote import Remote
 from batchway.settings import Settings, is_loopback
 from batchway.storage import migrations
@@ -185,13 +187,16 @@ def build_app(
     """The HTTP application over these parts. `natives` are all configured providers."""
     ids = new_ids()
     files, uploads = new_services(settings, ledger=ledger, blobs=blobs, clock=clock)
-    batches = BatchService(ledger=ledger, clock=clock, ids=ids, providers=natives, wake=wake)
+    batches = BatchService(
+        ledger=ledger, clock=clock, ids=ids, files=files, providers=natives, wake=wake
+    )
     configured = [
         configured_key(
             name=key.name,
             secret=key.key.get_secret_value(),
             tenant=key.tenant,
             providers=key.providers,
+            passthrough=key.passthrough,
         )
         for key in settings.auth.keys
     ]
@@ -199,7 +204,14 @@ def build_app(
         files=files,
         batches=batches,
         uploads=uploads,
-        remote=Remote(batches=batches, files=files, ledger=ledger, providers=natives),
+        remote=Remote(
+            batches=batches,
+            files=files,
+            ledger=ledger,
+            providers=natives,
+            configured=configured,
+        ),
+        models=ModelService(routing=routing_table(settings)),
         auth=Auth(keys=ledger.keys, configured=configured, clock=clock),
         ids=ids,
         clock=clock,

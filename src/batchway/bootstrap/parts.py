@@ -93,7 +93,8 @@ def scan_limits(settings: Settings, *, max_errors: int | None) -> ScanLimits:
 
 def service_limits(settings: Settings) -> Limits:
     """How much a client may send."""
-    return Limits(file_bytes=settings.limits.max_file_bytes)
+    most = settings.limits.max_file_bytes
+    return Limits() if most is None else Limits(file_bytes=most, upload_bytes=most)
 
 
 def new_services(

@@ -33,6 +33,13 @@ def create(
             metavar="NAME", help="A provider that the key may use; may be repeated. All by default."
         ),
     ] = None,
+    passthrough: Annotated[
+        bool | None,
+        typer.Option(
+            help="Whether the key may look up, with x-tfy-provider-name, what was not made here. "
+            "By default where no key of another tenant may use the provider."
+        ),
+    ] = None,
     config: Config = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -55,7 +62,9 @@ def create(
 
     async def work() -> tuple["ApiKey", str]:
         async with open_keys(settings) as service:
-            return await service.create(name, tenant=tenant, providers=provider or None)
+            return await service.create(
+                name, tenant=tenant, providers=provider or None, passthrough=passthrough
+            )
 
     try:
         _, secret = finish(work())

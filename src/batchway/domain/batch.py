@@ -54,7 +54,8 @@ class BatchOptions:
 
     `provider` is `x-tfy-provider-name`; `tfy_metadata` is `x-tfy-metadata`; `overrides` holds the
     other `x-tfy-*` headers by name; `job_name` is the body field of that name; `allowed_providers`
-    is what the creating key could use, so that validation can hold lines to it.
+    is what the creating key could use, so that validation can hold lines to it; `endpoint` is the
+    batch's as the client wrote it, where that was without `/v1`.
     """
 
     provider: str | None = None
@@ -62,6 +63,7 @@ class BatchOptions:
     tfy_metadata: Mapping[str, str] | None = None
     overrides: Mapping[str, str] = field(default_factory=dict[str, str])
     allowed_providers: frozenset[str] | None = None
+    endpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,6 +143,11 @@ class ApiText(Enum):
     )
     # -- batches
     UNKNOWN_BATCH = ErrorText(status=404, message="No batch found with id '{id}'.", recorded=True)
+    BATCH_WITHHELD = ErrorText(
+        status=404,
+        message="No batch found with id '{id}'. This API key may look up only what its own "
+        "batches made; its right `passthrough` would let it look up other batches at a provider.",
+    )
     NOT_CANCELLABLE = ErrorText(
         status=409, message="Cannot cancel a batch with status '{status}'.", recorded=True
     )
@@ -162,6 +167,19 @@ class ApiText(Enum):
     UNKNOWN_FILE = ErrorText(
         status=404, message="No such File object: {id}", param="id", recorded=True
     )
+    FILE_WITHHELD = ErrorText(
+        status=404,
+        message="No such File object: {id}. This API key may look up only what its own batches "
+        "made; its right `passthrough` would let it look up other files at a provider.",
+        param="id",
+    )
+    INPUT_TOO_LARGE = ErrorText(
+        status=400,
+        message="The input file is too large to be fetched from the provider. The limit is "
+        "{limit} bytes.",
+        param="input_file_id",
+        code="file_too_large",
+    )
     BAD_PURPOSE = ErrorText(
         status=400,
         message="'{given}' is not one of ['fine-tune', 'assistants', 'batch', 'user_data', "
@@ -171,8 +189,8 @@ class ApiText(Enum):
     )
     NOT_JSONL = ErrorText(
         status=400,
-        message="Invalid file format for Batch API. Must be .jsonl",
-        recorded=True,
+        # OpenAI's own words end before `found`, which says what there is instead.
+        message="Invalid file format for Batch API. Must be .jsonl. {found}",
     )
     FILE_TOO_LARGE = ErrorText(
         status=400,
@@ -241,6 +259,13 @@ class ApiText(Enum):
         code="provider_not_answering",
         type="server_error",
         retry=True,
+    )
+    # -- models
+    UNKNOWN_MODEL = ErrorText(
+        status=404,
+        message="The model '{model}' does not exist or you do not have access to it.",
+        param="model",
+        code="model_not_found",
     )
     # -- uploads
     UNKNOWN_UPLOAD = ErrorText(status=404, message="No such Upload object: {id}", param="id")
@@ -360,7 +385,8 @@ class BatchText(Enum):
     )
     LINE_TOO_LONG = (
         "line_too_long",
-        "This line is {size} bytes long. The limit is {limit} bytes a line.",
+        "This line is {size} bytes long. The limit is {limit} bytes a line: the setting "
+        "`limits.max_line_bytes` of this server.",
         None,
         False,
     )
@@ -409,6 +435,12 @@ class BatchText(Enum):
     PROVIDER_FORBIDDEN = (
         "provider_not_allowed",
         "This API key may not use the provider '{provider}' that the model '{model}' needs.",
+        "body.model",
+        False,
+    )
+    MODEL_FORBIDDEN = (
+        "provider_not_allowed",
+        "This API key may not use any provider that serves the model '{model}'.",
         "body.model",
         False,
     )

@@ -19,6 +19,8 @@ class Purpose(StrEnum):
 
 # The order is that of OpenAI's own error message.
 UPLOAD_PURPOSES: Final = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
+# What a list may be asked for: OpenAI's own results of other kinds, too, of which there are none.
+LISTED_PURPOSES: Final = (*Purpose, "assistants_output", "fine-tune-results")
 DOWNLOADABLE: Final = frozenset({Purpose.BATCH, Purpose.BATCH_OUTPUT, Purpose.FINE_TUNE})
 
 

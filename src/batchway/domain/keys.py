@@ -8,11 +8,16 @@ DEFAULT_TENANT: Final = "default"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who is calling. `providers` limits which providers the caller may use; `None` is all."""
+    """Who is calling. `providers` limits which providers the caller may use; `None` is all.
+
+    `passthrough` is whether the caller may look up at a provider what Batchway did not make there;
+    `None` leaves that to whether the provider serves other tenants, too (`service.ownership`).
+    """
 
     tenant: str
     key_name: str
     providers: frozenset[str] | None = None
+    passthrough: bool | None = None
 
     def may_use(self, provider: str) -> bool:
         """Whether this caller may use the provider of that name."""
@@ -33,3 +38,8 @@ class ApiKey:
     created_at: int
     providers: frozenset[str] | None = None
     revoked_at: int | None = None
+    passthrough: bool | None = None
+
+    def may_use(self, provider: str) -> bool:
+        """Whether this key may use the provider of that name."""
+        return self.providers is None or provider in self.providers

@@ -101,9 +101,13 @@ class Unroutable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forbidden:
-    """A provider serves the model, but the caller may not use it."""
+    """A provider serves the model, but the caller may not use it.
 
-    provider: str
+    `provider` is `None` where the caller did not name it: a key that may not use a provider does
+    not get to read its name.
+    """
+
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +117,14 @@ class NotNative:
     provider: str
     endpoint: str
     endpoints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A name that lines may give as their model: a route (`provider` is `None`), or a model."""
+
+    name: str
+    provider: str | None = None
 
 
 Resolution = Destination | Unroutable | Forbidden | NotNative
@@ -147,20 +159,44 @@ class RoutingTable:
         """
         if provider is not None:
             if provider not in self._providers:
-                return self._unroutable()
-            wanted = upstream or model
-            wanted = wanted.removeprefix(provider + "/") or wanted
-            return self._single(provider, wanted, endpoint, allowed)
+                return self._unroutable(allowed)
+            return self._single(provider, _at(provider, upstream or model), endpoint, allowed)
         route = self._routes.get(model)
         if route is not None:
             return self._route(model, route, endpoint, allowed)
         prefix, slash, rest = model.partition("/")
         if slash and rest and prefix in self._providers:
-            return self._single(prefix, upstream or rest, endpoint, allowed)
+            wanted = rest if upstream is None else _at(prefix, upstream)
+            return self._single(prefix, wanted, endpoint, allowed)
         if len(self._providers) == 1:
             only = next(iter(self._providers))
+            if allowed is not None and only not in allowed:
+                return Forbidden()
             return self._single(only, upstream or model, endpoint, allowed)
-        return self._unroutable()
+        return self._unroutable(allowed)
+
+    def named(self, allowed: frozenset[str] | None) -> tuple[Named, ...]:
+        """What a caller may write as a model, routes first; `allowed` as for `resolve`.
+
+        Of a provider only the models that routes mention are known: it may have others.
+        """
+        names = [
+            Named(name=name)
+            for name, route in self._routes.items()
+            if any(_may(allowed, target.provider) for target in route.targets)
+        ]
+        known = {named.name for named in names}
+        for route in self._routes.values():
+            for target in route.targets:
+                name = f"{target.provider}/{target.model}"
+                if _may(allowed, target.provider) and name not in known:
+                    known.add(name)
+                    names.append(Named(name=name, provider=target.provider))
+        return tuple(names)
+
+    def usable(self, allowed: frozenset[str] | None) -> tuple[str, ...]:
+        """The providers that a caller may use, in the order of the configuration."""
+        return tuple(name for name in self._providers if _may(allowed, name))
 
     def _single(
         self, provider: str, model: str, endpoint: str, allowed: frozenset[str] | None
@@ -187,7 +223,7 @@ class RoutingTable:
     ) -> Resolution:
         usable = [t for t in route.targets if allowed is None or t.provider in allowed]
         if not usable:
-            return Forbidden(provider=route.targets[0].provider)
+            return Forbidden()
         chosen = [t for t in usable if not t.fallback]
         fallbacks = [t for t in usable if t.fallback]
         if not chosen:
@@ -233,18 +269,27 @@ class RoutingTable:
                 return False
         return True
 
-    def _unroutable(self) -> Unroutable:
+    def _unroutable(self, allowed: frozenset[str] | None) -> Unroutable:
         if not self._providers:
             return Unroutable(
                 advice="No provider is configured: add one to `providers` in batchway.yaml, or "
                 "set OPENAI_API_KEY."
             )
-        names = ", ".join(self._providers)
-        routes = ", ".join(self._routes) or "none"
+        names = ", ".join(self.usable(allowed)) or "none"
+        routes = [named.name for named in self.named(allowed) if named.provider is None]
         return Unroutable(
             advice="Write the model as 'provider/model', or send the header "
-            f"x-tfy-provider-name. Providers: {names}. Routes: {routes}."
+            f"x-tfy-provider-name. Providers: {names}. Routes: {', '.join(routes) or 'none'}."
         )
+
+
+def _at(provider: str, model: str) -> str:
+    """The name at the provider of a model that may be written `provider/model`."""
+    return model.removeprefix(provider + "/") or model
+
+
+def _may(allowed: frozenset[str] | None, provider: str) -> bool:
+    return allowed is None or provider in allowed
 
 
 def _tightest(together: Sequence[NativeTraits]) -> NativeTraits:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from batchway.domain.batch import Batch, BatchError
-from batchway.domain.file import File, Purpose
+from batchway.domain.file import File
 from batchway.domain.keys import ApiKey
 from batchway.domain.remote import JobRecord
 from batchway.domain.shard import Claim, Segment, Shard
@@ -86,9 +86,12 @@ class Files(Protocol):
         ...
 
     async def page(
-        self, tenant: str, *, purpose: Purpose | None, limit: int, after: str | None, order: Order
+        self, tenant: str, *, purpose: str | None, limit: int, after: str | None, order: Order
     ) -> Page[File] | None:
-        """A page in creation order; `None` when `after` names no file of the tenant."""
+        """A page by `created_at`, files of one second in the order in which they were added.
+
+        `None` when `after` names no file of the tenant.
+        """
         ...
 
     async def remove(self, tenant: str, file_id: str) -> File | None:
@@ -113,6 +116,10 @@ class Batches(Protocol):
         Raises `OnceMismatch`, and `Conflict` when the id is taken. The key and the row are
         written in one transaction.
         """
+        ...
+
+    async def made(self, tenant: str, once: Once) -> Batch | None:
+        """The batch that was added with this key, as it is now. Raises `OnceMismatch`."""
         ...
 
     async def get(self, tenant: str, batch_id: str) -> Batch | None:
@@ -284,8 +291,14 @@ class RemoteJobs(Protocol):
         """The tenant whose batch made this job or file (any id of a record), `None` for none."""
         ...
 
-    async def of_others(self, tenant: str, *, limit: int) -> list[JobRecord]:
-        """Records in `submitted` of batches that have not ended, of every tenant but this one."""
+    async def of_others(
+        self, tenant: str, *, limit: int, after: tuple[str, int] | None = None
+    ) -> list[JobRecord]:
+        """Records in `submitting` and `submitted` of every tenant but this one.
+
+        Also of batches that have ended: their jobs may not have. In order of batch and shard, from
+        the first beyond `after`.
+        """
         ...
 
 

@@ -21,7 +21,7 @@ _log: Final = logging.getLogger("batchway.auth")
 _REMEMBER_SECONDS: Final = 3.0
 _MOST_REMEMBERED: Final = 10_000
 _DIGEST: Final = 8  # characters of a refused key's SHA-256 that are logged
-_EVERYBODY: Final = Principal(tenant=DEFAULT_TENANT, key_name="open")
+_EVERYBODY: Final = Principal(tenant=DEFAULT_TENANT, key_name="open", passthrough=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,4 +89,9 @@ class Auth:
 
 
 def _principal(key: ApiKey) -> Principal:
-    return Principal(tenant=key.tenant, key_name=key.name, providers=key.providers)
+    return Principal(
+        tenant=key.tenant,
+        key_name=key.name,
+        providers=key.providers,
+        passthrough=key.passthrough,
+    )

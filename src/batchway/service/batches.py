@@ -7,16 +7,18 @@ Does not own any later move of a batch (`workflows`).
 
 import logging
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from batchway.domain.batch import Batch
-from batchway.domain.errors import ApiError, ApiText
+from batchway.domain.errors import ApiError, ApiText, Unavailable
+from batchway.domain.file import File
 from batchway.domain.ids import Ids, is_batch_id, is_file_id
 from batchway.domain.keys import Principal
 from batchway.domain.status import CANCELLABLE, BatchStatus
 from batchway.domain.window import DEFAULT_WINDOW, window_seconds
-from batchway.ports import Clock, Ledger, OnceMismatch, Page
+from batchway.ports import Clock, Ledger, Once, OnceMismatch, Page
+from batchway.service.files import FileService
 from batchway.service.filters import listed, read_filter
 from batchway.service.idempotency import mismatch, once
 from batchway.service.overrides import read_options
@@ -33,6 +35,7 @@ ENDPOINTS: Final = (
 )
 _CANCELLED: Final = frozenset({BatchStatus.CANCELLING, BatchStatus.CANCELLED})
 _FILE_ID: Final = re.compile(r"file[\x21-\x7e]{0,255}")
+_LONGEST_ID: Final = 2_048
 _WINDOWS: Final = "'24h', and any whole minutes, hours or days from '1m' to '30d'"
 
 _log = logging.getLogger("batchway.batches")
@@ -51,6 +54,7 @@ class BatchService:
         ledger: Ledger,
         clock: Clock,
         ids: Ids,
+        files: FileService,
         providers: Collection[str],
         wake: Callable[[str], None],
         endpoints: Collection[str] = ENDPOINTS,
@@ -58,6 +62,7 @@ class BatchService:
         self._ledger = ledger
         self._clock = clock
         self._ids = ids
+        self._files = files
         self._providers = tuple(providers)
         self._wake = wake
         self._endpoints = tuple(endpoints)
@@ -69,15 +74,18 @@ class BatchService:
         *,
         headers: Mapping[str, str],
         idempotency_key: str | None = None,
+        bring: Callable[[str], Awaitable[File]] | None = None,
     ) -> Batch:
         """Create a batch from the fields of a request. `headers` are by lower-case name.
 
-        Raises `ApiError`, `Unavailable`; then there is no batch.
+        `bring` fetches an input file that is not ours; where it is given, `input_file_id` may be
+        an id of any shape, and is kept as it was sent. Raises `ApiError`, `Unavailable`; then there
+        is no batch, and nothing of its input.
         """
         fields = Parameters(body)
         fields.require("input_file_id", "endpoint", "completion_window")
-        input_file_id = _read_file_id(fields)
-        endpoint = self._read_endpoint(fields)
+        input_file_id = _read_file_id(fields, anywhere=bring is not None)
+        endpoint, spelled = self._read_endpoint(fields)
         window, seconds = _read_window(fields)
         metadata = fields.maybe_string_map("metadata", pairs=16, longest_key=64, longest_value=512)
         expiry = fields.maybe_expiry("output_expires_after")
@@ -86,6 +94,7 @@ class BatchService:
             job_name=fields.maybe_string("job_name", longest=512),
             principal=principal,
             providers=self._providers,
+            endpoint=spelled,
         )
         output_expires_after = None if expiry is None else expiry.seconds
         seen = once(
@@ -95,13 +104,21 @@ class BatchService:
             [options.provider, options.job_name, _plain(options.tfy_metadata)],
             _plain(options.overrides),
         )
+        blob = await self._find_blob(principal, input_file_id)
+        brought = None
+        if blob is None and bring is not None:
+            earlier = await self._earlier(principal, seen)
+            if earlier is not None:
+                return earlier  # a repeated request fetches nothing again
+            brought = await bring(input_file_id)
+            blob = brought.blob
         now = int(self._clock.now())
         batch = Batch(
             id=self._ids.batch(),
             tenant=principal.tenant,
             endpoint=endpoint,
             input_file_id=input_file_id,
-            input_blob=await self._find_blob(principal, input_file_id),
+            input_blob=blob,
             completion_window=window,
             status=BatchStatus.VALIDATING,
             created_at=now,
@@ -113,7 +130,11 @@ class BatchService:
         try:
             kept = await self._ledger.batches.add(batch, once=seen)
         except OnceMismatch as error:
+            await self._forget(principal, brought)
             raise mismatch(idempotency_key) from error
+        except Exception:
+            await self._forget(principal, brought)
+            raise
         if kept.id == batch.id:
             event(
                 _log,
@@ -127,7 +148,27 @@ class BatchService:
                 key=principal.key_name,
             )
             self._tell(batch.id)
+        else:
+            await self._forget(principal, brought)
         return kept
+
+    async def _earlier(self, principal: Principal, seen: Once | None) -> Batch | None:
+        """The batch that an idempotency key has made already."""
+        if seen is None:
+            return None
+        try:
+            return await self._ledger.batches.made(principal.tenant, seen)
+        except OnceMismatch as error:
+            raise mismatch(seen.key) from error
+
+    async def _forget(self, principal: Principal, file: File | None) -> None:
+        """Remove a file that was fetched for a batch that does not exist after all."""
+        if file is None:
+            return
+        try:
+            await self._files.remove(principal, file.id)
+        except (ApiError, Unavailable) as error:
+            _log.warning("%s is not removed (%s)", file.id, type(error).__name__)
 
     async def find(self, principal: Principal, batch_id: str) -> Batch | None:
         """The batch, if there is one."""
@@ -195,16 +236,19 @@ class BatchService:
         file = await self._ledger.files.get(principal.tenant, file_id)
         return None if file is None else file.blob
 
-    def _read_endpoint(self, fields: Parameters) -> str:
-        endpoint = fields.string("endpoint")
-        if endpoint not in self._endpoints:
-            raise ApiError(
-                ApiText.WRONG_VALUE,
-                param="endpoint",
-                given=endpoint,
-                supported=listed(self._endpoints),
-            )
-        return endpoint
+    def _read_endpoint(self, fields: Parameters) -> tuple[str, str | None]:
+        """The endpoint, and how it was written where that was otherwise: Azure's has no `/v1`."""
+        given = fields.string("endpoint")
+        if given in self._endpoints:
+            return given, None
+        if f"/v1{given}" in self._endpoints:
+            return f"/v1{given}", given
+        raise ApiError(
+            ApiText.WRONG_VALUE,
+            param="endpoint",
+            given=given,
+            supported=listed(self._endpoints),
+        )
 
     def _tell(self, batch_id: str) -> None:
         try:
@@ -213,8 +257,10 @@ class BatchService:
             _log.warning("waking %s failed (%s); the sweep will", batch_id, type(error).__name__)
 
 
-def _read_file_id(fields: Parameters) -> str:
-    file_id = fields.string("input_file_id")
+def _read_file_id(fields: Parameters, *, anywhere: bool) -> str:
+    file_id = fields.string("input_file_id", longest=_LONGEST_ID)
+    if anywhere and file_id and file_id.isprintable():
+        return file_id
     if _FILE_ID.fullmatch(file_id) is None:
         raise ApiError(ApiText.MALFORMED_ID, param="input_file_id", given=file_id, prefix="file")
     return file_id

@@ -65,13 +65,13 @@ class FileService:
         self._ids = ids
         self._limits = limits
 
-    def receive(self) -> Incoming:
+    def receive(self, *, too_large: ApiText = ApiText.FILE_TOO_LARGE) -> Incoming:
         """Start taking the bytes of a new file; use it with `async with`, end with `keep`."""
         return Incoming(
             blobs=self._blobs,
             key=BLOB_PREFIX + self._ids.file(),
             limit=self._limits.file_bytes,
-            too_large=ApiText.FILE_TOO_LARGE,
+            too_large=too_large,
         )
 
     async def keep(
@@ -153,12 +153,14 @@ class FileService:
         self,
         principal: Principal,
         *,
-        purpose: Purpose | None,
+        purpose: str | None,
         limit: int,
         after: str | None,
         order: Order,
     ) -> Page[File]:
-        """A page of files in creation order. Raises `ApiError` for an unknown cursor.
+        """A page of files by creation. Raises `ApiError` for an unknown cursor.
+
+        A `purpose` that no file here can have is an empty page.
 
         Read in slices: the 10,000 files that a page may hold would stop the event loop for a
         fifth of a second.
@@ -255,5 +257,6 @@ class FileService:
 
 
 def _check_batch_input(filename: str, incoming: Incoming) -> None:
+    # The bytes first: what they are says more than a name does.
+    check_first_line(incoming.head, size=incoming.size)
     check_jsonl_name(filename)
-    check_first_line(incoming.head, whole=incoming.first_line_in_head)

@@ -59,11 +59,6 @@ class Incoming:
         return bytes(self._head)
 
     @property
-    def first_line_in_head(self) -> bool:
-        """Whether `head` holds the whole first line."""
-        return self.size <= _HEAD or b"\n" in self._head
-
-    @property
     def sha256(self) -> str:
         """Digest of everything flushed, in hex."""
         return self._sha256.hexdigest()

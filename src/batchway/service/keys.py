@@ -22,7 +22,12 @@ def hint_of(secret: str) -> str:
 
 
 def configured_key(
-    *, name: str, secret: str, tenant: str, providers: Collection[str] | None = None
+    *,
+    name: str,
+    secret: str,
+    tenant: str,
+    providers: Collection[str] | None = None,
+    passthrough: bool | None = None,
 ) -> ApiKey:
     """A key of the configuration, in the form that `Auth` takes."""
     return ApiKey(
@@ -32,6 +37,7 @@ def configured_key(
         hint=hint_of(secret),
         created_at=0,
         providers=None if providers is None else frozenset(providers),
+        passthrough=passthrough,
     )
 
 
@@ -53,6 +59,7 @@ class KeyService:
         *,
         tenant: str = DEFAULT_TENANT,
         providers: Collection[str] | None = None,
+        passthrough: bool | None = None,
     ) -> tuple[ApiKey, str]:
         """Make a key; returns it with its secret, which cannot be had again.
 
@@ -66,6 +73,7 @@ class KeyService:
             hint=hint_of(secret),
             created_at=int(self._clock.now()),
             providers=None if providers is None else frozenset(providers),
+            passthrough=passthrough,
         )
         if not await self._keys.add(key):
             raise DuplicateKeyName(name)

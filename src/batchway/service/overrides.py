@@ -73,6 +73,7 @@ OVERRIDE_HEADERS: Final = (
 )
 _SHAPES: Final = {header.name: re.compile(header.pattern) for header in OVERRIDE_HEADERS}
 _WORDS: Final = {header.name: header.shape for header in OVERRIDE_HEADERS}
+_SEGMENT_ENDS: Final = re.compile(r"[/\\?#]|%2[fF]|%5[cC]")
 _MOST: Final = 32
 _LONGEST: Final = 4_096
 _LONGEST_METADATA: Final = 16_384
@@ -84,8 +85,12 @@ def read_options(
     job_name: str | None,
     principal: Principal,
     providers: Collection[str],
+    endpoint: str | None = None,
 ) -> BatchOptions:
-    """What the headers (by lower-case name) ask for. Raises `ApiError`."""
+    """What the headers (by lower-case name) ask for. Raises `ApiError`.
+
+    `endpoint` is kept as the batch's spelling of its endpoint.
+    """
     overrides = read_overrides(headers)
     metadata = headers.get(METADATA_HEADER)
     provider = headers.get(PROVIDER_HEADER)
@@ -95,6 +100,7 @@ def read_options(
         tfy_metadata=None if metadata is None else _read_metadata(metadata),
         overrides=overrides,
         allowed_providers=principal.providers,
+        endpoint=endpoint,
     )
 
 
@@ -116,6 +122,11 @@ def read_overrides(headers: Mapping[str, str]) -> dict[str, str]:
     for name, value in overrides.items():
         if len(value) > _LONGEST:
             raise _bad(name, f"expected at most {_LONGEST} characters, but got {len(value)}.")
+        if not value.isprintable():
+            raise _bad(name, "expected no control characters.")
+        if {".", ".."} & set(_SEGMENT_ENDS.split(value)):
+            # Where it becomes a part of a path, this would lead to another of the provider's.
+            raise _bad(name, "expected no '.' or '..' between slashes.")
         shape = _SHAPES.get(name)
         if shape is not None and shape.fullmatch(value) is None:
             raise _bad(name, f"expected {_WORDS[name]}, but got '{value[:64]}'.")

@@ -4,42 +4,33 @@
     else, `x-tfy-provider-name`      looked up live at that provider
     else                             unknown
 
-Owns this order and what keeps it safe. Nothing is kept, and nothing is written at a provider but
-the cancel that was asked for. One account serves several tenants: what a batch of another tenant
-made there answers exactly as an unknown id does; whose a file of results is that nobody has asked
-for yet, the jobs of the others say. Does not own how a provider is asked (`ports`).
+Owns this order, and the fetching of an input file that lives at a provider. Nothing is written at
+a provider but the cancel that was asked for. Does not own whose things are (`service.ownership`)
+nor how a provider is asked (`ports`).
 """
 
-import asyncio
-import logging
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final, assert_never
+from functools import partial
+from typing import Final
+from urllib.parse import unquote
 
 from batchway.domain.batch import Batch
 from batchway.domain.errors import ApiError, ApiText
-from batchway.domain.file import File
-from batchway.domain.keys import Principal
-from batchway.domain.remote import JobRecord, RemoteError, RemoteFile, RemoteJob, Trouble
+from batchway.domain.file import File, Purpose
+from batchway.domain.keys import ApiKey, Principal
+from batchway.domain.remote import RemoteFile, RemoteJob
 from batchway.domain.status import TERMINAL, BatchStatus
-from batchway.ports import Ledger, NativeProvider, RemoteBatches
+from batchway.ports import Ledger, NativeProvider
+from batchway.service.accounts import RemoteAccount, answered, content_of
 from batchway.service.batches import BatchService
 from batchway.service.files import FileService
 from batchway.service.overrides import PROVIDER_HEADER, read_overrides, read_provider
+from batchway.service.ownership import Ownership
 
 _LONGEST_ID: Final = 2_048
-# Jobs that are looked at for one file, and how many of them at a time.
-_MOST_JOBS: Final = 200
-_AT_ONCE: Final = 8
-_UNTOLD_SECONDS: Final = 60.0
-_SKEW_SECONDS: Final = 900  # the provider's clock may be behind ours
-_BUSY_SECONDS: Final = 5.0  # for a provider that is busy and does not say how long
-# The tag that `workflows.native` puts on everything it brings to a provider.
-_TAG: Final = re.compile(r"batchway-([0-9a-f]{32})-[0-9]+-[0-9]+")
-
-_log = logging.getLogger("batchway.remote")
+_ENDING: Final = ".jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,20 +49,12 @@ class RemoteDownload:
     content: AsyncGenerator[bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Account:
-    """A provider's batch API for one request. `unknown` is the answer for what is not there."""
-
-    provider: str
-    api: RemoteBatches
-    unknown: ApiError
-
-
 class Remote:
-    """Look-ups of batches and files wherever they live.
+    """Batches and files wherever they live.
 
-    `providers` are all configured ones, `None` for those without a batch API. `headers` are the
-    request's `x-tfy-*` headers by lower-case name. Everything raises `ApiError`.
+    `providers` are all configured ones, `None` for those without a batch API; `configured` are the
+    keys of the configuration. `headers` are the request's `x-tfy-*` headers by lower-case name.
+    Everything raises `ApiError`.
     """
 
     def __init__(
@@ -81,11 +64,30 @@ class Remote:
         files: FileService,
         ledger: Ledger,
         providers: Mapping[str, NativeProvider | None],
+        configured: Collection[ApiKey] = (),
     ) -> None:
         self._batches = batches
         self._files = files
-        self._ledger = ledger
         self._providers = dict(providers)
+        self._ownership = Ownership(ledger=ledger, providers=providers, configured=configured)
+
+    async def create(
+        self,
+        principal: Principal,
+        body: Mapping[str, object],
+        *,
+        headers: Mapping[str, str],
+        idempotency_key: str | None = None,
+    ) -> Batch:
+        """Create a batch, over an input file of ours or one that lives at the named provider."""
+        at_provider = self._providers.get(headers.get(PROVIDER_HEADER, "")) is not None
+        return await self._batches.create(
+            principal,
+            body,
+            headers=headers,
+            idempotency_key=idempotency_key,
+            bring=partial(self._bring, principal, headers) if at_provider else None,
+        )
 
     async def batch(
         self, principal: Principal, batch_id: str, headers: Mapping[str, str]
@@ -96,7 +98,7 @@ class Remote:
         found = await self._batches.find(principal, batch_id)
         if found is not None:
             return found
-        account = self._account(principal, batch_id, headers, ApiText.UNKNOWN_BATCH)
+        account = self._account(principal, batch_id, headers, _BATCH)
         return RemoteBatch(
             provider=account.provider, job=await self._job(principal, batch_id, account)
         )
@@ -109,10 +111,10 @@ class Remote:
             return await self._batches.cancel(principal, batch_id)
         if await self._batches.find(principal, batch_id) is not None:
             return await self._batches.cancel(principal, batch_id)
-        account = self._account(principal, batch_id, headers, ApiText.UNKNOWN_BATCH)
+        account = self._account(principal, batch_id, headers, _BATCH)
         job = await self._job(principal, batch_id, account)
         if job.status not in TERMINAL:
-            with _answered(account):
+            with answered(account):
                 job = await account.api.cancel(batch_id)
         if job.status in TERMINAL and job.status is not BatchStatus.CANCELLED:
             raise ApiError(ApiText.NOT_CANCELLABLE, status=job.status)
@@ -127,7 +129,7 @@ class Remote:
         found = await self._files.find(principal, file_id)
         if found is not None:
             return found
-        account = self._account(principal, file_id, headers, ApiText.UNKNOWN_FILE)
+        account = self._account(principal, file_id, headers, _FILE)
         return await self._file(principal, file_id, account)
 
     async def downloadable(
@@ -138,9 +140,9 @@ class Remote:
             return await self._files.downloadable(principal, file_id)
         if await self._files.find(principal, file_id) is not None:
             return await self._files.downloadable(principal, file_id)
-        account = self._account(principal, file_id, headers, ApiText.UNKNOWN_FILE)
+        account = self._account(principal, file_id, headers, _FILE)
         file = await self._file(principal, file_id, account)
-        return RemoteDownload(file=file, content=_content(account, file_id))
+        return RemoteDownload(file=file, content=content_of(account, file_id))
 
     async def remove(self, principal: Principal, file_id: str, headers: Mapping[str, str]) -> File:
         """Forget a file of ours. One that is only the provider's is left alone and refused."""
@@ -148,156 +150,87 @@ class Remote:
             return await self._files.remove(principal, file_id)
         if await self._files.find(principal, file_id) is not None:
             return await self._files.remove(principal, file_id)
-        account = self._account(principal, file_id, headers, ApiText.UNKNOWN_FILE)
+        account = self._account(principal, file_id, headers, _FILE)
         await self._file(principal, file_id, account)
         raise ApiError(ApiText.FILE_NOT_OURS, id=file_id)
 
+    async def _bring(self, principal: Principal, headers: Mapping[str, str], file_id: str) -> File:
+        """Fetch an input file from its provider, once, and keep it as one of the caller's.
+
+        Checked and bounded like an upload; when this raises, nothing of it is kept.
+        """
+        file_id = _plain_id(file_id)
+        account = self._account(principal, file_id, headers, _FILE)
+        remote = await self._file(principal, file_id, account)
+        async with self._files.receive(too_large=ApiText.INPUT_TOO_LARGE) as incoming:
+            incoming.expect(remote.bytes)
+            async with aclosing(content_of(account, file_id)) as pieces:
+                async for piece in pieces:
+                    await incoming.write(piece)
+            name = remote.filename or "input"
+            return await self._files.keep(
+                principal,
+                incoming,
+                # What counts is what is in it: at a bucket, names are as their owners like them.
+                filename=name if name.lower().endswith(_ENDING) else name + _ENDING,
+                purpose=Purpose.BATCH,
+            )
+
     def _account(
-        self, principal: Principal, object_id: str, headers: Mapping[str, str], unknown: ApiText
-    ) -> _Account:
+        self, principal: Principal, object_id: str, headers: Mapping[str, str], noun: "_Noun"
+    ) -> RemoteAccount:
         name = read_provider(headers[PROVIDER_HEADER], principal, self._providers)
         overrides = read_overrides(headers)
         provider = self._providers[name]
         if provider is None:
             raise ApiError(ApiText.NO_BATCH_API, id=object_id, provider=name)
-        account = _Account(
-            provider=name, api=provider.batches(overrides), unknown=ApiError(unknown, id=object_id)
+        account = RemoteAccount(
+            provider=name,
+            api=provider.batches(overrides),
+            unknown=ApiError(noun.unknown, id=object_id),
+            withheld=ApiError(noun.withheld, id=object_id),
         )
         if not _may_be_an_id(object_id):
             raise account.unknown
         return account
 
-    async def _job(self, principal: Principal, job_id: str, account: _Account) -> RemoteJob:
-        await self._refuse_made_by_others(principal, job_id, account)
-        with _answered(account):
+    async def _job(self, principal: Principal, job_id: str, account: RemoteAccount) -> RemoteJob:
+        await self._ownership.check_id(principal, job_id, account)
+        with answered(account):
             job = await account.api.fetch(job_id)
-        await self._refuse_tagged_by_others(principal, account, *(job.metadata or {}).values())
+        await self._ownership.check_job(principal, job, account)
         return job
 
-    async def _file(self, principal: Principal, file_id: str, account: _Account) -> RemoteFile:
-        await self._refuse_made_by_others(principal, file_id, account)
-        with _answered(account):
+    async def _file(self, principal: Principal, file_id: str, account: RemoteAccount) -> RemoteFile:
+        await self._ownership.check_id(principal, file_id, account)
+        with answered(account):
             file = await account.api.file(file_id)
-        await self._refuse_tagged_by_others(principal, account, file.filename)
-        await self._refuse_results_of_others(principal, account, file)
+        await self._ownership.check_file(principal, file, account)
         return file
 
-    async def _refuse_made_by_others(
-        self, principal: Principal, object_id: str, account: _Account
-    ) -> None:
-        # Under every name: two configured providers may be one account.
-        for name, provider in self._providers.items():
-            if provider is None:
-                continue
-            tenant = await self._ledger.jobs.tenant_of(name, object_id)
-            if tenant not in {None, principal.tenant}:
-                raise account.unknown
 
-    async def _refuse_tagged_by_others(
-        self, principal: Principal, account: _Account, *texts: str
-    ) -> None:
-        """What an earlier attempt left is in no record any more, but it still has its tag."""
-        for text in texts:
-            for digits in _TAG.findall(text):
-                batch = await self._ledger.batches.load(f"batch_{digits}")
-                if batch is not None and batch.tenant != principal.tenant:
-                    raise account.unknown
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Noun:
+    """How a look-up of one kind of object fails."""
 
-    async def _refuse_results_of_others(
-        self, principal: Principal, account: _Account, file: RemoteFile
-    ) -> None:
-        """The files of a job that has just ended are in no record before it is polled again."""
-        # An input, or results that the caller's own batch has collected.
-        if _TAG.search(file.filename) or await self._is_theirs(principal, file.id):
-            return
-        records = await self._ledger.jobs.of_others(principal.tenant, limit=_MOST_JOBS + 1)
-        records = [record for record in records if _may_have_made(record, file)]
-        if len(records) > _MOST_JOBS:
-            raise ApiError(
-                ApiText.PROVIDER_BUSY,
-                reason=f"Too many batches run at '{account.provider}' to tell whose file this is.",
-                retry_after=_UNTOLD_SECONDS,
-            )
-        # All of them at this account: two configured providers may be one.
-        for start in range(0, len(records), _AT_ONCE):
-            ids = [record.remote_id or "" for record in records[start : start + _AT_ONCE]]
-            jobs = await asyncio.gather(*(_job_at(account, job_id) for job_id in ids))
-            if any(file.id in {job.output_file_id, job.error_file_id} for job in jobs if job):
-                raise account.unknown
-
-    async def _is_theirs(self, principal: Principal, file_id: str) -> bool:
-        for name, provider in self._providers.items():
-            if provider is not None:
-                tenant = await self._ledger.jobs.tenant_of(name, file_id)
-                if tenant == principal.tenant:
-                    return True
-        return False
+    unknown: ApiText
+    withheld: ApiText
 
 
-async def _job_at(account: _Account, job_id: str) -> RemoteJob | None:
-    try:
-        return await account.api.fetch(job_id)
-    except RemoteError as error:
-        if error.trouble in {Trouble.NOT_FOUND, Trouble.REFUSED}:
-            return None  # the job of another account
-        raise _answer(account, error) from error
+_BATCH: Final = _Noun(unknown=ApiText.UNKNOWN_BATCH, withheld=ApiText.BATCH_WITHHELD)
+_FILE: Final = _Noun(unknown=ApiText.UNKNOWN_FILE, withheld=ApiText.FILE_WITHHELD)
 
 
-def _may_have_made(record: JobRecord, file: RemoteFile) -> bool:
-    """Whether a file is young enough to be of a job."""
-    if file.created_at is None or record.submitted_at is None:
-        return True
-    return file.created_at >= record.submitted_at - _SKEW_SECONDS
-
-
-async def _content(account: _Account, file_id: str) -> AsyncGenerator[bytes]:
-    pieces = account.api.content(file_id)
-    try:
-        with _answered(account):
-            async for piece in pieces:
-                yield piece
-    finally:
-        await _close(pieces)
-
-
-async def _close(pieces: AsyncIterator[bytes]) -> None:
-    # A reader that goes away must not leave the provider's connection to the garbage collector.
-    if isinstance(pieces, AsyncGenerator):
-        await pieces.aclose()
-
-
-@contextmanager
-def _answered(account: _Account) -> Generator[None]:
-    """Turn what went wrong at the provider into an answer."""
-    try:
-        yield
-    except RemoteError as error:
-        raise _answer(account, error) from error
-
-
-def _answer(account: _Account, error: RemoteError) -> ApiError:
-    match error.trouble:
-        case Trouble.NOT_FOUND:
-            return account.unknown
-        case Trouble.DENIED:
-            # Not in the provider's words: they may quote a part of the key.
-            _log.warning("%s denied a look-up (status %s)", account.provider, error.status)
-            return ApiError(ApiText.PROVIDER_DENIED, provider=account.provider)
-        case Trouble.BUSY:
-            seconds = _BUSY_SECONDS if error.retry_after is None else max(0.0, error.retry_after)
-            return ApiError(ApiText.PROVIDER_BUSY, reason=error.message, retry_after=seconds)
-        case Trouble.UNREACHABLE:
-            return ApiError(ApiText.PROVIDER_UNREACHABLE, reason=error.message)
-        case Trouble.UNCERTAIN:
-            return ApiError(ApiText.PROVIDER_SILENT, reason=error.message)
-        case Trouble.REFUSED:
-            return ApiError(ApiText.PROVIDER_REFUSED, reason=error.message)
-        case _:
-            assert_never(error.trouble)
+def _plain_id(file_id: str) -> str:
+    """An id as its provider has it: gateways hand out addresses such as gs://... URL-encoded."""
+    plain = unquote(file_id)
+    return plain if "://" in plain and "://" not in file_id else file_id
 
 
 def _may_be_an_id(text: str) -> bool:
     """Whether a provider may be asked: as a path, dots would lead to another of its resources."""
     return (
-        len(text) <= _LONGEST_ID and text.isprintable() and not {".", ".."} & set(text.split("/"))
+        0 < len(text) <= _LONGEST_ID
+        and text.isprintable()
+        and not {".", ".."} & set(text.split("/"))
     )

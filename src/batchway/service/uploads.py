@@ -98,7 +98,8 @@ class UploadService:
         return Incoming(
             blobs=self._blobs,
             key=f"{PARTS_PREFIX}{upload.id}/{self._ids.part()}",
-            limit=self._limits.part_bytes,
+            # More than a file may hold is never a part of one.
+            limit=min(self._limits.part_bytes, self._limits.upload_bytes),
             too_large=ApiText.PART_TOO_LARGE,
         )
 
@@ -142,9 +143,7 @@ class UploadService:
             if md5 is not None and digest != md5.strip().lower():
                 raise ApiError(ApiText.UPLOAD_CHECKSUM_MISMATCH, given=digest, expected=md5)
             if upload.purpose is Purpose.BATCH:
-                await asyncio.to_thread(
-                    check_first_line, incoming.head, whole=incoming.first_line_in_head
-                )
+                await asyncio.to_thread(check_first_line, incoming.head, size=incoming.size)
             await incoming.commit()
         now = int(self._clock.now())
         file = File(

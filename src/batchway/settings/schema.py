@@ -94,6 +94,12 @@ class KeySettings(Section):
     providers: frozenset[Name] | None = Field(
         default=None, description="Providers that this key may use; all when unset."
     )
+    passthrough: bool | None = Field(
+        default=None,
+        description="Whether this key may look up and run, with `x-tfy-provider-name`, jobs and "
+        "files that were not made here: everything at that account but what batches of other "
+        "tenants made. When unset: where no key of another tenant may use the provider.",
+    )
 
 
 class AuthSettings(Section):
@@ -352,9 +358,15 @@ class RouteSettings(Section):
 class LimitSettings(Section):
     """What one input file may hold."""
 
-    max_file_bytes: Size = Field(default=2 * 1024 * MIB, description="Bytes of an uploaded file.")
+    max_file_bytes: Size | None = Field(
+        default=None,
+        description="Bytes of a file, however it arrives: at once, in parts, or fetched from a "
+        "provider. When unset: 2 GiB, and 8 GiB in parts.",
+    )
     max_lines: Positive = Field(default=10_000_000, description="Lines of a batch.")
-    max_line_bytes: Size = Field(default=4 * MIB, description="Bytes of one line.")
+    max_line_bytes: Size = Field(
+        default=32 * MIB, description="Bytes of one line; a photo in base64 takes a few MiB."
+    )
     max_errors: Positive = Field(
         default=1000, description="Problems of an input file that a failed batch lists."
     )

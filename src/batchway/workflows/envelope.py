@@ -11,7 +11,8 @@ from typing import Final
 
 import msgspec
 
-from batchway.domain.batch import BatchError
+from batchway.dialects.openai import with_model
+from batchway.domain.batch import Batch, BatchError
 from batchway.domain.errors import BatchText
 
 # What the body of each endpoint must hold; the rest of a body is the provider's to judge.
@@ -28,6 +29,7 @@ _MAX_DEPTH: Final = 256
 MOST_MODEL_CHARACTERS: Final = 256
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
 _NO_BRACKET: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
+MODEL_OVERRIDE: Final = "x-tfy-provider-model"
 _NONE: Final = msgspec.Raw(b"null")
 
 
@@ -40,8 +42,17 @@ class Line(msgspec.Struct, gc=False):
     body: msgspec.Raw
 
 
+class _BareLine(msgspec.Struct, gc=False):
+    """A line as TrueFoundry's clients may send it, where headers say what it leaves out."""
+
+    custom_id: str
+    body: msgspec.Raw
+    method: str = "POST"
+    url: str | None = None
+
+
 class _Body(msgspec.Struct, gc=False):
-    model: str | msgspec.UnsetType = msgspec.UNSET
+    model: str | msgspec.UnsetType | None = msgspec.UNSET
     stream: bool | None = None
     messages: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     prompt: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
@@ -49,22 +60,38 @@ class _Body(msgspec.Struct, gc=False):
 
 
 class Request(msgspec.Struct, gc=False):
-    """A checked line: `body` is raw JSON, `model` as the body spells it."""
+    """A checked line: `body` is raw JSON, `model` as the body spells it.
+
+    Where something stands in for a missing model, `body` names that already.
+    """
 
     custom_id: str
     body: bytes
     model: str
 
 
-class LineReader:
-    """Reads lines for one endpoint."""
+def reader_of(batch: Batch) -> "LineReader":
+    """The reader of a batch's lines: every pass over its input must read them alike."""
+    return LineReader(endpoint=batch.endpoint, stand_in=batch.options.overrides.get(MODEL_OVERRIDE))
 
-    def __init__(self, *, endpoint: str) -> None:
+
+class LineReader:
+    """Reads lines for one endpoint.
+
+    `stand_in` is the model of a body that names none (`x-tfy-provider-model`). Lines may then
+    leave out `method` and `url`, too, since the batch says where they go.
+    """
+
+    def __init__(self, *, endpoint: str, stand_in: str | None = None) -> None:
         self._endpoint = endpoint
+        self._stand_in = stand_in
         self._urls = frozenset({endpoint, endpoint.removeprefix("/v1")})
         self._required = REQUIRED[endpoint]
+        self._optional = frozenset[str]() if stand_in is None else frozenset({"method", "url"})
         self._default_model = _DEFAULT_MODEL.get(endpoint)
-        self._line = msgspec.json.Decoder(Line)
+        self._line: msgspec.json.Decoder[Line | _BareLine] = msgspec.json.Decoder(
+            Line if stand_in is None else _BareLine
+        )
         self._body = msgspec.json.Decoder(_Body)
         self._fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -79,21 +106,25 @@ class LineReader:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         model = body.model
-        if model is msgspec.UNSET:
-            if self._default_model is None:
-                return None
-            model = self._default_model
+        raw = line.body
+        if model is msgspec.UNSET or not model:
+            if self._stand_in is not None:
+                # Written into the body here, once for every way that the line may go.
+                raw = with_model(bytes(raw), self._stand_in)
+                model = self._stand_in
+            elif model is msgspec.UNSET:
+                model = self._default_model
         if (
             body.stream
             or not model
             or len(model) > MOST_MODEL_CHARACTERS
             or not line.custom_id
             or line.method != "POST"
-            or line.url not in self._urls
+            or not (line.url in self._urls or (line.url is None and self._stand_in is not None))
             or (self._required and getattr(body, self._required) is msgspec.UNSET)
         ):
             return None
-        return Request(custom_id=line.custom_id, body=bytes(line.body), model=model)
+        return Request(custom_id=line.custom_id, body=bytes(raw), model=model)
 
     def custom_id(self, data: bytes) -> str:
         """The custom_id of a line that was read before."""
@@ -131,6 +162,8 @@ class LineReader:
         errors: list[BatchError] = []
         for name in ("custom_id", "method", "url", "body"):
             raw = fields.get(name)
+            if raw is None and name in self._optional:
+                continue
             if raw is None:
                 errors.append(BatchText.MISSING_PARAMETER.error(line=number, name=name, param=name))
             elif name == "body":
@@ -154,6 +187,8 @@ class LineReader:
         errors: list[BatchError] = []
         raw = fields.get("model")
         model = self._default_model or "" if raw is None else _text(raw)
+        if self._stand_in is not None and (raw is None or bytes(raw) in {b"null", b'""'}):
+            model = self._stand_in
         if model is None:
             errors.append(
                 BatchText.WRONG_TYPE.error(line=number, param="body.model", expected="a string")

@@ -30,7 +30,7 @@ from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, BlobWriter, Clock, Delivered, Ledger
 from batchway.telemetry import event
 from batchway.workflows.details import because, kept_reason, tell_end
-from batchway.workflows.envelope import LineReader
+from batchway.workflows.envelope import reader_of
 from batchway.workflows.lines import read_pieces
 from batchway.workflows.records import Records
 from batchway.workflows.segments import intact, merged
@@ -236,7 +236,7 @@ class Finalize:
 
     def _requests(self, batch: Batch, shard: Shard) -> Iterator[tuple[int, str]]:
         """Line number and custom_id of the shard's lines, as far as they can be read."""
-        reader = LineReader(endpoint=batch.endpoint)
+        reader = reader_of(batch)
         models = None if shard.models is None else frozenset(shard.models)
         pieces = read_pieces(
             self._blobs,

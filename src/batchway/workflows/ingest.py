@@ -19,12 +19,12 @@ from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, Clock, Ledger
 from batchway.telemetry import event
 from batchway.workflows.details import because, kept_reason, tell_end
+from batchway.workflows.envelope import MODEL_OVERRIDE
 from batchway.workflows.lines import Piece
 from batchway.workflows.scan import Scan, ScanLimits
 
 _log: Final = logging.getLogger(__name__)
 _GLANCE_SECONDS: Final = 1.0  # between looks at the status during a long pass
-MODEL_OVERRIDE: Final = "x-tfy-provider-model"
 
 
 class Ingest:
@@ -58,6 +58,7 @@ class Ingest:
             endpoint=batch.endpoint,
             limits=self._limits,
             resolve=lambda model: self.resolve(batch, model),
+            stand_in=batch.options.overrides.get(MODEL_OVERRIDE),
         )
         try:
             shards = await self._pass(batch, scan)

@@ -29,7 +29,7 @@ from batchway.domain.shard import Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, Clock, Ledger, LineResult
 from batchway.workflows.details import StatusDetails
-from batchway.workflows.envelope import LineReader, Request
+from batchway.workflows.envelope import Request, reader_of
 from batchway.workflows.lines import read_pieces
 from batchway.workflows.outstanding import Outstanding, Part
 from batchway.workflows.records import Records
@@ -90,7 +90,7 @@ class ManagedRun:
         self._estimate = estimate
         self._draw = draw
         self._drain_timeout = drain_timeout
-        self._reader = LineReader(endpoint=batch.endpoint)
+        self._reader = reader_of(batch)
         self._party = Party(tenant=batch.tenant, batch_id=batch.id, deadline=float(batch.deadline))
         self._outstanding = outstanding
         self._most_lines = most_lines

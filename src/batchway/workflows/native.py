@@ -25,6 +25,7 @@ from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, Clock, Ledger, RemoteBatches
 from batchway.workflows.details import StatusDetails, tell_end
+from batchway.workflows.envelope import reader_of
 from batchway.workflows.managed import STORAGE_TROUBLE, Ending
 from batchway.workflows.native_batch import HaltedError, NativeBatch
 from batchway.workflows.native_collection import Collection
@@ -300,13 +301,13 @@ class NativeRun:
 
     def _every_line(self, shard: Shard) -> set[int]:
         pieces = read_requests(
-            self._blobs, self._batch.input_blob or "", shard, endpoint=self._batch.endpoint
+            self._blobs, self._batch.input_blob or "", shard, reader=reader_of(self._batch)
         )
         return {line for requests in pieces for line, _ in requests}
 
     def _first_model(self, shard: Shard) -> str:
         for requests in read_requests(
-            self._blobs, self._batch.input_blob or "", shard, endpoint=self._batch.endpoint
+            self._blobs, self._batch.input_blob or "", shard, reader=reader_of(self._batch)
         ):
             if requests:
                 return requests[0][1].model

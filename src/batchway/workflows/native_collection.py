@@ -21,6 +21,7 @@ from batchway.domain.remote import RemoteError, RemoteJob, RemoteRow, Trouble
 from batchway.domain.shard import Claim, Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, LineResult, RemoteBatches
+from batchway.workflows.envelope import reader_of
 from batchway.workflows.managed import Ending
 from batchway.workflows.native_batch import HaltedError, NativeBatch
 from batchway.workflows.native_lines import ANSWERED, OPEN, LineTable, read_requests
@@ -197,7 +198,7 @@ class Collection:
     async def _table(self, shard: Shard, done: set[int]) -> LineTable:
         table = LineTable()
         pieces = read_requests(
-            self._blobs, self._batch.input_blob or "", shard, endpoint=self._batch.endpoint
+            self._blobs, self._batch.input_blob or "", shard, reader=reader_of(self._batch)
         )
 
         def add_next() -> bool:

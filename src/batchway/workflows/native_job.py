@@ -34,6 +34,7 @@ from batchway.domain.remote import (
 from batchway.domain.shard import Claim, Shard
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import Blobs, Clock, Ledger, RemoteBatches
+from batchway.workflows.envelope import reader_of
 from batchway.workflows.managed import STORAGE_TROUBLE, Ending
 from batchway.workflows.native_batch import HaltedError, NativeBatch
 from batchway.workflows.native_collection import Collected, Collection, bounded, refusal
@@ -189,7 +190,7 @@ class NativeJob:
             self._blobs,
             self._batch.input_blob or "",
             self._shard,
-            endpoint=self._batch.endpoint,
+            reader=reader_of(self._batch),
         )
         async with spool(
             requests,

@@ -22,13 +22,12 @@ LEFT: Final = 2  # the provider's result is one that the line is better off with
 
 
 def read_requests(
-    blobs: BlobReader, key: str, shard: Shard, *, endpoint: str
+    blobs: BlobReader, key: str, shard: Shard, *, reader: LineReader
 ) -> Iterator[list[tuple[int, Request]]]:
     """The shard's lines with their numbers, in pieces of bounded size. Blocks.
 
     Raises `ValueError` when the input is not what was validated.
     """
-    reader = LineReader(endpoint=endpoint)
     models = None if shard.models is None else frozenset(shard.models)
     seen = 0
     for piece in read_pieces(

@@ -36,7 +36,7 @@ class ScanLimits:
     """
 
     max_lines: int = 10_000_000
-    max_line_bytes: int = 4 << 20
+    max_line_bytes: int = 32 << 20
     max_errors: int | None = 1_000
     shard_lines_min: int = 1_000
     shard_lines_max: int = 10_000
@@ -86,7 +86,8 @@ class _Model:
 class Scan:
     """One pass. Call `pieces` and pass each to `take`, then `finish`; all of them block.
 
-    `resolve` answers where a model's lines go. Errors are collected up to `max_errors`, or handed
+    `resolve` answers where a model's lines go, `stand_in` is the model of lines that name none.
+    Errors are collected up to `max_errors`, or handed
     to `report` one by one and not kept when that is given.
     """
 
@@ -100,6 +101,7 @@ class Scan:
         limits: ScanLimits,
         resolve: Callable[[str], Resolution],
         report: Callable[[BatchError], None] | None = None,
+        stand_in: str | None = None,
     ) -> None:
         self._blobs = blobs
         self._key = key
@@ -107,7 +109,7 @@ class Scan:
         self._limits = limits
         self._resolve = resolve
         self._report = report
-        self._reader = LineReader(endpoint=endpoint)
+        self._reader = LineReader(endpoint=endpoint, stand_in=stand_in)
         self._ids = CustomIds()
         self._endpoint = endpoint
         self._models: dict[str, _Model] = {}
@@ -321,6 +323,8 @@ class Scan:
                 self._fail(
                     BatchText.NO_ROUTE_TO_MODEL.error(line=line + 1, model=shown, advice=advice)
                 )
+            case Forbidden(provider=None):
+                self._fail(BatchText.MODEL_FORBIDDEN.error(line=line + 1, model=shown))
             case Forbidden(provider=provider):
                 self._fail(
                     BatchText.PROVIDER_FORBIDDEN.error(

@@ -109,6 +109,7 @@ def _option_values(options: BatchOptions) -> dict[str, Any]:
         "tfy_metadata": None if tfy is None else dict(tfy),
         "overrides": dict(options.overrides),
         "allowed_providers": None if allowed is None else sorted(allowed),
+        "endpoint": options.endpoint,
     }
 
 

@@ -74,6 +74,10 @@ class SqlBatches:
             await connection.execute(_INSERT, batch_values(batch))
         return batch
 
+    async def made(self, tenant: str, once: Once) -> Batch | None:
+        object_id = await self._once.find(self._database, tenant=tenant, once=once)
+        return None if object_id is None else await self.load(object_id)
+
     async def get(self, tenant: str, batch_id: str) -> Batch | None:
         row = await self._database.row(_GET, {"id": batch_id, "tenant": tenant})
         return None if row is None else batch_of(row)

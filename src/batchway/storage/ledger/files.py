@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, exists, insert, literal, or_, select
+from sqlalchemy import bindparam, delete, exists, insert, literal, or_, select, tuple_
 
 from batchway.domain.file import File, Purpose
 from batchway.domain.status import TERMINAL, BatchStatus
@@ -19,7 +19,10 @@ _MINE: Final = (_t.c.id == bindparam("id"), _t.c.tenant == bindparam("tenant"))
 
 INSERT_FILE: Final = insert(_t).inline()  # nobody wants `seq` back
 _GET: Final = select(*_COLUMNS).where(*_MINE)
-_SEQ: Final = select(_t.c.seq).where(*_MINE)
+_PLACE: Final = select(_t.c.created_at, _t.c.seq).where(*_MINE)
+# The clock may be set back, and a file is added some time after its second: `seq` alone is not
+# the order of `created_at`.
+_BY_AGE: Final = tuple_(_t.c.created_at, _t.c.seq)
 _REMOVE: Final = delete(_t).where(*_MINE).returning(*_COLUMNS)
 _EXPIRED: Final = (
     select(*_COLUMNS)
@@ -81,18 +84,20 @@ class SqlFiles:
         return None if row is None else file_of(row)
 
     async def page(
-        self, tenant: str, *, purpose: Purpose | None, limit: int, after: str | None, order: Order
+        self, tenant: str, *, purpose: str | None, limit: int, after: str | None, order: Order
     ) -> Page[File] | None:
         query = select(*_COLUMNS).where(_t.c.tenant == tenant).limit(limit + 1)
         if purpose is not None:
-            query = query.where(_t.c.purpose == purpose.value)
+            query = query.where(_t.c.purpose == purpose)
         if after is not None:
-            cursor = await self._database.row(_SEQ, {"id": after, "tenant": tenant})
+            cursor = await self._database.row(_PLACE, {"id": after, "tenant": tenant})
             if cursor is None:
                 return None
-            newer = _t.c.seq > cursor.seq
-            query = query.where(newer if order is Order.ASC else _t.c.seq < cursor.seq)
-        query = query.order_by(_t.c.seq.asc() if order is Order.ASC else _t.c.seq.desc())
+            place = tuple_(literal(cursor.created_at), literal(cursor.seq))
+            query = query.where(place < _BY_AGE if order is Order.ASC else place > _BY_AGE)
+        ascending = order is Order.ASC
+        for column in (_t.c.created_at, _t.c.seq):
+            query = query.order_by(column.asc() if ascending else column.desc())
         rows = await self._database.rows(query)
         return Page(items=tuple(file_of(row) for row in rows[:limit]), more=len(rows) > limit)
 

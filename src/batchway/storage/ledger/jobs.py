@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, case, func, literal, select, union_all, update
+from sqlalchemy import and_, bindparam, case, func, literal, select, tuple_, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batchway.domain.remote import JobRecord, JobStage
@@ -85,8 +85,8 @@ _OF_OTHERS: Final = (
     .join(_b, _t.c.batch_id == _b.c.id)
     .where(
         _b.c.tenant != bindparam("tenant"),
-        *_RUNNING,
-        _t.c.stage == JobStage.SUBMITTED.value,
+        _t.c.stage.in_([JobStage.SUBMITTING.value, JobStage.SUBMITTED.value]),
+        tuple_(_t.c.batch_id, _t.c.shard) > tuple_(bindparam("batch_id"), bindparam("shard")),
     )
     .order_by(_t.c.batch_id, _t.c.shard)
     .limit(bindparam("most"))
@@ -131,8 +131,13 @@ class SqlRemoteJobs:
         row = await self._database.row(_TENANT_OF, {"provider": provider, "remote_id": remote_id})
         return None if row is None else row.tenant
 
-    async def of_others(self, tenant: str, *, limit: int) -> list[JobRecord]:
-        rows = await self._database.rows(_OF_OTHERS, {"tenant": tenant, "most": limit})
+    async def of_others(
+        self, tenant: str, *, limit: int, after: tuple[str, int] | None = None
+    ) -> list[JobRecord]:
+        batch_id, shard = after or ("", -1)
+        rows = await self._database.rows(
+            _OF_OTHERS, {"tenant": tenant, "most": limit, "batch_id": batch_id, "shard": shard}
+        )
         return [_record_of(row) for row in rows]
 
 

@@ -35,6 +35,7 @@ class SqlKeys:
             "created_at": key.created_at,
             "providers": None if key.providers is None else sorted(key.providers),
             "revoked_at": key.revoked_at,
+            "passthrough": key.passthrough,
         }
         return await self._database.write(self._add, values) == 1
 
@@ -58,4 +59,5 @@ def _key_of(row: Row) -> ApiKey:
         created_at=row.created_at,
         providers=None if row.providers is None else frozenset(row.providers),
         revoked_at=row.revoked_at,
+        passthrough=row.passthrough,
     )

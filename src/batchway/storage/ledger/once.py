@@ -66,6 +66,16 @@ class OnceKeys:
             raise OnceMismatch
         return Earlier(object_id=earlier.object_id, snapshot=earlier.snapshot)
 
+    async def find(self, database: Database, *, tenant: str, once: Once) -> str | None:
+        """What the key made, without taking it. Raises `OnceMismatch` as `take` does."""
+        name = {"tenant": tenant, "kind": self._kind, "key": once.key}
+        earlier = await database.row(_FIND, name)
+        if earlier is None:
+            return None
+        if earlier.fingerprint != once.fingerprint:
+            raise OnceMismatch
+        return earlier.object_id
+
 
 async def purge(database: Database, before: int) -> int:
     """Forget keys first used before that Unix time; returns how many."""

@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
@@ -53,8 +54,8 @@ files: Final = Table(
     Column("blob", Text, nullable=False),
     Column("sha256", Text, nullable=False),
     UniqueConstraint("id"),
-    Index("ix_files_tenant_seq", "tenant", "seq"),
-    Index("ix_files_tenant_purpose_seq", "tenant", "purpose", "seq"),
+    Index("ix_files_tenant_created_at_seq", "tenant", "created_at", "seq"),
+    Index("ix_files_tenant_purpose_created_at_seq", "tenant", "purpose", "created_at", "seq"),
     Index("ix_files_expires_at", "expires_at"),
     Index("ix_files_blob", "blob"),
     # Without it SQLite would give a new file the number of a removed one.
@@ -170,6 +171,7 @@ remote_jobs: Final = Table(
     Column("completed", BigInteger, nullable=False),
     Column("failed", BigInteger, nullable=False),
     PrimaryKeyConstraint("batch_id", "shard"),
+    Index("ix_remote_jobs_stage_batch_id_shard", "stage", "batch_id", "shard"),
     Index("ix_remote_jobs_provider_remote_id", "provider", "remote_id"),
     Index("ix_remote_jobs_provider_input_file_id", "provider", "input_file_id"),
     Index("ix_remote_jobs_provider_output_file_id", "provider", "output_file_id"),
@@ -215,6 +217,8 @@ keys: Final = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("providers", Json),
     Column("revoked_at", BigInteger),
+    # Unset: as the configuration's tenants have it; see `service.ownership`.
+    Column("passthrough", Boolean),
     UniqueConstraint("digest"),
     # A name may be used again once its key is revoked.
     Index(
