@@ -22,7 +22,8 @@ import pytest
 import uvicorn
 
 from batchway.api.app import create_app
-from batchway.api.parsing import EnvelopeProtocol
+from batchway.api.doors import DoorLimits, Doors
+from batchway.api.parsing import behind
 from batchway.domain.errors import Unavailable
 from batchway.domain.ids import Ids
 from batchway.domain.keys import ApiKey
@@ -242,6 +243,7 @@ def serving(
     *,
     keys: Sequence[ApiKey] = (),
     limits: Limits | None = None,
+    doors: DoorLimits | None = None,
     providers: Sequence[str] = ("vllm", "openai-main"),
     natives: Mapping[str, NativeProvider] | None = None,
 ) -> Generator[Server]:
@@ -305,7 +307,10 @@ def serving(
             metrics=lambda: b"up 1\n",
         )
         config = uvicorn.Config(
-            app, http=EnvelopeProtocol, log_level="warning", timeout_graceful_shutdown=2
+            app,
+            http=behind(Doors(doors)),
+            log_level="warning",
+            timeout_graceful_shutdown=2,
         )
         runner = uvicorn.Server(config)
         made.append(server)

@@ -30,6 +30,7 @@ from batchway.domain.keys import DEFAULT_TENANT
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.domain.window import window_seconds
 from batchway.ports import Blobs
+from batchway.providers.descriptors import raise_limit
 from batchway.settings import Settings
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.blobs.lock import DataLock
@@ -78,6 +79,7 @@ async def run_file(
     Cancelling (Ctrl-C) lets requests in flight finish for `execution.drain_timeout` seconds and
     keeps the state. Raises `CannotRun`, `Unavailable`.
     """
+    raise_limit()
     settings = settings.model_copy(
         update={"data_dir": request.state, "database": None, "blobs": None}
     )

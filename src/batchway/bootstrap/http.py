@@ -12,7 +12,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from batchway.api.app import create_app
-from batchway.api.parsing import EnvelopeProtocol
+from batchway.api.doors import DoorLimits, Doors
+from batchway.api.parsing import behind
 from batchway.bootstrap.beforehand import check_providers
 from batchway.bootstrap.heap import share_heap
 from batchway.bootstrap.native import native_provider
@@ -27,6 +28,7 @@ from batchway.bootstrap.parts import (
 from batchway.bootstrap.work import Work, new_loop
 from batchway.domain.errors import Unavailable
 from batchway.ports import Blobs, Clock, Ledger, NativeProvider
+from batchway.providers.descriptors import division, limit, raise_limit
 from batchway.service.auth import Auth
 from batchway.service.batches import BatchService
 from batchway.service.keys import configured_key
@@ -37,7 +39,6 @@ from batchway.storage.blobs.lock import DataLock
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.telemetry import configure_logging, render_metrics
 
-_BACKLOG: Final = 2048
 # How long a thread may keep the interpreter from another that wants it. The standard 5 ms would be
 # paid at each of the dozen hand-overs inside one poll while a batch runs flat out.
 _SWITCH_SECONDS: Final = 0.0005
@@ -49,6 +50,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     Raises `Unavailable` (database, data directory, address in use, keyless and not loopback).
     """
     share_heap()
+    raise_limit()
     configure_logging(level=settings.logging.level, json=settings.logging.format == "json")
     # Whatever can be refused is refused before there is a data directory or a database.
     check_providers(settings)
@@ -84,7 +86,8 @@ async def _serve(
         host = settings.server.host
         if open_mode:
             _refuse_strangers(settings)
-        _listen(listener, host)
+        shares = division(limit())
+        _listen(listener, host, shares.backlog)
         main = asyncio.get_running_loop()
         server: uvicorn.Server | None = None
         death: list[BaseException] = []
@@ -108,13 +111,16 @@ async def _serve(
             server = _Server(
                 uvicorn.Config(
                     app,
-                    http=EnvelopeProtocol,
+                    http=behind(
+                        Doors(DoorLimits(most=shares.clients, turned_away=shares.turned_away))
+                    ),
+                    ws="none",  # a connection that changes its protocol would leave the doors
                     log_config=None,
                     access_log=False,
                     lifespan="off",
                     timeout_graceful_shutdown=5,
                     server_header=False,
-                    timeout_keep_alive=75,
+                    timeout_keep_alive=int(DoorLimits().idle_seconds),
                 )
             )
             port = listener.getsockname()[1]
@@ -226,9 +232,9 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _listen(listener: socket.socket, host: str) -> None:
+def _listen(listener: socket.socket, host: str, backlog: int) -> None:
     try:
-        listener.listen(_BACKLOG)
+        listener.listen(backlog)
     except OSError as error:  # somebody else who had bound it, too, was quicker
         raise _taken(host, listener.getsockname()[1], error) from error
 
