@@ -7,7 +7,7 @@ import json
 import socket
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPResponse
 from pathlib import Path
 
@@ -85,10 +85,8 @@ def ended(connection: socket.socket) -> bool:
 
 def say(connection: socket.socket, data: bytes) -> None:
     """Send as much as the server takes."""
-    try:
+    with suppress(BrokenPipeError, ConnectionResetError):  # it has answered and had enough
         connection.sendall(data)
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # it has answered and had enough
 
 
 def filled(size: int) -> bytes:
@@ -122,7 +120,7 @@ CHUNKED = b"POST /v1/batches HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r
         # -- behind the head of a body in pieces
         (CHUNKED + b"1" + b"0" * 100_000, 400, "invalid_http"),
         (CHUNKED + b"1;" + b"e" * 5_000_000, 431, "request_header_too_large"),
-        (CHUNKED + b"2\r\n{}\r\n0\r\nx-trailer: " + b"t" * 5_000_000, 431, "request_header_too_large"),
+        (CHUNKED + b"2\r\n{}\r\n0\r\nx: " + b"t" * 500_000, 431, "request_header_too_large"),
         (CHUNKED + b"2\r\n{}\r\n0\r\n" + b"x-t: y\r\n" * 200, 431, "too_many_headers"),
         (CHUNKED + b"2;a=b\r\n{}\r\n0\r\nx-t: y\r\n\r\n", 400, "missing_required_parameter"),
     ],
@@ -144,10 +142,8 @@ def test_an_endless_header_holds_nobody_up(api: Server) -> None:
         begun = time.monotonic()
         piece = GET + b"x: " + b"y" * (1 << 20)
         while time.monotonic() - begun < 1:
-            try:
+            with suppress(BlockingIOError, ConnectionError):
                 connection.send(piece)
-            except (BlockingIOError, ConnectionError):
-                pass
             since = time.monotonic()
             assert api.ask("GET", "/healthz").status == 200
             slowest = max(slowest, time.monotonic() - since)
@@ -235,7 +231,7 @@ def test_a_body_that_nobody_asked_for_is_not_waited_for(api: Server) -> None:
         connection.sendall(GET + b"Content-Length: 1000000\r\n\r\n{")
         assert answer(connection)[0] == 200
         since = time.monotonic()
-        with pytest.raises(ConnectionError):
+        with pytest.raises(ConnectionError):  # noqa: PT012 - which of the sends meets it is open
             while time.monotonic() - since < 3:
                 connection.sendall(b"x")
                 time.sleep(0.05)
@@ -254,10 +250,9 @@ def test_a_client_that_does_not_read_its_answer_is_given_up(api: Server) -> None
         )
         time.sleep(1)
         received = 0
-        with pytest.raises((ConnectionResetError, AssertionError)):
+        with suppress(ConnectionResetError):
             while piece := connection.recv(1 << 20):
                 received += len(piece)
-            raise AssertionError("the connection ended early")
         assert received < 32 << 20
     # One that reads slowly but surely gets all of it.
     with connected(api) as connection:
