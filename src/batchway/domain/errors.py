@@ -562,8 +562,7 @@ class LineText(Enum):
     )
     TOO_LARGE = (
         "provider_response_too_large",
-        "The provider '{provider}' answered with more than {limit} bytes, or with far fewer that "
-        "unpack to far more than an answer holds.",
+        "The provider '{provider}' answered with more than {limit} bytes.",
         False,
     )
     MISSING_RESULT = (
