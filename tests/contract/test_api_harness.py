@@ -244,6 +244,7 @@ def serving(
     keys: Sequence[ApiKey] = (),
     limits: Limits | None = None,
     doors: DoorLimits | None = None,
+    open_pages: bool = True,
     providers: Sequence[str] = ("vllm", "openai-main"),
     natives: Mapping[str, NativeProvider] | None = None,
 ) -> Generator[Server]:
@@ -305,6 +306,7 @@ def serving(
             limits=limit,
             health=health,
             metrics=lambda: b"up 1\n",
+            open_pages=open_pages,
         )
         config = uvicorn.Config(
             app,
@@ -366,6 +368,18 @@ def test_health_metrics_and_documents_need_no_key(sqlite_url: str, tmp_path: Pat
             "/readyz",
             "/metrics",
         ]
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/docs", "/openapi.json"])
+def test_pages_that_are_not_open_need_a_key(sqlite_url: str, tmp_path: Path, path: str) -> None:
+    key = configured_key(name="k", secret="sk-blue-0123456789", tenant="blue")
+    with serving(sqlite_url, tmp_path / "blobs", keys=[key], open_pages=False) as api:
+        assert api.ask("GET", path).status == 401
+        wrong = {"authorization": "Bearer sk-blue-0123456780"}
+        assert api.ask("GET", path, headers=wrong).status == 401
+        right = {"authorization": "Bearer sk-blue-0123456789"}
+        assert api.ask("GET", path, headers=right).status == 200
+        assert [api.ask("GET", each).status for each in ("/healthz", "/readyz")] == [200, 200]
 
 
 def test_readiness_says_no_without_saying_why(api: Server) -> None:

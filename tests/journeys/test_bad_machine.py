@@ -89,6 +89,7 @@ def test_no_space_for_results_while_a_batch_runs(
     _answers_but_stores_nothing(server, client, batch.input_file_id)
     filler.unlink()
     last = completed(client, batch, asked)
+    eventually("it is ready again", lambda: call(server, "GET", "/readyz").status == 200)
 
     assert _details(client, last.id) is None
     # What was answered while nothing could be stored was kept in memory: nothing is paid twice.
@@ -112,6 +113,7 @@ def test_no_space_at_all_while_a_batch_runs(
     assert client.batches.retrieve(batch.id).status == "in_progress"
     filler.unlink()
     last = completed(client, batch, asked)
+    eventually("it is ready again", lambda: call(server, "GET", "/readyz").status == 200)
 
     assert _details(client, last.id) is None
 
@@ -284,6 +286,7 @@ def _answers_but_stores_nothing(server: Server, client: openai.OpenAI, file_id: 
         client.files.create(file=("in.jsonl", jsonl(chats(20_000))), purpose="batch")
     assert (refused.value.status_code, refused.value.body) == (507, FULL)
     assert server.process.running
+    eventually("it says so", lambda: call(server, "GET", "/readyz").status == 503)
 
 
 def _details(client: openai.OpenAI, batch_id: str) -> Any:

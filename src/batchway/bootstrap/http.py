@@ -32,6 +32,7 @@ from batchway.providers.descriptors import division, limit, raise_limit
 from batchway.service.auth import Auth
 from batchway.service.batches import BatchService
 from batchway.service.keys import configured_key
+from batchway.service.readiness import Readiness
 from batchway.service.remote import Remote
 from batchway.settings import Settings, is_loopback
 from batchway.storage import migrations
@@ -189,8 +190,15 @@ def build_app(
         ids=ids,
         clock=clock,
         limits=service_limits(settings),
-        health=ledger.check,
+        health=Readiness(
+            checks=(ledger.check, ledger.probe), blobs=blobs, clock=clock
+        ).check,
         metrics=render_metrics,
+        open_pages=(
+            is_loopback(settings.server.host)
+            if settings.server.open_pages is None
+            else settings.server.open_pages
+        ),
     )
 
 

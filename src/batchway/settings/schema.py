@@ -40,6 +40,7 @@ from batchway.settings.kinds import (
 )
 
 MIB: Final = 2**20
+LEAST_KEY_LENGTH: Final = 16
 
 if TYPE_CHECKING:
     CatalogType = str
@@ -78,6 +79,12 @@ class ServerSettings(Section):
     )
     port: Int = Field(
         default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
+    )
+    open_pages: bool | None = Field(
+        default=None,
+        description="Whether `/metrics`, `/docs` and `/openapi.json` are for everybody; `false` "
+        "asks for an API key, as everything else does. When unset: yes on a loopback address, else "
+        "no. `/healthz` and `/readyz` never need one.",
     )
 
 
@@ -511,6 +518,13 @@ class Settings(Section):
         for path, value in _repeated("auth", "name", [key.name for key in self.auth.keys]):
             yield ("auth", "keys", *path[1:]), f"another key is named '{value}' as well"
         secrets = [key.key.get_secret_value() for key in self.auth.keys]
+        for k, (name, secret) in enumerate(zip((k.name for k in self.auth.keys), secrets, strict=True)):
+            if len(secret) < LEAST_KEY_LENGTH:
+                yield (
+                    ("auth", "keys", k, "key"),
+                    f"the key '{name}' is too easy to guess: it must have at least "
+                    f"{LEAST_KEY_LENGTH} characters (`openssl rand -hex 24` makes a good one)",
+                )
         for path, _ in _repeated("auth", "key", secrets):
             yield ("auth", "keys", *path[1:]), "another entry has the same key"
         for r, route in enumerate(self.routes):
