@@ -166,8 +166,8 @@ async def test_no_descriptor_left_is_no_provider_s_fault(
     resource = pytest.importorskip("resource")
     pid = transport.pids[0] if isinstance(transport, SendingTransport) else os.getpid()
     limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    async with serving(says(sized(b"{}"))) as url:
-        url = url.replace("127.0.0.1", name)
+    async with serving(says(sized(b"{}"))) as address:
+        url = address.replace("127.0.0.1", name)
         assert await post(transport, url) == (200, b"{}")
         await asyncio.sleep(0.05)  # that connection is being closed
         # One that is not there may be opened: the next is beyond the limit.

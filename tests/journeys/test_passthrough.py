@@ -58,7 +58,8 @@ class World:
         """A plain call, as curl makes it."""
         named = {name.replace("_", "-"): text for name, text in headers.items()}
         request = Request(
-            self.server.origin + path, headers={"authorization": "Bearer sk-team-a-0123456789", **named}
+            self.server.origin + path,
+            headers={"authorization": "Bearer sk-team-a-0123456789", **named},
         )
         with urlopen(request, timeout=10) as answer:
             return json.load(answer)

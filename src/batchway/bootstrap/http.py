@@ -40,6 +40,7 @@ from batchway.storage.blobs.lock import DataLock
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.telemetry import configure_logging, render_metrics
 
+_LEAST_KEY_LENGTH: Final = 16
 # How long a thread may keep the interpreter from another that wants it. The standard 5 ms would be
 # paid at each of the dozen hand-overs inside one poll while a batch runs flat out.
 _SWITCH_SECONDS: Final = 0.0005
@@ -54,6 +55,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     raise_limit()
     configure_logging(level=settings.logging.level, json=settings.logging.format == "json")
     # Whatever can be refused is refused before there is a data directory or a database.
+    _refuse_weak_keys(settings)
     check_providers(settings)
     if not settings.auth.keys and migrations.current(settings.database_url) is None:
         _refuse_strangers(settings)
@@ -190,9 +192,7 @@ def build_app(
         ids=ids,
         clock=clock,
         limits=service_limits(settings),
-        health=Readiness(
-            checks=(ledger.check, ledger.probe), blobs=blobs, clock=clock
-        ).check,
+        health=Readiness(checks=(ledger.check, ledger.probe), blobs=blobs, clock=clock).check,
         metrics=render_metrics,
         open_pages=(
             is_loopback(settings.server.host)
@@ -209,6 +209,16 @@ class _Server(uvicorn.Server):
         if self.should_exit and sig == signal.SIGINT:
             os._exit(130)
         self.should_exit = True
+
+
+def _refuse_weak_keys(settings: Settings) -> None:
+    for key in settings.auth.keys:
+        if len(key.key.get_secret_value()) < _LEAST_KEY_LENGTH:
+            raise Unavailable(
+                f"The API key '{key.name}' of the configuration is too easy to guess: give it at "
+                f"least {_LEAST_KEY_LENGTH} characters (`openssl rand -hex 24` makes a good one), "
+                "or make one with `batchway keys create NAME`."
+            )
 
 
 def _refuse_strangers(settings: Settings) -> None:
