@@ -15,6 +15,7 @@ import pytest
 from tests.contract.test_api_harness import UNKNOWN_BATCH, Server, eventually, serving
 
 from batchway.api.doors import DoorLimits
+from batchway.bootstrap.work import new_loop
 from batchway.service.keys import configured_key
 from batchway.service.limits import Limits
 
@@ -42,7 +43,12 @@ def api(upgraded_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Gene
     database.write_bytes(upgraded_sqlite.read_bytes())
     keys = [configured_key(name="blue", secret=KEY, tenant="blue")]
     with serving(
-        f"sqlite:///{database}", folder / "blobs", keys=keys, limits=LIMITS, doors=DOORS
+        f"sqlite:///{database}",
+        folder / "blobs",
+        keys=keys,
+        limits=LIMITS,
+        doors=DOORS,
+        new_loop=new_loop,
     ) as server:
         yield server
 

@@ -245,6 +245,7 @@ def serving(
     limits: Limits | None = None,
     doors: DoorLimits | None = None,
     open_pages: bool = True,
+    new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
     providers: Sequence[str] = ("vllm", "openai-main"),
     natives: Mapping[str, NativeProvider] | None = None,
 ) -> Generator[Server]:
@@ -323,7 +324,11 @@ def serving(
         finally:
             await ledger.close()
 
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    def run() -> None:
+        with asyncio.Runner(loop_factory=new_loop) as loop:
+            loop.run(serve())
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     assert started.wait(20), "the server did not start"
     try:
