@@ -22,7 +22,8 @@ import pytest
 import uvicorn
 
 from batchway.api.app import create_app
-from batchway.api.parsing import EnvelopeProtocol
+from batchway.api.doors import DoorLimits, Doors
+from batchway.api.parsing import behind
 from batchway.domain.errors import Unavailable
 from batchway.domain.ids import Ids
 from batchway.domain.keys import ApiKey
@@ -244,6 +245,9 @@ def serving(
     *,
     keys: Sequence[ApiKey] = (),
     limits: Limits | None = None,
+    doors: DoorLimits | None = None,
+    open_pages: bool = True,
+    new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
     providers: Sequence[str] = ("vllm", "openai-main"),
     natives: Mapping[str, NativeProvider] | None = None,
     routing: RoutingTable | None = None,
@@ -313,9 +317,13 @@ def serving(
             limits=limit,
             health=health,
             metrics=lambda: b"up 1\n",
+            open_pages=open_pages,
         )
         config = uvicorn.Config(
-            app, http=EnvelopeProtocol, log_level="warning", timeout_graceful_shutdown=2
+            app,
+            http=behind(Doors(doors)),
+            log_level="warning",
+            timeout_graceful_shutdown=2,
         )
         runner = uvicorn.Server(config)
         made.append(server)
@@ -326,7 +334,11 @@ def serving(
         finally:
             await ledger.close()
 
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    def run() -> None:
+        with asyncio.Runner(loop_factory=new_loop) as loop:
+            loop.run(serve())
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     assert started.wait(20), "the server did not start"
     try:
@@ -371,6 +383,18 @@ def test_health_metrics_and_documents_need_no_key(sqlite_url: str, tmp_path: Pat
             "/readyz",
             "/metrics",
         ]
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/docs", "/openapi.json"])
+def test_pages_that_are_not_open_need_a_key(sqlite_url: str, tmp_path: Path, path: str) -> None:
+    key = configured_key(name="k", secret="sk-blue-0123456789", tenant="blue")
+    with serving(sqlite_url, tmp_path / "blobs", keys=[key], open_pages=False) as api:
+        assert api.ask("GET", path).status == 401
+        wrong = {"authorization": "Bearer sk-blue-0123456780"}
+        assert api.ask("GET", path, headers=wrong).status == 401
+        right = {"authorization": "Bearer sk-blue-0123456789"}
+        assert api.ask("GET", path, headers=right).status == 200
+        assert [api.ask("GET", each).status for each in ("/healthz", "/readyz")] == [200, 200]
 
 
 def test_readiness_says_no_without_saying_why(api: Server) -> None:

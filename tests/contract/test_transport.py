@@ -4,6 +4,7 @@ Both ways of sending pass the same suite: from this process, and through a proce
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncGenerator, Callable
 
@@ -26,12 +27,13 @@ from tests.contract.upstreams import (
 )
 
 from batchway.ports import Failure, Transport
+from batchway.providers.descriptors import Shortage
 from batchway.providers.sending import SendingTransport
 from batchway.providers.transport import HttpTransport
 
 
 def _in_this_process() -> Transport:
-    return HttpTransport(most_answer_bytes=MOST, connect_timeout=0.5)
+    return HttpTransport(most_answer_bytes=MOST, connect_timeout=0.5, shortage=Shortage())
 
 
 def _in_another() -> Transport:
@@ -155,6 +157,31 @@ async def test_tls_to_a_plain_port(transport: Transport) -> None:
 
 async def test_an_unknown_name(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
     assert await post(transport, "http://nobody.invalid/") is Failure.UNREACHABLE
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+async def test_no_descriptor_left_is_no_provider_s_fault(
+    transport: Transport, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    resource = pytest.importorskip("resource")
+    pid = transport.pids[0] if isinstance(transport, SendingTransport) else os.getpid()
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    async with serving(says(sized(b"{}"))) as address:
+        url = address.replace("127.0.0.1", name)
+        assert await post(transport, url) == (200, b"{}")
+        await asyncio.sleep(0.05)  # that connection is being closed
+        # One that is not there may be opened: the next is beyond the limit.
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+        try:
+            drawn = [await post(transport, url) for _ in range(3)]
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        assert drawn == [Failure.NO_DESCRIPTORS] * 3
+        assert await post(transport, url) == (200, b"{}")
+    said = [record.getMessage() for record in caplog.records if "descriptors" in record.message]
+    assert len(said) == 2
+    assert said[0].startswith("this process is out of file descriptors (its limit is ")
+    assert said[1] == "there are file descriptors again: requests are sent"
 
 
 async def test_a_connection_is_kept_for_the_next_request(transport: Transport) -> None:
@@ -310,3 +337,26 @@ async def test_closing_interrupts_requests_under_way(transport: Transport) -> No
         await transport.close()
         async with asyncio.timeout(2):
             assert await call is Failure.INTERRUPTED
+
+
+async def test_requests_above_the_most_wait_before_their_time_begins() -> None:
+    at_once = most = 0
+
+    async def answers_late(reader: Reader, writer: Writer) -> None:
+        nonlocal at_once, most
+        await read_request(reader)
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.1)
+        at_once -= 1
+        writer.write(sized(b"{}"))
+
+    for transport in (
+        HttpTransport(most_requests=2),
+        SendingTransport(processes=1, most_requests=2),
+    ):
+        async with serving(answers_late) as url:
+            calls = [post(transport, url, timeout=0.4) for _ in range(10)]
+            assert await asyncio.gather(*calls) == [(200, b"{}")] * 10
+        await transport.close()
+        assert most == 2

@@ -17,6 +17,7 @@ import yaml
 from tests.journeys.conftest import NewServer, NewSimulator, configuration, provider
 from tests.journeys.lines import CHAT, chat, chats, completed, jsonl, reached, submit
 from tests.journeys.processes import Server, eventually, run_batchway
+from tests.journeys.wire import call
 
 FULL: Final = {
     "message": "Batchway has no space left to store this. Nothing was kept; free some space on "
@@ -89,6 +90,7 @@ def test_no_space_for_results_while_a_batch_runs(
     _answers_but_stores_nothing(server, client, batch.input_file_id)
     filler.unlink()
     last = completed(client, batch, asked)
+    eventually("it is ready again", lambda: call(server, "GET", "/readyz").status == 200)
 
     assert _details(client, last.id) is None
     # What was answered while nothing could be stored was kept in memory: nothing is paid twice.
@@ -112,6 +114,7 @@ def test_no_space_at_all_while_a_batch_runs(
     assert client.batches.retrieve(batch.id).status == "in_progress"
     filler.unlink()
     last = completed(client, batch, asked)
+    eventually("it is ready again", lambda: call(server, "GET", "/readyz").status == 200)
 
     assert _details(client, last.id) is None
 
@@ -192,6 +195,18 @@ def test_no_key_and_not_only_this_machine(tmp_path: Path) -> None:
         "",
         "Error: Batchway has no API key, so it will not listen on 0.0.0.0, where anyone could use "
         "it. Make a key with `batchway keys create NAME`, or listen on 127.0.0.1.\n",
+    )
+
+
+def test_a_key_that_can_be_guessed(tmp_path: Path) -> None:
+    keys = [{"name": "good", "key": "0123456789abcdef"}, {"name": "weak", "key": "hunter2hunter2x"}]
+    done = _serve(tmp_path, {"auth": {"keys": keys}})
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1,
+        "",
+        "Error: The API key 'weak' of the configuration is too easy to guess: give it at least 16 "
+        "characters (`openssl rand -hex 24` makes a good one), or make one with `batchway keys "
+        "create NAME`.\n",
     )
 
 
@@ -284,6 +299,7 @@ def _answers_but_stores_nothing(server: Server, client: openai.OpenAI, file_id: 
         client.files.create(file=("in.jsonl", jsonl(chats(20_000))), purpose="batch")
     assert (refused.value.status_code, refused.value.body) == (507, FULL)
     assert server.process.running
+    eventually("it says so", lambda: call(server, "GET", "/readyz").status == 503)
 
 
 def _details(client: openai.OpenAI, batch_id: str) -> Any:

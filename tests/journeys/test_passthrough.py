@@ -23,9 +23,9 @@ from tests.journeys.processes import Server, eventually
 ACCOUNT_KEY = "sk-the-accounts-own"
 QUICK = {"poll_min": 0.05, "poll_max": 0.2, "settle": 0.2}
 KEYS = [
-    {"name": "a", "tenant": "a", "key": "sk-team-a", "passthrough": True},
-    {"name": "b", "tenant": "b", "key": "sk-team-b", "passthrough": True},
-    {"name": "c", "tenant": "b", "key": "sk-team-c", "providers": ["azure-eu"]},
+    {"name": "a", "tenant": "a", "key": "sk-team-a-0123456789", "passthrough": True},
+    {"name": "b", "tenant": "b", "key": "sk-team-b-0123456789", "passthrough": True},
+    {"name": "c", "tenant": "b", "key": "sk-team-c-0123456789", "providers": ["azure-eu"]},
 ]
 
 
@@ -36,7 +36,7 @@ class World:
     fakes: dict[str, Fake]
     server: Server
 
-    def client(self, provider: str, key: str = "sk-team-a") -> openai.OpenAI:
+    def client(self, provider: str, key: str = "sk-team-a-0123456789") -> openai.OpenAI:
         """TrueFoundry's client setup, with another base URL."""
         return openai.OpenAI(
             api_key=key,
@@ -58,7 +58,8 @@ class World:
         """A plain call, as curl makes it."""
         named = {name.replace("_", "-"): text for name, text in headers.items()}
         request = Request(
-            self.server.origin + path, headers={"authorization": "Bearer sk-team-a", **named}
+            self.server.origin + path,
+            headers={"authorization": "Bearer sk-team-a-0123456789", **named},
         )
         with urlopen(request, timeout=10) as answer:
             return json.load(answer)
@@ -91,7 +92,7 @@ PROVIDERS = ["openai-main", "azure-eu"]
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_truefoundry_client_changes_only_its_base_url(world: World, provider: str) -> None:
     client = openai.OpenAI(
-        api_key="sk-team-a",
+        api_key="sk-team-a-0123456789",
         base_url=world.server.origin,
         default_headers={"x-tfy-provider-name": provider},
     )
@@ -117,7 +118,7 @@ def test_a_truefoundry_client_changes_only_its_base_url(world: World, provider: 
 
 
 def test_headers_on_each_call_do_as_well(world: World) -> None:
-    client = openai.OpenAI(api_key="sk-team-a", base_url=world.server.base_url)
+    client = openai.OpenAI(api_key="sk-team-a-0123456789", base_url=world.server.base_url)
     extra = {
         "x-tfy-provider-name": "azure-eu",
         "x-tfy-azure-api-version": "2025-04-01-preview",
@@ -216,7 +217,7 @@ def test_nothing_of_the_vendors_shows_in_a_batch_of_ours(world: World, provider:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_what_was_made_elsewhere_is_found_and_read(world: World, provider: str) -> None:
-    vendor, client = world.vendor(provider), world.client(provider, "sk-team-b")
+    vendor, client = world.vendor(provider), world.client(provider, "sk-team-b-0123456789")
     asked = chats(4, model="gpt-4o-mini")
     file = vendor.files.create(file=("elsewhere.jsonl", jsonl(asked)), purpose="batch")
     vendor.files.wait_for_processing(file.id, poll_interval=0.01)
@@ -239,7 +240,7 @@ def test_what_was_made_elsewhere_is_found_and_read(world: World, provider: str) 
     assert client.files.list().data == []
     # Another provider knows nothing of it, and without a name nobody is asked.
     [other] = [name for name in PROVIDERS if name != provider]
-    for asking in (world.client(other), world.server.client("sk-team-a")):
+    for asking in (world.client(other), world.server.client("sk-team-a-0123456789")):
         with pytest.raises(openai.NotFoundError, match=job.id):
             asking.batches.retrieve(job.id)
 
@@ -302,7 +303,7 @@ def test_what_was_made_elsewhere_is_cancelled(world: World, provider: str) -> No
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_jobs_of_another_tenant_are_unknown(world: World, provider: str) -> None:
     world.fakes[provider].control(hold=["in_progress"], share=0.0)
-    mine, other = world.client(provider), world.client(provider, "sk-team-b")
+    mine, other = world.client(provider), world.client(provider, "sk-team-b-0123456789")
     batch = submit(mine, chats(3, model="gpt-4o-mini"))
     jobs = eventually("a job at the vendor", lambda: world.vendor(provider).batches.list().data)
     job = jobs[0]
@@ -319,7 +320,7 @@ def test_jobs_of_another_tenant_are_unknown(world: World, provider: str) -> None
 
 
 def test_a_vendor_that_is_down_and_a_key_that_may_not(world: World) -> None:
-    client = world.client("openai-main", "sk-team-c")
+    client = world.client("openai-main", "sk-team-c-0123456789")
     with pytest.raises(openai.PermissionDeniedError, match="may not use the provider"):
         client.batches.retrieve("batch_elsewhere")
     client = world.client("openai-main")

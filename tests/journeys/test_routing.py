@@ -147,9 +147,9 @@ def test_a_key_keeps_to_its_providers(new_simulator: NewSimulator, new_server: N
     server = new_server(
         provider(simulator, "one"),
         provider(simulator, "two"),
-        auth={"keys": [{"name": "k", "key": "sk-one-only", "providers": ["one"]}]},
+        auth={"keys": [{"name": "k", "key": "sk-one-only-0123456789", "providers": ["one"]}]},
     )
-    client = server.client("sk-one-only")
+    client = server.client("sk-one-only-0123456789")
     asked = [chat("a", model="one/m")]
     completed(client, submit(client, asked), asked, models={"a": "m"})
     last = ended(client, submit(client, [chat("a", model="one/m"), chat("b", model="two/m")]))

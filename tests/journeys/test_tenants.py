@@ -9,8 +9,8 @@ from tests.journeys.conftest import NewServer, NewSimulator, provider
 from tests.journeys.lines import CHAT, chats, completed, counts, ended, reached, submit
 
 KEYS = [
-    {"name": "a", "tenant": "team-a", "key": "sk-team-a"},
-    {"name": "b", "tenant": "team-b", "key": "sk-team-b"},
+    {"name": "a", "tenant": "team-a", "key": "sk-team-a-0123456789"},
+    {"name": "b", "tenant": "team-b", "key": "sk-team-b-0123456789"},
 ]
 UNKNOWN_FILE = "file-" + "0" * 22
 UNKNOWN_BATCH = "batch_" + "0" * 32
@@ -20,7 +20,7 @@ def test_a_tenant_sees_nothing_of_another(
     new_simulator: NewSimulator, new_server: NewServer
 ) -> None:
     server = new_server(provider(new_simulator()), auth={"keys": KEYS})
-    mine, theirs = server.client("sk-team-a"), server.client("sk-team-b")
+    mine, theirs = server.client("sk-team-a-0123456789"), server.client("sk-team-b-0123456789")
     asked = chats(3)
     last = completed(mine, submit(mine, asked), asked)
     assert last.output_file_id is not None
@@ -68,7 +68,7 @@ def test_two_tenants_share_a_provider_evenly(
         provider(new_simulator(latency="uniform:0.02,0.04"), limits={"concurrency": 8}),
         auth={"keys": KEYS},
     )
-    early, late = server.client("sk-team-a"), server.client("sk-team-b")
+    early, late = server.client("sk-team-a-0123456789"), server.client("sk-team-b-0123456789")
     # The early one has several batches, which must not get it more than its half.
     theirs = [submit(early, chats(500, f"early-{number}")) for number in range(2)]
     reached(early, theirs[0], completed=20)

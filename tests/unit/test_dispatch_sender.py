@@ -89,6 +89,7 @@ TOO_LARGE = Unanswered(
         ([BROKEN, Failure.TIMEOUT, ODD, Failure.INTERRUPTED, GOOD], RESULT, 5),
         ([THROTTLED] * 5 + [GOOD], RESULT, 6),
         ([Failure.UNREACHABLE] * 20 + [GOOD], RESULT, 21),
+        ([Failure.NO_DESCRIPTORS] * 20 + [GOOD], RESULT, 21),
         ([FakeAnswer(408), FakeAnswer(409), FakeAnswer(504), GOOD], RESULT, 4),
         ([BAD], _answered(BAD), 1),
         ([FakeAnswer(404)], _answered(FakeAnswer(404)), 1),
@@ -381,6 +382,12 @@ def test_an_unexpected_exception_gives_the_slot_back() -> None:
             Limits(concurrency=4),
             "The provider 'up' has been unreachable since 2023-11-14 22:13:22 UTC; it is tried "
             "again at least once a minute.",
+        ),
+        (
+            Failure.NO_DESCRIPTORS,
+            Limits(concurrency=4),
+            "Batchway's process is out of file descriptors since 2023-11-14 22:13:22 UTC: requests "
+            "wait until it has some again. Raise its limit (`ulimit -n`).",
         ),
         (
             FakeAnswer(429, headers={"retry-after": "300"}),

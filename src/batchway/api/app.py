@@ -60,8 +60,12 @@ def create_app(
     limits: Limits,
     health: Callable[[], Awaitable[None]],
     metrics: Callable[[], bytes],
+    open_pages: bool = True,
 ) -> FastAPI:
-    """The HTTP API. `health` raises while a request could not be served."""
+    """The HTTP API. `health` raises while a request could not be served.
+
+    `open_pages` is whether metrics and documentation need no key.
+    """
     app = _Application(
         title="Batchway",
         version=__version__,
@@ -85,7 +89,9 @@ def create_app(
     )
     for noun in nouns:
         noun.install(app, prefix="/v1", documented=True)
-    OperationRoutes(health=health, metrics=metrics, app=app).install()
+    OperationRoutes(
+        health=health, metrics=metrics, app=app, caller=None if open_pages else caller
+    ).install()
     for noun in nouns:
         noun.install(app, prefix="", documented=False)
     return app

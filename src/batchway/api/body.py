@@ -1,6 +1,6 @@
 """Reads request bodies: as a stream of pieces, or as one JSON object.
 
-Owns the limits of size and of standing still. Does not own multipart (`api.multipart`).
+Owns the limits of size, of pace and of standing still. Does not own multipart (`api.multipart`).
 """
 
 import asyncio
@@ -16,14 +16,19 @@ from batchway.service.limits import Limits
 _FORMS: Final = ("multipart/", "application/x-www-form-urlencoded")
 
 
-async def pieces(request: Request, *, idle: float) -> AsyncIterator[bytes]:
+async def pieces(request: Request, limits: Limits) -> AsyncIterator[bytes]:
     """The body as it arrives.
 
-    Raises `ClientDisconnect` when the client goes, `ApiError` when nothing comes for `idle`
-    seconds: a half-open connection would otherwise keep its partial file for ever.
+    Raises `ClientDisconnect` when the client goes, `ApiError` when nothing comes for as long as a
+    body may stand still, or less than it must bring: a half-open connection, or one that drips,
+    would otherwise keep its partial file for ever. Only the time spent waiting for the client
+    counts, not what becomes of the pieces meanwhile.
     """
+    clock = asyncio.get_running_loop().time
+    idle, waited, brought = limits.idle_seconds, 0.0, 0
     more = True
     while more:
+        since = clock()
         try:
             async with asyncio.timeout(idle):
                 message = await request.receive()
@@ -33,6 +38,16 @@ async def pieces(request: Request, *, idle: float) -> AsyncIterator[bytes]:
             raise ClientDisconnect
         more = bool(message.get("more_body", False))
         body: bytes = message.get("body", b"")
+        waited += clock() - since
+        brought += len(body)
+        if waited >= limits.pace_seconds:
+            if more and brought < limits.pace_bytes:
+                raise ApiError(
+                    ApiText.BODY_TOO_SLOW,
+                    least=limits.pace_bytes,
+                    seconds=f"{limits.pace_seconds:g}",
+                )
+            waited, brought = 0.0, 0
         if body:
             yield body
 
@@ -55,7 +70,7 @@ async def read_json(request: Request, limits: Limits) -> dict[str, object]:
     if size is not None and size > limits.json_bytes:
         raise ApiError(ApiText.BODY_TOO_LARGE, limit=limits.json_bytes)
     body = bytearray()
-    async for piece in pieces(request, idle=limits.idle_seconds):
+    async for piece in pieces(request, limits):
         body += piece
         if len(body) > limits.json_bytes:
             raise ApiError(ApiText.BODY_TOO_LARGE, limit=limits.json_bytes)

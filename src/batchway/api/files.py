@@ -131,7 +131,7 @@ class FileRoutes:
                 request,
                 file_field="file",
                 into=incoming,
-                idle=self._limits.idle_seconds,
+                limits=self._limits,
                 accept=_refuse_early,
             )
             if form.filename is None:

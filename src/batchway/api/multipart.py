@@ -17,7 +17,7 @@ from batchway.api.body import announced_size, pieces
 from batchway.api.disposition import parse_disposition
 from batchway.domain.errors import ApiError, ApiText
 from batchway.service.incoming import Incoming
-from batchway.service.limits import MIB
+from batchway.service.limits import MIB, Limits
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks  # it exists for type checkers only
@@ -116,7 +116,7 @@ async def read_form(
     *,
     file_field: str,
     into: Incoming,
-    idle: float,
+    limits: Limits,
     accept: Callable[[str, str], None] | None = None,
 ) -> Form:
     """Read a form to its end, with the bytes of `file_field` written to `into`.
@@ -130,7 +130,7 @@ async def read_form(
     if size is not None:
         into.expect(size - _MOST_BESIDES)
     fill = _Fill(file_field=file_field, into=into, accept=accept)
-    async for piece in pieces(request, idle=idle):
+    async for piece in pieces(request, limits):
         try:
             parser.write(piece)
         except FormParserError as error:

@@ -1,4 +1,8 @@
-"""Routes for whoever runs the server: health, metrics, documentation. They need no key."""
+"""Routes for whoever runs the server: health, metrics, documentation.
+
+Health needs no key: whoever asks has none, and learns nothing. The rest may need one: metrics name
+providers and models.
+"""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -7,9 +11,11 @@ from functools import partial
 from typing import Final
 
 from fastapi import FastAPI
+from starlette.requests import Request
 from starlette.responses import Response
 
 from batchway.api import documented as doc
+from batchway.api.caller import Caller
 from batchway.api.docs_page import docs_page
 from batchway.api.envelope import json_response
 from batchway.api.schemas import Health
@@ -25,11 +31,18 @@ class OperationRoutes:
     """HTTP for operators."""
 
     def __init__(
-        self, *, health: Callable[[], Awaitable[None]], metrics: Callable[[], bytes], app: FastAPI
+        self,
+        *,
+        health: Callable[[], Awaitable[None]],
+        metrics: Callable[[], bytes],
+        app: FastAPI,
+        caller: Caller | None,
     ) -> None:
         self._health = health
         self._metrics = metrics
         self._app = app
+        self._caller = caller
+        self._ready = True  # as it was when last asked for
 
     def install(self) -> None:
         """Add the routes."""
@@ -46,7 +59,7 @@ class OperationRoutes:
             "/readyz",
             self.ready,
             methods=["GET"],
-            summary="Whether storage answers, too",
+            summary="Whether storage answers and takes what is written, too",
             responses=doc.answers(Health, 405, 503, always=()),
         )
         add(
@@ -55,7 +68,7 @@ class OperationRoutes:
             methods=["GET"],
             summary="Metrics for Prometheus",
             response_class=Response,
-            responses={200: {"content": text}, **doc.failures(405, always=())},
+            responses={200: {"content": text}, **doc.failures(401, 405, always=())},
         )
         add("/docs", self.docs, methods=["GET"], include_in_schema=False)
         add("/openapi.json", self.openapi, include_in_schema=False)
@@ -69,18 +82,30 @@ class OperationRoutes:
         try:
             await self._health()
         except Exception as error:
-            _log.warning("not ready: %s", type(error).__qualname__)
+            if self._ready:
+                _log.warning("not ready: %s", type(error).__qualname__)
+            self._ready = False
             raise ApiError(ApiText.NOT_READY) from error
+        if not self._ready:
+            _log.warning("ready again")
+        self._ready = True
         return json_response({"status": "ok"})
 
-    async def metrics(self) -> Response:
+    async def metrics(self, request: Request) -> Response:
         """Counters and gauges in Prometheus' text format."""
+        await self._admit(request)
         return Response(self._metrics(), headers={"content-type": _METRICS_TYPE})
 
-    async def docs(self) -> Response:
+    async def docs(self, request: Request) -> Response:
         """This API, as a page that needs no network."""
+        await self._admit(request)
         return Response(docs_page(self._app.openapi()), media_type="text/html")
 
-    async def openapi(self) -> Response:
+    async def openapi(self, request: Request) -> Response:
         """The OpenAPI document."""
+        await self._admit(request)
         return json_response(self._app.openapi())
+
+    async def _admit(self, request: Request) -> None:
+        if self._caller is not None:
+            await self._caller.of(request)

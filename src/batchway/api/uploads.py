@@ -83,9 +83,7 @@ class UploadRoutes:
         principal = await self._caller.of(request)
         upload = await self._uploads.pending(principal, path_id(upload_id))
         async with self._uploads.receive_part(upload) as incoming:
-            form = await read_form(
-                request, file_field="data", into=incoming, idle=self._limits.idle_seconds
-            )
+            form = await read_form(request, file_field="data", into=incoming, limits=self._limits)
             if form.filename is None:
                 raise ApiError(ApiText.MISSING_PARAMETER, param="data")
             part = await self._uploads.keep_part(upload, incoming)

@@ -19,6 +19,8 @@ from batchway.domain.shard import Shard
 from batchway.engine.dbos_engine import DbosEngine
 from batchway.ports import Blobs, Clock, Ledger, Provider, Transport
 from batchway.providers.azure_openai import AzureOpenAIProvider
+from batchway.providers.budget import Budget
+from batchway.providers.descriptors import Shortage, division, limit
 from batchway.providers.openai import OpenAIProvider
 from batchway.providers.openai_compatible import OpenAICompatibleProvider
 from batchway.providers.sending import SendingTransport
@@ -100,8 +102,12 @@ def new_transport(settings: Settings) -> Transport:
         # Not needed, it need not take the memory either.
         from batchway.providers.transport import HttpTransport  # noqa: PLC0415 - said above
 
-        return HttpTransport()
-    transport = SendingTransport(processes=processes)
+        return HttpTransport(
+            most_requests=division(limit()).requests, budget=Budget(), shortage=Shortage()
+        )
+    transport = SendingTransport(
+        processes=processes, most_requests=division(limit()).requests_of_child
+    )
     if settings.providers:
         transport.start_soon()
     return transport

@@ -27,6 +27,7 @@ from batchway.domain.keys import DEFAULT_TENANT
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.domain.window import window_seconds
 from batchway.ports import Blobs
+from batchway.providers.descriptors import raise_limit
 from batchway.settings import Settings
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.blobs.lock import DataLock
@@ -95,6 +96,7 @@ async def run_file(
 async def _run_file(
     settings: Settings, request: RunRequest, *, progress: Callable[[Batch], None]
 ) -> RunResult:
+    raise_limit()
     settings = settings.model_copy(
         update={"data_dir": request.state, "database": None, "blobs": None}
     )

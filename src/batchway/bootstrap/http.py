@@ -14,7 +14,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from batchway.api.app import create_app
-from batchway.api.parsing import EnvelopeProtocol
+from batchway.api.doors import DoorLimits, Doors
+from batchway.api.parsing import behind
 from batchway.bootstrap.beforehand import check_database, check_providers
 from batchway.bootstrap.heap import share_heap
 from batchway.bootstrap.native import native_provider
@@ -32,10 +33,12 @@ from batchway.bootstrap.starting import tell_start
 from batchway.bootstrap.work import Work, new_loop
 from batchway.domain.errors import Unavailable
 from batchway.ports import Blobs, Clock, Ledger, NativeProvider
+from batchway.providers.descriptors import division, limit, raise_limit
 from batchway.service.auth import Auth
 from batchway.service.batches import BatchService
 from batchway.service.keys import configured_key
 from batchway.service.models import ModelService
+from batchway.service.readiness import Readiness
 from batchway.service.remote import Remote
 from batchway.settings import Settings, is_loopback
 from batchway.storage import migrations
@@ -44,7 +47,7 @@ from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.telemetry import configure_logging, event, render_metrics
 
 _log: Final = logging.getLogger("batchway")
-_BACKLOG: Final = 2048
+_LEAST_KEY_LENGTH: Final = 16
 # How long a thread may keep the interpreter from another that wants it. The standard 5 ms would be
 # paid at each of the dozen hand-overs inside one poll while a batch runs flat out.
 _SWITCH_SECONDS: Final = 0.0005
@@ -56,8 +59,10 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     Raises `Unavailable` (database, data directory, address in use, keyless and not loopback).
     """
     share_heap()
+    raise_limit()
     configure_logging(level=settings.logging.level, json=settings.logging.format == "json")
     # Whatever can be refused is refused before there is a data directory or a database.
+    _refuse_weak_keys(settings)
     check_providers(settings)
     check_database(settings)
     if not settings.auth.keys and migrations.current(settings.database_url) is None:
@@ -91,7 +96,8 @@ async def _serve(
         host = settings.server.host
         if open_mode:
             _refuse_strangers(settings)
-        _listen(listener, host)
+        shares = division(limit())
+        _listen(listener, host, shares.backlog)
         main = asyncio.get_running_loop()
         server: uvicorn.Server | None = None
         death: list[BaseException] = []
@@ -119,13 +125,16 @@ async def _serve(
             server = _Server(
                 uvicorn.Config(
                     app,
-                    http=EnvelopeProtocol,
+                    http=behind(
+                        Doors(DoorLimits(most=shares.clients, turned_away=shares.turned_away))
+                    ),
+                    ws="none",  # a connection that changes its protocol would leave the doors
                     log_config=None,
                     access_log=False,
                     lifespan="off",
                     timeout_graceful_shutdown=5,
                     server_header=False,
-                    timeout_keep_alive=75,
+                    timeout_keep_alive=int(DoorLimits().idle_seconds),
                 )
             )
             port = listener.getsockname()[1]
@@ -216,8 +225,13 @@ def build_app(
         ids=ids,
         clock=clock,
         limits=service_limits(settings),
-        health=ledger.check,
+        health=Readiness(checks=(ledger.check, ledger.probe), blobs=blobs, clock=clock).check,
         metrics=render_metrics,
+        open_pages=(
+            is_loopback(settings.server.host)
+            if settings.server.open_pages is None
+            else settings.server.open_pages
+        ),
     )
 
 
@@ -228,6 +242,16 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None]:
         """Capture none."""
         yield
+
+
+def _refuse_weak_keys(settings: Settings) -> None:
+    for key in settings.auth.keys:
+        if len(key.key.get_secret_value()) < _LEAST_KEY_LENGTH:
+            raise Unavailable(
+                f"The API key '{key.name}' of the configuration is too easy to guess: give it at "
+                f"least {_LEAST_KEY_LENGTH} characters (`openssl rand -hex 24` makes a good one), "
+                "or make one with `batchway keys create NAME`."
+            )
 
 
 def _refuse_strangers(settings: Settings) -> None:
@@ -259,9 +283,9 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _listen(listener: socket.socket, host: str) -> None:
+def _listen(listener: socket.socket, host: str, backlog: int) -> None:
     try:
-        listener.listen(_BACKLOG)
+        listener.listen(backlog)
     except OSError as error:  # somebody else who had bound it, too, was quicker
         raise _taken(host, listener.getsockname()[1], error) from error
 

@@ -36,7 +36,14 @@ LONG_COOL_DOWN: Final = 60.0
 _LOOK_EVERY: Final = 16
 
 _REFUSALS: Final = frozenset(
-    {Fault.THROTTLED, Fault.UNAVAILABLE, Fault.TIMEOUT, Fault.INTERRUPTED, Fault.UNREACHABLE}
+    {
+        Fault.THROTTLED,
+        Fault.UNAVAILABLE,
+        Fault.TIMEOUT,
+        Fault.INTERRUPTED,
+        Fault.UNREACHABLE,
+        Fault.NO_DESCRIPTORS,
+    }
 )
 
 

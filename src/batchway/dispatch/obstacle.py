@@ -23,6 +23,11 @@ def obstacle(gate: Gate, now: float) -> str | None:
     down_for = gate.down_for
     if down_for is not None:
         since = datetime.fromtimestamp(now - down_for, UTC)
+        if gate.down_by is Fault.NO_DESCRIPTORS:
+            return (
+                f"Batchway's process is out of file descriptors since {since:%Y-%m-%d %H:%M:%S} "
+                "UTC: requests wait until it has some again. Raise its limit (`ulimit -n`)."
+            )
         plight = _PLIGHT.get(gate.down_by, "has answered nothing but errors")
         return (
             f"The provider '{gate.provider}' {plight} since {since:%Y-%m-%d %H:%M:%S} UTC; "

@@ -10,6 +10,7 @@
     TIMEOUT       sent, no answer in time         yes *     again
     INTERRUPTED   the connection broke            yes *     again
     UNREACHABLE   nothing was sent                no        again
+    NO_DESCRIPTORS  nor could it be: our own lack no        again
     TOO_LARGE     the answer passed the limit     -         the next target, else give up
 
     * not while the target as a whole is down, within reason (`_PATIENCE`)
@@ -43,6 +44,7 @@ class Fault(Enum):
     TIMEOUT = "timeout"
     INTERRUPTED = "interrupted"
     UNREACHABLE = "unreachable"
+    NO_DESCRIPTORS = "no_descriptors"
     TOO_LARGE = "too_large"
 
 
@@ -76,6 +78,7 @@ _STATUS: Final = {
 }
 _FAILURE: Final = {
     Failure.UNREACHABLE: Fault.UNREACHABLE,
+    Failure.NO_DESCRIPTORS: Fault.NO_DESCRIPTORS,
     Failure.TIMEOUT: Fault.TIMEOUT,
     Failure.INTERRUPTED: Fault.INTERRUPTED,
     Failure.TOO_LARGE: Fault.TOO_LARGE,
@@ -160,7 +163,7 @@ def decide(fault: Fault, at: Circumstances) -> Decision:
             return NextTarget(for_good=True) if at.elsewhere else GiveUp()
         case Fault.THROTTLED:
             return _again(at, uses_attempt=False, cools_down=at.retry_after)
-        case Fault.UNREACHABLE:
+        case Fault.UNREACHABLE | Fault.NO_DESCRIPTORS:
             return _again(at, uses_attempt=False, cools_down=None)
         case Fault.UNAVAILABLE:
             return _again(at, uses_attempt=_blamed(fault, at), cools_down=at.retry_after)

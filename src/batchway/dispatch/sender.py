@@ -389,6 +389,8 @@ def _text_of(failure: Failure, gate: Gate) -> Unanswered:
     match failure:
         case Failure.UNREACHABLE:
             code, message = LineText.UNREACHABLE.pair(provider=gate.provider)
+        case Failure.NO_DESCRIPTORS:
+            code, message = LineText.NO_DESCRIPTORS.pair()
         case Failure.TIMEOUT:
             code, message = LineText.TIMEOUT.pair(seconds=f"{gate.limits.timeout:g}")
         case Failure.INTERRUPTED:

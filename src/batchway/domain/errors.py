@@ -63,6 +63,34 @@ class ApiText(Enum):
         message="We could not parse your request: it is not valid HTTP/1.1.",
         code="invalid_http",
     )
+    HEAD_TOO_LARGE = ErrorText(
+        status=431,
+        message="The head of this request, its headers included, is larger than {limit} bytes.",
+        code="request_header_too_large",
+    )
+    TOO_MANY_HEADERS = ErrorText(
+        status=431,
+        message="This request has more than {limit} headers.",
+        code="too_many_headers",
+    )
+    URL_TOO_LONG = ErrorText(
+        status=414,
+        message="The URL of this request is longer than {limit} bytes.",
+        code="url_too_long",
+    )
+    HEAD_TIMEOUT = ErrorText(
+        status=408,
+        message="The head of this request did not arrive within {seconds} seconds.",
+        code="request_timeout",
+        retry=True,
+    )
+    TOO_MANY_CONNECTIONS = ErrorText(
+        status=503,
+        message="Batchway has as many connections as it can serve at once. Try again in a moment.",
+        code="too_many_connections",
+        type="server_error",
+        retry=True,
+    )
     NO_ROUTE = ErrorText(
         status=404, message="Invalid URL ({method} {path})", code="unknown_url", recorded=True
     )
@@ -93,6 +121,13 @@ class ApiText(Enum):
         status=408,
         message="The body of this request stopped arriving for {seconds} seconds. Nothing was "
         "kept; send it again.",
+        code="request_timeout",
+        retry=True,
+    )
+    BODY_TOO_SLOW = ErrorText(
+        status=408,
+        message="The body of this request arrived too slowly: less than {least} bytes in {seconds} "
+        "seconds. Nothing was kept; send it again over a faster connection.",
         code="request_timeout",
         retry=True,
     )
@@ -549,6 +584,11 @@ class LineText(Enum):
     )
     TIMEOUT = ("request_timeout", "The provider did not answer within {seconds} seconds.", True)
     UNREACHABLE = ("provider_unreachable", "The provider '{provider}' could not be reached.", False)
+    NO_DESCRIPTORS = (
+        "out_of_file_descriptors",
+        "This request was not sent: Batchway's process had no file descriptor left for it.",
+        False,
+    )
     INTERRUPTED = (
         "connection_interrupted",
         "The connection to the provider '{provider}' broke before its answer was complete.",

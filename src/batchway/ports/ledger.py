@@ -382,6 +382,10 @@ class Ledger(Protocol):
         """Raise `Unavailable` unless the database answers and its schema is current."""
         ...
 
+    async def probe(self) -> None:
+        """Raise `Unavailable` unless the database takes what is written. Costs a commit."""
+        ...
+
     async def close(self) -> None:
         """Give connections back."""
         ...

@@ -15,6 +15,7 @@ class Failure(StrEnum):
     """Why a request drew no HTTP answer."""
 
     UNREACHABLE = "unreachable"  # nothing was sent: refused, DNS, TLS
+    NO_DESCRIPTORS = "no_descriptors"  # nothing was sent: this process has no descriptor left
     TIMEOUT = "timeout"  # sent, not answered in time
     INTERRUPTED = "interrupted"  # the connection broke; the provider may have done the work
     TOO_LARGE = "too_large"  # the answer passed the limit and was dropped

@@ -26,6 +26,7 @@ from batchway.ports import Clock
 from batchway.providers import remote_trouble
 from batchway.providers.proxies import proxy_for
 from batchway.providers.transport import new_session
+from batchway.providers.unpacking import source_of
 
 _MOST_ANSWER_BYTES: Final = 32 << 20  # a page of lists, with room
 _MOST_ERROR_BYTES: Final = 64 << 10
@@ -148,7 +149,8 @@ class RemoteHttp:
                 if response.status not in _REDIRECTS:
                     if not 200 <= response.status < 300:
                         raise await self._error(response)
-                    while piece := await response.content.readany():
+                    source = source_of(response)
+                    while piece := await source.readany():
                         yield piece
                     return
                 target = self._redirected(target, response)
@@ -305,9 +307,10 @@ def _secrets(own: Mapping[str, str]) -> list[str]:
 
 async def _at_most(response: ClientResponse, most: int) -> bytes | None:
     """The body; `None` when it is longer than that."""
+    source = source_of(response)
     pieces: list[bytes] = []
     size = 0
-    while piece := await response.content.readany():
+    while piece := await source.readany():
         size += len(piece)
         if size > most:
             return None

@@ -31,6 +31,7 @@ from aiohttp import (
 
 from batchway.dialects.openai_batch import means_no_room
 from batchway.domain.remote import RemoteError, Trouble
+from batchway.providers.descriptors import lacking, none_left
 
 _MOST_TEXT: Final = 1_000
 _MOST_CODE: Final = 256
@@ -90,6 +91,12 @@ def of_failure(
             return unreachable(provider, f"the proxy answered {error.status}")
         case ClientSSLError():
             return unreachable(provider, "the TLS connection cannot be trusted or made")
+        case ClientConnectorError() if lacking(error) or none_left():
+            return RemoteError(
+                Trouble.UNREACHABLE,
+                f"The provider '{provider}' cannot be asked: Batchway's process is out of file "
+                "descriptors. Raise its limit (`ulimit -n`).",
+            )
         case ClientConnectorError():
             return unreachable(provider, _reason(error.os_error))
         case TimeoutError():

@@ -29,6 +29,8 @@ from typing import Final, assert_never, cast
 
 from batchway.dispatch.limits import MOST_ANSWER_BYTES
 from batchway.ports import Failure
+from batchway.providers.budget import MOST_BYTES
+from batchway.providers.descriptors import Shortage, lacking
 from batchway.providers.sending_wire import (
     Answered,
     Begin,
@@ -65,7 +67,14 @@ class SendingError(Exception):
 class _Child(asyncio.Protocol):
     """One sending process and the calls in flight through it."""
 
-    def __init__(self, *, process: "subprocess.Popen[bytes]", begin: Begin, overdue: float) -> None:
+    def __init__(
+        self,
+        *,
+        process: "subprocess.Popen[bytes]",
+        begin: Begin,
+        overdue: float,
+        most_requests: int | None,
+    ) -> None:
         self._process = process
         self._begin = begin
         self._loop = asyncio.get_running_loop()
@@ -77,6 +86,7 @@ class _Child(asyncio.Protocol):
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._ended = False
         self._overdue = overdue
+        self._room = None if most_requests is None else asyncio.Semaphore(most_requests)
         self._due = self._loop.time() + _START_SECONDS
         self._watch: asyncio.TimerHandle | None = None
         self._gone: asyncio.Task[None] | None = None
@@ -106,6 +116,17 @@ class _Child(asyncio.Protocol):
         self, url: str, headers: Mapping[str, str], body: bytes, timeout: float
     ) -> _Drawn:
         """See `ports.Transport`."""
+        if self._room is None:
+            return await self._post(url, headers, body, timeout)
+        # Waited for here: the child's timeout must not run meanwhile.
+        async with self._room:
+            if self._ended:
+                return Failure.INTERRUPTED
+            return await self._post(url, headers, body, timeout)
+
+    async def _post(
+        self, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> _Drawn:
         outbox = self._outbox
         if outbox is None:
             raise RuntimeError("a child is used when it is connected")
@@ -240,7 +261,9 @@ class SendingTransport:
 
     Belongs to the event loop it is first used on. Proxies and certificates are those of the
     environment, which children inherit; keys and requests go through the socket only. A child that
-    has not answered `overdue` seconds after the timeout of a request is killed.
+    has not answered `overdue` seconds after the timeout of a request is killed. Together they hold
+    about `budget_bytes` of answers while these are read; each has at most `most_requests` in
+    flight, and more wait before their timeout begins.
     """
 
     def __init__(
@@ -250,11 +273,15 @@ class SendingTransport:
         most_answer_bytes: int = MOST_ANSWER_BYTES,
         connect_timeout: float = _CONNECT_SECONDS,
         overdue: float = _OVERDUE_SECONDS,
+        budget_bytes: int = MOST_BYTES,
+        most_requests: int | None = None,
     ) -> None:
         if processes < 1:
             raise ValueError("there must be a process to send with")
-        self._begin = Begin(most_answer_bytes, connect_timeout)
+        self._begin = Begin(most_answer_bytes, connect_timeout, budget_bytes // processes)
         self._overdue = overdue
+        self._most_requests = most_requests
+        self._shortage = Shortage()
         self._children: list[_Child | None] = [None] * processes
         self._starting: list[asyncio.Task[_Child] | None] = [None] * processes
         self._closed = False
@@ -290,13 +317,24 @@ class SendingTransport:
         index = self._least_busy()
         child = self._children[index]
         if child is None or not child.alive:
-            child = await self._child(index)
+            try:
+                child = await self._child(index)
+            except SendingError as error:
+                if not lacking(error.__cause__):
+                    raise
+                self._shortage.begins()
+                return Failure.NO_DESCRIPTORS
             if self._closed:
                 return Failure.INTERRUPTED
             if not child.alive:
                 await child.ready()  # raises, if that is why
                 return Failure.INTERRUPTED
-        return await child.post(url, headers, body, timeout)
+        drawn = await child.post(url, headers, body, timeout)
+        if drawn is Failure.NO_DESCRIPTORS:
+            self._shortage.begins()
+        elif self._shortage.lasts and not isinstance(drawn, Failure):
+            self._shortage.ends()
+        return drawn
 
     async def close(self) -> None:
         """End every process; requests under way end as interrupted."""
@@ -331,13 +369,15 @@ class SendingTransport:
 
     async def _start(self, index: int) -> _Child:
         try:
-            child = self._children[index] = await _started(self._begin, self._overdue)
+            child = self._children[index] = await _started(
+                self._begin, self._overdue, self._most_requests
+            )
             return child
         finally:
             self._starting[index] = None
 
 
-async def _started(begin: Begin, overdue: float) -> _Child:
+async def _started(begin: Begin, overdue: float, most_requests: int | None) -> _Child:
     ours: socket.socket | None = None
     try:
         ours, theirs = socket.socketpair()
@@ -350,7 +390,8 @@ async def _started(begin: Begin, overdue: float) -> _Child:
         ) from error
     ours.setblocking(False)
     _, child = await asyncio.get_running_loop().create_unix_connection(
-        lambda: _Child(process=process, begin=begin, overdue=overdue), sock=ours
+        lambda: _Child(process=process, begin=begin, overdue=overdue, most_requests=most_requests),
+        sock=ours,
     )
     return child
 

@@ -18,6 +18,7 @@ from typing import Final, assert_never, cast
 import uvloop
 
 from batchway.ports import Failure
+from batchway.providers.budget import Budget, Share
 from batchway.providers.sending_wire import (
     Answered,
     Begin,
@@ -53,9 +54,14 @@ class _Sending(asyncio.Protocol):
         self._outbox: Outbox | None = None
         self._http: HttpTransport | None = None
         self._calls: dict[int, asyncio.Task[None]] = {}
+        # What answers hold of the budget that were put into the outbox, and are not out of it yet.
+        self._handing_on: list[Share] = []
+        self._paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._outbox = Outbox(cast(asyncio.WriteTransport, transport), self._loop)
+        self._outbox = Outbox(
+            cast(asyncio.WriteTransport, transport), self._loop, written=self._written
+        )
 
     def data_received(self, data: bytes) -> None:
         for message in self._inbox.take(data):
@@ -71,6 +77,18 @@ class _Sending(asyncio.Protocol):
                 case _:
                     assert_never(message)
 
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._written()
+
+    def _written(self) -> None:
+        if not self._paused:
+            while self._handing_on:
+                self._handing_on.pop().close()
+
     def eof_received(self) -> None:
         os._exit(0)
 
@@ -80,7 +98,10 @@ class _Sending(asyncio.Protocol):
 
     def _begin(self, message: Begin) -> None:
         self._http = HttpTransport(
-            most_answer_bytes=message.most_answer_bytes, connect_timeout=message.connect_timeout
+            most_answer_bytes=message.most_answer_bytes,
+            connect_timeout=message.connect_timeout,
+            budget=Budget(message.budget_bytes),
+            read=self._handing_on.append,
         )
         self._say(Ready())
 

@@ -9,6 +9,7 @@ stream of them; does not own sockets or processes (`sending`), nor HTTP (`transp
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -32,6 +33,7 @@ class Begin(msgspec.Struct, array_like=True, tag=0):
 
     most_answer_bytes: int
     connect_timeout: float
+    budget_bytes: int
 
 
 class Post(msgspec.Struct, array_like=True, tag=1, gc=False):
@@ -101,12 +103,21 @@ ToParent = Ready | Answered | Failed | Refused | Broken
 class Outbox:
     """Gathers messages and writes them once in each iteration of the event loop.
 
-    Not bounded by itself: who posts is (`dispatch`: requests in flight, outstanding bytes).
+    Not bounded by itself: who posts is (`dispatch`: requests in flight, outstanding bytes), and
+    what a child answers is (`budget`, whose room is given back when the parent has taken it).
+    `written` is called after each write.
     """
 
-    def __init__(self, stream: asyncio.WriteTransport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        stream: asyncio.WriteTransport,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        written: Callable[[], None] | None = None,
+    ) -> None:
         self._stream = stream
         self._loop = loop
+        self._written = written
         self._count = 0
         self._gathered = bytearray(_HEAD)
 
@@ -131,6 +142,8 @@ class Outbox:
         frame[_LENGTH + 1 : _HEAD] = count.to_bytes(4, "big")
         if not self._stream.is_closing():
             self._stream.write(frame)  # not copied: hence a new one for what comes next
+        if self._written is not None:
+            self._written()
 
 
 class Inbox(Generic[M]):

@@ -11,10 +11,11 @@ HTTP/1.1, all that aiohttp speaks: over HTTP/2 the provider's `MAX_CONCURRENT_ST
 would silently become the concurrency.
 """
 
+import asyncio
 import re
 import socket
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any, Final
 
@@ -35,7 +36,10 @@ from yarl import URL
 from batchway import __version__
 from batchway.dispatch.limits import MOST_ANSWER_BYTES
 from batchway.ports import Failure
+from batchway.providers.budget import FREE_BYTES, Budget, Share
+from batchway.providers.descriptors import Shortage, lacking, none_left
 from batchway.providers.proxies import proxy_for
+from batchway.providers.unpacking import PackedTooTightly, Source, source_of
 
 _CONNECT_SECONDS: Final = 10.0
 
@@ -133,7 +137,10 @@ class _Address:
 class HttpTransport:
     """`ports.Transport`. Belongs to the event loop it is first used on.
 
-    Proxies are those of the environment (`providers.proxies`). Redirects are not followed.
+    Proxies are those of the environment (`providers.proxies`). Redirects are not followed. Above
+    `most_requests` a request waits for its connection, for as long as that takes, before its
+    timeout begins. `read` is handed what a large answer holds of the `budget`, to be closed when
+    its bytes have been handed on.
     """
 
     def __init__(
@@ -141,8 +148,16 @@ class HttpTransport:
         *,
         most_answer_bytes: int = MOST_ANSWER_BYTES,
         connect_timeout: float = _CONNECT_SECONDS,
+        most_requests: int | None = None,
+        budget: Budget | None = None,
+        shortage: Shortage | None = None,
+        read: Callable[[Share], None] = Share.close,
     ) -> None:
         self._most = most_answer_bytes
+        self._room = None if most_requests is None else asyncio.Semaphore(most_requests)
+        self._budget = budget or Budget()
+        self._shortage = shortage or Shortage(quiet=True)
+        self._read_to_its_end = read
         self._connect_timeout = connect_timeout
         self._session: ClientSession | None = None
         self._addresses: dict[str, _Address] = {}
@@ -156,6 +171,14 @@ class HttpTransport:
         Raises:
             ValueError: the URL or a header cannot be sent at all. Repeats neither.
         """
+        if self._room is None:
+            return await self._post(url, headers, body, timeout)
+        async with self._room:
+            return await self._post(url, headers, body, timeout)
+
+    async def _post(
+        self, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> HttpAnswer | Failure:
         address = self._addresses.get(url) or self._address(url)
         prepared = address.headers(headers)
         session = self._session
@@ -172,17 +195,24 @@ class HttpTransport:
                 timeout=self._timeouts.get(timeout) or self._timeout(timeout),
                 allow_redirects=False,
             )
+            if self._shortage.lasts:
+                self._shortage.ends()
             try:
                 data = await self._read(response)
                 if data is None:
                     return Failure.TOO_LARGE
                 return HttpAnswer(response.status, data, response.headers)
+            except PackedTooTightly:
+                return Failure.TOO_LARGE
             finally:
                 # After the last byte the connection has already been kept for the next request;
                 # before it (too large, broken, cancelled), this closes it.
                 response.close()
         except (ClientError, TimeoutError) as error:
-            return _failure_of(error)
+            failure = _failure_of(error)
+            if failure is Failure.NO_DESCRIPTORS:
+                self._shortage.begins()
+            return failure
 
     async def close(self) -> None:
         """Close every connection; requests under way end as interrupted."""
@@ -210,18 +240,44 @@ class HttpTransport:
         if length is not None and int(length) > self._most:
             return None
         # What is announced may be packed: only what was unpacked counts.
+        source = source_of(response)
         pieces: list[bytes] = []
         size = 0
-        while piece := await response.content.readany():
+        while piece := await source.readany():
             size += len(piece)
-            if size > self._most:
-                return None
+            if size > FREE_BYTES:
+                return await self._read_on(response, source, pieces, piece)
             pieces.append(piece)
         return b"".join(pieces)
 
+    async def _read_on(
+        self, response: ClientResponse, source: Source, pieces: list[bytes], piece: bytes
+    ) -> bytes | None:
+        """Read an answer that is not a small one, as far as there is room for it."""
+        share = self._budget.share(response.close)
+        size = sum(map(len, pieces))
+        try:
+            while piece:
+                size += len(piece)
+                if size > self._most:
+                    return None
+                await share.take(len(piece))
+                pieces.append(piece)
+                piece = await source.readany()
+            data = b"".join(pieces)
+            share.read = True
+        finally:
+            if not share.read:
+                share.close()
+        self._read_to_its_end(share)
+        return data
+
 
 def new_session() -> ClientSession:
-    """A session for the running loop: as many connections as there are requests under way."""
+    """A session for the running loop: as many connections as there are requests under way.
+
+    It does not unpack answers: `providers.unpacking` does, within bounds.
+    """
     return ClientSession(
         connector=TCPConnector(
             limit=0,
@@ -230,6 +286,7 @@ def new_session() -> ClientSession:
             socket_factory=_socket,
         ),
         cookie_jar=DummyCookieJar(),
+        auto_decompress=False,
     )
 
 
@@ -246,6 +303,7 @@ def _socket(address: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socke
 def _failure_of(error: ClientError | TimeoutError) -> Failure:
     """The failure that an exception of aiohttp stands for.
 
+    any, and no descriptor left  NO_DESCRIPTORS
     ClientConnectorError        UNREACHABLE   refused, DNS, TLS; the same of a proxy
     ClientHttpProxyError        UNREACHABLE   the proxy would not connect
     ConnectionTimeoutError      UNREACHABLE   no connection in time
@@ -254,6 +312,9 @@ def _failure_of(error: ClientError | TimeoutError) -> Failure:
     """
     match error:
         case ClientConnectorError() | ClientHttpProxyError() | ConnectionTimeoutError():
+            # Looking a name up takes descriptors, too, and says only that it failed.
+            if lacking(error) or none_left():
+                return Failure.NO_DESCRIPTORS
             return Failure.UNREACHABLE
         case TimeoutError():
             return Failure.TIMEOUT

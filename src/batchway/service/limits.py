@@ -13,7 +13,9 @@ class Limits:
 
     `json_bytes` bounds a JSON body; `drain_bytes` and `drain_seconds` bound how much of a refused
     body is still read so that the client gets to see the answer; `idle_seconds` is how long a body
-    may stand still.
+    may stand still. `pace_bytes` must come in every `pace_seconds` that are spent waiting for a
+    body: 512 bytes a second, as Apache asks, over the minute that nginx gives a client. Whoever
+    sends less holds a connection, and its descriptor, for days.
     """
 
     file_bytes: int = 2 * GIB
@@ -23,4 +25,6 @@ class Limits:
     json_bytes: int = MIB
     drain_bytes: int = 64 * MIB
     drain_seconds: float = 5.0
-    idle_seconds: float = 120.0
+    idle_seconds: float = 60.0
+    pace_seconds: float = 60.0
+    pace_bytes: int = 30 * 1024

@@ -80,6 +80,12 @@ class ServerSettings(Section):
     port: Int = Field(
         default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
     )
+    open_pages: bool | None = Field(
+        default=None,
+        description="Whether `/metrics`, `/docs` and `/openapi.json` are for everybody; `false` "
+        "asks for an API key, as everything else does. When unset: yes on a loopback address, else "
+        "no. `/healthz` and `/readyz` never need one.",
+    )
 
 
 class KeySettings(Section):
@@ -90,7 +96,10 @@ class KeySettings(Section):
         default=DEFAULT_TENANT,
         description="Who owns what this key creates; tenants see only their own.",
     )
-    key: Secret = Field(description="The key itself, sent by clients as `Authorization: Bearer`.")
+    key: Secret = Field(
+        description="The key itself, sent by clients as `Authorization: Bearer`; at least 16 "
+        "characters, or the server does not start."
+    )
     providers: frozenset[Name] | None = Field(
         default=None, description="Providers that this key may use; all when unset."
     )

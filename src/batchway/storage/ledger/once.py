@@ -14,6 +14,7 @@ from batchway.storage.ledger import tables
 from batchway.storage.ledger.database import Database
 
 _t: Final = tables.once
+_PROBE_BYTES: Final = 16 << 10
 _FIND: Final = select(_t.c.fingerprint, _t.c.object_id, _t.c.snapshot).where(
     _t.c.tenant == bindparam("tenant"),
     _t.c.kind == bindparam("kind"),
@@ -75,6 +76,24 @@ class OnceKeys:
         if earlier.fingerprint != once.fingerprint:
             raise OnceMismatch
         return earlier.object_id
+
+
+async def probe(database: Database) -> None:
+    """Write as much as a request may, to see whether it can be written. One row, again and again.
+
+    Not rolled back: SQLite writes to its disk when it commits.
+    """
+    row = {
+        "tenant": "",
+        "kind": "probe",
+        "key": "readiness",
+        "fingerprint": "",
+        "object_id": "",
+        "snapshot": {"filler": "-" * _PROBE_BYTES},
+        "created_at": 0,
+    }
+    columns = ("tenant", "kind", "key")
+    await database.write(database.insert_or_replace(_t, columns=columns), row)
 
 
 async def purge(database: Database, before: int) -> int:

@@ -105,6 +105,10 @@ class SqlLedger:
             row = None
         require_current(None if row is None else row.version_num, self._database.label)
 
+    async def probe(self) -> None:
+        """Raise `Unavailable` unless the database takes what is written."""
+        await once.probe(self._database)
+
     async def purge_once(self, before: int) -> int:
         """Forget idempotency keys first used before that Unix time; returns how many.
 
