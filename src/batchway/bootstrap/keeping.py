@@ -1,4 +1,4 @@
-"""The stored keys and the database's schema, for the command line."""
+"""The stored keys, the database's schema and its blob store, for the command line."""
 
 import asyncio
 from collections.abc import AsyncGenerator

@@ -9,6 +9,7 @@ import gc
 import logging
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Final
 
 from batchway.bootstrap.dispatching import Dispatch, new_engine
@@ -85,11 +86,16 @@ class Work:
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        ledger = await SqlLedger.open(self._settings.database_url)
-        try:
+        # Left in the reverse order, whatever ends it: a child process or a pool that is left open
+        # would have the last word after the error.
+        async with AsyncExitStack() as stack:
+            ledger = await SqlLedger.open(self._settings.database_url)
+            stack.push_async_callback(ledger.close)
             dispatch = Dispatch(
                 settings=self._settings, ledger=ledger, blobs=self._blobs, clock=self._clock
             )
+            stack.push_async_callback(dispatch.site.close)
+            stack.push_async_callback(dispatch.transport.close)
             engine = new_engine(self._settings, self._clock)
             belonging = await ledger.stores.get()
             janitor = self._janitor = Janitor(
@@ -103,6 +109,7 @@ class Work:
             )
             tell_resumed(await ledger.batches.unfinished())
             await engine.launch(dispatch.story)
+            stack.push_async_callback(engine.close)
             collecting = asyncio.create_task(dispatch.collector.run())
             tidying = asyncio.create_task(janitor.run())
             watching = asyncio.create_task(self._owner.watch())
@@ -124,11 +131,6 @@ class Work:
             await _settle(engine.running, self._settings.execution.drain_timeout)
             await _end(collecting)
             await dispatch.collector.settle()
-            await dispatch.transport.close()
-            await dispatch.site.close()
-            await engine.close()
-        finally:
-            await ledger.close()
 
 
 def _calm_collector() -> None:

@@ -11,7 +11,6 @@ database = typer.Typer(no_args_is_help=True, help="Look after the database.")
 @database.callback()
 def group() -> None:
     """Look after the database."""
-    # A callback keeps `upgrade` a command of a group; Typer folds a lone command into its parent.
 
 
 @database.command()
@@ -21,3 +20,16 @@ def upgrade(config: Config = None, data_dir: DataDir = None) -> None:
     from batchway.bootstrap.keeping import upgrade_database  # noqa: PLC0415 - slow, see the package
 
     say(f"The database has schema {upgrade_database(settings)}, the newest of this version.")
+
+
+@database.command("adopt-blobs")
+def adopt_blobs(config: Config = None, data_dir: DataDir = None) -> None:
+    """Let the database go on with the configured blob store, when its own is lost for good.
+
+    Files and results that only the lost store had are gone; batches that had not ended run those
+    lines again. Not while a server runs.
+    """
+    settings = settings_of(config, {"data_dir": data_dir})
+    from batchway.bootstrap.opening import adopt_blobs as adopt  # noqa: PLC0415 - slow, as above
+
+    say(f"The database belongs to the blob store {settings.blob_dir} ({adopt(settings)[:8]}) now.")

@@ -17,7 +17,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
+from batchway.domain.errors import Unavailable
 from batchway.ports import Clock, Story
 
 _log: Final = logging.getLogger(__name__)
@@ -38,6 +41,9 @@ class DbosEngine:
         self, *, database_url: str, executor_id: str, clock: Clock, reap_after: float = 20.0
     ) -> None:
         self._database_url = database_url
+        url = make_url(database_url)
+        # Never with a password.
+        self._shown = url.database if url.drivername == "sqlite" else "the PostgreSQL database"
         self._executor_id = executor_id
         self._clock = clock
         self._reap_after = reap_after
@@ -45,7 +51,10 @@ class DbosEngine:
         self._idle_since: dict[str, float] = {}
 
     async def launch(self, story: Story) -> None:
-        """Start DBOS on this loop; stories of an earlier life are taken up in the background."""
+        """Start DBOS on this loop; stories of an earlier life are taken up in the background.
+
+        Raises `Unavailable` when its database cannot be used.
+        """
         config: DBOSConfig = {
             "name": "batchway",
             "system_database_url": self._database_url,
@@ -72,7 +81,19 @@ class DbosEngine:
                     del running[batch_id]
 
         self._batch = batch
-        DBOS.launch()
+        log = logging.getLogger("dbos")
+        # What it fails of is raised, and told once: not with a traceback of its own as well.
+        log.setLevel(logging.CRITICAL)
+        try:
+            DBOS.launch()
+        except (DBAPIError, OSError) as error:
+            await self.close()
+            raise Unavailable(
+                f"The engine cannot use {self._shown}: {_cause(error)}. Nothing but its own notes "
+                "is in there: move it away, and batches go on from the ledger."
+            ) from error
+        finally:
+            log.setLevel(logging.ERROR)
 
     async def start(self, batch_id: str) -> None:
         """Start or, when an earlier start was lost, take up the workflow of a batch."""
@@ -124,6 +145,13 @@ def _successor(batch_id: str, known: list[str]) -> str:
         return batch_id
     numbers = [int(name.removeprefix(batch_id).removeprefix(".") or 0) for name in known]
     return f"{batch_id}.{max(numbers) + 1}"
+
+
+def _cause(error: DBAPIError | OSError) -> str:
+    """Without the statement, which an error of SQLAlchemy repeats."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    name = getattr(origin, "sqlite_errorname", None) or getattr(origin, "sqlstate", None)
+    return str(name or type(origin).__name__)
 
 
 def _iso(seconds: float) -> str:

@@ -6,6 +6,7 @@ protect against other hosts on a network file system that ignores flock.
 
 import importlib
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -65,8 +66,6 @@ class FileLock:
             raise self._cannot(error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         except BlockingIOError as error:
             holder = os.pread(descriptor, _PID_BYTES, 0).decode("ascii", "replace").strip()
             os.close(descriptor)
@@ -77,6 +76,9 @@ class FileLock:
         except OSError as error:
             os.close(descriptor)
             raise self._cannot(error) from error
+        with suppress(OSError):  # on a full disk the lock holds without saying whose it is
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         tighten(self._path)  # an earlier release made it readable to everybody
         return descriptor
 

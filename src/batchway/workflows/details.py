@@ -66,7 +66,14 @@ def because(sentence: str, reason: str | None) -> str:
 def tell_end(batch: Batch, ending: BatchStatus, *, now: float, **fields: str | int | None) -> None:
     """Log that a batch has ended so, how long after its creation, and why."""
     took = int(now) - batch.created_at
-    event(_log, f"batch {ending.value}", batch=batch.id, seconds=took, **fields)
+    event(
+        _log,
+        f"batch {ending.value}",
+        level=logging.INFO,
+        batch=batch.id,
+        seconds=took,
+        **fields,
+    )
 
 
 class StatusDetails:

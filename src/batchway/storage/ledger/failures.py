@@ -2,7 +2,7 @@
 
     IntegrityError                       -> Conflict      (a row with that id is there already)
     SQLITE_FULL, ENOSPC, PG 53100        -> Unavailable   full=True
-    every other database error, timeouts -> Unavailable
+    every other database error, timeouts -> Unavailable, with what to do where that is known
 
 Owns the translation. Messages name the database and the error's code, never SQL, values or
 passwords.
@@ -21,6 +21,18 @@ _SQLITE_FULL: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"})
 _POSTGRES_FULL: Final = "53100"
 _MISSING_TABLE: Final = "42P01"
 
+# By the beginning of the error's name. What is not here is named by its code alone.
+_PLIGHTS: Final = {
+    "SQLITE_NOTADB": "is damaged or no SQLite database: restore it from a backup",
+    "SQLITE_CORRUPT": "is damaged: restore it from a backup",
+    "SQLITE_BUSY": "is locked by another program: close what has it open",
+    "SQLITE_LOCKED": "is locked by another program: close what has it open",
+    "SQLITE_READONLY": "cannot be written: it or its directory is read-only for this user",
+    "SQLITE_CANTOPEN": "cannot be opened: this user may not read it, or not write beside it",
+    "SQLITE_PERM": "cannot be opened: this user may not read it",
+    "SQLITE_IOERR": "cannot be read or written: its disk reports an error",
+}
+
 # What is caught around every statement: what drivers raise, a pool without a free connection, and
 # what comes of connecting. Not all of SQLAlchemy: a mistake of ours must not look like an outage.
 CAUGHT: Final = (DBAPIError, PoolTimeout, OSError)
@@ -34,6 +46,10 @@ def translate(error: Exception, label: str) -> Conflict | Unavailable:
         return Unavailable(f"The {label} is overloaded: no connection became free in time.")
     if _is_full(error):
         return Unavailable(f"The {label} has no space left.", full=True)
+    code = getattr(getattr(error, "orig", None), "sqlite_errorname", None) or ""
+    for beginning, plight in _PLIGHTS.items():
+        if code.startswith(beginning):
+            return Unavailable(f"The {label} {plight} ({code}).")
     return Unavailable(f"The {label} failed: {_code(error)}.")
 
 
