@@ -311,11 +311,21 @@ CASES = [
     ),
 ]
 # Rows whose request needs more than one call; the tests are in `test_api_frame`, `test_api_files`.
-ELSEWHERE = {ApiText.INTERNAL, ApiText.BODY_STALLED, ApiText.NOT_HTTP, ApiText.BYTES_MISSING}
-# Rows that need a provider with a batch API; the tests are in `test_api_remote_refused`.
+ELSEWHERE = {
+    ApiText.INTERNAL,
+    ApiText.BODY_STALLED,
+    ApiText.NOT_HTTP,
+    ApiText.BYTES_MISSING,
+    ApiText.UNKNOWN_MODEL,
+}
+# Rows that need a provider with a batch API; the tests are in `test_api_remote_refused` and
+# `test_api_passthrough`.
 AT_A_PROVIDER = {
     ApiText.NO_BATCH_API,
     ApiText.FILE_NOT_OURS,
+    ApiText.BATCH_WITHHELD,
+    ApiText.FILE_WITHHELD,
+    ApiText.INPUT_TOO_LARGE,
     ApiText.PROVIDER_REFUSED,
     ApiText.PROVIDER_DENIED,
     ApiText.PROVIDER_BUSY,
