@@ -111,8 +111,8 @@ def test_no_header_leads_elsewhere_in_a_path(sqlite_url: str, tmp_path: Path, va
             assert (reply.status, reply.json()["error"]["param"]) == (400, name)
         assert azure.asked == api.woken == []
         # Names have dots.
-        for value in ("gpt-4.1", "meta/llama-3.1..x", "a.b/c..", "...", "arn:aws:x::1:y/z.v1"):
-            assert create(api, INPUT.id, x_tfy_provider_model=value).status == 200
+        for model in ("gpt-4.1", "meta/llama-3.1..x", "a.b/c..", "...", "arn:aws:x::1:y/z.v1"):
+            assert create(api, INPUT.id, x_tfy_provider_model=model).status == 200
 
 
 def test_a_stored_key_has_its_right_and_takes_it_from_others(
