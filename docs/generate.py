@@ -366,6 +366,7 @@ def openapi() -> dict[str, Any]:
         batches=nothing,
         uploads=nothing,
         remote=nothing,
+        models=nothing,
         auth=nothing,
         ids=nothing,
         clock=nothing,

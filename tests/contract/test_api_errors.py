@@ -311,7 +311,13 @@ CASES = [
     ),
 ]
 # Rows whose request needs more than one call; the tests are in `test_api_frame`, `test_api_files`.
-ELSEWHERE = {ApiText.INTERNAL, ApiText.BODY_STALLED, ApiText.NOT_HTTP, ApiText.BYTES_MISSING}
+ELSEWHERE = {
+    ApiText.INTERNAL,
+    ApiText.BODY_STALLED,
+    ApiText.NOT_HTTP,
+    ApiText.BYTES_MISSING,
+    ApiText.UNKNOWN_MODEL,
+}
 # Rows about bytes and connections that never reach a route; the tests are in `test_api_doors`.
 AT_THE_DOOR = {
     ApiText.HEAD_TOO_LARGE,
@@ -321,10 +327,14 @@ AT_THE_DOOR = {
     ApiText.BODY_TOO_SLOW,
     ApiText.TOO_MANY_CONNECTIONS,
 }
-# Rows that need a provider with a batch API; the tests are in `test_api_remote_refused`.
+# Rows that need a provider with a batch API; the tests are in `test_api_remote_refused` and
+# `test_api_passthrough`.
 AT_A_PROVIDER = {
     ApiText.NO_BATCH_API,
     ApiText.FILE_NOT_OURS,
+    ApiText.BATCH_WITHHELD,
+    ApiText.FILE_WITHHELD,
+    ApiText.INPUT_TOO_LARGE,
     ApiText.PROVIDER_REFUSED,
     ApiText.PROVIDER_DENIED,
     ApiText.PROVIDER_BUSY,

@@ -92,7 +92,27 @@ def test_who_may_look_up_what_was_made_elsewhere(
             assert replies[0].json() == WITHHELD
             # What is there and what is not are answered alike, and nobody is asked.
             assert replies[1].body == replies[0].body.replace(THEIRS.encode(), b"batch_nobodys")
+            assert replies[2].json() == an_error(
+                f"No such File object: {FILE.id}. This API key may look up only what its own "
+                "batches made; its right `passthrough` would let it look up other files at a "
+                "provider.",
+                param="id",
+            )
             assert azure.asked == []
+
+
+@pytest.mark.parametrize(
+    "value", [".", "..", "a/../b", "../x", "a/.", "a%2F..%2fb", "a\\..\\b", "..?x", "..#"]
+)
+def test_no_header_leads_elsewhere_in_a_path(sqlite_url: str, tmp_path: Path, value: str) -> None:
+    with account(sqlite_url, tmp_path, key(BLUE)) as (api, azure):
+        for name in ("x-tfy-provider-model", "x-tfy-aws-bedrock-model", "x-tfy-of-tomorrow"):
+            reply = create(api, INPUT.id, **{name.replace("-", "_"): value})
+            assert (reply.status, reply.json()["error"]["param"]) == (400, name)
+        assert azure.asked == api.woken == []
+        # Names have dots.
+        for model in ("gpt-4.1", "meta/llama-3.1..x", "a.b/c..", "...", "arn:aws:x::1:y/z.v1"):
+            assert create(api, INPUT.id, x_tfy_provider_model=model).status == 200
 
 
 def test_a_stored_key_has_its_right_and_takes_it_from_others(

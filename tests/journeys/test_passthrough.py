@@ -265,7 +265,7 @@ def test_an_input_file_that_lives_at_the_vendor_is_run(world: World, provider: s
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_lines_leave_out_what_the_headers_say(world: World, provider: str) -> None:
     client = world.client(provider)
-    asked = chats(3)
+    asked = chats(3, model="gpt-4o-mini")
     bare = [
         {
             "custom_id": each["custom_id"],

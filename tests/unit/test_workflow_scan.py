@@ -38,9 +38,11 @@ def destination(group: str, mode: Mode = Mode.MANAGED) -> Destination:
 
 
 def resolve(model: str) -> Resolution:
-    """`a/...` and `b/...` go to providers of that name, `x` is forbidden, `?` unknown."""
+    """`a/...` and `b/...` go to providers of that name, `x`, `y` are forbidden, `?` unknown."""
     if model == "x":
         return Forbidden(provider="secret")
+    if model == "y":
+        return Forbidden()
     if model == "?":
         return Unroutable(advice="Ask somebody.")
     if model.startswith("b"):
@@ -125,7 +127,7 @@ EMPTY = BatchError(
         (file_of(chat("é"), chat("\u00e9")), [duplicate(2, "é")]),
         (file_of(chat("z" * 800), chat("z" * 800)), [duplicate(2, "z" * 200)]),
         (
-            file_of(chat("a", "?"), chat("b", "x")),
+            file_of(chat("a", "?"), chat("b", "x"), chat("c", "y")),
             [
                 BatchError(
                     code="model_not_found",
@@ -139,6 +141,12 @@ EMPTY = BatchError(
                     "needs.",
                     param="body.model",
                     line=2,
+                ),
+                BatchError(
+                    code="provider_not_allowed",
+                    message="This API key may not use any provider that serves the model 'y'.",
+                    param="body.model",
+                    line=3,
                 ),
             ],
         ),

@@ -14,7 +14,7 @@ from batchway.settings import Settings
 from batchway.workflows.envelope import REQUIRED
 from batchway.workflows.scan import Scan
 
-_HEAD_BYTES: Final = 8 << 20
+_HEAD_BYTES: Final = 64 << 20
 
 
 class CannotRun(Exception):

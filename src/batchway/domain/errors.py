@@ -599,6 +599,12 @@ class LineText(Enum):
         "The provider '{provider}' answered {status} with a body that is not JSON.",
         False,
     )
+    REDIRECTED = (
+        "provider_redirects",
+        "The provider '{provider}' answered {status}, a redirect to {location}, and requests are "
+        "not sent on. Set its `{setting}` to the address that it redirects to.",
+        False,
+    )
     TOO_LARGE = (
         "provider_response_too_large",
         "The provider '{provider}' answered with more than {limit} bytes.",

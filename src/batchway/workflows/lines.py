@@ -48,7 +48,8 @@ def read_pieces(
     offset = start  # of the next byte to read
     piece_start = start
     line_number = first_line
-    carry = bytearray()  # the beginning of a line whose end has not been read
+    carry: list[bytes] = []  # the beginning of a line whose end has not been read
+    carried = 0  # its bytes
     skipped = 0  # bytes already dropped of a line that is too long
     while end is None or offset < end:
         want = piece_bytes if end is None else min(piece_bytes, end - offset)
@@ -57,22 +58,24 @@ def read_pieces(
         last = len(data) < want or offset == end
         cut = data.rfind(b"\n") + 1
         if cut == 0 and not last:
-            carry += data
+            carry.append(data)
+            carried += len(data)
             # The last byte may be the CR of the line's end: it neither counts yet nor is dropped.
-            if len(carry) > max_line_bytes + 1:
-                skipped += len(carry) - 1
-                del carry[:-1]
+            if carried > max_line_bytes + 1:
+                skipped += carried - 1
+                carry, carried = [data[-1:]], 1
             continue
         whole = data if last else data[:cut]
         piece = _split(
-            head=bytes(carry),
+            head=carry,
             skipped=skipped,
             data=whole,
             start=piece_start,
             first_line=line_number,
             max_line_bytes=max_line_bytes,
         )
-        carry = bytearray() if last else bytearray(data[cut:])
+        carry = [] if last else [data[cut:]]
+        carried = len(data) - cut
         skipped = 0
         line_number += len(piece.lines)
         piece_start += sum(piece.sizes)
@@ -83,10 +86,20 @@ def read_pieces(
 
 
 def _split(
-    *, head: bytes, skipped: int, data: bytes, start: int, first_line: int, max_line_bytes: int
+    *,
+    head: list[bytes],
+    skipped: int,
+    data: bytes,
+    start: int,
+    first_line: int,
+    max_line_bytes: int,
 ) -> Piece:
-    """Cut `skipped` dropped bytes + `head` + `data` into lines; only the last may be unended."""
-    text = head + data if head else data
+    """Cut `skipped` dropped bytes + `head` + `data` into lines; only the last may be unended.
+
+    `head` is emptied: of a line of many MiB there are as few copies at a time as can be.
+    """
+    text = b"".join((*head, data)) if head else data
+    head.clear()
     lines = text.split(b"\n")
     sizes = [len(line) + 1 for line in lines]
     if lines[-1]:
