@@ -62,7 +62,7 @@ class Arena:
             {"provider": "auto", "model": "gpt-4o-mini"},
         ]
         config = {
-            "auth": {"keys": [{"name": n, "tenant": n, "key": f"key-{n}"} for n in TENANTS]},
+            "auth": {"keys": [{"name": n, "tenant": n, "key": f"key-0123456789-{n}"} for n in TENANTS]},
             "providers": [
                 {"type": "openai-compatible", "base_url": self.simulator.url, **provider}
                 for provider in providers

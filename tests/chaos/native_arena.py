@@ -132,7 +132,7 @@ class NativeArena:
             for account in ACCOUNTS
         ]
         config = {
-            "auth": {"keys": [{"name": "blue", "tenant": "blue", "key": "key-blue"}]},
+            "auth": {"keys": [{"name": "blue", "tenant": "blue", "key": "key-0123456789-blue"}]},
             "providers": providers,
             "execution": {"commit_interval": 0.3, "drain_timeout": 5},
         }
