@@ -109,7 +109,7 @@ class NativeArena:
             port=self.port,
             log=root / "server.log",
         )
-        self.client = Client(port=self.port, key="key-blue")
+        self.client = Client(port=self.port, key="key-0123456789-blue")
 
     def _configure(self) -> None:
         native = {

@@ -49,7 +49,12 @@ def keyed_server(
         for run in RUNS
         for key in (
             {"name": run, "tenant": run, "key": f"sk-0123456789-{run}"},
-            {"name": f"{run}-limited", "tenant": run, "key": f"sk-l-0123456789-{run}", "providers": ["sim"]},
+            {
+                "name": f"{run}-limited",
+                "tenant": run,
+                "key": f"sk-l-0123456789-{run}",
+                "providers": ["sim"],
+            },
         )
     ]
     with running_servers(tmp_path_factory.mktemp("keyed-server")) as start:
