@@ -46,7 +46,9 @@ class Arena:
         self.port = free_port()
         self.configure(narrow=1)
         self.server = self.another_server()
-        self.clients = {name: Client(port=self.port, key=f"key-{name}") for name in TENANTS}
+        self.clients = {
+            name: Client(port=self.port, key=f"key-0123456789-{name}") for name in TENANTS
+        }
         self.payments = Payments(simulator=simulator, window=WASTE_WINDOW)
 
     def configure(self, *, narrow: int) -> None:
@@ -62,7 +64,9 @@ class Arena:
             {"provider": "auto", "model": "gpt-4o-mini"},
         ]
         config = {
-            "auth": {"keys": [{"name": n, "tenant": n, "key": f"key-{n}"} for n in TENANTS]},
+            "auth": {
+                "keys": [{"name": n, "tenant": n, "key": f"key-0123456789-{n}"} for n in TENANTS]
+            },
             "providers": [
                 {"type": "openai-compatible", "base_url": self.simulator.url, **provider}
                 for provider in providers

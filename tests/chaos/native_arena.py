@@ -109,7 +109,7 @@ class NativeArena:
             port=self.port,
             log=root / "server.log",
         )
-        self.client = Client(port=self.port, key="key-blue")
+        self.client = Client(port=self.port, key="key-0123456789-blue")
 
     def _configure(self) -> None:
         native = {
@@ -132,7 +132,7 @@ class NativeArena:
             for account in ACCOUNTS
         ]
         config = {
-            "auth": {"keys": [{"name": "blue", "tenant": "blue", "key": "key-blue"}]},
+            "auth": {"keys": [{"name": "blue", "tenant": "blue", "key": "key-0123456789-blue"}]},
             "providers": providers,
             "execution": {"commit_interval": 0.3, "drain_timeout": 5},
         }

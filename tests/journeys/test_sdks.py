@@ -48,8 +48,13 @@ def keyed_server(
         key
         for run in RUNS
         for key in (
-            {"name": run, "tenant": run, "key": f"sk-{run}"},
-            {"name": f"{run}-limited", "tenant": run, "key": f"sk-l-{run}", "providers": ["sim"]},
+            {"name": run, "tenant": run, "key": f"sk-0123456789-{run}"},
+            {
+                "name": f"{run}-limited",
+                "tenant": run,
+                "key": f"sk-l-0123456789-{run}",
+                "providers": ["sim"],
+            },
         )
     ]
     with running_servers(tmp_path_factory.mktemp("keyed-server")) as start:
@@ -91,8 +96,8 @@ def _travel(run: str, server: Server, directory: Path) -> dict[str, Any]:
     (directory / "hanging.jsonl").write_bytes(jsonl(HANGING))
     plan = {
         "base_url": server.base_url,
-        "key": f"sk-{run}",
-        "limited key": f"sk-l-{run}",
+        "key": f"sk-0123456789-{run}",
+        "limited key": f"sk-l-0123456789-{run}",
         "input": str(directory / "input.jsonl"),
         "hanging": str(directory / "hanging.jsonl"),
     }
