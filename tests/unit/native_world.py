@@ -23,6 +23,7 @@ from batchway.domain.remote import (
     JobOrder,
     JobRecord,
     NativeTraits,
+    Reading,
     RemoteError,
     RemoteFile,
     RemoteJob,
@@ -100,6 +101,7 @@ class Vendor:
         self.finds: list[str] = []
         self.lost_answers = 0  # submissions that happen without an answer
         self.find_lag = 0  # looks that do not find a job yet
+        self.others = 0  # jobs of somebody else that the list shows
         self.cancel_script: Sequence[Mapping[str, object]] = [{"status": S.CANCELLED}]
 
     def batches(self, overrides: Mapping[str, str]) -> "FakeBatches":
@@ -178,16 +180,26 @@ class FakeBatches:
             job = vendor.jobs[job_id] = replace(job, **change)  # type: ignore[arg-type]  # scripted
         return job
 
-    async def results(self, job: RemoteJob) -> AsyncIterator[bytes]:
+    async def results(self, job: RemoteJob, reading: Reading) -> AsyncIterator[bytes]:
         vendor = self._vendor
         await vendor.hook("before results")
         if vendor.tags[job.id] in vendor.cleaned:
             raise RemoteError(Trouble.NOT_FOUND, "The provider 'p' knows no such file.")
         data = b"" if job.status is S.FAILED else b"\n".join(vendor.rows(vendor.inputs[job.id]))
-        yield data[: len(data) // 2]
-        await vendor.hook("within results")
-        vendor.trouble("results")
-        yield data[len(data) // 2 :]
+        mark = reading.mark("results")
+        for end in (len(data) // 2, len(data)):
+            if mark.offset < end:
+                piece = data[mark.offset : end]
+                mark.offset = end
+                yield piece
+            if end < len(data):
+                await vendor.hook("within results")
+                vendor.trouble("results")
+
+    async def unfinished(self, model: str) -> int:
+        self._vendor.trouble("unfinished")
+        held = [job for job in self._vendor.jobs.values() if job.status not in TERMINAL]
+        return len(held) + self._vendor.others
 
     async def cancel(self, job_id: str) -> RemoteJob:
         vendor = self._vendor

@@ -145,6 +145,9 @@ class RoutingTable:
         model to ask for instead (`x-tfy-provider-model`), wherever no route names one; `allowed`
         is the set of providers that the caller's key may use, `None` for all.
         """
+        # Where a model stands in an address (a deployment's does), these lead to another one.
+        if any(part in {".", ".."} for name in (model, upstream or "") for part in _parts(name)):
+            return Unroutable(advice="A model's name cannot be or hold '.' or '..' as a part.")
         if provider is not None:
             if provider not in self._providers:
                 return self._unroutable()
@@ -245,6 +248,10 @@ class RoutingTable:
             advice="Write the model as 'provider/model', or send the header "
             f"x-tfy-provider-name. Providers: {names}. Routes: {routes}."
         )
+
+
+def _parts(name: str) -> list[str]:
+    return name.replace("\\", "/").split("/")
 
 
 def _tightest(together: Sequence[NativeTraits]) -> NativeTraits:

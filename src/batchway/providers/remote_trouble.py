@@ -28,7 +28,7 @@ from aiohttp import (
     ConnectionTimeoutError,
 )
 
-from batchway.dialects.openai_batch import means_no_room
+from batchway.dialects.openai_trouble import means_no_room
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.retry_after import parse_retry_after
 

@@ -29,6 +29,7 @@ from aiohttp import (
     DummyCookieJar,
     TCPConnector,
 )
+from aiohttp.abc import AbstractResolver
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -220,11 +221,12 @@ class HttpTransport:
         return b"".join(pieces)
 
 
-def new_session() -> ClientSession:
+def new_session(resolver: AbstractResolver | None = None) -> ClientSession:
     """A session for the running loop: as many connections as there are requests under way."""
     return ClientSession(
         connector=TCPConnector(
             limit=0,
+            resolver=resolver,
             ttl_dns_cache=_DNS_SECONDS,
             keepalive_timeout=_IDLE_SECONDS,
             socket_factory=_socket,

@@ -99,6 +99,16 @@ class Join:
         elif piece:
             self._carry.append(piece)
 
+    def begin(self) -> None:
+        """A transfer begins: what was counted was of another one."""
+        self.rows = self.duplicates = self.unknown = 0
+
+    def forget(self) -> int:
+        """A transfer broke: a row that has not come whole is dropped; how many bytes it had."""
+        dropped, self._carried = self._carried, 0
+        self._carry.clear()
+        return dropped
+
     def _carried_row(self) -> bytes:
         if self._carried > _LONGEST_ROW:
             self.unknown += 1
