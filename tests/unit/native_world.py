@@ -48,7 +48,9 @@ from batchway.workflows.segments import encode, merged
 S = BatchStatus
 SPEED: Final = 400.0
 WINDOW: Final = 86_400
-TUNING: Final = NativeTuning(poll_min=2.0, poll_max=20.0, settle=12.0, cancel_patience=60.0)
+TUNING: Final = NativeTuning(
+    poll_min=2.0, poll_max=20.0, settle=12.0, lateness=60.0, cancel_patience=60.0
+)
 
 
 class FastClock:

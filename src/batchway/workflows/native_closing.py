@@ -57,8 +57,7 @@ class Closing:
         unseen = next((error for error in errors if means_file_unseen(error.message)), None)
         if unseen is not None and self._may_be_late():
             # The input, uploaded a moment ago, was not seen by whoever validates.
-            await clean(job, outfit=outfit, tag=record.now.tag)
-            await record.begin(first_line=record.now.first_line)
+            await self._again(job)
             error = RemoteError(Trouble.BUSY, bounded(unseen).message, code=unseen.code)
             self._unseen += 1
             await self._waiting.out(error, failures=self._unseen)

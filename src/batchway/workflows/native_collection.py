@@ -46,6 +46,7 @@ from batchway.workflows.records import Records
 _log: Final = logging.getLogger(__name__)
 _PIECE_BYTES: Final = 512 << 10
 _GATHERED_BYTES: Final = 4 << 20
+_FAILED_ROWS: Final = 5.0  # some write no rows of failed lines ever: waited for this much less
 _ABSENT: Final = 3  # looks, at least, before absence is believed: one may be anybody's mistake
 _MOST_CODE: Final = 100  # characters of a provider's words, which every line may repeat
 _MOST_MESSAGE: Final = 1_000
@@ -113,27 +114,32 @@ class Collection:
         """
         pull = _Pull(claim=claim, part=part)
         failures = absences = had = 0
+        logged: tuple[int, str] | None = None
         absent_since: float | None = None
         while True:
             try:
                 async with slots:
                     await self._transfer(pull, batches=batches, job=job, done=done, rescue=rescue)
                 trouble = pull.short(provider, job)
-                absent = True
+                absent, late = True, waiting.lateness
+                if trouble is not None and not pull.lost:
+                    late /= _FAILED_ROWS
             except RemoteError as error:
                 trouble = error
                 absent = error.trouble in {Trouble.REFUSED, Trouble.NOT_FOUND}
+                late = waiting.lateness
             if trouble is None:
                 waiting.tell(None)
                 waiting.log(None)
                 return await pull.collected(done, short=None)
-            _log.warning(
-                "batch %s: results of job %s came to %d rows and broke off (%s)",
-                self._batch.id,
-                job.id,
-                pull.had,
-                brief(trouble),
-            )
+            if (pull.had, brief(trouble)) != logged:
+                logged = (pull.had, brief(trouble))
+                _log.warning(
+                    "batch %s: results of job %s came to %d rows and broke off (%s)",
+                    self._batch.id,
+                    job.id,
+                    *logged,
+                )
             now = clock.monotonic()
             if pull.had > had:
                 had, failures, absences, absent_since = pull.had, 0, 0, None
@@ -144,7 +150,7 @@ class Collection:
                 absent
                 and absences >= _ABSENT
                 and absent_since is not None
-                and now - absent_since >= waiting.lateness
+                and now - absent_since >= late
             )
             if believed or waiting.is_over:
                 shown = await look(job, under_tag=True)
@@ -311,6 +317,7 @@ class _Pull:
         self.table = LineTable()
         self.join: Join | None = None
         self.of_account = 0
+        self.lost = False  # whether what is short are answers
 
     @property
     def lines(self) -> int:
@@ -330,6 +337,7 @@ class _Pull:
         counts = job.counts
         completed = job.status is BatchStatus.COMPLETED
         message = None
+        self.lost = True
         if counts is None or not counts.completed + counts.failed:
             # Nobody says how many there are. One at least, of a job that was completed.
             if join.unknown or (completed and not self.had):
@@ -339,10 +347,12 @@ class _Pull:
             sent = min(counts.total or lines, lines)
             had = self.had - (lines - sent)
             counted = counts.completed + counts.failed
-            if completed and counts.total > counted:
+            incomplete = completed and counts.total > counted
+            if incomplete:
                 counted = counts.total  # the counts of a job that has ended come late, too
             if not completed and not join.unknown:
                 counted = counts.completed  # a line that was not got to may count as failed
+            self.lost = had < min(counts.completed, sent) or incomplete
             if had < min(counted, sent):
                 message = (
                     f"The provider '{provider}' gave {max(0, had)} of the {min(counted, sent)} "

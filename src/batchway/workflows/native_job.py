@@ -53,6 +53,9 @@ class NativeJob:
         )
         self._record = Record(outfit=outfit, record=record, done=done, waiting=self._waiting)
         self._submission = Submission(outfit=outfit, record=self._record, waiting=self._waiting)
+        self._vanished = 0  # answers in a row that there is no such job
+        self._vanished_since = 0.0
+        self._listed: RemoteJob | None = None
         self._closing = Closing(
             outfit=outfit,
             record=self._record,
@@ -144,8 +147,7 @@ class NativeJob:
         """Poll until the job has ended; `None` when the provider knows no such job (any more)."""
         job: RemoteJob | None = None
         cancelled = False
-        vanished = failures = 0
-        vanished_since = 0.0
+        failures = 0
         job_id = self._record.now.remote_id
         while job_id is not None:
             if self._shared.winding_down and not cancelled:
@@ -158,22 +160,15 @@ class NativeJob:
             except RemoteError as error:
                 if asked_to_cancel and error.trouble is Trouble.REFUSED:
                     cancelled = True  # it does not stop, but may still end
-                if error.trouble is Trouble.NOT_FOUND:
-                    # A job may be shown later than it was made, and not at once everywhere.
-                    now = self._outfit.clock.monotonic()
-                    vanished_since = vanished_since if vanished else now
-                    vanished += 1
-                    late = now - vanished_since < self._waiting.lateness
-                    if vanished >= _GONE and not late and not await self._is_listed():
-                        _log.error("job %s is gone (%s)", job_id, brief(error))
-                        return None
+                if error.trouble is Trouble.NOT_FOUND and await self._is_gone():
+                    return self._listed
                 failures += 1
                 if self._waiting.is_over:
                     return job
                 await self._waiting.out(error, failures=failures)
                 continue
             cancelled = cancelled or asked_to_cancel
-            vanished = failures = 0
+            failures = self._vanished = 0
             self._waiting.tell(None)
             self._waiting.log(None)
             if was_accepted(job):
@@ -186,12 +181,29 @@ class NativeJob:
             await self._waiting.pause(self._waiting.until_look(self._record.now.submitted_at or 0))
         return job
 
-    async def _is_listed(self) -> bool:
-        """A look under the tag, before a job is taken for gone."""
+    async def _is_gone(self) -> bool:
+        """The provider knew no such job: whether that is to be believed.
+
+        A job may be shown later than it was made, and not at once everywhere. Before it is taken
+        for gone it is looked for under its tag; what is found then is in `_listed`.
+        """
+        now = self._outfit.clock.monotonic()
+        self._vanished_since = self._vanished_since if self._vanished else now
+        self._vanished += 1
+        if self._vanished < _GONE or now - self._vanished_since < self._waiting.lateness:
+            return False
         try:
-            return await self._submission.find() is not None
+            found = await self._submission.find()
         except RemoteError as error:
-            return error.trouble not in {Trouble.NOT_FOUND, Trouble.REFUSED}
+            if error.trouble not in {Trouble.NOT_FOUND, Trouble.REFUSED}:
+                return False
+            found = None
+        if found is not None and found.status not in TERMINAL:
+            return False
+        if found is None:
+            _log.error("job %s is gone", self._record.now.remote_id)
+        self._listed = found
+        return True
 
     async def _look_again(self, job: RemoteJob, *, under_tag: bool) -> RemoteJob:
         """The job as it is now: what it lacked may be shown by now."""

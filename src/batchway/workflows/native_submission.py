@@ -18,7 +18,7 @@ from typing import Final
 from batchway.dialects.openai_trouble import EnqueuedLimit, enqueued_limit, means_no_room
 from batchway.domain.batch import BatchError
 from batchway.domain.errors import Unavailable
-from batchway.domain.remote import JobOrder, JobStage, RemoteError, RemoteJob, Trouble
+from batchway.domain.remote import JobOrder, JobRecord, JobStage, RemoteError, RemoteJob, Trouble
 from batchway.domain.status import BatchStatus
 from batchway.workflows.managed import STORAGE_TROUBLE, Ending
 from batchway.workflows.native_batch import HaltedError
@@ -256,12 +256,12 @@ class Submission:
                 outfit.batch.id,
                 record.shard.number,
             )
-            await self._clean_up()
-            rest = record.now.before_line
-            if rest is None:
+            before = record.now
+            if before.before_line is None:
                 await record.end()
             else:
-                await record.begin(first_line=rest)
+                await record.begin(first_line=before.before_line)
+            await self._clean_up(before)
             return True
         record.room.fit.learn(tokens=tokens, lines=self._lines, limit=limit)
         _log.warning(
@@ -274,8 +274,10 @@ class Submission:
             record.room.fit.tokens or "any",
             record.room.fit.lines or "any",
         )
-        await self._clean_up()
-        await record.begin(first_line=record.now.first_line)
+        before = record.now
+        # Recorded before anything is removed: or what is gone would be asked for.
+        await record.begin(first_line=before.first_line)
+        await self._clean_up(before)
         self._waiting.tell(None)
         return True
 
@@ -295,15 +297,11 @@ class Submission:
             self._others_since = now
         return now - self._others_since >= _OTHERS_PATIENCE
 
-    async def _clean_up(self) -> None:
-        """Remove the input of a job that was not made."""
-        if self._record.now.submitted_at is not None:
-            never = RemoteJob(
-                id="",
-                status=BatchStatus.CANCELLED,
-                created_at=self._record.now.submitted_at,
-            )
-            await clean(never, outfit=self._outfit, tag=self._record.now.tag)
+    async def _clean_up(self, record: JobRecord) -> None:
+        """Remove the input of a job that was not made, or did not run."""
+        if record.submitted_at is not None:
+            never = RemoteJob(id="", status=BatchStatus.CANCELLED, created_at=record.submitted_at)
+            await clean(never, outfit=self._outfit, tag=record.tag)
 
     # ------------------------------------------------------------------ looking
 
@@ -367,5 +365,5 @@ class Submission:
             return None
         job = await self.adopted()
         if job is None:
-            await self._clean_up()
+            await self._clean_up(self._record.now)
         return job
