@@ -27,7 +27,7 @@ from tests.journeys.lines import (
 )
 from tests.journeys.processes import eventually, run_batchway
 
-QUICK = {"poll_min": 0.05, "poll_max": 0.3, "settle": 0.5, "cancel_patience": 5}
+QUICK = {"poll_min": 0.05, "poll_max": 0.3, "settle": 0.5, "lateness": 3, "cancel_patience": 5}
 
 
 def native(fake: Fake, name: str = "main", **further: Any) -> Configuration:

@@ -131,9 +131,11 @@ class FileMark:
     total: int | None = None
     plain: bool = True
     finished: bool = False
+    restarts: int = 0
 
     def restart(self) -> None:
         """From the first byte again, whatever is there now."""
+        self.restarts += self.offset > 0
         self.offset, self.etag, self.total = 0, None, None
         self.plain, self.finished = True, False
 
@@ -146,22 +148,20 @@ class Reading:
 
     def __init__(self) -> None:
         self._files: dict[str, FileMark] = {}
-        self._current: FileMark | None = None
 
     def mark(self, file_id: str) -> FileMark:
-        """The mark of the file that is read now."""
-        self._current = self._files.setdefault(file_id, FileMark())
-        return self._current
+        """The mark of a file."""
+        return self._files.setdefault(file_id, FileMark())
 
-    def back(self, count: int) -> None:
-        """The last bytes that came were of a row that did not come whole: they are wanted again."""
-        if self._current is not None:
-            self._current.offset = max(0, self._current.offset - count)
+    @property
+    def restarts(self) -> int:
+        """How often a file was begun again: what came of a row before that has no end."""
+        return sum(mark.restarts for mark in self._files.values())
 
     def restart(self) -> None:
         """Everything is wanted again."""
-        self._files.clear()
-        self._current = None
+        for mark in self._files.values():
+            mark.restart()
 
 
 class JobStage(StrEnum):

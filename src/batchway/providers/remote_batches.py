@@ -75,7 +75,7 @@ class CompatibleBatches:
     async def results(self, job: RemoteJob, reading: Reading) -> AsyncGenerator[bytes]:
         """Output rows, a line break, error rows; see `ports.RemoteBatches`."""
         errors = job.error_file_id if job.error_file_id != job.output_file_id else None
-        if job.output_file_id is not None:
+        if job.output_file_id is not None and not reading.mark(job.output_file_id).finished:
             async with aclosing(self._rows(job.output_file_id, reading)) as pieces:
                 async for piece in pieces:
                     yield piece

@@ -257,24 +257,24 @@ class Collection:
         join.begin()
         stream = batches.results(job, pull.reading)
         gathered = bytearray()
-        whole = False
+        restarts = pull.reading.restarts
         try:
             async for data in stream:
+                if pull.reading.restarts != restarts:
+                    restarts = pull.reading.restarts
+                    if not gathered:
+                        join.forget()  # half a row of what is read from its start again
                 gathered += data
                 if len(gathered) >= _PIECE_BYTES:
                     await sink.add(await asyncio.to_thread(join.take, bytes(gathered)))
                     gathered.clear()
-            whole = True
         except RemoteError:
             await sink.add(await asyncio.to_thread(join.take, bytes(gathered)))
-            pull.reading.back(join.forget())
             await sink.commit()
             raise
         finally:
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()  # or its connection would stay until the collector runs
-            if not whole:
-                join.forget()
         await sink.add(await asyncio.to_thread(join.take, bytes(gathered), last=True))
         await sink.commit()
         if join.unknown or join.duplicates:

@@ -103,11 +103,10 @@ class Join:
         """A transfer begins: what was counted was of another one."""
         self.rows = self.duplicates = self.unknown = 0
 
-    def forget(self) -> int:
-        """A transfer broke: a row that has not come whole is dropped; how many bytes it had."""
-        dropped, self._carried = self._carried, 0
+    def forget(self) -> None:
+        """A row that has not come whole will not: its file is read from the start again."""
+        self._carried = 0
         self._carry.clear()
-        return dropped
 
     def _carried_row(self) -> bytes:
         if self._carried > _LONGEST_ROW:
