@@ -30,7 +30,7 @@ from batchway.domain.remote import (
     RemoteRow,
     Trouble,
 )
-from batchway.domain.routing import Account, Choice, RoutingTable
+from batchway.domain.routing import Account, Choice, Resolution, RoutingTable
 from batchway.domain.shard import Shard
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import LineCodec, NativeProvider, RemoteBatches
@@ -103,6 +103,7 @@ class Vendor:
         self.finds: list[str] = []
         self.lost_answers = 0  # submissions that happen without an answer
         self.find_lag = 0  # looks that do not find a job yet
+        self.failed_rows = 0  # that a job gives although it failed
         self.others = 0  # jobs of somebody else that the list shows
         self.cancel_script: Sequence[Mapping[str, object]] = [{"status": S.CANCELLED}]
 
@@ -187,7 +188,8 @@ class FakeBatches:
         await vendor.hook("before results")
         if vendor.tags[job.id] in vendor.cleaned:
             raise RemoteError(Trouble.NOT_FOUND, "The provider 'p' knows no such file.")
-        data = b"" if job.status is S.FAILED else b"\n".join(vendor.rows(vendor.inputs[job.id]))
+        rows = vendor.rows(vendor.inputs[job.id])
+        data = b"\n".join(rows[: vendor.failed_rows] if job.status is S.FAILED else rows)
         mark = reading.mark("results")
         for end in (len(data) // 2, len(data)):
             if mark.offset < end:
@@ -352,7 +354,9 @@ class Process:
         self.handed_over: list[int] = []
         self._collecting = asyncio.create_task(self.collector.run())
 
-    def new_run(self, batch: Batch) -> NativeRun:
+    def new_run(
+        self, batch: Batch, *, resolve: Callable[[str], Resolution] | None = None
+    ) -> NativeRun:
         world = self.world
 
         def hand_over(shard: Shard) -> None:
@@ -367,7 +371,7 @@ class Process:
             clock=world.clock,
             draw=lambda: 0.5,
             site=self.site,
-            resolve=lambda model: world.ingest.resolve(batch, model),
+            resolve=resolve or (lambda model: world.ingest.resolve(batch, model)),
             details=StatusDetails(batches=world.ledger.batches, batch=batch),
             handed_over=hand_over,
             spool_dir=world.spool_dir,

@@ -38,10 +38,10 @@ class Quota:
         self._lines = lines
         self._late = late
         self._words = words
-        world.vendor.hook = self._hook
+        world.vendor.hook = self.watch
         world.vendor.script = [{}]
 
-    async def _hook(self, what: str) -> None:
+    async def watch(self, what: str) -> None:
         vendor = self.world.vendor
         if what == "before submit":
             return
@@ -161,7 +161,7 @@ async def test_killed_between_parts_nobody_pays_twice(world: World) -> None:
     assert await world.results() == world.good(*range(8))
     vendor = world.vendor
     ran = [job.id for job in vendor.jobs.values() if job.status is S.COMPLETED]
-    sent = [line["custom_id"] for job_id in ran for line in vendor.inputs[job_id]]
+    sent = [str(line["custom_id"]) for job_id in ran for line in vendor.inputs[job_id]]
     assert sorted(sent) == sorted(set(sent))
 
 
