@@ -123,7 +123,7 @@ async def test_a_single_line_that_does_not_fit(world: World, rescue: bool) -> No
     quota = Quota(world, lines=2)
 
     async def hook(what: str) -> None:
-        await Quota._hook(quota, what)
+        await quota.watch(what)
         job_id, job = list(world.vendor.jobs.items())[-1] if world.vendor.jobs else ("", None)
         lines = world.vendor.inputs.get(job_id, [])
         if what == "after submit" and job and any(x["custom_id"] == "r0000000012" for x in lines):
@@ -169,7 +169,7 @@ async def test_cancelled_between_parts(world: World) -> None:
     quota = Quota(world, lines=2)
 
     async def hook(what: str) -> None:
-        await Quota._hook(quota, what)
+        await quota.watch(what)
         if what == "before clean" and len(quota.tried) > 4:
             await world.ledger.batches.move(a_batch().id, S.CANCELLING, at=1)
 

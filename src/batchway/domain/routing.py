@@ -6,6 +6,7 @@ Pure: a `RoutingTable` is built from the configuration and only answers question
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import unquote
 
 from batchway.domain.remote import NativeTraits
 from batchway.domain.shard import Mode
@@ -251,7 +252,7 @@ class RoutingTable:
 
 
 def _parts(name: str) -> list[str]:
-    return name.replace("\\", "/").split("/")
+    return unquote(unquote(name)).replace("\\", "/").split("/")
 
 
 def _tightest(together: Sequence[NativeTraits]) -> NativeTraits:
