@@ -269,6 +269,27 @@ def test_no_room_for_the_second_job(new_server: NewServer) -> None:
         completed(client, batch, asked)
 
 
+@pytest.mark.parametrize("token_limit", ["job", "create"])
+def test_a_job_that_never_fits_is_cut(token_limit: str, new_server: NewServer) -> None:
+    with running("openai", enqueued_tokens=200, token_limit=token_limit) as fake:
+        client = new_server(native(fake)).client()
+        asked = [chat(f"r-{n}", "word " * 20) for n in range(8)]
+        completed(client, submit(client, asked), asked)
+        assert all(count == 1 for count in fake.stats()["lines_by_id"].values())
+
+
+def test_downloads_that_break_and_results_that_are_shown_late(new_server: NewServer) -> None:
+    with running("openai", files_late=1.0) as fake:
+        # Every transfer ends after as many bytes: what came is kept, or it would never end.
+        fake.trouble({"on": "content", "do": "cut", "bytes": 1_500})
+        server = new_server(native(fake))
+        client = server.client()
+        asked = chats(5)
+        completed(client, submit(client, asked), asked)
+        assert all(count == 1 for count in fake.stats()["lines_by_id"].values())
+        assert "broke off (uncertain)" in server.process.output()
+
+
 def test_a_server_that_is_killed_pays_once(new_server: NewServer) -> None:
     with process("openai", hold=["in_progress"]) as fake:
         server = new_server(native(fake, native={"max_lines": 10}))
