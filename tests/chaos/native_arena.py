@@ -113,7 +113,7 @@ class NativeArena:
 
     def _configure(self) -> None:
         native = {
-            **{"poll_min": 0.1, "poll_max": 1, "settle": _SETTLE_SECONDS},
+            **{"poll_min": 0.1, "poll_max": 1, "settle": _SETTLE_SECONDS, "lateness": 20},
             **{"cancel_patience": 20, "max_lines": JOB_LINES},
         }
         kinds = {"openai": "openai", "azure": "azure-openai", "together": "together"}

@@ -11,7 +11,7 @@ from tests.fakes.batches import Fake, running
 
 from batchway.bootstrap.parts import SystemClock
 from batchway.domain.catalog import CATALOG, OPENAI
-from batchway.domain.remote import JobOrder, RemoteJob, RemoteRow
+from batchway.domain.remote import JobOrder, Reading, RemoteJob, RemoteRow
 from batchway.domain.status import TERMINAL
 from batchway.ports import Clock, NativeProvider, RemoteBatches
 from batchway.providers.azure_batches import AzureBatchesProvider
@@ -112,7 +112,7 @@ class Account:
 
 async def decoded(batches: RemoteBatches, job: RemoteJob) -> list[RemoteRow]:
     """The decoded results, by line."""
-    data = b"".join([piece async for piece in batches.results(job)])
+    data = b"".join([piece async for piece in batches.results(job, Reading())])
     rows = [batches.codec.decode(row) for row in data.split(b"\n") if row.strip()]
     return sorted((row for row in rows if row is not None), key=lambda row: row.line)
 

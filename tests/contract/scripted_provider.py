@@ -11,6 +11,7 @@ from typing import TypeVar
 from batchway.domain.remote import (
     JobOrder,
     NativeTraits,
+    Reading,
     RemoteError,
     RemoteFile,
     RemoteJob,
@@ -85,8 +86,11 @@ class ScriptedBatches:
         self._note("find", f"{tag} since {since}")
         return self._provider.found
 
-    def results(self, job: RemoteJob) -> AsyncGenerator[bytes]:
+    def results(self, job: RemoteJob, reading: Reading) -> AsyncGenerator[bytes]:
         raise AssertionError(f"nobody asked for the results of {job.id}")
+
+    async def unfinished(self, model: str) -> int:
+        raise AssertionError(f"nobody asked for other jobs of {model}")
 
     async def clean(self, job: RemoteJob, *, tag: str) -> None:
         raise AssertionError(f"nobody asked to remove {job.id} of {tag}")

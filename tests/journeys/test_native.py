@@ -27,7 +27,7 @@ from tests.journeys.lines import (
 )
 from tests.journeys.processes import eventually, run_batchway
 
-QUICK = {"poll_min": 0.05, "poll_max": 0.3, "settle": 0.5, "cancel_patience": 5}
+QUICK = {"poll_min": 0.05, "poll_max": 0.3, "settle": 0.5, "lateness": 3, "cancel_patience": 5}
 
 
 def native(fake: Fake, name: str = "main", **further: Any) -> Configuration:
@@ -158,7 +158,7 @@ def test_native_leaves_what_the_job_left(new_server: NewServer) -> None:
         given = results(client, last)
         check(asked, given)
         assert given.codes() == {
-            "r-0001": "missing_result",
+            "r-0001": "result_not_fetched",  # the job counts it
             "r-0002": "batch_expired",
             "r-0003": 500,
         }
@@ -205,11 +205,12 @@ def test_the_key_is_wrong(new_server: NewServer) -> None:
     with running("openai", keys=["sk-other"]) as fake:
         server = new_server(native(fake, native={"max_lines": 2}))
         client = server.client()
-        last = ended(client, submit(client, chats(6)))
-        assert last.status == "failed"
-        assert last.errors is not None
-        (error,) = last.errors.data or []
-        assert "'main' answered 401" in (error.message or "")
+        asked = chats(6)
+        batch = submit(client, asked)
+        details(client, batch.id, "'main' answered 401")
+        fake.control(keys=None)
+        last = completed(client, batch, asked)
+        assert fake.stats()["requests"]["upload"] < 8  # one job went ahead
         assert "sk-vendor" not in server.process.output() + last.model_dump_json()
 
 
@@ -266,6 +267,27 @@ def test_no_room_for_the_second_job(new_server: NewServer) -> None:
         details(client, batch.id, "has no room")
         fake.control(hold=[])
         completed(client, batch, asked)
+
+
+@pytest.mark.parametrize("token_limit", ["job", "create"])
+def test_a_job_that_never_fits_is_cut(token_limit: str, new_server: NewServer) -> None:
+    with running("openai", enqueued_tokens=200, token_limit=token_limit) as fake:
+        client = new_server(native(fake)).client()
+        asked = [chat(f"r-{n}", "word " * 20) for n in range(8)]
+        completed(client, submit(client, asked), asked)
+        assert all(count == 1 for count in fake.stats()["lines_by_id"].values())
+
+
+def test_downloads_that_break_and_results_that_are_shown_late(new_server: NewServer) -> None:
+    with running("openai", files_late=1.0) as fake:
+        # Every transfer ends after as many bytes: what came is kept, or it would never end.
+        fake.trouble({"on": "content", "do": "cut", "bytes": 1_500})
+        server = new_server(native(fake))
+        client = server.client()
+        asked = chats(5)
+        completed(client, submit(client, asked), asked)
+        assert all(count == 1 for count in fake.stats()["lines_by_id"].values())
+        assert "broke off (uncertain)" in server.process.output()
 
 
 def test_a_server_that_is_killed_pays_once(new_server: NewServer) -> None:

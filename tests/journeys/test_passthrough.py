@@ -21,7 +21,7 @@ from tests.journeys.lines import CHAT, ENDED, chats, check, ended, jsonl, result
 from tests.journeys.processes import Server, eventually
 
 ACCOUNT_KEY = "sk-the-accounts-own"
-QUICK = {"poll_min": 0.05, "poll_max": 0.2, "settle": 0.2}
+QUICK = {"poll_min": 0.05, "poll_max": 0.2, "settle": 0.2, "lateness": 1}
 KEYS = [
     {"name": "a", "tenant": "a", "key": "sk-team-a-0123456789", "passthrough": True},
     {"name": "b", "tenant": "b", "key": "sk-team-b-0123456789", "passthrough": True},

@@ -23,13 +23,14 @@ from batchway.domain.remote import (
     JobOrder,
     JobRecord,
     NativeTraits,
+    Reading,
     RemoteError,
     RemoteFile,
     RemoteJob,
     RemoteRow,
     Trouble,
 )
-from batchway.domain.routing import Account, Choice, RoutingTable
+from batchway.domain.routing import Account, Choice, Resolution, RoutingTable
 from batchway.domain.shard import Shard
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import LineCodec, NativeProvider, RemoteBatches
@@ -47,7 +48,9 @@ from batchway.workflows.segments import encode, merged
 S = BatchStatus
 SPEED: Final = 400.0
 WINDOW: Final = 86_400
-TUNING: Final = NativeTuning(poll_min=2.0, poll_max=20.0, settle=12.0, cancel_patience=60.0)
+TUNING: Final = NativeTuning(
+    poll_min=2.0, poll_max=20.0, settle=12.0, lateness=60.0, cancel_patience=60.0
+)
 
 
 class FastClock:
@@ -100,6 +103,8 @@ class Vendor:
         self.finds: list[str] = []
         self.lost_answers = 0  # submissions that happen without an answer
         self.find_lag = 0  # looks that do not find a job yet
+        self.failed_rows = 0  # that a job gives although it failed
+        self.others = 0  # jobs of somebody else that the list shows
         self.cancel_script: Sequence[Mapping[str, object]] = [{"status": S.CANCELLED}]
 
     def batches(self, overrides: Mapping[str, str]) -> "FakeBatches":
@@ -178,16 +183,27 @@ class FakeBatches:
             job = vendor.jobs[job_id] = replace(job, **change)  # type: ignore[arg-type]  # scripted
         return job
 
-    async def results(self, job: RemoteJob) -> AsyncIterator[bytes]:
+    async def results(self, job: RemoteJob, reading: Reading) -> AsyncIterator[bytes]:
         vendor = self._vendor
         await vendor.hook("before results")
         if vendor.tags[job.id] in vendor.cleaned:
             raise RemoteError(Trouble.NOT_FOUND, "The provider 'p' knows no such file.")
-        data = b"" if job.status is S.FAILED else b"\n".join(vendor.rows(vendor.inputs[job.id]))
-        yield data[: len(data) // 2]
-        await vendor.hook("within results")
-        vendor.trouble("results")
-        yield data[len(data) // 2 :]
+        rows = vendor.rows(vendor.inputs[job.id])
+        data = b"\n".join(rows[: vendor.failed_rows] if job.status is S.FAILED else rows)
+        mark = reading.mark("results")
+        for end in (len(data) // 2, len(data)):
+            if mark.offset < end:
+                piece = data[mark.offset : end]
+                mark.offset = end
+                yield piece
+            if end < len(data):
+                await vendor.hook("within results")
+                vendor.trouble("results")
+
+    async def unfinished(self, model: str) -> int:
+        self._vendor.trouble("unfinished")
+        held = [job for job in self._vendor.jobs.values() if job.status not in TERMINAL]
+        return len(held) + self._vendor.others
 
     async def cancel(self, job_id: str) -> RemoteJob:
         vendor = self._vendor
@@ -338,7 +354,9 @@ class Process:
         self.handed_over: list[int] = []
         self._collecting = asyncio.create_task(self.collector.run())
 
-    def new_run(self, batch: Batch) -> NativeRun:
+    def new_run(
+        self, batch: Batch, *, resolve: Callable[[str], Resolution] | None = None
+    ) -> NativeRun:
         world = self.world
 
         def hand_over(shard: Shard) -> None:
@@ -353,7 +371,7 @@ class Process:
             clock=world.clock,
             draw=lambda: 0.5,
             site=self.site,
-            resolve=lambda model: world.ingest.resolve(batch, model),
+            resolve=resolve or (lambda model: world.ingest.resolve(batch, model)),
             details=StatusDetails(batches=world.ledger.batches, batch=batch),
             handed_over=hand_over,
             spool_dir=world.spool_dir,

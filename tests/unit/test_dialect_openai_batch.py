@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchway.dialects.openai_batch import OpenAIBatchCodec, means_no_room
+from batchway.dialects.openai_batch import OpenAIBatchCodec
+from batchway.dialects.openai_trouble import means_no_room
 from batchway.domain.batch import Usage
 from batchway.domain.catalog import CATALOG, LineShape
 from batchway.domain.remote import RemoteRow

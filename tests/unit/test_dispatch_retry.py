@@ -16,7 +16,6 @@ from batchway.dispatch.retry import (
     backoff,
     decide,
     fault_of,
-    parse_retry_after,
 )
 from batchway.ports import Failure
 
@@ -118,29 +117,3 @@ def test_back_off_doubles_with_full_jitter_up_to_its_cap() -> None:
         0.5, 1.0, 2.0, 32.0, BACKOFF_CAP, BACKOFF_CAP, BACKOFF_CAP,
     ]  # fmt: skip
     assert [backoff(3, draw) for draw in (0.0, 0.25, 0.5)] == [0.0, 1.0, 2.0]
-
-
-@pytest.mark.parametrize(
-    ("milliseconds", "value", "expected"),
-    [
-        (None, None, None),
-        (None, "7", 7.0),
-        (None, " 1.5 ", 1.5),
-        ("250", "7", 0.25),
-        ("soon", "7", 7.0),
-        (None, "Tue, 14 Nov 2023 22:13:50 GMT", 30.0),
-        (None, "Tue, 14 Nov 2023 22:13:50 -0000", 30.0),
-        (None, "Tue, 14 Nov 2023 22:13:00 GMT", 0.0),
-        (None, "-3", None),
-        (None, "nan", None),
-        (None, "inf", None),
-        (None, "tomorrow", None),
-        (None, "", None),
-        (None, "Tue, 99 Nov 2023 22:13:50 GMT", None),
-    ],
-)
-def test_reading_retry_after(
-    milliseconds: str | None, value: str | None, expected: float | None
-) -> None:
-    now = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
-    assert parse_retry_after(milliseconds=milliseconds, value=value, now=now) == expected

@@ -34,6 +34,7 @@ from batchway.workflows.native_waiting import waits
 from batchway.workflows.segments import merged
 
 S = BatchStatus
+UNFETCHED = {f"id-{n}": (0, "result_not_fetched") for n in range(3)}
 MISSING = {f"id-{n}": (0, "missing_result") for n in range(3)}
 
 
@@ -116,9 +117,10 @@ async def test_nothing_is_deleted_that_was_not_collected(
         f"The provider 'p' gave {given} of the 3 results that it counts. Batchway goes on trying.",
     )
     assert await running == (Ending.DONE, [0] if rescue else [])
-    assert (downloads.count, world.vendor.cleaned) == (5, [])
+    assert downloads.count > 5  # for minutes, not for a number of quick tries
+    assert world.vendor.cleaned == []
     good = world.good(*range(given))
-    assert await world.results() == (good if rescue else {**MISSING, **good})
+    assert await world.results() == (good if rescue else {**UNFETCHED, **good})
     assert [record.stage for record in await world.jobs()] == [JobStage.ENDED]
 
 
@@ -127,8 +129,9 @@ async def test_failed_rows_that_never_come_are_waited_for_less(world: World) -> 
     downloads = Downloads(world, two, 99)
     await world.begin(3)
     assert await run(world) == (Ending.DONE, [])
-    assert (downloads.count, world.vendor.cleaned) == (3, [])
-    assert await world.results() == {**world.good(0, 1), "id-2": (0, "missing_result")}
+    assert 3 <= downloads.count <= 5
+    assert world.vendor.cleaned == []
+    assert await world.results() == {**world.good(0, 1), "id-2": (0, "result_not_fetched")}
 
 
 @pytest.mark.parametrize("status", [S.EXPIRED, S.CANCELLED])
@@ -144,10 +147,12 @@ async def test_lines_that_were_not_got_to_are_not_waited_for(
 
 async def test_files_of_a_job_without_its_results_are_kept(world: World) -> None:
     gone = RemoteError(Trouble.NOT_FOUND, "The provider 'p' knows no such thing.")
-    world.vendor.troubles = {"results": [gone] * 5}
+    world.vendor.troubles = {"results": [gone] * 999}
     await world.begin(3)
     assert await run(world) == (Ending.DONE, [])
-    assert (await world.results(), world.vendor.cleaned) == (MISSING, [])
+    first = json.loads(answers(world.vendor.inputs["job-0"])[0])["custom_id"]  # came whole
+    kept = world.good(int(first[1:]) // 2)
+    assert (await world.results(), world.vendor.cleaned) == ({**MISSING, **kept}, [])
 
 
 async def test_what_was_not_collected_is_kept_by_a_later_life_as_well(world: World) -> None:
@@ -170,7 +175,7 @@ async def test_what_was_not_collected_is_kept_by_a_later_life_as_well(world: Wor
         await end(running)
     world.ledger.jobs.put = original  # type: ignore[method-assign]  # as it was
     assert await run(world) == (Ending.DONE, [])
-    assert (await world.results(), world.vendor.cleaned) == (MISSING, [])
+    assert (await world.results(), world.vendor.cleaned) == (UNFETCHED, [])
 
 
 async def test_the_words_of_a_provider_are_not_multiplied(world: World) -> None:
@@ -228,10 +233,13 @@ async def test_a_cancelled_batch_cancels_a_job_that_was_refused_and_made(world: 
     assert world.vendor.cancelled == ["job-0"]
 
 
-async def test_a_wrong_key_that_may_not_look_either_fails_the_batch(world: World) -> None:
-    world.vendor.troubles = {"submit": [denied()], "find": [denied()] * 9}
+async def test_a_wrong_key_that_may_not_look_either_waits(world: World) -> None:
+    world.vendor.troubles = {"submit": [denied()] * 3, "find": [denied()] * 9}
     await world.begin(3)
-    assert await run(world) == (Ending.FAILED, [])
+    running = asyncio.create_task(run(world))
+    await said(world, "The provider 'p' answered 401: bad key. Batchway goes on trying.")
+    assert await running == (Ending.DONE, [])
+    assert await world.results() == world.good(0, 1, 2)
 
 
 async def test_an_input_that_is_still_processed_holds_up_its_job_alone(world: World) -> None:

@@ -252,7 +252,7 @@ def test_rows_that_another_try_may_mend(
 
 def test_a_room_is_asked_less_and_less_often() -> None:
     clock = FakeClock()
-    room = Room(reason="full", clock=clock, draw=lambda: 0.5)
+    room = Room(provider="p", model="m", clock=clock, draw=lambda: 0.5)
     waits: list[float] = []
     for _ in range(1_100):  # four days of refusals
         assert room.closed_for == 0
@@ -270,7 +270,7 @@ def test_a_room_is_asked_less_and_less_often() -> None:
 
 
 def test_one_answer_does_not_close_a_room_for_a_day() -> None:
-    room = Room(reason="full", clock=FakeClock(), draw=lambda: 0.5)
+    room = Room(provider="p", model="m", clock=FakeClock(), draw=lambda: 0.5)
     room.close(retry_after=86_400.0)
     assert room.closed_for == 300
 

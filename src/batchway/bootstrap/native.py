@@ -95,6 +95,7 @@ def native_site(settings: Settings, *, clock: Clock, draw: Callable[[], float]) 
                 poll_min=entry.native.poll_min,
                 poll_max=entry.native.poll_max,
                 settle=entry.native.settle,
+                lateness=entry.native.lateness,
                 cancel_patience=entry.native.cancel_patience,
                 keep_files=entry.native.keep_files,
             ),

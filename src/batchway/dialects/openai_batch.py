@@ -25,6 +25,7 @@ import msgspec
 
 from batchway.dialects.openai import with_model
 from batchway.dialects.openai_answer import error_body, is_utf8, read_result
+from batchway.dialects.openai_trouble import means_no_credit
 from batchway.domain.catalog import LineShape
 from batchway.domain.errors import LineText
 from batchway.domain.remote import RemoteRow
@@ -42,31 +43,6 @@ _ESCAPE: Final = re.compile(rb"\\(?:(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTA
 # A message stands in every line that it is about: a long one would be kept thousands of times.
 _MOST_TEXT: Final = 1_000
 _MOST_CODE: Final = 256
-
-_NO_ROOM_CODES: Final = frozenset(
-    {
-        "token_limit_exceeded",
-        "request_limit_exceeded",
-        "batch_limit_exceeded",
-        "rate_limit_exceeded",
-        "quota_exceeded",
-        "insufficient_quota",
-        "billing_hard_limit_reached",
-        "too_many_requests",
-        "too_many_batches",
-    }
-)
-_ENQUEUED: Final = re.compile(r"enqueued (?:token|request)s?\b", re.IGNORECASE)
-_BEYOND: Final = re.compile(r"limit|surpassed|exceed", re.IGNORECASE)
-_NO_ROOM: Final = re.compile(
-    r"(?:number of|too many) enqueued"
-    r"|rate limit"
-    r"|quota (?:has been |was |is )?(?:exceeded|reached)"
-    r"|too many (?:batches|batch jobs|active|running|concurrent)"
-    r"|try again once\b"
-    r"|(?:limit|quota|capacity|busy|overload)\b.{0,200}try again",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 class _Response(msgspec.Struct, gc=False):
@@ -99,19 +75,13 @@ _odd_response: Final = msgspec.json.Decoder(_OddResponse).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def means_no_room(code: str | None, message: str) -> bool:
-    """Whether a provider's error says that it would take the same job at a later time.
-
-    Used for a refused creation and for a job that failed for want of room after it was accepted.
-    """
-    if (code or "").lower() in _NO_ROOM_CODES:
+def is_of_account(row: RemoteRow) -> bool:
+    """Whether a row tells of the account (its key, its credit): no line is to blame for it."""
+    if row.status is None:
+        return means_no_credit(row.code)
+    if row.status in {401, 402}:
         return True
-    # What is searched is a stranger's text: bounded, and no pattern reads it more than once or so.
-    said = message[:_MOST_TEXT]
-    enqueued = _ENQUEUED.search(said)
-    if enqueued is not None and _BEYOND.search(said, enqueued.end()) is not None:
-        return True
-    return _NO_ROOM.search(said) is not None
+    return row.status in {400, 403, 429} and means_no_credit(_error_of(row.body)[0])
 
 
 def _no_secrets() -> Collection[str]:

@@ -19,13 +19,10 @@
 and another is not; after the last target the last HTTP answer is the line's result. Nothing is
 tried again after the batch's deadline.
 
-Owns the decision and the parsing of `Retry-After`. Holds no state, reads no clock, draws nothing.
+Owns the decision. Holds no state, reads no clock, draws nothing.
 """
 
-import math
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Final, assert_never
 
@@ -198,33 +195,3 @@ def _again(at: Circumstances, *, uses_attempt: bool, cools_down: float | None) -
 def backoff(tries: int, draw: float) -> float:
     """Exponential with full jitter: lines that failed together do not come back together."""
     return draw * min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(tries, 20))
-
-
-def parse_retry_after(*, milliseconds: str | None, value: str | None, now: float) -> float | None:
-    """Seconds that `retry-after-ms` or `Retry-After` (seconds or an HTTP date) asks to wait.
-
-    `None` when neither says anything usable; a date in the past is usable and means 0. `now` is
-    in Unix seconds.
-    """
-    if milliseconds is not None and (asked := _number(milliseconds)) is not None:
-        return asked / 1000.0
-    if value is None:
-        return None
-    asked = _number(value)
-    if asked is not None:
-        return asked
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:  # "-0000": UTC, says RFC 5322
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, moment.timestamp() - now)
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None

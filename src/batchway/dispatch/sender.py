@@ -37,10 +37,10 @@ from batchway.dispatch.retry import (
     Retry,
     decide,
     fault_of,
-    parse_retry_after,
 )
 from batchway.domain.batch import Usage
 from batchway.domain.errors import LineText
+from batchway.domain.retry_after import parse_retry_after
 from batchway.domain.routing import Target
 from batchway.ports import Answer, Clock, Failure, Provider, Transport
 from batchway.ports.online import NONE

@@ -615,6 +615,12 @@ class LineText(Enum):
         "The provider '{provider}' returned no result for this request.",
         False,
     )
+    UNFETCHED = (
+        "result_not_fetched",
+        "The provider '{provider}' counts {counted} of the {total} requests that were sent "
+        "together with this one as processed, but the result of this one could not be fetched.",
+        False,
+    )
     RESULT_LOST = (
         "result_lost",
         "This request may have been executed, but its result was lost: the server's storage "

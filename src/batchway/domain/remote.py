@@ -4,6 +4,7 @@
     RemoteJob     what the provider says of a job, in OpenAI's words
     RemoteFile    what it says of a file
     RemoteRow     one decoded line of a job's results
+    Reading       how far a job's results were read
     JobRecord     what the ledger remembers of a shard's job
     NativeTraits  what a provider's batch API takes
 
@@ -117,12 +118,59 @@ class RemoteRow:
     usage: Usage = field(default_factory=Usage)
 
 
+@dataclass(slots=True, kw_only=True)
+class FileMark:
+    """How far a file was read: `offset` bytes of what was then of that `etag` and `total` length.
+
+    `plain` is whether an offset means the same to the provider: it does not where bytes were
+    packed on their way. `finished` tells that the file was read to its end.
+    """
+
+    offset: int = 0
+    etag: str | None = None
+    total: int | None = None
+    plain: bool = True
+    finished: bool = False
+    restarts: int = 0
+
+    def restart(self) -> None:
+        """From the first byte again, whatever is there now."""
+        self.restarts += self.offset > 0
+        self.offset, self.etag, self.total = 0, None, None
+        self.plain, self.finished = True, False
+
+
+class Reading:
+    """How far a job's results were read, so that a transfer that broke goes on from there.
+
+    Kept by whoever reads, marked by whoever transfers.
+    """
+
+    def __init__(self) -> None:
+        self._files: dict[str, FileMark] = {}
+
+    def mark(self, file_id: str) -> FileMark:
+        """The mark of a file."""
+        return self._files.setdefault(file_id, FileMark())
+
+    @property
+    def restarts(self) -> int:
+        """How often a file was begun again: what came of a row before that has no end."""
+        return sum(mark.restarts for mark in self._files.values())
+
+    def restart(self) -> None:
+        """Everything is wanted again."""
+        for mark in self._files.values():
+            mark.restart()
+
+
 class JobStage(StrEnum):
     """How far a shard's job has come; written before the step that it names is taken.
 
     intended --> submitting --> submitted --> collected --> ended
        ^             |              |
-       +-- refused for now, or failed for want of room (a new attempt, a new tag) --+
+       +-- refused for now, failed for want of room, or too large; or the job was a part of its
+           shard and the rest follows (a new attempt, a new tag)
     """
 
     INTENDED = "intended"  # nothing has been sent under this tag
@@ -138,7 +186,9 @@ class JobRecord:
 
     `provider` and `model` are where it goes; `completed` and `failed` are lines that the provider
     reports as done and that are not committed yet; the ids are the provider's. `submitted_at` is
-    when the submission under this tag was first tried.
+    when the submission under this tag was first tried. The job holds the shard's lines without a
+    result from `first_line` to the one before `before_line` (0-based lines of the file, `None`: to
+    the end): the rest follows when it has ended. `tokens` is its estimated size.
     """
 
     batch_id: str
@@ -155,13 +205,16 @@ class JobRecord:
     submitted_at: int | None = None
     completed: int = 0
     failed: int = 0
+    first_line: int = 0
+    before_line: int | None = None
+    tokens: int = 0
 
 
 class Trouble(StrEnum):
     """Why a call to a provider's batch API gave nothing."""
 
     REFUSED = "refused"  # the request is wrong: asking again draws the same answer
-    DENIED = "denied"  # 401, 403: the credentials do not do
+    DENIED = "denied"  # 401, 402, 403: the account is not let in
     NOT_FOUND = "not_found"  # no such job or file (any more)
     BUSY = "busy"  # 429 or no room in a quota: nothing was done, ask again later
     UNREACHABLE = "unreachable"  # never sent: refused connection, DNS, TLS

@@ -6,6 +6,7 @@ Pure: a `RoutingTable` is built from the configuration and only answers question
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import unquote
 
 from batchway.domain.remote import NativeTraits
 from batchway.domain.shard import Mode
@@ -157,6 +158,9 @@ class RoutingTable:
         model to ask for instead (`x-tfy-provider-model`), wherever no route names one; `allowed`
         is the set of providers that the caller's key may use, `None` for all.
         """
+        # Where a model stands in an address (a deployment's does), these lead to another one.
+        if any(part in {".", ".."} for name in (model, upstream or "") for part in _parts(name)):
+            return Unroutable(advice="A model's name cannot be or hold '.' or '..' as a part.")
         if provider is not None:
             if provider not in self._providers:
                 return self._unroutable(allowed)
@@ -290,6 +294,10 @@ def _at(provider: str, model: str) -> str:
 
 def _may(allowed: frozenset[str] | None, provider: str) -> bool:
     return allowed is None or provider in allowed
+
+
+def _parts(name: str) -> list[str]:
+    return unquote(unquote(name)).replace("\\", "/").split("/")
 
 
 def _tightest(together: Sequence[NativeTraits]) -> NativeTraits:

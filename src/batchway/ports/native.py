@@ -6,6 +6,7 @@ from typing import Protocol
 from batchway.domain.remote import (
     JobOrder,
     NativeTraits,
+    Reading,
     RemoteFile,
     RemoteJob,
     RemoteRow,
@@ -57,12 +58,18 @@ class RemoteBatches(Protocol):
         """The job as it is now."""
         ...
 
-    def results(self, job: RemoteJob) -> AsyncIterator[bytes]:
-        """The bytes of every result row there is, in pieces that end anywhere.
+    def results(self, job: RemoteJob, reading: Reading) -> AsyncIterator[bytes]:
+        """The bytes of every result row that was not read yet, in pieces that end anywhere.
 
         Output and error rows one after the other, files separated by a line break. Nothing for a
-        job without results. A transfer that breaks off raises.
+        job without results. A transfer that breaks off raises, and the next one with the same
+        `reading` goes on where it broke; where the file is another one by then, or the provider
+        cannot go on in the middle, rows come again.
         """
+        ...
+
+    async def unfinished(self, model: str) -> int:
+        """How many jobs of the account are listed as not finished that may be of `model`."""
         ...
 
     async def cancel(self, job_id: str) -> RemoteJob:

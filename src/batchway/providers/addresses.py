@@ -3,8 +3,14 @@
 Owns what every provider needs before its first request; the providers own their differences.
 """
 
+import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from typing import Final
+from urllib.parse import quote, unquote, urlsplit
+
+# What servers and what stands in front of them resolve in a path, some of them unescaped first.
+_SEPARATORS: Final = re.compile(r"[/\\]")
+_UNESCAPINGS: Final = 3
 
 
 def checked_base(provider: str, base_url: str) -> str:
@@ -36,6 +42,23 @@ def below(base: str, endpoint: str) -> str:
     `https://host/api/v3` and `https://host` are each followed by `/chat/completions`.
     """
     return base + endpoint.removeprefix("/v1")
+
+
+def segment(name: str) -> str:
+    """A name of somebody else's (a model, a deployment, an id) as one segment of a path.
+
+    The only place where a name becomes a part of an address.
+
+    Raises:
+        ValueError: it is empty, or holds a dot segment: it would reach another address, with the
+            account's key.
+    """
+    plain = name
+    for _ in range(_UNESCAPINGS):
+        if not plain or any(part in {".", ".."} for part in _SEPARATORS.split(plain)):
+            raise ValueError("The name cannot stand in an address.")
+        plain = unquote(plain)
+    return quote(name, safe="")
 
 
 def checked_headers(provider: str, headers: Mapping[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ addresses are those that the official SDK's `AzureOpenAI` and `OpenAI` clients s
 from typing import Final
 from urllib.parse import quote
 
-from batchway.providers.addresses import checked_base
+from batchway.providers.addresses import checked_base, segment
 
 # Endpoints whose deployment stands in the address; all others name it in the body.
 _BY_DEPLOYMENT: Final = frozenset(
@@ -51,10 +51,14 @@ class AzureAddresses:
         self._query = f"?api-version={quote(version, safe='')}" if v1 is None else v1
 
     def online(self, endpoint: str, deployment: str) -> str:
-        """The address of an endpoint such as `/v1/chat/completions` for a deployment."""
+        """The address of an endpoint such as `/v1/chat/completions` for a deployment.
+
+        Raises:
+            ValueError: a deployment of that name would lead to another address.
+        """
         path = endpoint.removeprefix("/v1")
         if self._by_deployment and path in _BY_DEPLOYMENT:
-            path = f"/deployments/{quote(deployment, safe='')}{path}"
+            path = f"/deployments/{segment(deployment)}{path}"
         return self._base + path + self._query
 
     def batches(self, path: str) -> str:

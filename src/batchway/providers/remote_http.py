@@ -5,13 +5,13 @@ own what is asked (`remote_batches`) or what an answer means (`remote_reading`).
 
     call       the whole exchange within `Timeouts.call`
     upload     any length, as long as bytes move
-    download   any length, as long as bytes move; redirects are followed, the authorization stays
-               with the provider's own host
+    download   any length, as long as bytes move, from where an earlier one broke; redirects are
+               followed (not into this network), the authorization stays with the provider's host
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -21,10 +21,12 @@ from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
 from yarl import URL
 
 from batchway import __version__
-from batchway.domain.remote import RemoteError, Trouble
+from batchway.domain.remote import FileMark, RemoteError, Trouble
 from batchway.ports import Clock
 from batchway.providers import remote_trouble
 from batchway.providers.proxies import proxy_for
+from batchway.providers.remote_download import Verdict, judge, packing, range_of
+from batchway.providers.remote_redirects import PublicResolver, joined, leads_inside, literal_of
 from batchway.providers.transport import new_session
 from batchway.providers.unpacking import source_of
 
@@ -33,6 +35,7 @@ _MOST_ERROR_BYTES: Final = 64 << 10
 _PIECE: Final = 256 << 10
 _MOST_HOPS: Final = 5
 _MOST_SECRETS: Final = 32
+_UNPACKED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 # Never shown: what a provider repeats of these is cut out of its messages.
@@ -72,6 +75,7 @@ class RemoteHttp:
         self._clock = clock
         self._timeouts = timeouts
         self._session: ClientSession | None = None
+        self._public: ClientSession | None = None  # for redirects out of a provider's own host
         # A token lives for an hour or a day; what was said with an earlier one is read later.
         self._sent: dict[str, None] = {}
         self._closed = False
@@ -131,54 +135,98 @@ class RemoteHttp:
         finally:
             await asyncio.to_thread(source.close)
 
-    async def download(self, url: str) -> AsyncGenerator[bytes]:
-        """The body of a 2xx in pieces as they arrive; cut short, it raises `RemoteError`."""
+    async def download(self, url: str, mark: FileMark | None = None) -> AsyncGenerator[bytes]:
+        """The body of a 2xx in pieces as they arrive, from where `mark` says that reading is.
+
+        Cut short, it raises `RemoteError`; `mark` then tells how much came.
+        """
         own = await self._own()
+        mark = mark or FileMark()
         timeout = ClientTimeout(
             total=None, connect=self._timeouts.connect, sock_read=self._timeouts.idle
         )
         first = target = URL(url, encoded=True)
         for _ in range(_MOST_HOPS):
+            elsewhere = target.origin() != first.origin()
             # Storage behind a redirect has its authorization in the address, refuses a second one,
             # and must not learn the provider's.
-            headers = _sendable(own if target.origin() == first.origin() else {})
+            headers = _sendable({} if elsewhere else own) | range_of(mark)
+            guarded = elsewhere and await self._guarded(first, target)
             async with (
                 self._failures(),
-                self._request("GET", target, headers, None, timeout) as response,
+                self._request("GET", target, headers, None, timeout, guarded=guarded) as response,
             ):
-                if response.status not in _REDIRECTS:
-                    if not 200 <= response.status < 300:
+                if response.status in _REDIRECTS:
+                    target = self._redirected(target, response)
+                    continue
+                match judge(mark, response.status, response.headers):
+                    case Verdict.NOTHING_LEFT:
+                        mark.finished = True
+                        return
+                    case Verdict.ASK_AGAIN:
+                        continue
+                    case Verdict.NO_FILE:
                         raise await self._error(response)
-                    source = source_of(response)
-                    while piece := await source.readany():
-                        yield piece
-                    return
-                target = self._redirected(target, response)
+                    case Verdict.READ:
+                        async with aclosing(self._body(response, mark)) as pieces:
+                            async for piece in pieces:
+                                mark.offset += len(piece)
+                                yield piece
+                        mark.finished = True
+                        return
         raise RemoteError(
             Trouble.REFUSED, f"The provider '{self._provider}' redirects a download for ever."
         )
 
+    async def _body(self, response: ClientResponse, mark: FileMark) -> AsyncGenerator[bytes]:
+        """The bytes of a file as they were before they were packed. Raises when they are cut."""
+        how = packing(response.headers)
+        if how not in {"", *_UNPACKED}:
+            raise remote_trouble.uncertain(
+                self._provider, f"packs a file in a way ({how[:20]}) that was not asked for"
+            )
+        # Read as it comes and never held whole, so it may be packed as tightly as it likes.
+        source = source_of(response, most_ratio=None)
+        while data := await source.readany():
+            yield data
+        if mark.total is not None and mark.offset < mark.total:
+            raise remote_trouble.uncertain(self._provider, "ended a file before its end")
+
     async def close(self) -> None:
         """Close every connection; calls under way fail."""
         self._closed = True
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._session, self._public):
+            if session is not None:
+                await session.close()
 
     def _redirected(self, before: URL, response: ClientResponse) -> URL:
-        location = response.headers.get("location", "")
-        try:
-            target = before.join(URL(location, encoded=True))
-            usable = target.scheme in {"http", "https"} and bool(target.host) and bool(location)
-            (target.host or "").encode("idna")  # a label that is too long is no ClientError later
-        except ValueError:
-            usable, target = False, before
-        if not usable or (before.scheme == "https" and target.scheme != "https"):
+        target = joined(before, response.headers.get("location", ""))
+        if target is None:
             raise RemoteError(
                 Trouble.REFUSED,
                 f"The provider '{self._provider}' redirects a download to an address that cannot "
                 "be used.",
             )
         return target
+
+    async def _guarded(self, first: URL, target: URL) -> bool:
+        """Whether a redirect is to be followed to public addresses only.
+
+        Raises `RemoteError` when it leads from a provider out there into this network.
+        """
+        if await leads_inside(first):
+            return False
+        proxied = proxy_for(target) is not None
+        # Behind a proxy names are the proxy's to know; an address is what it is everywhere.
+        if (literal_of(target.host or "") is not None or not proxied) and await leads_inside(
+            target
+        ):
+            raise RemoteError(
+                Trouble.REFUSED,
+                f"The provider '{self._provider}' redirects a download to an address inside this "
+                "network, which is not followed.",
+            )
+        return not proxied
 
     @asynccontextmanager
     async def _request(
@@ -188,16 +236,17 @@ class RemoteHttp:
         headers: Mapping[str, str],
         body: bytes | AsyncIterator[bytes] | None,
         timeout: ClientTimeout,
+        *,
+        guarded: bool = False,
     ) -> AsyncGenerator[ClientResponse]:
+        """`guarded` connects to public addresses only."""
         if self._closed:
             raise remote_trouble.unreachable(self._provider, "its connections are closed")
-        if self._session is None:
-            self._session = new_session()
         try:
             proxy = proxy_for(url)
         except ValueError as error:
             raise remote_trouble.unreachable(self._provider, str(error)) from error
-        async with self._session.request(
+        async with self._opened(guarded=guarded).request(
             method,
             url,
             data=body,
@@ -211,6 +260,15 @@ class RemoteHttp:
             finally:
                 # A body that is not read to its end would otherwise be waited for.
                 response.close()
+
+    def _opened(self, *, guarded: bool) -> ClientSession:
+        if guarded:
+            if self._public is None:
+                self._public = new_session(PublicResolver())
+            return self._public
+        if self._session is None:
+            self._session = new_session()
+        return self._session
 
     @asynccontextmanager
     async def _failures(self) -> AsyncGenerator[None]:

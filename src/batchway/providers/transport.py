@@ -30,6 +30,7 @@ from aiohttp import (
     DummyCookieJar,
     TCPConnector,
 )
+from aiohttp.abc import AbstractResolver
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -273,7 +274,7 @@ class HttpTransport:
         return data
 
 
-def new_session() -> ClientSession:
+def new_session(resolver: AbstractResolver | None = None) -> ClientSession:
     """A session for the running loop: as many connections as there are requests under way.
 
     It does not unpack answers: `providers.unpacking` does, within bounds.
@@ -281,6 +282,7 @@ def new_session() -> ClientSession:
     return ClientSession(
         connector=TCPConnector(
             limit=0,
+            resolver=resolver,
             ttl_dns_cache=_DNS_SECONDS,
             keepalive_timeout=_IDLE_SECONDS,
             socket_factory=_socket,

@@ -14,7 +14,7 @@ from aiohttp import ClientPayloadError, ClientResponse
 _STEP: Final = 256 << 10
 
 # JSON packs 10 to 30 times, a page of the same word 100 times and more, a bomb 1000 times.
-_MOST_RATIO: Final = 100
+MOST_RATIO: Final = 100
 _FROM_BYTES: Final = 1 << 20
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
@@ -33,22 +33,27 @@ class Source(Protocol):
         ...
 
 
-def source_of(response: ClientResponse) -> Source:
-    """The body of an answer whose session does not unpack, unpacked."""
+def source_of(response: ClientResponse, *, most_ratio: int | None = MOST_RATIO) -> Source:
+    """The body of an answer whose session does not unpack, unpacked.
+
+    `most_ratio` is how many times its own size it may unpack to; `None` for a body that is never
+    held whole, such as a file's.
+    """
     encoding = response.headers.get("content-encoding")
     if encoding is None:
         return response.content
     encoding = encoding.strip().lower()
     if encoding in _GZIPS or encoding == "deflate":
-        return _Unpacking(response.content, gzip=encoding != "deflate")
+        return _Unpacking(response.content, gzip=encoding != "deflate", most_ratio=most_ratio)
     return response.content
 
 
 class _Unpacking:
     """A packed body, read piece by piece."""
 
-    def __init__(self, packed: Source, *, gzip: bool) -> None:
+    def __init__(self, packed: Source, *, gzip: bool, most_ratio: int | None) -> None:
         self._packed = packed
+        self._most_ratio = most_ratio
         self._gzip = gzip
         self._unpacker = zlib.decompressobj(_GZIP) if gzip else None
         self._left = b""
@@ -87,6 +92,7 @@ class _Unpacking:
             raise ClientPayloadError("a packed body cannot be unpacked") from error
         self._left = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
         self._given += len(piece)
-        if self._given > _FROM_BYTES and self._given > _MOST_RATIO * self._taken:
+        most = self._most_ratio
+        if most is not None and self._given > max(_FROM_BYTES, most * self._taken):
             raise PackedTooTightly("a packed body unpacks to more than is believed")
         return piece

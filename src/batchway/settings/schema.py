@@ -193,11 +193,18 @@ class NativeSettings(Section):
         default=60.0, gt=0, le=3600, description="Seconds between looks at an old job."
     )
     settle: Float = Field(
-        default=30.0,
+        default=120.0,
         ge=0,
         le=3600,
         description="Seconds for which a submission of unknown outcome is looked for at the "
         "provider before it is repeated.",
+    )
+    lateness: Float = Field(
+        default=600.0,
+        ge=0,
+        le=86_400,
+        description="Seconds by which the provider may show late what there is (a job, the ids "
+        "of its files, rows, counts): so long it is asked again before a line goes without.",
     )
     cancel_patience: Float = Field(
         default=900.0,

@@ -29,8 +29,9 @@ from batchway.workflows.envelope import reader_of
 from batchway.workflows.managed import STORAGE_TROUBLE, Ending
 from batchway.workflows.native_batch import HaltedError, NativeBatch
 from batchway.workflows.native_collection import Collection
-from batchway.workflows.native_job import NativeJob, new_tag
+from batchway.workflows.native_job import NativeJob
 from batchway.workflows.native_lines import read_requests
+from batchway.workflows.native_record import Outfit, new_tag
 from batchway.workflows.native_site import NativeSite
 from batchway.workflows.records import Records
 from batchway.workflows.segments import SegmentDamagedError, done_lines
@@ -209,11 +210,9 @@ class NativeRun:
                 await self._hand_over(claim)
             return
         account = self._site.accounts[way.record.provider]
-        await NativeJob(
+        outfit = Outfit(
             batch=self._batch,
             claim=claim,
-            record=way.record,
-            done=done,
             rescue=way.rescue,
             shared=self._shared,
             ledger=self._ledger,
@@ -232,7 +231,8 @@ class NativeRun:
             tuning=account.tuning,
             handed_over=self._handed_over,
             spool_dir=self._spool_dir,
-        ).run()
+        )
+        await NativeJob(outfit=outfit, record=way.record, done=done).run()
 
     async def _take_over(self, shard: Shard) -> tuple[Claim, set[int]]:
         """Claim a shard; the claim, and the lines that have results."""
@@ -276,11 +276,16 @@ class NativeRun:
             return _Way(record=known, rescue=False)
         model = await asyncio.to_thread(self._first_model, shard)
         resolution = self._resolve(model)
+        sent = known is not None and (known.stage is not JobStage.INTENDED or known.submitted_at)
+        if not isinstance(resolution, Destination) and not sent:
+            # The configuration lost the account: not the lines' fault, and no reason to fail them.
+            await self._routed(shard)
+            return None
         native = resolution if isinstance(resolution, Destination) else None
         if native is not None and native.mode is not Mode.NATIVE:
             native = None
         rescue = native is not None and native.rescue
-        if known is not None and (known.stage is not JobStage.INTENDED or known.submitted_at):
+        if known is not None and sent:
             await self._configured(shard, known.provider)
             return _Way(record=known, rescue=rescue)
         if native is None:
@@ -316,6 +321,13 @@ class NativeRun:
     async def _configured(self, shard: Shard, provider: str) -> None:
         """Wait while the provider of a job is not configured: it is paid for, and only there."""
         source = f"job {shard.number}"
+        if provider not in self._site.accounts:
+            _log.warning(
+                "batch %s: job %d waits: its provider %s is not configured any more",
+                self._batch.id,
+                shard.number,
+                provider,
+            )
         while provider not in self._site.accounts:
             self._details.tell(
                 source,
@@ -324,6 +336,22 @@ class NativeRun:
             )
             if self._shared.winding_down:
                 raise HaltedError
+            await self._shared.pause(_GLANCE_SECONDS)
+
+    async def _routed(self, shard: Shard) -> None:
+        """Wait until the batch winds down: a configuration is read when the process starts."""
+        source = f"job {shard.number}"
+        _log.warning(
+            "batch %s: no configured provider takes shard %d any more: it waits",
+            self._batch.id,
+            shard.number,
+        )
+        self._details.tell(
+            source,
+            "No configured provider takes the model of this batch's lines any more: it waits "
+            "until the configuration has one again.",
+        )
+        while not self._shared.winding_down:
             await self._shared.pause(_GLANCE_SECONDS)
 
     def _remote(self, provider: str) -> RemoteBatches:

@@ -6,7 +6,8 @@ of thousands of lines, so the table holds some twenty bytes and the custom_id fo
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from batchway.domain.shard import Shard
@@ -19,6 +20,23 @@ _PIECE_BYTES: Final = 512 << 10
 OPEN: Final = 0  # no result yet
 ANSWERED: Final = 1  # committed, or on its way there
 LEFT: Final = 2  # the provider's result is one that the line is better off without
+ELSEWHERE: Final = 3  # not in this job: in an earlier one of its shard, or in one that follows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The lines of a shard that one job holds: those without a result from `first` to the one
+    before `before` (0-based lines of the file, `None`: to the end).
+    """
+
+    first: int = 0
+    before: int | None = None
+
+    def __contains__(self, line: int) -> bool:
+        return line >= self.first and (self.before is None or line < self.before)
+
+
+WHOLE: Final = Part()
 
 
 def read_requests(
@@ -70,13 +88,18 @@ class LineTable:
     def __len__(self) -> int:
         return len(self._lines)
 
-    def add(self, requests: list[tuple[int, Request]], done: set[int]) -> None:
-        """Append lines; those in `done` have a committed result."""
+    def add(
+        self, requests: list[tuple[int, Request]], done: Collection[int], part: Part = WHOLE
+    ) -> None:
+        """Append lines; those in `done` have a committed result, those out of `part` are not asked
+        for.
+        """
         for line, request in requests:
             self._lines.append(line)
             self._ids += request.custom_id.encode()
             self._ends.append(len(self._ids))
-            self.marks.append(ANSWERED if line in done else OPEN)
+            mark = ANSWERED if line in done else OPEN
+            self.marks.append(mark if line in part else ELSEWHERE)
 
     def find(self, line: int) -> int | None:
         """The index of a line of the file, `None` when it is not one of the shard's."""

@@ -99,6 +99,15 @@ class Join:
         elif piece:
             self._carry.append(piece)
 
+    def begin(self) -> None:
+        """A transfer begins: what was counted was of another one."""
+        self.rows = self.duplicates = self.unknown = 0
+
+    def forget(self) -> None:
+        """A row that has not come whole will not: its file is read from the start again."""
+        self._carried = 0
+        self._carry.clear()
+
     def _carried_row(self) -> bytes:
         if self._carried > _LONGEST_ROW:
             self.unknown += 1

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from batchway.dialects.openai_trouble import means_no_credit
 from batchway.domain.remote import RemoteError
 from batchway.ports import Clock
 from batchway.workflows.native_batch import NativeBatch
@@ -41,6 +42,12 @@ class Waiting:
         self._tuning = tuning
         self._until: float | None = None  # when waiting for a cancelled job ends, monotonic
         self._told = False
+        self._logged: tuple[str, int | None, str | None] | None = None
+
+    @property
+    def lateness(self) -> float:
+        """How late a provider may show what there is."""
+        return self._tuning.lateness
 
     @property
     def is_over(self) -> bool:
@@ -59,6 +66,7 @@ class Waiting:
     async def out(self, error: RemoteError, *, failures: int) -> None:
         """Wait because of an error, the `failures`-th in a row. Raises `HaltedError`."""
         self.tell(waits(error))
+        self.log(error)
         pause = min(_FIRST_PAUSE * 2 ** min(failures, _DOUBLINGS), self._tuning.poll_max)
         await self.pause(max(pause * (0.9 + 0.2 * self._draw()), error.retry_after or 0.0))
 
@@ -75,6 +83,19 @@ class Waiting:
         """Say what holds the job up, `None` for nothing."""
         self._shared.details.tell(self._source, sentence)
 
+    def log(self, error: RemoteError | None) -> None:
+        """Log that the job waits, and for what, once; `None`: that it does not any more."""
+        reason = None if error is None else (error.trouble.value, error.status, error.code)
+        if reason == self._logged:
+            return
+        if reason is None:
+            _log.info("batch %s: %s goes on", self._shared.batch.id, self._source)
+        else:
+            _log.warning(
+                "batch %s: %s waits (%s)", self._shared.batch.id, self._source, brief(error)
+            )
+        self._logged = reason
+
     def _left(self) -> float:
         if not self._shared.winding_down:
             return float("inf")
@@ -87,4 +108,20 @@ class Waiting:
 def waits(error: RemoteError) -> str:
     """The error, as what a batch waits for."""
     stop = "" if error.message.endswith((".", "!", "?")) else "."
-    return f"{error.message}{stop} Batchway goes on trying."
+    advice = ""
+    if error.status == 402 or means_no_credit(error.code):
+        code = error.code or "402"
+        advice = f" Add credit or raise the limit of the account at the provider ({code})."
+    return f"{error.message}{stop}{advice} Batchway goes on trying."
+
+
+def brief(error: RemoteError | None) -> str:
+    """The error as a log may hold it: never a stranger's words, which may quote a request."""
+    if error is None:
+        return ""
+    told = [error.trouble.value]
+    if error.status is not None:
+        told.append(f"status {error.status}")
+    if error.code:
+        told.append(f"code {error.code[:100]}")
+    return ", ".join(told)

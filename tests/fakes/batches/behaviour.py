@@ -16,7 +16,9 @@ Chosen = float | list[str]
 Kind = Literal[
     "*", "upload", "file", "files", "content", "delete", "create", "job", "jobs", "cancel", "online"
 ]
-Doing = Literal["refuse", "lose", "disown", "stall", "cut", "chop", "redirect"]
+Doing = Literal[
+    "refuse", "lose", "disown", "stall", "cut", "unended", "packed", "page", "chop", "redirect"
+]
 Outcome = Literal["completed", "failed", "expired", "cancelled"]
 
 
@@ -37,6 +39,9 @@ class Rule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     disown    do it, then answer `status`
     stall     do it, and answer `seconds` later
     cut       close the connection after `bytes` of the body (of a download, or of an upload)
+    unended   as `cut`, of a body in chunks: its last one never comes
+    packed    as `cut`, of a body packed with gzip whose end is missing
+    page      answer a download with somebody's HTML page and a 200
     chop      send a download in pieces of 1, 2, 3, 5, 7 and 11 bytes: UTF-8 is split
     redirect  answer a download with a 302 to another path
 
@@ -98,6 +103,10 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be dialled. An empty object is a well-behaved vendor in a hurry.
 
     hold             states that no job leaves until the name is taken out again
+    files_late       seconds for which a job that has ended shows no ids of its results
+    input_late       seconds for which a new file is not seen by a creation
+    ranges           how downloads answer `Range`: by parts, by the whole file, or by parts that
+                     claim to be of another file
     list_lag         seconds for which a new job is missing from the list of jobs
     pending_polls    how many looks at a file find it `pending`; `None` leaves it to the vendor
     keys             the API keys that are accepted; `None` accepts any
@@ -119,6 +128,9 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     rules: list[Rule] = []
     rows: Rows = msgspec.field(default_factory=Rows)
     seed: int = 0
+    files_late: float = 0.0
+    input_late: float = 0.0
+    ranges: Literal["parts", "whole", "other"] = "parts"
     list_lag: float = 0.0
     pending_polls: int | None = None
     keys: list[str] | None = None

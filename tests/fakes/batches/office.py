@@ -6,6 +6,7 @@ what becomes of a job (`jobs`). Texts: openai-semantics.md, section 3.
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -169,12 +170,19 @@ class Office:
         )
 
     def job(self, job_id: str) -> Answer:
-        return Answer(body=self.dialect.job(self._job(job_id)))
+        return Answer(body=self.dialect.job(self._shown(self._job(job_id))))
+
+    def _shown(self, job: Job) -> Job:
+        """A job as it is shown: with its results only a while after it has ended."""
+        ended = job.times.get(job.status, 0) if job.ended else 0
+        if not ended or self.clock.now() >= ended + self.behaviour.files_late:
+            return job
+        return replace(job, output_file_id=None, error_file_id=None)
 
     def list_jobs(self, query: Mapping[str, str]) -> Answer:
         horizon = self.clock.now() - self.behaviour.list_lag
         found = [
-            self.jobs.look(job)
+            self._shown(self.jobs.look(job))
             for job in reversed(self.jobs.jobs.values())
             if not self.behaviour.list_lag or job.created <= horizon
         ]
@@ -252,6 +260,13 @@ class Office:
                 param="input_file_id",
             )
         file = self.store.files.get(file_id)
+        if file is not None and self.clock.now() < file.created + self.behaviour.input_late:
+            raise Refused(
+                400,
+                f"Cannot find file {file_id}, or organization org-fake does not have access to it.",
+                code="invalid_request",
+                param="input_file_id",
+            )
         if file is None and self.dialect.late_file:
             return None
         file = self._file(file_id)

@@ -16,13 +16,11 @@ import msgspec
 from aiohttp import web
 from tests.fakes.batches.answers import Answer, Refused
 from tests.fakes.batches.behaviour import Rule
+from tests.fakes.batches.downloading import Cut, sent
 from tests.fakes.batches.office import Office
-from tests.fakes.batches.state import StoredFile
 from tests.fakes.batches.trouble import Troubles
 from tests.fakes.batches.uploading import Form, read_form
 
-_PIECE: Final = 1 << 20
-_ODD: Final = (1, 2, 3, 5, 7, 11)
 _SECRET: Final = frozenset({"authorization", "api-key", "x-api-key"})
 _UPLOAD: Final = "/__upload__/"
 _BLOB: Final = "/__blob__/"
@@ -35,10 +33,6 @@ class Route:
     kind: str
     id: str = ""
     deployment: str | None = None
-
-
-class Cut(Exception):
-    """The connection is to be closed without an answer."""
 
 
 class Server:
@@ -232,7 +226,7 @@ class Server:
             if rule.do == "stall":
                 await asyncio.sleep(rule.seconds)
         if answer.file is not None:
-            return await self._sent(request, answer.file, rule)
+            return await sent(request, answer.file, rule, ranges=self._office.behaviour.ranges)
         headers = {"X-Request-Id": f"req_{uuid.uuid4().hex}", **answer.headers}
         if answer.body is None:
             return web.Response(status=answer.status, headers=headers)
@@ -354,37 +348,6 @@ class Server:
             async for chunk in request.content.iter_any():
                 file.write(chunk)
         return self._office.upload(path, fields, filename=fields.get("file_name", ""), id=file_id)
-
-    # Downloads
-
-    async def _sent(
-        self, request: web.BaseRequest, file: StoredFile, rule: Rule | None
-    ) -> web.StreamResponse:
-        name = file.filename.replace('"', "")
-        response = web.StreamResponse(
-            headers={
-                "Content-Type": "application/octet-stream",
-                "Content-Disposition": f'attachment; filename="{name}"',
-            }
-        )
-        cut = rule.bytes if rule is not None and rule.do == "cut" else None
-        odd = rule is not None and rule.do == "chop"
-        if cut is not None or not odd:
-            # With a length, a client can tell that it has not got everything.
-            response.content_length = file.bytes
-        await response.prepare(request)
-        sent = 0
-        with file.path.open("rb") as source:
-            while piece := source.read(_ODD[sent % len(_ODD)] if odd else _PIECE):
-                if cut is not None and sent + len(piece) > cut:
-                    await response.write(piece[: cut - sent])
-                    # What was written has to leave before the connection goes.
-                    await asyncio.sleep(0.05)
-                    raise Cut
-                await response.write(piece)
-                sent += len(piece)
-        await response.write_eof()
-        return response
 
 
 async def _json(request: web.BaseRequest) -> object:

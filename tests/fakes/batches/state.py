@@ -17,6 +17,7 @@ class StoredFile:
     filename: str
     purpose: str
     created_at: int
+    created: float = 0.0
     expires_at: int | None = None
     pending: int = 0
     lines: int = 0

@@ -49,6 +49,7 @@ class Store:
             filename=filename,
             purpose=purpose,
             created_at=now,
+            created=self._clock.now(),
             expires_at=None if keep is None else now + keep,
             # The answer to the upload is a look as well, and the one after the polls is not.
             pending=pending + 2 if uploaded and pending else 0,
