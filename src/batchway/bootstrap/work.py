@@ -94,9 +94,11 @@ class Work:
             dispatch = Dispatch(
                 settings=self._settings, ledger=ledger, blobs=self._blobs, clock=self._clock
             )
+            engine = new_engine(self._settings, self._clock)
+            # After those below: it takes the loop's threads with it, which they end with.
+            stack.push_async_callback(engine.close)
             stack.push_async_callback(dispatch.site.close)
             stack.push_async_callback(dispatch.transport.close)
-            engine = new_engine(self._settings, self._clock)
             belonging = await ledger.stores.get()
             janitor = self._janitor = Janitor(
                 ledger=ledger,
@@ -109,7 +111,6 @@ class Work:
             )
             tell_resumed(await ledger.batches.unfinished())
             await engine.launch(dispatch.story)
-            stack.push_async_callback(engine.close)
             collecting = asyncio.create_task(dispatch.collector.run())
             tidying = asyncio.create_task(janitor.run())
             watching = asyncio.create_task(self._owner.watch())

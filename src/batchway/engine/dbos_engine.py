@@ -87,7 +87,6 @@ class DbosEngine:
         try:
             DBOS.launch()
         except (DBAPIError, OSError) as error:
-            await self.close()
             raise Unavailable(
                 f"The engine cannot use {self._shown}: {_cause(error)}. Nothing but its own notes "
                 "is in there: move it away, and batches go on from the ledger."
