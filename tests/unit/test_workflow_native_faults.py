@@ -117,7 +117,7 @@ async def test_nothing_is_deleted_that_was_not_collected(
         f"The provider 'p' gave {given} of the 3 results that it counts. Batchway goes on trying.",
     )
     assert await running == (Ending.DONE, [0] if rescue else [])
-    assert downloads.count > 5  # for minutes, not for a number of quick tries
+    assert downloads.count >= 3  # for minutes, not for a number of quick tries
     assert world.vendor.cleaned == []
     good = world.good(*range(given))
     assert await world.results() == (good if rescue else {**UNFETCHED, **good})

@@ -109,7 +109,7 @@ OPENAI: Final = CatalogEntry(
     ),
     notes=(
         "The tokens that may be enqueued differ by organization and model; a job that finds no "
-        "room waits.",
+        "room waits, and one that is larger than all of it is cut into smaller ones.",
         "Jobs of embeddings hold at most 50,000 inputs over all lines.",
     ),
 )

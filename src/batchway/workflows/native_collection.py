@@ -181,6 +181,7 @@ class Collection:
         """
         if pull.join is None:
             pull.table = await self._table(pull.claim.shard, done, pull.part)
+            pull.earlier = pull.table.marks.count(ANSWERED)
             pull.join = Join(
                 table=pull.table,
                 codec=batches.codec,
@@ -318,6 +319,7 @@ class _Pull:
         self.table = LineTable()
         self.join: Join | None = None
         self.of_account = 0
+        self.earlier = 0  # lines that had a result when this process began to read
         self.lost = False  # whether what is short are answers
 
     @property
@@ -346,7 +348,7 @@ class _Pull:
         else:
             # Some of the part may have had their results before this job was made.
             sent = min(counts.total or lines, lines)
-            had = self.had - (lines - sent)
+            had = self.had - min(lines - sent, self.earlier)
             counted = counts.completed + counts.failed
             incomplete = completed and counts.total > counted
             if incomplete:
