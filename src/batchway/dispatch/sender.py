@@ -24,7 +24,7 @@ from typing import Any, Final, assert_never
 import msgspec
 
 from batchway.dialects.openai import with_model
-from batchway.dialects.openai_answer import error_body, read_result
+from batchway.dialects.openai_answer import ErrorWithin, error_body, read_result
 from batchway.dispatch.gate import Gate, Permit
 from batchway.dispatch.limits import MOST_ANSWER_BYTES, Limits, Party
 from batchway.dispatch.obstacle import obstacle
@@ -94,6 +94,21 @@ class Unanswered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 Outcome = Answered | Unanswered
+
+
+class _Told:
+    """An answer whose body is an error: as if it had come with that error's status."""
+
+    __slots__ = ("_answer", "body", "status")
+
+    def __init__(self, answer: Answer, status: int) -> None:
+        self._answer = answer
+        self.body = answer.body
+        self.status = status
+
+    def header(self, name: str) -> str | None:
+        """A header of the answer."""
+        return self._answer.header(name)
 
 
 class _Setback(msgspec.Struct, gc=False):
@@ -200,6 +215,8 @@ class Sender:
         result = read_result(answer.body) if 200 <= status < 300 else None
         if result is None:
             return _Setback(answer)
+        if isinstance(result, ErrorWithin):
+            return _Setback(_Told(answer, result.status))
         usage = result.usage
         output_tokens = usage.output_tokens
         gate.succeeded(
