@@ -520,6 +520,27 @@ class LineText(Enum):
         "The provider '{provider}' answered {status} with a body that is not JSON.",
         False,
     )
+    # -- of one line at one target, for good
+    STREAMED = (
+        "streamed_provider_response",
+        "The provider '{provider}' answered {status} with a stream (text/event-stream) although "
+        "none was asked for. Send '\"stream\": false' in the body, or use an endpoint that answers "
+        "in one piece.",
+        False,
+    )
+    UNSENDABLE = (
+        "invalid_request",
+        "No request to the provider '{provider}' can be made of this line: its body cannot be "
+        "written as JSON with the model's name there, or the model's name is no part of an "
+        "address.",
+        False,
+    )
+    UNREADABLE = (
+        "invalid_json_line",
+        "This line cannot be read as a request any more, although it could when the file was "
+        "checked.",
+        False,
+    )
     TOO_LARGE = (
         "provider_response_too_large",
         "The provider '{provider}' answered with more than {limit} bytes.",

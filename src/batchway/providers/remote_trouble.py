@@ -17,7 +17,6 @@ import re
 import socket
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, cast
 
 import msgspec
@@ -31,6 +30,7 @@ from aiohttp import (
 
 from batchway.dialects.openai_batch import means_no_room
 from batchway.domain.remote import RemoteError, Trouble
+from batchway.domain.retry_after import parse_retry_after
 
 _MOST_TEXT: Final = 1_000
 _MOST_CODE: Final = 256
@@ -113,21 +113,12 @@ def uncertain(provider: str, what: str) -> RemoteError:
 def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     """Seconds until the provider wants to hear again, `None` when it does not say.
 
-    Reads `retry-after-ms`, and `retry-after` as seconds or as a date.
+    Bounded; see `domain.retry_after`.
     """
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return _bounded(milliseconds / 1000)
-    given = headers.get("retry-after")
-    if given is None:
-        return None
-    seconds = _number(given)
-    if seconds is None:
-        try:
-            seconds = parsedate_to_datetime(given).timestamp() - now
-        except (ValueError, OverflowError):
-            return None
-    return _bounded(seconds)
+    seconds = parse_retry_after(
+        milliseconds=headers.get("retry-after-ms"), value=headers.get("retry-after"), now=now
+    )
+    return None if seconds is None else min(seconds, _LONGEST_WAIT)
 
 
 def read_error(body: bytes) -> Said:
@@ -211,19 +202,6 @@ def _line(value: object) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool):
         return None
     return value if 0 <= value < 1 << 63 else None
-
-
-def _number(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _bounded(seconds: float) -> float | None:
-    return min(max(seconds, 0.0), _LONGEST_WAIT) if seconds == seconds else None  # noqa: PLR0124 - NaN
 
 
 def _reason(error: OSError) -> str:

@@ -103,9 +103,9 @@ class _Child(asyncio.Protocol):
         await asyncio.shield(self._ready)
 
     async def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+        self, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float
     ) -> _Drawn:
-        """See `ports.Transport`."""
+        """See `ports.Transport`; a GET if there is no body."""
         outbox = self._outbox
         if outbox is None:
             raise RuntimeError("a child is used when it is connected")
@@ -285,6 +285,17 @@ class SendingTransport:
             ValueError: the URL or a header cannot be sent at all. Repeats neither.
             SendingError: there is no process to send it.
         """
+        return await self._send(url, headers, body, timeout)
+
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, timeout: float
+    ) -> Answered | Failure:
+        """Ask once for something small; see `ports.Transport`. Raises as `post` does."""
+        return await self._send(url, headers, None, timeout)
+
+    async def _send(
+        self, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float
+    ) -> Answered | Failure:
         if self._closed:
             return Failure.INTERRUPTED
         index = self._least_busy()

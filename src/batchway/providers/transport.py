@@ -1,4 +1,4 @@
-"""`ports.Transport` over aiohttp: one POST, and exactly what became of it.
+"""`ports.Transport` over aiohttp: one request, and exactly what became of it.
 
 Owns connections, their limits, and the translation of every way a request can fail into a
 `Failure`. Does not own retries or what an answer means (`dispatch`), nor addresses and keys
@@ -54,6 +54,8 @@ _DNS_SECONDS: Final = 60
 _MOST_AT_ONCE: Final = 1 << 20
 
 _MOST_REMEMBERED: Final = 4096
+
+_MOST_SMALL: Final = 1 << 20
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
@@ -156,6 +158,28 @@ class HttpTransport:
         Raises:
             ValueError: the URL or a header cannot be sent at all. Repeats neither.
         """
+        data = body if len(body) <= _MOST_AT_ONCE else BytesIO(body)
+        return await self._request(
+            "POST", url, headers, data=data, timeout=timeout, most=self._most
+        )
+
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, timeout: float
+    ) -> HttpAnswer | Failure:
+        """Ask once for something small; see `ports.Transport`. Raises as `post` does."""
+        most = min(self._most, _MOST_SMALL)
+        return await self._request("GET", url, headers, data=None, timeout=timeout, most=most)
+
+    async def _request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        data: bytes | BytesIO | None,
+        timeout: float,
+        most: int,
+    ) -> HttpAnswer | Failure:
         address = self._addresses.get(url) or self._address(url)
         prepared = address.headers(headers)
         session = self._session
@@ -164,19 +188,20 @@ class HttpTransport:
         elif session.closed:
             return Failure.INTERRUPTED
         try:
-            response = await session.post(
+            response = await session.request(
+                method,
                 address.url,
-                data=body if len(body) <= _MOST_AT_ONCE else BytesIO(body),
+                data=data,
                 headers=prepared,
                 proxy=address.proxy,
                 timeout=self._timeouts.get(timeout) or self._timeout(timeout),
                 allow_redirects=False,
             )
             try:
-                data = await self._read(response)
-                if data is None:
+                read = await self._read(response, most)
+                if read is None:
                     return Failure.TOO_LARGE
-                return HttpAnswer(response.status, data, response.headers)
+                return HttpAnswer(response.status, read, response.headers)
             finally:
                 # After the last byte the connection has already been kept for the next request;
                 # before it (too large, broken, cancelled), this closes it.
@@ -204,17 +229,17 @@ class HttpTransport:
             self._timeouts[seconds] = timeout
         return timeout
 
-    async def _read(self, response: ClientResponse) -> bytes | None:
+    async def _read(self, response: ClientResponse, most: int) -> bytes | None:
         """The body, `None` when it passes the limit."""
         length = response.headers.get("content-length")
-        if length is not None and int(length) > self._most:
+        if length is not None and int(length) > most:
             return None
         # What is announced may be packed: only what was unpacked counts.
         pieces: list[bytes] = []
         size = 0
         while piece := await response.content.readany():
             size += len(piece)
-            if size > self._most:
+            if size > most:
                 return None
             pieces.append(piece)
         return b"".join(pieces)
