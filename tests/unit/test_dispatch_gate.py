@@ -15,8 +15,9 @@ from tests.unit.dispatch_world import (
     new_party,
 )
 
-from batchway.dispatch.gate import Gate, Permit
+from batchway.dispatch.gate import Gate
 from batchway.dispatch.limits import Limits, Party
+from batchway.dispatch.permit import Permit
 from batchway.dispatch.retry import Fault
 
 

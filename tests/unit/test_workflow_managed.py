@@ -113,7 +113,7 @@ class Site:
             collector=self.collector,
             records=self.records,
             clock=self.clock,
-            resolve=lambda model: self.ingest.resolve(batch, model),
+            resolve=lambda model, group: self.ingest.resolve_again(batch, model, group),
             estimate=len,
             draw=random.Random(1).random,
             outstanding=self.outstanding,

@@ -26,6 +26,7 @@ from batchway.dispatch.fault import SIGNS_OF_LIFE, Fault, Setback
 from batchway.dispatch.health import Watch
 from batchway.dispatch.lane import Lane, Look
 from batchway.dispatch.limits import Limits, Party
+from batchway.dispatch.permit import Permit
 from batchway.ports import Answer, Clock
 
 # Waking up for every single token of a fast bucket would cost more than the wait.
@@ -40,41 +41,6 @@ _LOOK_EVERY: Final = 16
 _REFUSALS: Final = frozenset(
     {Fault.THROTTLED, Fault.UNAVAILABLE, Fault.TIMEOUT, Fault.INTERRUPTED, Fault.UNREACHABLE}
 )
-
-
-class Permit:
-    """The right to send one line now. `started` is when its request was sent."""
-
-    __slots__ = (
-        "cohort",
-        "cost",
-        "gate",
-        "held",
-        "index",
-        "lane",
-        "number",
-        "probe",
-        "share",
-        "started",
-    )
-
-    def __init__(
-        self, gate: "Gate", lane: Lane, share: Share, cost: float, cohort: int, number: int
-    ) -> None:
-        self.gate = gate
-        self.lane = lane
-        self.share = share
-        self.cost = cost
-        self.cohort = cohort
-        self.number = number
-        self.index = 0
-        self.started = 0.0
-        self.probe = False
-        self.held = True
-
-    def __del__(self) -> None:
-        if self.held:
-            self.gate.lost(self.lane, self.share, probe=self.probe)
 
 
 class Gate:
@@ -399,7 +365,8 @@ class Gate:
         self._grants += 1
         if self.in_flight >= control.limit:
             self._full_at = self._grants
-        permit = Permit(self, lane, share, cost, control.cohort, self._grants)
+        permit = Permit(self, share, cost, control.cohort, self._grants)
+        permit.lane = lane
         self._queue.charge(share, max(self._per_request, cost * self._per_token))
         if self._guarded:
             now = self._clock.monotonic()

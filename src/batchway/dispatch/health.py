@@ -1,6 +1,7 @@
 """Looking at a target's health while its lines fail: one cheap GET, every few seconds.
 
     every address in turn: 2xx      well; `admitted` if it is the last, which takes a good key
+                           a page   ill: what stands in for a server that is away
                            5xx      ill
                            nothing  ill
                            other    not an address that it has: the next one
@@ -36,7 +37,7 @@ async def look_at(provider: Provider, model: str, transport: Transport) -> Look:
         if isinstance(drawn, Failure):
             # More than a look wants to read is an answer too.
             return Look(well=drawn is Failure.TOO_LARGE)
-        if drawn.status >= 500:
+        if drawn.status >= 500 or (drawn.status < 300 and drawn.body.lstrip()[:1] == b"<"):
             return Look(well=False)
         if 200 <= drawn.status < 300:
             return Look(well=True, admitted=address == addresses[-1])

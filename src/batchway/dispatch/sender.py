@@ -26,11 +26,12 @@ import msgspec
 from batchway.dialects.openai import with_model, without_stream
 from batchway.dialects.openai_answer import ErrorWithin, error_body, read_result
 from batchway.dispatch.fault import Fault, Setback, setback_of
-from batchway.dispatch.gate import Gate, Permit
+from batchway.dispatch.gate import Gate
 from batchway.dispatch.health import look_at
 from batchway.dispatch.lane import Record
 from batchway.dispatch.limits import MOST_ANSWER_BYTES, Limits, Party
 from batchway.dispatch.obstacle import obstacle
+from batchway.dispatch.permit import Permit
 from batchway.dispatch.retry import (
     Circumstances,
     Decision,

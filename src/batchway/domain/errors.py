@@ -557,12 +557,6 @@ class LineText(Enum):
         "damaged it.",
         False,
     )
-    UNROUTABLE = (
-        "model_not_found",
-        "No provider serves the model '{model}' any more: the configuration changed while the "
-        "batch ran.",
-        False,
-    )
 
     def pair(self, **blanks: object) -> tuple[str, str]:
         """Code and message with its blanks filled."""
