@@ -133,8 +133,6 @@ _OF_THE_ACCOUNT: Final = frozenset(
         "unauthenticated",
         "unauthorized",
         "subscription_not_found",
-        "unsupported_country_region_territory",
-        "ip_not_authorized",
     }
 )
 # Of an account too, where a refusal has no code of its own.

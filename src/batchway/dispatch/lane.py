@@ -40,11 +40,16 @@ _LONG_LOOK: Final = 15 * 60.0
 # Health is often told by a proxy; what serves the model may still be away behind it.
 _UNAVAILABLE_LOOK: Final = 5 * 60.0
 
-# A line alone draws the same denial so often, for so long, before it is believed to be its own.
-_OWN_DENIALS: Final = 3
-_OWN_DENIED_SECONDS: Final = 60.0
 # Others were answered so often between its denials: once may be the last answer before a key ends.
 _PROOFS: Final = 2
+# One of the last few lines draws the same denial so often, for so long, while the credentials are
+# good, before it is believed to be its own: soon if others were answered meanwhile, later if none
+# were. A model that is gone is rarer than a permission that is.
+_OWN_DENIALS: Final = 3
+_OWN_AFTER_PROOF: Final = 2.0
+_OWN_MISSING: Final = 20.0
+_OWN_FORBIDDEN: Final = 60.0
+_ADMITTED_LATELY: Final = 30.0
 
 # A verdict takes several lines, twice each, and about a minute with the first of them. It is
 # remembered, so that good lines among bad ones do not make each of these wait for a new one.
@@ -56,7 +61,7 @@ _MOST_LINES: Final = 256
 # The longest pause between two probes, by what the health says of an outage.
 _PAUSE_WHEN_WELL: Final = 10.0
 _PAUSE_UNKNOWN: Final = 15.0
-_PAUSE_FOR_PROOF: Final = 5.0
+_PAUSE_FOR_PROOF: Final = 2.0
 
 # A storm of 429s comes and goes; it is told when it lasts.
 _THROTTLED_SECONDS: Final = 30.0
@@ -77,12 +82,13 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 class Record:
     """What one line has been through at one lane."""
 
-    __slots__ = ("attempts", "denials", "denied_at", "failed_at", "proofs", "tries")
+    __slots__ = ("attempts", "denials", "denied_at", "failed_at", "proofs", "sent", "tries")
 
     def __init__(self) -> None:
         self.attempts = 0
         self.tries = 0
         self.failed_at = math.inf  # the latest failure
+        self.sent = math.inf  # when the request of the latest denial was sent
         self.denied_at = 0.0  # the first denial
         self.denials = 0
         self.proofs = 0  # intervals between two denials in which another line was answered
@@ -213,21 +219,31 @@ class Lane:
 
     # ------------------------------------------------------------------ judgement
 
-    def judge(self, record: Record, setback: Setback, now: float) -> bool:
-        """Note one more failure of a line; whether it is proven to be about that line."""
-        alive_since = self.good_sent > record.failed_at
-        record.failed_at = now
+    def judge(self, record: Record, setback: Setback, *, sent: float, now: float) -> bool:
+        """Note one more failure of a line; whether it is proven to be about that line.
+
+        `sent` is when the request was that failed.
+        """
+        failed_at, record.failed_at = record.failed_at, now
         if setback.fault is not Fault.DENIED:
-            return alive_since
+            return self.good_sent > failed_at
+        # Denials come at once, so what was sent later was also judged later.
+        record.proofs += self.good_sent >= record.sent
+        record.sent = sent
         record.denials += 1
         if record.denials == 1:
             record.denied_at = now
-        record.proofs += alive_since
-        return record.proofs >= _PROOFS or (
+        if record.proofs >= _PROOFS:
+            return True
+        if record.proofs:
+            enough = _OWN_AFTER_PROOF
+        else:
+            enough = _OWN_MISSING if setback.status == 404 else _OWN_FORBIDDEN
+        return (
             record.denials >= _OWN_DENIALS
-            and now - record.denied_at >= _OWN_DENIED_SECONDS
+            and now - record.denied_at >= enough
             and self._is_left_over()
-            and now - self._admitted_at < _OWN_DENIED_SECONDS
+            and now - self._admitted_at < _ADMITTED_LATELY
         )
 
     def gives(self, setback: Setback) -> bool:

@@ -303,7 +303,7 @@ class Sender:
         now = self._clock.monotonic()
         if fault is Fault.ACCOUNT or fault is Fault.DENIED:
             course.denied |= 1 << index
-        proven = lane.judge(record, setback, now)
+        proven = lane.judge(record, setback, sent=permit.started, now=now)
         at = self._circumstances(
             work, course, permit, setback=setback, proven=proven, retry_after=retry_after
         )
