@@ -278,7 +278,7 @@ async def test_lines_of_a_damaged_segment_are_run_again_while_the_batch_runs(
 async def _details(site: Site, batch_id: str) -> str:
     """Why a batch waits, once it says so."""
     async with asyncio.timeout(20):
-        while (said := (await site.load(batch_id)).status_details) is None:
+        while (said := (await site.load(batch_id)).status_details) is None:  # noqa: ASYNC110 - none
             await asyncio.sleep(0.05)
     return said
 
