@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -106,7 +106,7 @@ def test_a_few_bad_lines_hold_nobody_up(new_simulator: NewSimulator, new_server:
 @contextmanager
 def _upstream(
     answers: dict[str, list[tuple[int, dict[str, Any]]]],
-) -> Iterator[tuple[str, Counter[str]]]:
+) -> Generator[tuple[str, Counter[str]]]:
     """A server that answers each prompt from its list, the last for ever."""
     asked: Counter[str] = Counter()
 
@@ -132,7 +132,7 @@ def _upstream(
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

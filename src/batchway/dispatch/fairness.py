@@ -145,10 +145,11 @@ class FairQueue:
         """
         best: Share | None = None
         for share in self._active.values():
-            if (best is None or _before(share, best, by_service=by_service)) and (
-                not shut or any(_live(share.heaps[kind]) for kind in share.heaps.keys() - shut)
-            ):
-                best = share
+            if best is not None and not _before(share, best, by_service=by_service):
+                continue
+            if shut and not any(_live(share.heaps[kind]) for kind in share.heaps.keys() - shut):
+                continue
+            best = share
         if best is None:
             return None
         if not shut and not probes:
@@ -186,10 +187,12 @@ def _first(of: Iterable[_Heaps]) -> Waiter | None:
     """The nearest deadline, retries before new lines."""
     best: Waiter | None = None
     for heaps in of:
-        for heap in (heaps.retries, heaps.fresh):
-            head = _live_head(heap)
-            if head is not None and (best is None or head.party.deadline < best.party.deadline):
-                best = head
+        head = _live_head(heaps.retries) if heaps.retries else None
+        fresh = _live_head(heaps.fresh) if heaps.fresh else None
+        if head is None or (fresh is not None and fresh.party.deadline < head.party.deadline):
+            head = fresh
+        if best is None or (head is not None and head.party.deadline < best.party.deadline):
+            best = head
     return best
 
 

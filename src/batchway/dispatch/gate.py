@@ -158,7 +158,8 @@ class Gate:
         lane = self.lane(kind)
         if not retry:
             lane.concerns(party.batch_id, 1, fresh=True)
-            self.look()
+            if not lane.calm:
+                self.look()
         try:
             # It may be this line's turn, and if not somebody must set the timer. But when answers
             # come in a burst, other tenants are about to ask for what it freed: they go first.

@@ -269,12 +269,13 @@ class Lane:
         self.held += change
         if fresh:
             self.fresh += change
-        lines = self._batches.get(batch_id, 0) + change
+        batches = self._batches
+        lines = batches.get(batch_id, 0) + change
         if lines:
-            self._batches[batch_id] = lines
+            batches[batch_id] = lines
         else:
-            self._batches.pop(batch_id, None)
-            if not self.held:
+            del batches[batch_id]
+            if self._pardoned and not self.held:
                 self._pardoned = False
 
     def holds_up(self, batch_id: str) -> bool:
