@@ -25,6 +25,7 @@ from batchway.dispatch.fairness import FairQueue, Share, Waiter
 from batchway.dispatch.fault import SIGNS_OF_LIFE, Fault, Setback
 from batchway.dispatch.health import Watch
 from batchway.dispatch.lane import Lane, Look
+from batchway.dispatch.lanes import Lanes
 from batchway.dispatch.limits import Limits, Party
 from batchway.dispatch.permit import Permit
 from batchway.ports import Answer, Clock
@@ -52,7 +53,6 @@ class Gate:
         "_full_at",
         "_grants",
         "_guarded",
-        "_lanes",
         "_look_in",
         "_loop",
         "_per_request",
@@ -65,9 +65,9 @@ class Gate:
         "_timer",
         "_timer_due",
         "_tokens",
-        "_trips_after",
         "_watch",
         "in_flight",
+        "lanes",
         "limits",
         "model",
         "provider",
@@ -102,11 +102,13 @@ class Gate:
         self._per_request = 1.0 if rpm is None and tpm is None else 1.0 / (rpm or math.inf)
         self._per_token = 1.0 / (tpm or math.inf)
         # Also a line that is alone must see its target declared down before its attempts end.
-        self._trips_after = max(3, min(10, limits.max_attempts - 2))
-        self._lanes: dict[str, Lane] = {}  # by endpoint
+        trips_after = max(3, min(10, limits.max_attempts - 2))
+        self.lanes = Lanes(provider=provider, model=model, trips_after=trips_after)
         self._watch = None
         if look is not None:
-            self._watch = Watch(look=look, wanted=self._wants_look, seen=self._seen, clock=clock)
+            self._watch = Watch(
+                look=look, wanted=self.lanes.want_look, seen=self._seen, clock=clock
+            )
         self._queue = FairQueue()
         self._grants = 0
         self._full_at = 0  # the latest grant that left no slot free
@@ -127,7 +129,7 @@ class Gate:
         share = self._queue.share(party.tenant)
         if self._sharing > 1 and self._has_its_part(share):
             return None
-        lane = self._lanes.get(kind) or self.lane(kind)
+        lane = self.lanes.of(kind)
         if self._guarded:
             now = self._clock.monotonic()
             if lane.circuit.wait(now) > 0 or self._wait(cost, now) > 0:
@@ -155,7 +157,7 @@ class Gate:
             kind=kind,
         )
         self._queue.push(waiter)
-        lane = self.lane(kind)
+        lane = self.lanes.of(kind)
         if not retry:
             lane.concerns(party.batch_id, 1, fresh=True)
             if not lane.calm:
@@ -183,7 +185,7 @@ class Gate:
 
     def shut(self, now: float, kind: str = "") -> float | None:
         """When a lane may open again if it is down or told to be quiet for long, else `None`."""
-        wait = self.lane(kind).circuit.wait(now)
+        wait = self.lanes.of(kind).circuit.wait(now)
         if wait > 0:
             return now if math.isinf(wait) else now + wait  # a probe may end any moment
         quiet = self._quiet_until - now
@@ -290,22 +292,6 @@ class Gate:
 
     # ------------------------------------------------------------------ what is going on
 
-    def lane(self, kind: str = "") -> Lane:
-        """The lane of an endpoint."""
-        lane = self._lanes.get(kind)
-        if lane is None:
-            lane = self._lanes[kind] = Lane(
-                provider=self.provider,
-                model=self.model,
-                kind=kind,
-                trips_after=self._trips_after,
-            )
-        return lane
-
-    def holding_up(self, batch_id: str) -> Lane | None:
-        """The lane in which lines of that batch are held up."""
-        return next((lane for lane in self._lanes.values() if lane.holds_up(batch_id)), None)
-
     def look(self) -> None:
         """See to it that the target's health is looked at while that tells anything."""
         if self._watch is not None:
@@ -324,7 +310,7 @@ class Gate:
         return (
             self.in_flight == 0
             and self._queue.waiting == 0
-            and not any(lane.held for lane in self._lanes.values())
+            and self.lanes.idle()
             and self._quiet_until <= now
             and all(
                 bucket.full(now) for bucket in (self._requests, self._tokens) if bucket is not None
@@ -408,9 +394,7 @@ class Gate:
             wait = max(wait, self._tokens.wait(cost, now))
         self._scarce_rate = wait > 0
         if self._requests is None and self._tokens is None:
-            self._guarded = any(
-                lane.circuit.down_since is not None for lane in self._lanes.values()
-            )
+            self._guarded = bool(self.lanes.down())
         return max(wait, 0.0)
 
     def _pump(self) -> None:
@@ -420,9 +404,7 @@ class Gate:
         while queue.waiting and self.in_flight < self._control.limit:
             if self._guarded:
                 now = self._clock.monotonic()
-                down = [
-                    lane for lane in self._lanes.values() if lane.circuit.down_since is not None
-                ]
+                down = self.lanes.down()
                 shut = {lane.kind: wait for lane in down if (wait := lane.circuit.wait(now)) > 0}
                 waiter = queue.next(
                     by_service=by_rate,
@@ -444,7 +426,7 @@ class Gate:
                 raise RuntimeError("the queue counts waiters that it does not hold")
             queue.remove(waiter)
             if not waiter.turn.done():
-                lane = self.lane(waiter.kind)
+                lane = self.lanes.of(waiter.kind)
                 waiter.turn.set_result(self._grant(lane, waiter.share, waiter.cost))
         if queue.waiting:
             self._scarce_rate = False  # slots are what is scarce now
@@ -452,13 +434,8 @@ class Gate:
             self._timer.cancel()
             self._timer = None
 
-    def _wants_look(self) -> bool:
-        return any(lane.wants_look for lane in self._lanes.values())
-
     def _seen(self, look: Look) -> None:
-        now = self._clock.monotonic()
-        for lane in self._lanes.values():
-            lane.looked(look, now)
+        self.lanes.looked(look, self._clock.monotonic())
         self._pump()
 
     def _send_away(self, kind: str | None) -> None:

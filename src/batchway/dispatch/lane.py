@@ -100,6 +100,7 @@ class Lane:
     __slots__ = (
         "_admitted_at",
         "_batches",
+        "_denying",
         "_ill",
         "_pardoned",
         "_provider_model",
@@ -137,6 +138,7 @@ class Lane:
         self._text_since = 0.0
         self._text_lines: dict[Hashable, int] = {}
         self._remembered: dict[str, float] = {}
+        self._denying = False  # the latest failure was a denial that may be about a line
         self._pardoned = False
         self._well_since: float | None = None
         self._ill = False
@@ -180,6 +182,7 @@ class Lane:
         `first` is whether it is the line's first here, `alone` whether no other is on its way.
         """
         self.calm = False
+        self._denying = setback.fault is Fault.DENIED
         if self.gives(setback):
             return False
         self._compare(setback, line, now)
@@ -253,10 +256,9 @@ class Lane:
     @property
     def wants_look(self) -> bool:
         """Whether the target's health would tell anything now."""
-        fault = self.circuit.fault
-        if fault in _OUTAGES:
-            return self.held > 0
-        return fault is not Fault.ACCOUNT and self.held > 0 and self._is_left_over()
+        if self.held == 0:
+            return False
+        return self.circuit.fault in _OUTAGES or (self._denying and self._is_left_over())
 
     def _is_left_over(self) -> bool:
         """Whether only a few lines are left of those that this target has answered."""

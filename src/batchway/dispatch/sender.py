@@ -24,12 +24,21 @@ from typing import Any, Final, assert_never
 import msgspec
 
 from batchway.dialects.openai import with_model, without_stream
-from batchway.dialects.openai_answer import ErrorWithin, error_body, read_result
-from batchway.dispatch.fault import Fault, Setback, setback_of
+from batchway.dialects.openai_answer import ErrorWithin, read_result
+from batchway.dispatch.course import (
+    UNSENDABLE,
+    Answered,
+    Course,
+    Drawn,
+    Nothing,
+    Outcome,
+    Told,
+    Unanswered,
+)
+from batchway.dispatch.fault import Fault, Setback
 from batchway.dispatch.gate import Gate
 from batchway.dispatch.health import look_at
-from batchway.dispatch.lane import Record
-from batchway.dispatch.limits import MOST_ANSWER_BYTES, Limits, Party
+from batchway.dispatch.limits import Limits, Party
 from batchway.dispatch.obstacle import obstacle
 from batchway.dispatch.permit import Permit
 from batchway.dispatch.retry import (
@@ -41,16 +50,11 @@ from batchway.dispatch.retry import (
     Retry,
     decide,
 )
-from batchway.domain.batch import Usage
-from batchway.domain.errors import LineText
-from batchway.domain.retry_after import parse_retry_after
 from batchway.domain.routing import Target
-from batchway.ports import Answer, Clock, Failure, Provider, Transport
+from batchway.ports import Clock, Failure, Provider, Transport
 from batchway.ports.online import NONE
 
 __all__ = ["Answered", "Outcome", "Permit", "Sender", "Unanswered", "Work"]
-
-_NO_USAGE: Final = Usage()
 
 # A gate that nobody has used for this long (up to twice as long) is dropped with what it learned:
 # model names are the clients' to invent, and each new one makes a gate.
@@ -78,75 +82,6 @@ class Work(msgspec.Struct, kw_only=True):
     party: Party
     cost: int
     overrides: Mapping[str, str] = NONE
-
-
-class Answered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The line drew an HTTP answer; `body` is JSON in one line, `request_id` the upstream's own."""
-
-    status: int
-    body: bytes
-    request_id: str | None
-    usage: Usage
-    provider: str
-
-    @property
-    def ok(self) -> bool:
-        """Whether the answer is a 2xx."""
-        return 200 <= self.status < 300
-
-
-class Unanswered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The line never drew an HTTP answer that could be its result: a row of `LineText`."""
-
-    code: str
-    message: str
-
-
-Outcome = Answered | Unanswered
-
-
-class _Told:
-    """An answer whose body is an error: as if it had come with that error's status."""
-
-    __slots__ = ("_answer", "body", "status")
-
-    def __init__(self, answer: Answer, status: int) -> None:
-        self._answer = answer
-        self.body = answer.body
-        self.status = status
-
-    def header(self, name: str) -> str | None:
-        """A header of the answer."""
-        return self._answer.header(name)
-
-
-class _Unsendable:
-    """No request can be made of the line: as if an exchange had come to nothing."""
-
-    __slots__ = ()
-
-
-_UNSENDABLE: Final = _Unsendable()
-_Drawn = Answer | Failure | _Unsendable
-
-
-class _Nothing(msgspec.Struct, gc=False):
-    """An exchange that brought no result."""
-
-    drawn: _Drawn
-
-
-class _Course:
-    """What a line that did not succeed at once has been through."""
-
-    __slots__ = ("denied", "done_with", "last", "records", "text")
-
-    def __init__(self, targets: int) -> None:
-        self.records = [Record() for _ in range(targets)]
-        self.done_with = 0  # a bit for each target
-        self.denied = 0  # the same, of those that denied it since all of them had
-        self.last: Answered | None = None  # the last HTTP answer other than a garbled 2xx
-        self.text = Unanswered(code="", message="")
 
 
 class Sender:
@@ -195,7 +130,7 @@ class Sender:
         """Why lines of the batch are being held up, in a sentence; `None` if they are not."""
         sentences: list[str] = []
         for gate in self._gates.values():
-            lane = gate.holding_up(batch_id)
+            lane = gate.lanes.holding_up(batch_id)
             if lane is not None:
                 now, moment = self._clock.monotonic(), self._clock.now()
                 sentence = obstacle(gate, lane, now=now, moment=moment)
@@ -216,7 +151,7 @@ class Sender:
 
     # ------------------------------------------------------------------ one exchange
 
-    async def _exchange(self, work: Work, permit: Permit) -> Answered | _Nothing:
+    async def _exchange(self, work: Work, permit: Permit) -> Answered | Nothing:
         """Send once. An `Answered` is a result, and the permit has been given back then."""
         gate = permit.gate
         provider = self._providers[gate.provider]
@@ -236,16 +171,16 @@ class Sender:
         except (ValueError, RecursionError):
             # Nothing was sent, and nothing of it will be different the next time. What the error
             # says may repeat the line: it is not told.
-            return _Nothing(_UNSENDABLE)
+            return Nothing(UNSENDABLE)
         if isinstance(answer, Failure):
-            return _Nothing(answer)
+            return Nothing(answer)
         gate.hear(answer)
         status = answer.status
         result = read_result(answer.body) if 200 <= status < 300 else None
         if result is None:
-            return _Nothing(answer)
+            return Nothing(answer)
         if isinstance(result, ErrorWithin):
-            return _Nothing(_Told(answer, result.status))
+            return Nothing(Told(answer, result.status))
         usage = result.usage
         output_tokens = usage.output_tokens
         gate.succeeded(
@@ -261,9 +196,9 @@ class Sender:
 
     # ------------------------------------------------------------------ after a fault
 
-    async def _persist(self, work: Work, permit: Permit, drawn: _Drawn) -> Outcome:
+    async def _persist(self, work: Work, permit: Permit, drawn: Drawn) -> Outcome:
         """Go on with a line whose first exchange brought no result."""
-        course = _Course(len(work.targets))
+        course = Course(len(work.targets))
         batch_id = work.party.batch_id
         lane = permit.lane
         lane.concerns(batch_id, 1)
@@ -294,11 +229,11 @@ class Sender:
             permit.gate.leave(permit)
             lane.concerns(batch_id, -1)
 
-    def _take_in(self, work: Work, course: _Course, permit: Permit, drawn: _Drawn) -> Decision:
+    def _take_in(self, work: Work, course: Course, permit: Permit, drawn: Drawn) -> Decision:
         """Learn from an exchange that brought no result, give its permit back, and decide."""
         gate, index, lane = permit.gate, permit.index, permit.lane
         record = course.records[index]
-        setback, retry_after = self._take_down(course, gate, drawn)
+        setback, retry_after = course.take_down(drawn, gate=gate, now=self._clock.now())
         fault = setback.fault
         now = self._clock.monotonic()
         if fault is Fault.ACCOUNT or fault is Fault.DENIED:
@@ -344,42 +279,10 @@ class Sender:
             if not idle:
                 self._idle.pop(batch_id, None)
 
-    def _take_down(
-        self, course: _Course, gate: Gate, drawn: _Drawn
-    ) -> tuple[Setback, float | None]:
-        """Note what was drawn; returns what it was and the wait that it asks for."""
-        if isinstance(drawn, _Unsendable):
-            course.text = _unanswered(LineText.UNSENDABLE, provider=gate.provider)
-            return Setback(fault=Fault.UNSENDABLE), None
-        setback = setback_of(drawn)
-        if isinstance(drawn, Failure):
-            course.text = _text_of(drawn, gate)
-            return setback, None
-        status, fault = drawn.status, setback.fault
-        if fault is Fault.GARBAGE or fault is Fault.STREAMED:
-            text = LineText.NOT_JSON if fault is Fault.GARBAGE else LineText.STREAMED
-            course.text = _unanswered(text, provider=gate.provider, status=status)
-            return setback, None
-        course.last = Answered(
-            status=status,
-            body=error_body(status, drawn.body),
-            request_id=drawn.header("x-request-id"),
-            usage=_NO_USAGE,
-            provider=gate.provider,
-        )
-        retry_after = None
-        if fault is Fault.THROTTLED or fault is Fault.UNAVAILABLE:
-            retry_after = parse_retry_after(
-                milliseconds=drawn.header("retry-after-ms"),
-                value=drawn.header("retry-after"),
-                now=self._clock.now(),
-            )
-        return setback, retry_after
-
     def _circumstances(
         self,
         work: Work,
-        course: _Course,
+        course: Course,
         permit: Permit,
         *,
         setback: Setback,
@@ -469,22 +372,3 @@ class Sender:
             if opens_at < at:
                 soonest, at = index, opens_at
         return soonest
-
-
-def _unanswered(text: LineText, **blanks: object) -> Unanswered:
-    code, message = text.pair(**blanks)
-    return Unanswered(code=code, message=message)
-
-
-def _text_of(failure: Failure, gate: Gate) -> Unanswered:
-    match failure:
-        case Failure.UNREACHABLE:
-            return _unanswered(LineText.UNREACHABLE, provider=gate.provider)
-        case Failure.TIMEOUT:
-            return _unanswered(LineText.TIMEOUT, seconds=f"{gate.limits.timeout:g}")
-        case Failure.INTERRUPTED:
-            return _unanswered(LineText.INTERRUPTED, provider=gate.provider)
-        case Failure.TOO_LARGE:
-            return _unanswered(LineText.TOO_LARGE, provider=gate.provider, limit=MOST_ANSWER_BYTES)
-        case _:
-            assert_never(failure)

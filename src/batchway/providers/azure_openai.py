@@ -61,7 +61,7 @@ class AzureOpenAIProvider:
         try:
             own = await self._credential.headers()
         except RemoteError:
-            # Logged where it failed. Sent without a token, the line ends as every line does whose
-            # credentials do not do: by the resource's own 401.
+            # Logged where it failed. Sent without a token, the line waits as every line does whose
+            # credentials do not do: for the resource's own 401 to end.
             own = {}
         return {"content-type": "application/json", **own}

@@ -193,7 +193,8 @@ class ManagedRun:
         trouble = self._collector.trouble
         held_up_by = STORAGE_TROUBLE if trouble else self._sender.obstacles(self._batch.id)
         self._details.tell("managed", held_up_by)
-        self._details.tell("stranded", " ".join(self._stranded.values()) or None)
+        # Told by each run for itself: another one of this batch may have its providers.
+        self._details.tell(f"stranded {id(self)}", " ".join(self._stranded.values()) or None)
         await self._details.write()
 
     # ------------------------------------------------------------------ shards
