@@ -7,7 +7,7 @@ off. Prints microseconds a line, the best of several rounds.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import uvloop
@@ -57,6 +57,9 @@ class _Transport:
     async def post(self, *_: object, **__: object) -> Answer:
         return _Answer(_ANSWER)
 
+    async def get(self, *_: object, **__: object) -> Answer:
+        return _Answer(_ANSWER)
+
     async def close(self) -> None:
         pass
 
@@ -69,6 +72,9 @@ class _Provider:
 
     def url(self, *_: object, **__: object) -> str:
         return "http://up"
+
+    def health(self, *_: object, **__: object) -> Sequence[str]:
+        return ()
 
     async def headers(self) -> Mapping[str, str]:
         return self._headers

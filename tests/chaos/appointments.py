@@ -173,6 +173,30 @@ def after_a_pause(campaign: Campaign) -> None:
     campaign.kill()
 
 
+def while_the_account_is_bad(campaign: Campaign) -> None:
+    """With its key revoked or its credit gone; both come back before or after the kill."""
+    campaign.start()
+    time.sleep(campaign.dice.uniform(0.2, 1.0))
+    campaign.mark("account bad")
+    campaign.arena.account_goes_bad(campaign.dice.choice(["key", "credit"]))
+    time.sleep(campaign.dice.uniform(0.2, 1.5))
+    if campaign.dice.random() < 0.5:
+        campaign.arena.account_is_well()
+        time.sleep(campaign.dice.uniform(0.0, 1.5))
+    campaign.kill()
+    campaign.arena.account_is_well()
+
+
+def while_providers_are_renamed(campaign: Campaign) -> None:
+    """A life in which the providers have other names; the next one has them back."""
+    campaign.arena.configure(narrow=1, suffix="-renamed")
+    campaign.start_alone()
+    campaign.mark("providers renamed")
+    time.sleep(campaign.dice.uniform(0.2, 2.0))
+    campaign.kill()
+    campaign.arena.configure(narrow=1)
+
+
 DECK: tuple[Appointment, ...] = (
     while_running,
     while_running,
@@ -187,6 +211,8 @@ DECK: tuple[Appointment, ...] = (
     while_starting,
     while_recovering,
     after_a_pause,
+    while_the_account_is_bad,
+    while_providers_are_renamed,
 )
 
 

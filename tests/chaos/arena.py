@@ -51,17 +51,20 @@ class Arena:
         }
         self.payments = Payments(simulator=simulator, window=WASTE_WINDOW)
 
-    def configure(self, *, narrow: int) -> None:
-        """Write the configuration of the next start."""
+    def configure(self, *, narrow: int, suffix: str = "") -> None:
+        """Write the configuration of the next start. With a suffix every provider is renamed."""
         limits = {"timeout": 3, "max_attempts": 30}
         providers: list[dict[str, Any]] = [
-            {"name": "steady", "limits": {**limits, "concurrency": WIDE}},
-            {"name": "auto", "limits": {**limits, "concurrency": "auto", "max_concurrency": WIDE}},
-            {"name": "narrow", "limits": {**limits, "concurrency": narrow}},
+            {"name": f"steady{suffix}", "limits": {**limits, "concurrency": WIDE}},
+            {
+                "name": f"auto{suffix}",
+                "limits": {**limits, "concurrency": "auto", "max_concurrency": WIDE},
+            },
+            {"name": f"narrow{suffix}", "limits": {**limits, "concurrency": narrow}},
         ]
         either = [
-            {"provider": "steady", "model": "gpt-4o-mini", "weight": 9},
-            {"provider": "auto", "model": "gpt-4o-mini"},
+            {"provider": f"steady{suffix}", "model": "gpt-4o-mini", "weight": 9},
+            {"provider": f"auto{suffix}", "model": "gpt-4o-mini"},
         ]
         config = {
             "auth": {
@@ -84,6 +87,20 @@ class Arena:
             data=self.data,
             port=port or self.port,
             log=self.root / f"{name}.log",
+        )
+
+    def account_goes_bad(self, how: str) -> None:
+        """The provider's key is revoked, or its credit is gone."""
+        if how == "key":
+            self.simulator.dial(api_key="another")
+        else:
+            self.simulator.dial(status_rates={"402": 1.0})
+
+    def account_is_well(self) -> None:
+        """Key and credit are back."""
+        rates = dict(part.split("=") for part in str(TROUBLE["status_rates"]).split(","))
+        self.simulator.dial(
+            api_key=None, status_rates={status: float(rate) for status, rate in rates.items()}
         )
 
     def look(self) -> Site:

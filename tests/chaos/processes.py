@@ -103,19 +103,23 @@ class Simulator(Child):
         """What it has served since the last reset."""
         return self._ask("GET", "stats")
 
+    def dial(self, **dials: object) -> None:
+        """Change dials while it runs."""
+        self._ask("POST", "settings", json.dumps(dials).encode())
+
     def reset(self) -> None:
         """Start counting anew."""
         self._ask("POST", "reset")
 
-    def _ask(self, method: str, name: str) -> dict[str, Any]:
+    def _ask(self, method: str, name: str, body: bytes | None = None) -> dict[str, Any]:
         host, _, port = self.url.removeprefix("http://").removesuffix("/v1").rpartition(":")
         connection = http.client.HTTPConnection(host, int(port), timeout=30)
         try:
-            connection.request(method, f"/_simulator/{name}")
+            connection.request(method, f"/_simulator/{name}", body)
             answer = connection.getresponse()
-            body = answer.read()
-            assert answer.status == 200, body
-            return json.loads(body)
+            said = answer.read()
+            assert answer.status == 200, said
+            return json.loads(said)
         finally:
             connection.close()
 

@@ -229,3 +229,29 @@ def test_what_cannot_work_is_refused_without_repeating_a_secret(
 def test_a_repr_names_the_provider_and_nothing_else(provider: Provider) -> None:
     assert repr(provider) == f"{type(provider).__name__}('p')"
     assert provider.name == "p"
+
+
+@pytest.mark.parametrize(
+    ("provider", "addresses"),
+    [
+        (OpenAIProvider(name="o", api_key=KEY), ["https://api.openai.com/v1/models"]),
+        (
+            OpenAICompatibleProvider(name="c", base_url="http://gpu:8000/v1"),
+            ["http://gpu:8000/health", "http://gpu:8000/v1/models"],
+        ),
+        (
+            OpenAICompatibleProvider(name="c", base_url="https://host/api/v3"),
+            ["https://host/api/v3/health", "https://host/api/v3/models"],
+        ),
+        (
+            AzureOpenAIProvider(
+                name="a", endpoint="https://x", api_version="2024-10-21", api_key=KEY
+            ),
+            ["https://x/openai/models?api-version=2024-10-21"],
+        ),
+    ],
+)
+def test_where_to_see_whether_an_account_is_served(
+    provider: Provider, addresses: list[str]
+) -> None:
+    assert list(provider.health("m")) == addresses

@@ -268,6 +268,36 @@ async def test_an_answer_that_is_too_large_closes_the_connection(transport: Tran
         await closed.wait()
 
 
+@pytest.mark.parametrize(
+    ("behave", "expected"),
+    [
+        (says(sized(b'{"data":[]}')), (200, b'{"data":[]}')),
+        (says(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"), (503, b"")),
+        (says(OK + b"Content-Length: 1048577\r\n\r\n", LARGE, end="hang"), Failure.TOO_LARGE),
+        (says(end="hang"), Failure.TIMEOUT),
+        (says(OK + b"Content-Length: 100\r\n\r\nabc"), Failure.INTERRUPTED),
+    ],
+)
+async def test_a_look_is_a_get_with_the_account_s_headers(
+    transport: Transport, behave: Behaviour, expected: object
+) -> None:
+    heads: list[bytes] = []
+
+    async def notes(reader: Reader, writer: Writer) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        again = asyncio.StreamReader()
+        again.feed_data(b"POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n")
+        await behave(again, writer)
+
+    async with serving(notes) as url:
+        answer = await transport.get(url, {"authorization": "Bearer k"}, timeout=0.5)
+    said = answer if isinstance(answer, Failure) else (answer.status, answer.body)
+    assert said == expected
+    lines = heads[0].decode().lower().split("\r\n")
+    assert lines[0] == "get /v1/chat/completions http/1.1"
+    assert "authorization: bearer k" in lines
+
+
 async def test_what_is_sent_and_what_headers_come_back(transport: Transport) -> None:
     seen: list[tuple[bytes, bytes]] = []
 

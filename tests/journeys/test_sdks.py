@@ -32,7 +32,8 @@ _IDS: Final = (
 
 # Two providers are configured, so a model says which one it means.
 MODEL: Final = "sim/m"
-ASKED: Final = [*chats(9, model=MODEL), chat("missing", "[[404]] naïve ☃", model=MODEL)]
+# Not the last: that others are answered after it proves that the 404 is about this line alone.
+ASKED: Final = [chat("missing", "[[404]] naïve ☃", model=MODEL), *chats(9, model=MODEL)]
 HANGING: Final = [
     *chats(2, model=MODEL),
     *(chat(f"hang-{number}", f"[[hang]] {number}", model=MODEL) for number in range(3)),

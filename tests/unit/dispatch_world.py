@@ -6,7 +6,7 @@ hours pass in milliseconds, always in the same order.
 
 import asyncio
 import selectors
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from batchway.dispatch.limits import Limits, Party
@@ -95,6 +95,7 @@ class FakeTransport:
     def __init__(self, upstreams: Mapping[str, Upstream]) -> None:
         self._upstreams = upstreams
         self.sent: list[tuple[float, str, bytes]] = []
+        self.looks: list[tuple[float, str]] = []
 
     async def post(
         self, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float
@@ -102,6 +103,13 @@ class FakeTransport:
         """Ask the upstream; note when."""
         self.sent.append((asyncio.get_running_loop().time(), url, body))
         return await self._upstreams[url.split("/")[2]](url, body)
+
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, timeout: float
+    ) -> FakeAnswer | Failure:
+        """Ask the upstream, which sees no body; note when."""
+        self.looks.append((asyncio.get_running_loop().time(), url))
+        return await self._upstreams[url.split("/")[2]](url, b"")
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -121,6 +129,10 @@ class FakeProvider:
     def url(self, endpoint: str, model: str, overrides: Mapping[str, str] = NONE) -> str:
         """The address of an endpoint."""
         return f"http://{self._name}{endpoint}{overrides.get('x-tfy-query', '')}"
+
+    def health(self, model: str) -> Sequence[str]:
+        """Where to look."""
+        return (f"http://{self._name}/v1/models",)
 
     async def headers(self) -> Mapping[str, str]:
         """No headers."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchway.dialects.openai import count_inputs, estimate_tokens, with_model
+from batchway.dialects.openai import count_inputs, estimate_tokens, with_model, without_stream
 
 
 @pytest.mark.parametrize(
@@ -159,3 +159,20 @@ def test_estimates_tokens(body: bytes, expected: int) -> None:
 )
 def test_counts_the_texts_of_an_embeddings_request(body: bytes, expected: int) -> None:
     assert count_inputs(body) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"input":"x"}', b'{"stream":false,"input":"x"}'),
+        (b"{}", b'{"stream":false}'),
+        (b'{ "n":1.0}', b'{ "stream":false,"n":1.0}'),
+        (b'{"stream":false,"n":1}', b'{"stream":false,"n":1}'),
+        (b'{"stream":null}', b'{"stream":null}'),
+        (b'{"\\u0073tream":false}', b'{"\\u0073tream":false}'),
+        (b'{"x":{"stream":true}}', b'{"stream":false,"x":{"stream":true}}'),
+        (b'{"x":"\\"stream\\""}', b'{"stream":false,"x":"\\"stream\\""}'),
+    ],
+)
+def test_asks_for_no_stream_where_nothing_is_said_of_it(body: bytes, expected: bytes) -> None:
+    assert without_stream(body) == expected

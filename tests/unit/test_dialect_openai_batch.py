@@ -400,7 +400,8 @@ def test_credentials_are_cut_out_of_errors_and_not_out_of_answers() -> None:
     codec = OpenAIBatchCodec(secrets=lambda: ["s3cret"])
     said = b'{"custom_id":"r1","response":{"status_code":%d,"body":{"error":"key s3cret"}}}'
     assert codec.decode(said % 401) == RemoteRow(line=1, status=401, body=b'{"error":"key ***"}')
-    assert codec.decode(said % 200) == RemoteRow(line=1, status=200, body=b'{"error":"key s3cret"}')
+    given = b'{"custom_id":"r1","response":{"status_code":200,"body":{"text":"key s3cret"}}}'
+    assert codec.decode(given) == RemoteRow(line=1, status=200, body=b'{"text":"key s3cret"}')
     # Before it is cut: half a key would be left.
     message = "m" * 997 + "s3cret"
     row = msgspec.json.encode({"custom_id": "r1", "error": {"code": "c", "message": message}})

@@ -5,7 +5,10 @@ import math
 import pytest
 
 from batchway.dispatch.circuit import MOST_PAUSE, Circuit
-from batchway.dispatch.retry import Fault
+from batchway.dispatch.fault import Fault, Setback
+
+DOWN = Setback(fault=Fault.UNREACHABLE)
+BROKEN = Setback(fault=Fault.BROKEN, status=500)
 
 
 def _closed() -> Circuit:
@@ -15,7 +18,7 @@ def _closed() -> Circuit:
 def _open() -> Circuit:
     circuit = _closed()
     for _ in range(3):
-        circuit.failed(Fault.UNREACHABLE, first=False, probe=False, now=100.0)
+        circuit.failed(DOWN, counts=False, probe=False, now=100.0)
     return circuit
 
 
@@ -48,9 +51,9 @@ def test_every_event_in_every_state(event: str, closed: str, open_: str, probing
             case "alive":
                 circuit.alive()
             case "failed":
-                circuit.failed(Fault.BROKEN, first=True, probe=False, now=101.0)
+                circuit.failed(BROKEN, counts=True, probe=False, now=101.0)
             case "probe failed":
-                circuit.failed(Fault.BROKEN, first=True, probe=True, now=101.0)
+                circuit.failed(BROKEN, counts=True, probe=True, now=101.0)
             case "probe dropped":
                 circuit.dropped(probe=True)
             case _:
@@ -68,11 +71,11 @@ def test_pauses_grow_to_a_minute_and_start_over_after_good_news() -> None:
         assert circuit.wait(now) == 0
         circuit.sent()
         assert circuit.wait(now) == math.inf
-        circuit.failed(Fault.UNREACHABLE, first=False, probe=True, now=now)
+        circuit.failed(DOWN, counts=False, probe=True, now=now)
     assert pauses == [1, 2, 4, 8, 16, 32, MOST_PAUSE, MOST_PAUSE, MOST_PAUSE]
     circuit.alive()
     for _ in range(3):
-        circuit.failed(Fault.UNREACHABLE, first=False, probe=False, now=now)
+        circuit.failed(DOWN, counts=False, probe=False, now=now)
     assert circuit.wait(now) == 1
 
 
@@ -82,6 +85,8 @@ def test_pauses_grow_to_a_minute_and_start_over_after_good_news() -> None:
         (Fault.UNREACHABLE, True),
         (Fault.UNAVAILABLE, True),
         (Fault.THROTTLED, True),
+        (Fault.ACCOUNT, True),
+        (Fault.DENIED, False),
         (Fault.BROKEN, False),
         (Fault.GARBAGE, False),
         (Fault.TIMEOUT, False),
@@ -91,5 +96,22 @@ def test_pauses_grow_to_a_minute_and_start_over_after_good_news() -> None:
 def test_a_line_that_always_fails_takes_nothing_down(fault: Fault, opens: bool) -> None:
     circuit = _closed()
     for attempt in range(8):
-        circuit.failed(fault, first=attempt == 0, probe=False, now=1.0)
+        circuit.failed(Setback(fault=fault), counts=attempt == 0, probe=False, now=1.0)
     assert (circuit.down_since is not None) is opens
+
+
+def test_pauses_stay_within_what_is_set_and_end_when_there_is_reason_to_hope() -> None:
+    circuit = _open()
+    circuit.most_pause = 10.0
+    now, pauses = 100.0, list[float]()
+    for _ in range(6):
+        pauses.append(circuit.wait(now))
+        now += pauses[-1]
+        circuit.sent()
+        circuit.failed(BROKEN, counts=False, probe=True, now=now)
+    assert pauses == [1, 2, 4, 8, 10, 10]
+    circuit.try_now(now + 3)
+    assert circuit.wait(now + 3) == 0
+    circuit.sent()
+    circuit.failed(BROKEN, counts=False, probe=True, now=now + 3)
+    assert circuit.wait(now + 3) == 2  # they start over

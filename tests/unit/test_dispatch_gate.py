@@ -15,8 +15,9 @@ from tests.unit.dispatch_world import (
     new_party,
 )
 
-from batchway.dispatch.gate import Gate, Permit
+from batchway.dispatch.gate import Gate
 from batchway.dispatch.limits import Limits, Party
+from batchway.dispatch.permit import Permit
 from batchway.dispatch.retry import Fault
 
 
@@ -188,7 +189,7 @@ def test_cancelling_never_leaks_a_slot(seed: int, limit: int) -> None:
         await asyncio.gather(*lines, return_exceptions=True)
         await asyncio.sleep(100)
         assert (gate.in_flight, gate.waiting) == (0, 0)
-        assert not any(gate.holds_up(f"b{number}") for number in range(40))
+        assert not any(gate.lanes.holding_up(f"b{number}") for number in range(40))
         assert 0 < most <= limit
         for _ in range(limit):  # every slot can be had again
             gate.succeeded(await _enter(gate, new_party()), output_tokens=1, all_tokens=2)

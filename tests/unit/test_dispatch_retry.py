@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from tests.unit.dispatch_world import FakeAnswer
 
+from batchway.dispatch.fault import Setback, fault_of, setback_of
 from batchway.dispatch.retry import (
     BACKOFF_CAP,
     Circumstances,
@@ -15,7 +17,6 @@ from batchway.dispatch.retry import (
     Retry,
     backoff,
     decide,
-    fault_of,
 )
 from batchway.ports import Failure
 
@@ -23,15 +24,19 @@ AT = Circumstances(attempts=0, tries=0, max_attempts=3, draw=0.5, time_left=3600
 FREE = Retry(after=0.25, uses_attempt=False)
 USED = Retry(after=0.25, uses_attempt=True)
 LAST = replace(AT, attempts=2)
-DOWN = replace(LAST, down_for=60.0)
-DOWN_LONG = replace(LAST, down_for=3 * 3600.0)
-FALLBACK = replace(LAST, elsewhere=True, open_elsewhere=True)
+DOWN = replace(LAST, down=True)
+PROVEN = replace(LAST, down=True, proven=True)
+FALLBACK = replace(LAST, elsewhere=True, open_elsewhere=True, untried_elsewhere=True)
 DOWN_WITH_FALLBACK = replace(DOWN, elsewhere=True, open_elsewhere=True)
 ALL_DOWN = replace(DOWN, elsewhere=True, open_elsewhere=False)
+VERDICT = replace(AT, tries=1, verdict=True)
 GONE = NextTarget(for_good=True)
 GONE_USED = NextTarget(for_good=True, uses_attempt=True)
 FOR_NOW = NextTarget(for_good=False)
 DONE = Deliver()
+UP = GiveUp()
+SOON = Retry(after=0.5, uses_attempt=False)
+SOON_USED = Retry(after=0.5, uses_attempt=True)
 
 
 @pytest.mark.parametrize(
@@ -43,20 +48,27 @@ DONE = Deliver()
         (302, Fault.REJECTED),
         (307, Fault.REJECTED),
         (400, Fault.REJECTED),
-        (401, Fault.DENIED),
-        (402, Fault.REJECTED),
+        (401, Fault.ACCOUNT),
+        (402, Fault.ACCOUNT),
         (403, Fault.DENIED),
         (404, Fault.DENIED),
+        (405, Fault.DENIED),
+        (407, Fault.ACCOUNT),
         (408, Fault.BROKEN),
         (409, Fault.BROKEN),
+        (410, Fault.DENIED),
         (413, Fault.REJECTED),
         (422, Fault.REJECTED),
         (429, Fault.THROTTLED),
         (500, Fault.BROKEN),
         (502, Fault.UNAVAILABLE),
         (503, Fault.UNAVAILABLE),
-        (504, Fault.BROKEN),
-        (520, Fault.BROKEN),
+        (308, Fault.ACCOUNT),
+        (501, Fault.REJECTED),
+        (504, Fault.UNAVAILABLE),
+        (505, Fault.REJECTED),
+        (507, Fault.BROKEN),
+        (520, Fault.UNAVAILABLE),
         (529, Fault.UNAVAILABLE),
         (Failure.UNREACHABLE, Fault.UNREACHABLE),
         (Failure.NO_DESCRIPTORS, Fault.NO_DESCRIPTORS),
@@ -70,25 +82,85 @@ def test_faults(status: int | Failure, fault: Fault) -> None:
 
 
 ROWS: dict[Fault, list[Decision]] = {
-    #                    AT         LAST      DOWN  DOWN_LONG FALLBACK   DOWN_W_F. ALL_DOWN
-    Fault.REJECTED:    [DONE, DONE, DONE, DONE, DONE, DONE, DONE],
-    Fault.DENIED:      [DONE, DONE, DONE, DONE, GONE, GONE, GONE],
-    Fault.TOO_LARGE:   [GiveUp(), GiveUp(), GiveUp(), GiveUp(), GONE, GONE, GONE],
-    Fault.THROTTLED:   [FREE, FREE, FREE, FREE, FREE, FOR_NOW, FREE],
-    Fault.UNREACHABLE: [FREE, FREE, FREE, FREE, FREE, FOR_NOW, FREE],
-    Fault.NO_DESCRIPTORS: [FREE, FREE, FREE, FREE, FREE, FOR_NOW, FREE],
-    Fault.UNAVAILABLE: [USED, GiveUp(), FREE, GiveUp(), GONE_USED, FOR_NOW, FREE],
-    Fault.BROKEN:      [USED, GiveUp(), FREE, GiveUp(), GONE_USED, FOR_NOW, FREE],
-    Fault.GARBAGE:     [USED, GiveUp(), FREE, GiveUp(), GONE_USED, FOR_NOW, FREE],
-    Fault.TIMEOUT:     [USED, GiveUp(), FREE, GiveUp(), GONE_USED, FOR_NOW, FREE],
-    Fault.INTERRUPTED: [USED, GiveUp(), FREE, GiveUp(), GONE_USED, FOR_NOW, FREE],
+    #                    AT    LAST  DOWN  PROVEN FALLBACK   DOWN_W_F. ALL_DOWN VERDICT
+    Fault.REJECTED:    [DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE],
+    Fault.ACCOUNT:     [FREE, FREE, FREE, FREE, FOR_NOW, FREE, FREE, SOON],
+    Fault.DENIED:      [FREE, FREE, FREE, DONE, FOR_NOW, FREE, FREE, SOON],
+    Fault.TOO_LARGE:   [UP, UP, UP, UP, GONE, GONE, GONE, UP],
+    Fault.STREAMED:    [UP, UP, UP, UP, GONE, GONE, GONE, UP],
+    Fault.UNSENDABLE:  [UP, UP, UP, UP, GONE, GONE, GONE, UP],
+    Fault.THROTTLED:   [FREE, FREE, FREE, FREE, FREE, FOR_NOW, FREE, SOON],
+    Fault.UNREACHABLE: [FREE, FREE, FREE, FREE, FREE, FOR_NOW, FREE, SOON],
+    Fault.NO_DESCRIPTORS: [FREE, FREE, FREE, FREE, FREE, FOR_NOW, FREE, SOON],
+    Fault.UNAVAILABLE: [USED, UP, FREE, UP, GONE_USED, FOR_NOW, FREE, SOON_USED],
+    Fault.BROKEN:      [USED, UP, FREE, UP, GONE_USED, FOR_NOW, FREE, UP],
+    Fault.GARBAGE:     [USED, UP, FREE, UP, GONE_USED, FOR_NOW, FREE, SOON_USED],
+    Fault.TIMEOUT:     [USED, UP, FREE, UP, GONE_USED, FOR_NOW, FREE, SOON_USED],
+    Fault.INTERRUPTED: [USED, UP, FREE, UP, GONE_USED, FOR_NOW, FREE, SOON_USED],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("fault", list(Fault))
 def test_decisions(fault: Fault) -> None:
-    columns = [AT, LAST, DOWN, DOWN_LONG, FALLBACK, DOWN_WITH_FALLBACK, ALL_DOWN]
+    columns = [AT, LAST, DOWN, PROVEN, FALLBACK, DOWN_WITH_FALLBACK, ALL_DOWN, VERDICT]
     assert [decide(fault, at) for at in columns] == ROWS[fault]
+
+
+def test_what_is_the_account_s_is_no_result_at_the_deadline_either() -> None:
+    late = replace(AT, time_left=0.1)
+    assert decide(Fault.ACCOUNT, late) == decide(Fault.DENIED, late) == FREE
+    assert decide(Fault.UNREACHABLE, late) == GiveUp()
+
+
+def test_a_line_does_not_sleep_beyond_the_end_of_an_outage() -> None:
+    assert decide(Fault.UNAVAILABLE, replace(DOWN, tries=12)) == Retry(
+        after=1.0, uses_attempt=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "setback"),
+    [
+        (
+            FakeAnswer(429, b'{"error":{"code":"insufficient_quota","message":"m"}}'),
+            Setback(fault=Fault.ACCOUNT, status=429, code="insufficient_quota"),
+        ),
+        (
+            FakeAnswer(403, b'{"error":{"message":"Your credit balance is too low"}}'),
+            Setback(fault=Fault.ACCOUNT, status=403),
+        ),
+        (
+            FakeAnswer(400, b'{"error":{"code":"billing_hard_limit_reached"}}'),
+            Setback(fault=Fault.ACCOUNT, status=400, code="billing_hard_limit_reached"),
+        ),
+        (
+            FakeAnswer(429, b'{"error":{"code":"rate_limit_exceeded"}}'),
+            Setback(fault=Fault.THROTTLED, status=429, code="rate_limit_exceeded"),
+        ),
+        (FakeAnswer(401, b"<html>"), Setback(fault=Fault.ACCOUNT, status=401)),
+        (FakeAnswer(200, b"<html>"), Setback(fault=Fault.GARBAGE, status=200)),
+        (
+            FakeAnswer(200, b"data: {}", {"content-type": "text/event-stream; charset=utf-8"}),
+            Setback(fault=Fault.STREAMED, status=200),
+        ),
+        (Failure.TIMEOUT, Setback(fault=Fault.TIMEOUT)),
+    ],
+)
+def test_setbacks(answer: FakeAnswer | Failure, setback: Setback) -> None:
+    assert setback_of(answer) == setback
+
+
+def test_the_same_mistake_reads_the_same_of_every_line() -> None:
+    texts = {
+        setback_of(FakeAnswer(500, body.encode())).text
+        for body in (
+            '{"error":{"message":"No image in request 17 (id 8a6e0804-2bd0)","code":500}}',
+            '{"error":{"message":"No image in  request 4 (id 1234abcd-9999)","code":500}}',
+        )
+    }
+    assert len(texts) == 1
+    other = setback_of(FakeAnswer(500, b'{"error":{"message":"Out of memory","code":500}}')).text
+    assert other not in texts
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch, RequestCounts
 from batchway.domain.routing import Account, RoutingTable
+from batchway.domain.shard import Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Failure
 from batchway.storage.blobs.local import LocalBlobs
@@ -81,10 +82,14 @@ class Site:
             encode=encode,
             interval=0.02,
         )
+        self.configure(*upstreams)
+
+    def configure(self, *providers: str) -> None:
+        """Have these providers configured, as after another start."""
         self.ingest = Ingest(
-            ledger=ledger,
-            blobs=blobs,
-            routing=RoutingTable(providers=dict.fromkeys(upstreams, Account()), routes={}),
+            ledger=self.ledger,
+            blobs=self.blobs,
+            routing=RoutingTable(providers=dict.fromkeys(providers, Account()), routes={}),
             limits=ScanLimits(shard_lines_min=50, shard_lines_max=50),
             clock=self.clock,
         )
@@ -113,7 +118,7 @@ class Site:
             collector=self.collector,
             records=self.records,
             clock=self.clock,
-            resolve=lambda model: self.ingest.resolve(batch, model),
+            resolve=lambda model, group: self.ingest.resolve_again(batch, model, group),
             estimate=len,
             draw=random.Random(1).random,
             outstanding=self.outstanding,
@@ -265,3 +270,64 @@ async def test_lines_of_a_damaged_segment_are_run_again_while_the_batch_runs(
         output = [json.loads(line) for line in site.blobs.read("files/file-0", 0, ROOM).split()]
         assert [record["custom_id"] for record in output] == [f"id-{n}" for n in (0, 2, 3, 4, 5)]
         assert site.blobs.read("files/file-1", 0, ROOM) == a_result(1).record + b"\n"
+
+
+# ----------------------------------------------------------------------------- moved on, or gone
+
+
+async def _details(site: Site, batch_id: str) -> str:
+    """Why a batch waits, once it says so."""
+    async with asyncio.timeout(20):
+        while (said := (await site.load(batch_id)).status_details) is None:  # noqa: ASYNC110 - none
+            await asyncio.sleep(0.05)
+    return said
+
+
+async def test_lines_of_a_provider_that_is_not_configured_any_more_wait_for_it(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Renamed, it is the only one there is: no line goes to it for that, or fails."""
+    async with site_of(tmp_path, tmp_path_factory, up=well) as site:
+        batch = await site.begin(1, ["up/m", "m"] * 30)
+        site.configure("renamed")
+        run = site.new_run(batch)
+        running = asyncio.create_task(run.run())
+        said = await _details(site, batch.id)
+        assert said.startswith(
+            "The provider 'up' that this batch was accepted for is not configured"
+        )
+        run.stop(Ending.STOPPED)
+        assert await running is Ending.STOPPED
+        assert site.transport.sent == []
+
+        site.configure("another", "up")  # "m" alone would be ambiguous now: it was accepted
+        assert await site.new_run(await site.load(batch.id)).run() is Ending.DONE
+        assert (await site.load(batch.id)).counts == RequestCounts(total=60, completed=60)
+        assert len(site.transport.sent) == 60
+
+
+async def test_a_claim_that_is_lost_ends_the_run_without_a_defect(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with site_of(tmp_path, tmp_path_factory, up=well) as site:
+        batch = await site.begin(1, ["up/m"] * 60)
+        run = site.new_run(batch)
+        plan = await site.ledger.shards.open(batch.id)
+
+        async def open_(_batch_id: str) -> list[Shard]:
+            await site.ledger.shards.forget(batch.id)  # another runner has ended it meanwhile
+            return list(plan)
+
+        monkeypatch.setattr(site.ledger.shards, "open", open_)
+        assert await run.run() is Ending.LOST
+
+
+async def test_a_line_that_cannot_be_read_any_more_is_that_line_s_error(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with site_of(tmp_path, tmp_path_factory, up=well) as site:
+        batch = await site.begin(1, ["up/m"] * 6)
+        # As if the rules of the version that checked the file had been others.
+        monkeypatch.setattr("batchway.workflows.envelope.MOST_MODEL_CHARACTERS", 3)
+        assert await site.new_run(batch).run() is Ending.DONE
+        assert (await site.load(batch.id)).counts == RequestCounts(total=6, failed=6)

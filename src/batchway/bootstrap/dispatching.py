@@ -215,7 +215,7 @@ class Dispatch:
                 collector=self.collector,
                 records=records,
                 clock=clock,
-                resolve=lambda model: ingest.resolve(batch, model),
+                resolve=lambda model, group: ingest.resolve_again(batch, model, group),
                 estimate=estimate_tokens if counts_tokens else _free,
                 draw=random.random,  # picks a route's target: no secret depends on it
                 outstanding=outstanding,

@@ -1,4 +1,4 @@
-"""OpenAI's request bodies: naming another model, and guessing how many tokens a line costs.
+"""OpenAI's request bodies: naming another model, asking for no stream, guessing a line's tokens.
 
 Owns what is read and written in a body that otherwise travels byte for byte: a line that names
 `1.0`, `1e400`, a duplicate key or an escaped letter reaches the provider exactly so. Does not
@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 import msgspec
 
 _MODEL: Final = b'"model"'
+_STREAM: Final = b'"stream"'
 
 # A string, or a bracket: all that is needed to know at which depth a string stands.
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
@@ -21,6 +22,10 @@ _OPENING: Final = re.compile(rb"[ \t\r\n]*\{[ \t\r\n]*")
 
 class _Named(msgspec.Struct):
     model: msgspec.Raw = msgspec.Raw()
+
+
+class _Streamed(msgspec.Struct):
+    stream: msgspec.Raw = msgspec.Raw()
 
 
 class _Sized(msgspec.Struct):
@@ -35,6 +40,7 @@ class _Inputs(msgspec.Struct):
 
 
 _named: Final = msgspec.json.Decoder(_Named)
+_streamed: Final = msgspec.json.Decoder(_Streamed)
 _sized: Final = msgspec.json.Decoder(_Sized)
 _inputs: Final = msgspec.json.Decoder(_Inputs)
 _text: Final = msgspec.json.Decoder(str)
@@ -65,7 +71,7 @@ def with_model(body: bytes, model: str) -> bytes:
             return _spliced(body, body.find(_MODEL) + len(_MODEL), wanted, value)
     spans = _model_values(body)
     if not spans:
-        return _with_key_added(body, wanted)
+        return _with_key_added(body, wanted, _MODEL)
     if all(_same_text(body[start:end], wanted, model) for start, end in spans):
         return body
     pieces: list[bytes] = []
@@ -75,6 +81,22 @@ def with_model(body: bytes, model: str) -> bytes:
         last = end
     pieces.append(body[last:])
     return b"".join(pieces)
+
+
+def without_stream(body: bytes) -> bytes:
+    """The body with `"stream": false` added where it says nothing of it; else as it is.
+
+    Raises:
+        ValueError: the body is not a JSON object.
+    """
+    if _STREAM in body or b"\\u007" in body or b"\\u006" in body:
+        # Perhaps only inside a text: looked for where it counts.
+        try:
+            if bytes(_streamed.decode(body).stream):
+                return body
+        except (msgspec.MsgspecError, RecursionError):
+            return body  # a lone surrogate's escape: nothing is changed that cannot be read
+    return _with_key_added(body, b"false", _STREAM)
 
 
 def estimate_tokens(body: bytes) -> int:
@@ -174,10 +196,10 @@ def _is_model(token: bytes) -> bool:
         return False  # a key with a lone surrogate
 
 
-def _with_key_added(body: bytes, wanted: bytes) -> bytes:
+def _with_key_added(body: bytes, wanted: bytes, key: bytes) -> bytes:
     opening = _OPENING.match(body)
     if opening is None:
         raise ValueError("the body is not a JSON object")
     at = opening.end()
     comma = b"" if body[at : at + 1] == b"}" else b","
-    return body[:at] + _MODEL + b":" + wanted + comma + body[at:]
+    return body[:at] + key + b":" + wanted + comma + body[at:]

@@ -1,9 +1,9 @@
 """Reading what an upstream answered: is it a result, and what did it cost?
 
-Owns the one rule that decides between a result and a failure of a 2xx: the body is one JSON
-object in UTF-8. Bodies without line breaks pass through byte for byte; others lose their
-insignificant white space and nothing else (numbers, key order, duplicate keys, escapes stay).
-Does not own what happens next (`dispatch.retry`).
+Owns the rules that decide between a result and a failure of a 2xx: the body is one JSON object in
+UTF-8, and that object is no error (`openai_error`). Bodies without line breaks pass through byte
+for byte; others lose their insignificant white space and nothing else (numbers, key order,
+duplicate keys, escapes stay). Does not own what happens next (`dispatch.retry`).
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from batchway.dialects.openai_error import status_within
 from batchway.domain.batch import Usage
 
 MOST_ERROR_TEXT: Final = 16 * 1024
@@ -47,8 +48,21 @@ class _Usage(msgspec.Struct, gc=False):
     output_tokens_details: _OutputDetails | None = None
 
 
+class _Error(msgspec.Struct, gc=False):
+    """That there is one is enough."""
+
+
+class _Choice(msgspec.Struct, gc=False):
+    finish_reason: str | None = None
+    error: _Error | None = None
+
+
 class _Typed(msgspec.Struct, gc=False):
+    """`choices` are looked into, for an error may stand there; no other part of an answer is."""
+
     usage: _Usage | None = None
+    error: _Error | None = None
+    choices: list[_Choice] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class _Odd(msgspec.Struct, gc=False):
@@ -67,18 +81,35 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     usage: Usage
 
 
-def read_result(body: bytes) -> Reading | None:
+class ErrorWithin(msgspec.Struct, frozen=True, gc=False):
+    """The body of a 2xx that is an error: the status that it stands for."""
+
+    status: int
+
+
+def read_result(body: bytes) -> Reading | ErrorWithin | None:
     """The result that the body of a 2xx holds; `None` when it is not a JSON object in UTF-8."""
     if not body.isascii() and not is_utf8(body):
         return None  # msgspec does not look into strings that it skips
     try:
-        reported = _decode_typed(body).usage
+        typed = _decode_typed(body)
     except msgspec.ValidationError:
-        return _read_odd(body)
+        return _error_within(body) or _read_odd(body)
     except msgspec.DecodeError:
         return _second_opinion(body)
     except RecursionError:
         return None
+    reported, choices = typed.usage, typed.choices
+    # What looks like an answer is not looked at again.
+    if (
+        typed.error is not None
+        or reported is None
+        or (
+            choices is not msgspec.UNSET
+            and (not choices or choices[0].finish_reason == "error" or choices[0].error is not None)
+        )
+    ) and (error := _error_within(body)) is not None:
+        return error
     if b"\n" in body or b"\r" in body:
         body = _one_line(body)
     return Reading(body, NO_USAGE if reported is None else _usage(reported))
@@ -121,16 +152,25 @@ def _usage(reported: _Usage) -> Usage:
         output_details = reported.output_tokens_details
     cached = None if input_details is None else input_details.cached_tokens
     reasoning = None if output_details is None else output_details.reasoning_tokens
+    # Written out: these two are of every answer, and calls would cost a tenth of reading it.
     return Usage(
-        input_tokens=_count(inputs),
-        cached_tokens=_count(cached),
-        output_tokens=_count(outputs),
-        reasoning_tokens=_count(reasoning),
+        input_tokens=inputs if inputs is not None and 0 <= inputs <= _MOST_TOKENS else 0,
+        cached_tokens=0 if cached is None else _count(cached),
+        output_tokens=outputs if outputs is not None and 0 <= outputs <= _MOST_TOKENS else 0,
+        reasoning_tokens=0 if reasoning is None else _count(reasoning),
     )
 
 
 def _count(value: int | None) -> int:
     return value if value is not None and 0 <= value <= _MOST_TOKENS else 0
+
+
+# ----------------------------------------------------------------------------- errors in a 2xx
+
+
+def _error_within(body: bytes) -> ErrorWithin | None:
+    status = status_within(body)
+    return None if status is None else ErrorWithin(status)
 
 
 # ----------------------------------------------------------------------------- rare bodies

@@ -24,7 +24,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from batchway.dialects.openai import with_model
-from batchway.dialects.openai_answer import error_body, is_utf8, read_result
+from batchway.dialects.openai_answer import ErrorWithin, error_body, is_utf8, read_result
 from batchway.dialects.openai_trouble import means_no_credit
 from batchway.domain.catalog import LineShape
 from batchway.domain.errors import LineText
@@ -194,13 +194,15 @@ def _answered(line: int, status: int, request_id: str | None, body: bytes) -> Re
                 code=INVALID_ANSWER,
                 message=_INVALID_ANSWER_TEXT,
             )
-        return RemoteRow(
-            line=line,
-            status=status,
-            request_id=request_id or None,
-            body=read.body,
-            usage=read.usage,
-        )
+        if not isinstance(read, ErrorWithin):
+            return RemoteRow(
+                line=line,
+                status=status,
+                request_id=request_id or None,
+                body=read.body,
+                usage=read.usage,
+            )
+        status = read.status  # an error that calls itself a success
     if not 100 <= status <= 999:
         # `status_code: 0` has been seen in an outage: nobody answered.
         said = _error_of(body)

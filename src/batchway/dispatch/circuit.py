@@ -1,45 +1,41 @@
-"""Whether a target as a whole is down.
+"""Whether a target as a whole can be used.
 
                  enough failures in a row, and nothing else
         CLOSED ----------------------------------------------> OPEN until probe_at
           ^ ^                                                   |   ^
-          | |  any sign of life, also of a request sent before  |   | a failed probe:
-          | +---------------------------------------------------+   | the pause doubles
+          | |  a sign of life, also of a request sent before    |   | a failed probe:
+          | +---------------------------------------------------+   | a longer pause
           |                                            probe_at |   |
           +----------------------- PROBING <--------------------+   |
              a sign of life             |                           |
                                         +---------------------------+
 
-A sign of life is any answer that is not one of `retry`'s retryable faults: a 400 proves that
-somebody is at home. Faults that a line may cause by itself count once a line, so that a few lines
-that always fail cannot take a whole target down when only they are left.
+Open by a denial it closes by a real answer only, and to a request that was sent after it opened:
+what was accepted before a key was revoked may still be answered.
 
-Owns the state. Does not own who becomes the probe, nor waiting (`gate`), nor a clock: times are
-in monotonic seconds.
+Owns the state. Does not own what a sign of life is (`lane`), who becomes the probe or waits
+(`gate`), nor a clock: times are in monotonic seconds.
 """
 
 import math
 from typing import Final
 
-from batchway.dispatch.retry import Fault
+from batchway.dispatch.fault import DENIALS, LINE_MAY_BE_THE_CAUSE, Fault, Setback
 
 FIRST_PAUSE: Final = 1.0
 MOST_PAUSE: Final = 60.0
 
-_LINE_MAY_BE_THE_CAUSE: Final = frozenset(
-    {Fault.BROKEN, Fault.GARBAGE, Fault.TIMEOUT, Fault.INTERRUPTED}
-)
-
 
 class Circuit:
-    """The circuit of one gate."""
+    """The circuit of one lane. `most_pause` may be changed at any time."""
 
     __slots__ = (
         "_failures",
         "_pause",
         "_trips_after",
         "down_since",
-        "fault",
+        "last",
+        "most_pause",
         "probe_at",
         "probing",
     )
@@ -48,10 +44,21 @@ class Circuit:
         self._trips_after = trips_after
         self._failures = 0
         self._pause = FIRST_PAUSE
+        self.most_pause = MOST_PAUSE
         self.down_since: float | None = None
-        self.fault: Fault | None = None  # the latest, while down
+        self.last: Setback | None = None  # the latest, while down
         self.probe_at = 0.0
         self.probing = False
+
+    @property
+    def fault(self) -> Fault | None:
+        """The latest fault, while down."""
+        return None if self.last is None else self.last.fault
+
+    @property
+    def denied(self) -> bool:
+        """Whether it is open by a denial."""
+        return self.last is not None and self.last.fault in DENIALS
 
     def wait(self, now: float) -> float:
         """Seconds until a request may be sent: infinite while a probe is on its way."""
@@ -71,30 +78,38 @@ class Circuit:
         self._failures = 0
         if self.down_since is not None:
             self.down_since = None
-            self.fault = None
+            self.last = None
             self.probing = False
             self._pause = FIRST_PAUSE
 
-    def failed(self, fault: Fault, *, first: bool, probe: bool, now: float) -> bool:
-        """A failure; `first` if it is the line's first. Returns whether the circuit (re)opened."""
+    def failed(self, setback: Setback, *, counts: bool, probe: bool, now: float) -> bool:
+        """A failure; `counts` unless a line that failed before caused it, perhaps by itself.
+
+        Returns whether the circuit (re)opened.
+        """
         if self.down_since is not None:
-            self.fault = fault
             if not (probe and self.probing):
                 return False  # sent before the circuit opened: no news
+            self.last = setback
             self.probing = False
-            self._pause = min(MOST_PAUSE, self._pause * 2)
+            self._pause = min(self.most_pause, self._pause * 2)
             self.probe_at = now + self._pause
             return True
-        if first or fault not in _LINE_MAY_BE_THE_CAUSE:
+        if counts or setback.fault not in LINE_MAY_BE_THE_CAUSE:
             self._failures += 1
         if self._failures < self._trips_after:
             return False
         self.down_since = now
-        self.fault = fault
+        self.last = setback
         self.probe_at = now + self._pause
         return True
 
+    def try_now(self, now: float) -> None:
+        """There is reason to believe that it is well again: the next probe need not wait."""
+        self._pause = FIRST_PAUSE
+        self.probe_at = min(self.probe_at, now)
+
     def dropped(self, *, probe: bool) -> None:
-        """A request was cancelled: a probe that nobody waits for any more makes room for one."""
+        """A request came to nothing: a probe that was one makes room for another."""
         if probe:
             self.probing = False

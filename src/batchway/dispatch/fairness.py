@@ -3,7 +3,9 @@
 Between tenants: when slots are scarce, the one with the fewest lines in flight, ties to the one
 served least; when a rate is scarce, the one served least (a tenant whose answers take long would
 otherwise hardly get any of it). Within a tenant: the batch with the earliest deadline, its
-retries before its new lines, then in order of arrival.
+retries before its new lines, then in order of arrival. Lines of a kind (an endpoint) whose lane is
+shut are passed over; where one of them is to be the probe, new lines and those that were not tried
+for the longest take turns, so that no line that is bad by itself keeps a lane shut.
 
 "Served" is virtual time, in whatever unit the gate charges. A tenant that was away, or got less
 because it asked for less, does not save it up: it may lag the leader by two charges at most.
@@ -13,6 +15,7 @@ Owns the order. Does not own slots, rates or the promises made to those who wait
 
 import asyncio
 import heapq
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from batchway.dispatch.limits import Party
@@ -20,23 +23,32 @@ from batchway.dispatch.limits import Party
 _LAG: Final = 2.0
 
 
+class _Heaps:
+    """Lines of one kind and tenant: by deadline, then by arrival."""
+
+    __slots__ = ("fresh", "retries")
+
+    def __init__(self) -> None:
+        self.fresh: list[tuple[float, int, Waiter]] = []
+        self.retries: list[tuple[float, int, Waiter]] = []
+
+
 class Share:
     """A tenant's part in one gate."""
 
-    __slots__ = ("fresh", "in_flight", "retries", "served", "waiting")
+    __slots__ = ("heaps", "in_flight", "served", "waiting")
 
     def __init__(self) -> None:
         self.in_flight = 0
         self.served = 0.0
         self.waiting = 0
-        self.fresh: list[tuple[float, int, Waiter]] = []
-        self.retries: list[tuple[float, int, Waiter]] = []
+        self.heaps: dict[str, _Heaps] = {}
 
 
 class Waiter:
     """A line that waits. `turn` is resolved with its permit, or with `None` to send it away."""
 
-    __slots__ = ("cost", "live", "may_leave", "party", "retry", "share", "turn")
+    __slots__ = ("cost", "kind", "live", "may_leave", "party", "retry", "share", "turn")
 
     def __init__(
         self,
@@ -47,7 +59,9 @@ class Waiter:
         cost: float,
         retry: bool,
         may_leave: bool,
+        kind: str = "",
     ) -> None:
+        self.kind = kind
         self.turn = turn
         self.share = share
         self.party = party
@@ -91,8 +105,11 @@ class FairQueue:
         """Start waiting."""
         share = waiter.share
         self._arrivals += 1
+        heaps = share.heaps.get(waiter.kind)
+        if heaps is None:
+            heaps = share.heaps[waiter.kind] = _Heaps()
         heapq.heappush(
-            share.retries if waiter.retry else share.fresh,
+            heaps.retries if waiter.retry else heaps.fresh,
             (waiter.party.deadline, self._arrivals, waiter),
         )
         share.waiting += 1
@@ -110,27 +127,51 @@ class FairQueue:
         self.waiting -= 1
         if share.waiting == 0:
             del self._active[id(share)]
-            share.fresh.clear()
-            share.retries.clear()
+            share.heaps.clear()
 
-    def next(self, *, by_service: bool, fresh_first: bool) -> Waiter | None:
-        """Who is to be served now; stays in the queue until removed.
+    def next(
+        self,
+        *,
+        by_service: bool,
+        shut: Collection[str] = (),
+        probes: Collection[str] = (),
+        fresh_first: bool = False,
+    ) -> Waiter | None:
+        """Who is to be served now; stays in the queue until removed. `None`: nobody may pass.
 
-        `by_service` is whether a rate is what is scarce. `fresh_first` prefers lines that have
-        not been tried: the best choice to find out whether a target is well again.
+        `by_service` is whether a rate is what is scarce. Kinds in `shut` are passed over. Of kinds
+        in `probes` one line is to find out whether its lane is well again; `fresh_first` prefers
+        one there that was never sent.
         """
         best: Share | None = None
         for share in self._active.values():
-            if best is None or _before(share, best, by_service=by_service):
-                best = share
-        return None if best is None else _head(best, fresh_first=fresh_first)
+            if best is not None and not _before(share, best, by_service=by_service):
+                continue
+            if shut and not any(_live(share.heaps[kind]) for kind in share.heaps.keys() - shut):
+                continue
+            best = share
+        if best is None:
+            return None
+        if not shut and not probes:
+            return _first(best.heaps.values())
+        open_kinds = best.heaps.keys() - shut
+        usual = _first(best.heaps[kind] for kind in open_kinds - set(probes))
+        if usual is not None:
+            return usual
+        for kind in open_kinds:
+            probe = _probe(best.heaps[kind], fresh_first=fresh_first)
+            if probe is not None:
+                return probe
+        return None
 
-    def leavers(self) -> list[Waiter]:
-        """Those who may be sent away because they have another target."""
+    def leavers(self, kind: str | None = None) -> list[Waiter]:
+        """Those who may be sent away because they have another target; of one kind, or of all."""
         return [
             waiter
             for share in self._active.values()
-            for heap in (share.retries, share.fresh)
+            for of, heaps in share.heaps.items()
+            if kind is None or kind == of
+            for heap in (heaps.retries, heaps.fresh)
             for _, _, waiter in heap
             if waiter.live and waiter.may_leave
         ]
@@ -142,14 +183,31 @@ def _before(one: Share, other: Share, *, by_service: bool) -> bool:
     return one.served < other.served
 
 
-def _head(share: Share, *, fresh_first: bool) -> Waiter | None:
-    fresh = _live_head(share.fresh)
-    retry = _live_head(share.retries)
-    if fresh is None or retry is None:
-        return fresh or retry
-    if fresh_first:
+def _first(of: Iterable[_Heaps]) -> Waiter | None:
+    """The nearest deadline, retries before new lines."""
+    best: Waiter | None = None
+    for heaps in of:
+        head = _live_head(heaps.retries) if heaps.retries else None
+        fresh = _live_head(heaps.fresh) if heaps.fresh else None
+        if head is None or (fresh is not None and fresh.party.deadline < head.party.deadline):
+            head = fresh
+        if best is None or (head is not None and head.party.deadline < best.party.deadline):
+            best = head
+    return best
+
+
+def _probe(heaps: _Heaps, *, fresh_first: bool) -> Waiter | None:
+    fresh = _live_head(heaps.fresh)
+    if fresh is not None and fresh_first:
         return fresh
-    return fresh if fresh.party.deadline < retry.party.deadline else retry
+    waiting = [entry for entry in heaps.retries if entry[2].live]
+    if not waiting:
+        return fresh
+    return min(waiting, key=lambda entry: entry[1])[2]  # whoever came here first
+
+
+def _live(heaps: _Heaps) -> bool:
+    return _live_head(heaps.fresh) is not None or _live_head(heaps.retries) is not None
 
 
 def _live_head(heap: list[tuple[float, int, Waiter]]) -> Waiter | None:

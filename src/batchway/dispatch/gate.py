@@ -4,10 +4,10 @@
                               ^                                                        |
                               +---- freed slot, timer, good news <---- leave / succeeded / failed
 
-Combines concurrency (`concurrency`), rates (`bucket`), the cool-down that an upstream asks for,
-the circuit (`circuit`) and the order of those who wait (`fairness`). One timer, on the injected
-clock, wakes the gate when time alone will let somebody through. A freed slot goes to the next in
-the same instant.
+Combines concurrency (`concurrency`), rates (`bucket`), the cool-down that an upstream asks for, a
+lane for each endpoint (`lane`: its circuit, and who is to blame) and the order of those who wait
+(`fairness`). One timer, on the injected clock, wakes the gate when time alone will let somebody
+through. A freed slot goes to the next in the same instant.
 
 Owns slots: each permit is given back exactly once, and one that is dropped without being used
 (its task was cancelled before it began) gives itself back. Does not own retries (`sender`).
@@ -16,14 +16,18 @@ Belongs to one event loop.
 
 import asyncio
 import math
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, cast
 
 from batchway.dispatch.bucket import MOST_HOLD, Bucket, read_allowance
-from batchway.dispatch.circuit import Circuit
 from batchway.dispatch.concurrency import Auto, Control, Fixed
 from batchway.dispatch.fairness import FairQueue, Share, Waiter
+from batchway.dispatch.fault import SIGNS_OF_LIFE, Fault, Setback
+from batchway.dispatch.health import Watch
+from batchway.dispatch.lane import Lane, Look
+from batchway.dispatch.lanes import Lanes
 from batchway.dispatch.limits import Limits, Party
-from batchway.dispatch.retry import Fault
+from batchway.dispatch.permit import Permit
 from batchway.ports import Answer, Clock
 
 # Waking up for every single token of a fast bucket would cost more than the wait.
@@ -47,33 +51,10 @@ _REFUSALS: Final = frozenset(
 )
 
 
-class Permit:
-    """The right to send one line now. `started` is when its request was sent."""
-
-    __slots__ = ("cohort", "cost", "gate", "held", "index", "number", "probe", "share", "started")
-
-    def __init__(self, gate: "Gate", share: Share, cost: float, cohort: int, number: int) -> None:
-        self.gate = gate
-        self.share = share
-        self.cost = cost
-        self.cohort = cohort
-        self.number = number
-        self.index = 0
-        self.started = 0.0
-        self.probe = False
-        self.held = True
-
-    def __del__(self) -> None:
-        if self.held:
-            self.gate.lost(self.share, probe=self.probe)
-
-
 class Gate:
     """One (provider, upstream model)."""
 
     __slots__ = (
-        "_batches",
-        "_circuit",
         "_clock",
         "_control",
         "_full_at",
@@ -91,14 +72,24 @@ class Gate:
         "_timer",
         "_timer_due",
         "_tokens",
+        "_watch",
         "in_flight",
+        "lanes",
         "limits",
         "model",
         "provider",
         "urls",
     )
 
-    def __init__(self, *, provider: str, model: str, limits: Limits, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        provider: str,
+        model: str,
+        limits: Limits,
+        clock: Clock,
+        look: Callable[[], Awaitable[Look]] | None = None,
+    ) -> None:
         now = clock.monotonic()
         self.provider = provider
         self.model = model
@@ -118,7 +109,13 @@ class Gate:
         self._per_request = 1.0 if rpm is None and tpm is None else 1.0 / (rpm or math.inf)
         self._per_token = 1.0 / (tpm or math.inf)
         # Also a line that is alone must see its target declared down before its attempts end.
-        self._circuit = Circuit(trips_after=max(3, min(10, limits.max_attempts - 2)))
+        trips_after = max(3, min(10, limits.max_attempts - 2))
+        self.lanes = Lanes(provider=provider, model=model, trips_after=trips_after)
+        self._watch = None
+        if look is not None:
+            self._watch = Watch(
+                look=look, wanted=self.lanes.want_look, seen=self._seen, clock=clock
+            )
         self._queue = FairQueue()
         self._grants = 0
         self._full_at = 0  # the latest grant that left no slot free
@@ -127,28 +124,33 @@ class Gate:
         self._scarce_rate = False
         self._sharing = 0  # tenants with lines in flight
         self._look_in = 0
-        self._batches: dict[str, int] = {}
         self._timer: asyncio.Task[None] | None = None
         self._timer_due = math.inf
 
     # ------------------------------------------------------------------ in
 
-    def try_enter(self, party: Party, cost: float) -> Permit | None:
+    def try_enter(self, party: Party, cost: float, kind: str = "") -> Permit | None:
         """A permit, if there is one to have at once and nobody waits for it."""
         if self._queue.waiting or self.in_flight >= self._control.limit:
             return None
         share = self._queue.share(party.tenant)
         if self._sharing > 1 and self._has_its_part(share):
             return None
-        if self._guarded and self._wait(cost, self._clock.monotonic()) > 0:
-            return None
-        return self._grant(share, cost)
+        lane = self.lanes.of(kind)
+        if self._guarded:
+            now = self._clock.monotonic()
+            if lane.circuit.wait(now) > 0 or self._wait(cost, now) > 0:
+                return None
+        return self._grant(lane, share, cost)
 
     async def enter(
-        self, party: Party, cost: float, *, retry: bool, may_leave: bool
+        self, party: Party, cost: float, *, retry: bool, may_leave: bool, kind: str = ""
     ) -> Permit | None:
-        """Wait for a turn. `None` only if `may_leave`, when the gate shuts: try another one."""
-        permit = self.try_enter(party, cost)
+        """Wait for a turn. `None` only if `may_leave`, when the gate shuts: try another one.
+
+        A line that is sent again (`retry`) is held up by its lane all along (`Lane.concerns`).
+        """
+        permit = self.try_enter(party, cost, kind)
         if permit is not None:
             return permit
         turn: asyncio.Future[object] = self._loop.create_future()
@@ -159,9 +161,14 @@ class Gate:
             cost=cost,
             retry=retry,
             may_leave=may_leave,
+            kind=kind,
         )
         self._queue.push(waiter)
-        self.concerns(party.batch_id, 1)
+        lane = self.lanes.of(kind)
+        if not retry:
+            lane.concerns(party.batch_id, 1, fresh=True)
+            if not lane.calm:
+                self.look()
         try:
             # It may be this line's turn, and if not somebody must set the timer. But when answers
             # come in a burst, other tenants are about to ask for what it freed: they go first.
@@ -180,11 +187,12 @@ class Gate:
             self._pump()
             raise
         finally:
-            self.concerns(party.batch_id, -1)
+            if not retry:
+                lane.concerns(party.batch_id, -1, fresh=True)
 
-    def shut(self, now: float) -> float | None:
-        """When the gate may open again if it is down or told to be quiet for long, else `None`."""
-        wait = self._circuit.wait(now)
+    def shut(self, now: float, kind: str = "") -> float | None:
+        """When a lane may open again if it is down or told to be quiet for long, else `None`."""
+        wait = self.lanes.of(kind).circuit.wait(now)
         if wait > 0:
             return now if math.isinf(wait) else now + wait  # a probe may end any moment
         quiet = self._quiet_until - now
@@ -196,21 +204,22 @@ class Gate:
         """Give the permit back without news: the line was cancelled. Harmless a second time."""
         if permit.held:
             if permit.probe:
-                self._circuit.dropped(probe=True)
+                permit.lane.circuit.dropped(probe=True)
             self._give_back(permit)
 
     def succeeded(self, permit: Permit, *, output_tokens: int, all_tokens: int) -> None:
         """A result came: learn from it and give the permit back."""
         control = self._control
+        now = self._clock.monotonic()
         control.answered(
             cohort=permit.cohort,
-            latency=self._clock.monotonic() - permit.started,
+            latency=now - permit.started,
             tokens=output_tokens,
             # Not "is it full now": answers often come in a burst, and freed slots are taken again
             # only after it.
             full=self._full_at >= permit.number,
         )
-        self._circuit.alive()
+        permit.lane.succeeded(permit.started, now)
         tokens = self._tokens
         if tokens is not None and all_tokens:
             wrong = permit.cost - all_tokens
@@ -219,18 +228,35 @@ class Gate:
         self._give_back(permit)
 
     def failed(
-        self, permit: Permit, fault: Fault, *, first: bool, cools_down: float | None
+        self,
+        permit: Permit,
+        fault: Fault,
+        *,
+        first: bool,
+        cools_down: float | None,
+        setback: Setback | None = None,
+        line: Hashable = None,
     ) -> None:
         """No result came: learn from it and give the permit back.
 
-        `first` is whether it is the line's first failure here.
+        `setback` is what there is to tell of the fault. `first` is whether it is the first failure
+        here of `line`, which is any name for it.
         """
         now = self._clock.monotonic()
-        if fault in {Fault.REJECTED, Fault.DENIED, Fault.TOO_LARGE}:
-            self._circuit.alive()
-        elif self._circuit.failed(fault, first=first, probe=permit.probe, now=now):
-            self._guarded = True
-            self._send_away()
+        lane = permit.lane
+        if fault in SIGNS_OF_LIFE:
+            lane.refused(probe=permit.probe, now=now)
+        else:
+            setback = setback or Setback(fault=fault)
+            alone = self.in_flight == 1
+            if lane.failed(
+                setback, line=line, first=first, alone=alone, probe=permit.probe, now=now
+            ):
+                self._guarded = True
+                self._send_away(lane.kind)
+            if cools_down is not None and cools_down >= LONG_COOL_DOWN:
+                lane.paused(setback, cools_down, now)
+            self.look()
         if fault in _REFUSALS:
             explicit = fault is Fault.THROTTLED or cools_down is not None
             self._control.refused(
@@ -246,12 +272,12 @@ class Gate:
             self._quiet_until = now + seconds
             self._guarded = True
             if seconds > LONG_COOL_DOWN:
-                self._send_away()
+                self._send_away(None)
 
-    def lost(self, share: Share, *, probe: bool) -> None:
+    def lost(self, lane: Lane, share: Share, *, probe: bool) -> None:
         """A permit was dropped unused. Any thread may call: garbage is collected on any."""
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._recover, share, probe)
+            self._loop.call_soon_threadsafe(self._recover, lane, share, probe)
 
     def hear(self, answer: Answer) -> None:
         """Look at `x-ratelimit-*`, more often the less is left."""
@@ -273,17 +299,10 @@ class Gate:
 
     # ------------------------------------------------------------------ what is going on
 
-    def concerns(self, batch_id: str, change: int) -> None:
-        """Lines of a batch that started, or stopped, being held up by this gate."""
-        lines = self._batches.get(batch_id, 0) + change
-        if lines:
-            self._batches[batch_id] = lines
-        else:
-            self._batches.pop(batch_id, None)
-
-    def holds_up(self, batch_id: str) -> bool:
-        """Whether lines of that batch wait for this gate."""
-        return batch_id in self._batches
+    def look(self) -> None:
+        """See to it that the target's health is looked at while that tells anything."""
+        if self._watch is not None:
+            self._watch.wake()
 
     @property
     def grants(self) -> int:
@@ -298,7 +317,7 @@ class Gate:
         return (
             self.in_flight == 0
             and self._queue.waiting == 0
-            and not self._batches
+            and self.lanes.idle()
             and self._quiet_until <= now
             and all(
                 bucket.full(now) for bucket in (self._requests, self._tokens) if bucket is not None
@@ -316,17 +335,6 @@ class Gate:
         return self._queue.waiting
 
     @property
-    def down_for(self) -> float | None:
-        """Seconds since the target went down, `None` while it is up."""
-        since = self._circuit.down_since
-        return None if since is None else self._clock.monotonic() - since
-
-    @property
-    def down_by(self) -> Fault | None:
-        """The latest fault of a target that is down."""
-        return self._circuit.fault
-
-    @property
     def quiet_for(self) -> float:
         """Seconds for which the upstream wants to be left alone."""
         return max(0.0, self._quiet_until - self._clock.monotonic())
@@ -342,7 +350,7 @@ class Gate:
         """Whether a tenant uses as many slots as would be its own if all wanted more."""
         return share.in_flight * self._sharing >= self._control.limit
 
-    def _grant(self, share: Share, cost: float) -> Permit:
+    def _grant(self, lane: Lane, share: Share, cost: float) -> Permit:
         self.in_flight += 1
         share.in_flight += 1
         if share.in_flight == 1:
@@ -352,10 +360,12 @@ class Gate:
         if self.in_flight >= control.limit:
             self._full_at = self._grants
         permit = Permit(self, share, cost, control.cohort, self._grants)
+        permit.lane = lane
         self._queue.charge(share, max(self._per_request, cost * self._per_token))
         if self._guarded:
             now = self._clock.monotonic()
-            permit.probe = self._circuit.sent()
+            permit.probe = lane.circuit.sent()
+            lane.probes += permit.probe
             if self._requests is not None:
                 self._requests.take(1.0, now)
             if self._tokens is not None:
@@ -366,9 +376,9 @@ class Gate:
         permit.held = False
         self._free(permit.share)
 
-    def _recover(self, share: Share, probe: bool) -> None:
+    def _recover(self, lane: Lane, share: Share, probe: bool) -> None:
         if probe:
-            self._circuit.dropped(probe=True)
+            lane.circuit.dropped(probe=True)
         self._free(share)
 
     def _free(self, share: Share) -> None:
@@ -380,8 +390,8 @@ class Gate:
             self._pump()
 
     def _wait(self, cost: float, now: float) -> float:
-        """Seconds until a line of that cost may pass, slots aside."""
-        wait = max(self._quiet_until - now, self._circuit.wait(now))
+        """Seconds until a line of that cost may pass, slots and its lane aside."""
+        wait = self._quiet_until - now
         if wait > 0:
             self._scarce_rate = False
             return wait
@@ -390,8 +400,8 @@ class Gate:
         if self._tokens is not None:
             wait = max(wait, self._tokens.wait(cost, now))
         self._scarce_rate = wait > 0
-        if self._requests is None and self._tokens is None and self._circuit.down_since is None:
-            self._guarded = False
+        if self._requests is None and self._tokens is None:
+            self._guarded = bool(self.lanes.down())
         return max(wait, 0.0)
 
     def _pump(self) -> None:
@@ -399,27 +409,44 @@ class Gate:
         queue = self._queue
         by_rate = self._scarce_rate  # what the wait was for decides whose turn it is
         while queue.waiting and self.in_flight < self._control.limit:
-            waiter = queue.next(
-                by_service=by_rate, fresh_first=self._circuit.down_since is not None
-            )
-            if waiter is None:
-                raise RuntimeError("the queue counts waiters that it does not hold")
             if self._guarded:
-                wait = self._wait(waiter.cost, self._clock.monotonic())
-                if wait > 0:
+                now = self._clock.monotonic()
+                down = self.lanes.down()
+                shut = {lane.kind: wait for lane in down if (wait := lane.circuit.wait(now)) > 0}
+                waiter = queue.next(
+                    by_service=by_rate,
+                    shut=shut.keys(),
+                    probes={lane.kind for lane in down},
+                    fresh_first=sum(lane.probes for lane in down) % 2 == 0,
+                )
+                wait = (
+                    min(shut.values(), default=math.inf)
+                    if waiter is None
+                    else self._wait(waiter.cost, now)
+                )
+                if waiter is None or wait > 0:
                     self._wake_in(wait)
                     return
+            else:
+                waiter = queue.next(by_service=by_rate)
+            if waiter is None:
+                raise RuntimeError("the queue counts waiters that it does not hold")
             queue.remove(waiter)
             if not waiter.turn.done():
-                waiter.turn.set_result(self._grant(waiter.share, waiter.cost))
+                lane = self.lanes.of(waiter.kind)
+                waiter.turn.set_result(self._grant(lane, waiter.share, waiter.cost))
         if queue.waiting:
             self._scarce_rate = False  # slots are what is scarce now
         elif self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _send_away(self) -> None:
-        for waiter in self._queue.leavers():
+    def _seen(self, look: Look) -> None:
+        self.lanes.looked(look, self._clock.monotonic())
+        self._pump()
+
+    def _send_away(self, kind: str | None) -> None:
+        for waiter in self._queue.leavers(kind):
             self._queue.remove(waiter)
             if not waiter.turn.done():
                 waiter.turn.set_result(None)

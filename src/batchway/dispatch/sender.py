@@ -9,8 +9,8 @@
                        |                   +-- GiveUp ---> Answered (the last HTTP answer)
                        +-------------------+                or Unanswered
 
-A line keeps to the first of its targets that is not done with and not down, so that it comes back
-to the preferred one when that has recovered.
+A line keeps to the first of its targets that is not done with, has not denied it in this round, and
+is not down, so that it comes back to the preferred one when that has recovered.
 
 Owns the way of one line and the map of gates. Does not own limits and order (`gate`), decisions
 (`retry`), what counts as a result (`answer`), or durability.
@@ -23,35 +23,48 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from batchway.dialects.openai import with_model
-from batchway.dialects.openai_answer import error_body, read_result
-from batchway.dispatch.gate import Gate, Permit
-from batchway.dispatch.limits import MOST_ANSWER_BYTES, Limits, Party
+from batchway.dialects.openai import with_model, without_stream
+from batchway.dialects.openai_answer import ErrorWithin, read_result
+from batchway.dispatch.course import (
+    UNSENDABLE,
+    Answered,
+    Course,
+    Drawn,
+    Nothing,
+    Outcome,
+    Told,
+    Unanswered,
+)
+from batchway.dispatch.fault import Fault, Setback
+from batchway.dispatch.gate import Gate
+from batchway.dispatch.health import look_at
+from batchway.dispatch.limits import Limits, Party
 from batchway.dispatch.obstacle import obstacle
+from batchway.dispatch.permit import Permit
 from batchway.dispatch.retry import (
     Circumstances,
+    Decision,
     Deliver,
-    Fault,
     GiveUp,
     NextTarget,
     Retry,
     decide,
-    fault_of,
 )
-from batchway.domain.batch import Usage
-from batchway.domain.errors import LineText
-from batchway.domain.retry_after import parse_retry_after
 from batchway.domain.routing import Target
-from batchway.ports import Answer, Clock, Failure, Provider, Transport
+from batchway.ports import Clock, Failure, Provider, Transport
 from batchway.ports.online import NONE
 
 __all__ = ["Answered", "Outcome", "Permit", "Sender", "Unanswered", "Work"]
 
-_NO_USAGE: Final = Usage()
-
 # A gate that nobody has used for this long (up to twice as long) is dropped with what it learned:
 # model names are the clients' to invent, and each new one makes a gate.
 _IDLE_SECONDS: Final = 600.0
+
+# A route's targets that are all in trouble have each something to say.
+_MOST_SENTENCES: Final = 3
+
+# Served by some as a stream unless the body says otherwise. Elsewhere no stream is the default.
+_STREAMED_BY_DEFAULT: Final = "/v1/responses"
 
 
 class Work(msgspec.Struct, kw_only=True):
@@ -69,50 +82,6 @@ class Work(msgspec.Struct, kw_only=True):
     party: Party
     cost: int
     overrides: Mapping[str, str] = NONE
-
-
-class Answered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The line drew an HTTP answer; `body` is JSON in one line, `request_id` the upstream's own."""
-
-    status: int
-    body: bytes
-    request_id: str | None
-    usage: Usage
-    provider: str
-
-    @property
-    def ok(self) -> bool:
-        """Whether the answer is a 2xx."""
-        return 200 <= self.status < 300
-
-
-class Unanswered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The line never drew an HTTP answer that could be its result: a row of `LineText`."""
-
-    code: str
-    message: str
-
-
-Outcome = Answered | Unanswered
-
-
-class _Setback(msgspec.Struct, gc=False):
-    """An exchange that brought no result."""
-
-    drawn: Answer | Failure
-
-
-class _Course:
-    """What a line that did not succeed at once has been through."""
-
-    __slots__ = ("attempts", "done_with", "last", "text", "tries")
-
-    def __init__(self, targets: int) -> None:
-        self.attempts = [0] * targets
-        self.tries = [0] * targets
-        self.done_with = 0  # a bit for each target
-        self.last: Answered | None = None  # the last HTTP answer other than a garbled 2xx
-        self.text = Unanswered(code="", message="")
 
 
 class Sender:
@@ -140,7 +109,7 @@ class Sender:
 
     def try_admit(self, work: Work) -> Permit | None:
         """A permit if the first target has a free slot and nobody waits for it; else `admit`."""
-        return self._gate(work.targets[0]).try_enter(work.party, work.cost)
+        return self._gate(work.targets[0]).try_enter(work.party, work.cost, work.endpoint)
 
     async def admit(self, work: Work) -> Permit:
         """Wait for the line's fair turn at its first target, or the next while that is down."""
@@ -159,12 +128,15 @@ class Sender:
 
     def obstacles(self, batch_id: str) -> str | None:
         """Why lines of the batch are being held up, in a sentence; `None` if they are not."""
+        sentences: list[str] = []
         for gate in self._gates.values():
-            if gate.holds_up(batch_id):
-                sentence = obstacle(gate, self._clock.now())
+            lane = gate.lanes.holding_up(batch_id)
+            if lane is not None:
+                now, moment = self._clock.monotonic(), self._clock.now()
+                sentence = obstacle(gate, lane, now=now, moment=moment)
                 if sentence is not None:
-                    return sentence
-        return None
+                    sentences.append(sentence)
+        return " ".join(sentences[:_MOST_SENTENCES]) or None
 
     def halt(self, batch_id: str) -> None:
         """Start nothing more for a batch: lines that wait are cancelled, exchanges go on."""
@@ -179,27 +151,36 @@ class Sender:
 
     # ------------------------------------------------------------------ one exchange
 
-    async def _exchange(self, work: Work, permit: Permit) -> Answered | _Setback:
+    async def _exchange(self, work: Work, permit: Permit) -> Answered | Nothing:
         """Send once. An `Answered` is a result, and the permit has been given back then."""
         gate = permit.gate
         provider = self._providers[gate.provider]
         endpoint = work.endpoint
-        url = gate.urls.get(endpoint)
-        if work.overrides:
-            url = provider.url(endpoint, gate.model, work.overrides)
-        elif url is None:
-            url = gate.urls[endpoint] = provider.url(endpoint, gate.model)
-        body = work.body if work.model == gate.model else with_model(work.body, gate.model)
         headers = await provider.headers()
-        permit.started = self._clock.monotonic()
-        answer = await self._transport.post(url, headers, body, timeout=gate.limits.timeout)
+        try:
+            url = gate.urls.get(endpoint)
+            if work.overrides:
+                url = provider.url(endpoint, gate.model, work.overrides)
+            elif url is None:
+                url = gate.urls[endpoint] = provider.url(endpoint, gate.model)
+            body = work.body if work.model == gate.model else with_model(work.body, gate.model)
+            if endpoint == _STREAMED_BY_DEFAULT:
+                body = without_stream(body)
+            permit.started = self._clock.monotonic()
+            answer = await self._transport.post(url, headers, body, timeout=gate.limits.timeout)
+        except (ValueError, RecursionError):
+            # Nothing was sent, and nothing of it will be different the next time. What the error
+            # says may repeat the line: it is not told.
+            return Nothing(UNSENDABLE)
         if isinstance(answer, Failure):
-            return _Setback(answer)
+            return Nothing(answer)
         gate.hear(answer)
         status = answer.status
         result = read_result(answer.body) if 200 <= status < 300 else None
         if result is None:
-            return _Setback(answer)
+            return Nothing(answer)
+        if isinstance(result, ErrorWithin):
+            return Nothing(Told(answer, result.status))
         usage = result.usage
         output_tokens = usage.output_tokens
         gate.succeeded(
@@ -215,43 +196,71 @@ class Sender:
 
     # ------------------------------------------------------------------ after a fault
 
-    async def _persist(self, work: Work, permit: Permit, drawn: Answer | Failure) -> Outcome:
+    async def _persist(self, work: Work, permit: Permit, drawn: Drawn) -> Outcome:
         """Go on with a line whose first exchange brought no result."""
-        course = _Course(len(work.targets))
+        course = Course(len(work.targets))
+        batch_id = work.party.batch_id
+        lane = permit.lane
+        lane.concerns(batch_id, 1)
         try:
             while True:
-                gate, index = permit.gate, permit.index
-                fault, retry_after = self._take_down(course, gate, drawn)
-                decision = decide(fault, self._circumstances(work, course, index, retry_after))
-                first = course.tries[index] == 0
-                course.tries[index] += 1
+                decision = self._take_in(work, course, permit, drawn)
                 match decision:
-                    case Deliver():
-                        gate.failed(permit, fault, first=first, cools_down=None)
-                        return _outcome(course)
-                    case GiveUp():
-                        gate.failed(permit, fault, first=first, cools_down=decision.cools_down)
-                        return _outcome(course)
+                    case Deliver() | GiveUp():
+                        return course.last if course.last is not None else course.text
                     case NextTarget():
-                        gate.failed(permit, fault, first=first, cools_down=decision.cools_down)
-                        course.attempts[index] += decision.uses_attempt
-                        if decision.for_good:
-                            course.done_with |= 1 << index
+                        pass
                     case Retry():
-                        gate.failed(permit, fault, first=first, cools_down=decision.cools_down)
-                        course.attempts[index] += decision.uses_attempt
-                        with self._waiting(work.party.batch_id):
-                            await self._back_off(work, gate, decision.after)
+                        with self._waiting(batch_id):
+                            await self._clock.sleep(decision.after)
                     case _:
                         assert_never(decision)
-                with self._waiting(work.party.batch_id):
-                    permit = await self._enter(work, course.done_with, retry=True)
+                with self._waiting(batch_id):
+                    permit = await self._enter(work, course.done_with, course.denied, retry=True)
+                if permit.lane is not lane:
+                    lane.concerns(batch_id, -1)
+                    lane = permit.lane
+                    lane.concerns(batch_id, 1)
                 exchanged = await self._exchange(work, permit)
                 if isinstance(exchanged, Answered):
                     return exchanged
                 drawn = exchanged.drawn
         finally:
             permit.gate.leave(permit)
+            lane.concerns(batch_id, -1)
+
+    def _take_in(self, work: Work, course: Course, permit: Permit, drawn: Drawn) -> Decision:
+        """Learn from an exchange that brought no result, give its permit back, and decide."""
+        gate, index, lane = permit.gate, permit.index, permit.lane
+        record = course.records[index]
+        setback, retry_after = course.take_down(drawn, gate=gate, now=self._clock.now())
+        fault = setback.fault
+        now = self._clock.monotonic()
+        if fault is Fault.ACCOUNT or fault is Fault.DENIED:
+            course.denied |= 1 << index
+        proven = lane.judge(record, setback, sent=permit.started, now=now)
+        at = self._circumstances(
+            work, course, permit, setback=setback, proven=proven, retry_after=retry_after
+        )
+        decision = decide(fault, at)
+        first = record.tries == 0
+        record.tries += 1
+        cools_down = None if isinstance(decision, Deliver) else decision.cools_down
+        if isinstance(decision, NextTarget | Retry):
+            record.attempts += decision.uses_attempt
+        if isinstance(decision, NextTarget) and decision.for_good:
+            course.done_with |= 1 << index
+        if isinstance(decision, Retry):
+            course.denied = 0
+        gate.failed(
+            permit,
+            fault,
+            first=first,
+            cools_down=cools_down,
+            setback=setback,
+            line=(work.party.batch_id, work.line),
+        )
+        return decision
 
     @contextmanager
     def _waiting(self, batch_id: str) -> Generator[None]:
@@ -270,62 +279,38 @@ class Sender:
             if not idle:
                 self._idle.pop(batch_id, None)
 
-    async def _back_off(self, work: Work, gate: Gate, seconds: float) -> None:
-        gate.concerns(work.party.batch_id, 1)
-        try:
-            await self._clock.sleep(seconds)
-        finally:
-            gate.concerns(work.party.batch_id, -1)
-
-    def _take_down(
-        self, course: _Course, gate: Gate, drawn: Answer | Failure
-    ) -> tuple[Fault, float | None]:
-        """Note what was drawn; returns its fault and the wait that it asks for."""
-        if isinstance(drawn, Failure):
-            course.text = _text_of(drawn, gate)
-            return fault_of(drawn), None
-        status = drawn.status
-        fault = fault_of(status)
-        if fault is Fault.GARBAGE:
-            code, message = LineText.NOT_JSON.pair(provider=gate.provider, status=status)
-            course.text = Unanswered(code=code, message=message)
-            return fault, None
-        course.last = Answered(
-            status=status,
-            body=error_body(status, drawn.body),
-            request_id=drawn.header("x-request-id"),
-            usage=_NO_USAGE,
-            provider=gate.provider,
-        )
-        retry_after = None
-        if fault in {Fault.THROTTLED, Fault.UNAVAILABLE}:
-            retry_after = parse_retry_after(
-                milliseconds=drawn.header("retry-after-ms"),
-                value=drawn.header("retry-after"),
-                now=self._clock.now(),
-            )
-        return fault, retry_after
-
     def _circumstances(
-        self, work: Work, course: _Course, index: int, retry_after: float | None
+        self,
+        work: Work,
+        course: Course,
+        permit: Permit,
+        *,
+        setback: Setback,
+        proven: bool,
+        retry_after: float | None,
     ) -> Circumstances:
-        gate = self._gate(work.targets[index])
+        gate, record = permit.gate, course.records[permit.index]
         now = self._clock.monotonic()
         others = [
-            self._gate(target)
-            for other, target in enumerate(work.targets)
-            if other != index and not course.done_with >> other & 1
+            other
+            for other in range(len(work.targets))
+            if other != permit.index and not course.done_with >> other & 1
         ]
         return Circumstances(
-            attempts=course.attempts[index],
-            tries=course.tries[index],
+            attempts=record.attempts,
+            tries=record.tries,
             max_attempts=gate.limits.max_attempts,
             draw=self._draw(),
             time_left=work.party.deadline - self._clock.now(),
             retry_after=retry_after,
-            down_for=gate.down_for,
+            down=permit.lane.circuit.down_since is not None,
+            proven=proven,
+            verdict=permit.lane.gives(setback),
             elsewhere=bool(others),
-            open_elsewhere=any(other.shut(now) is None for other in others),
+            open_elsewhere=any(
+                self._gate(work.targets[other]).shut(now, work.endpoint) is None for other in others
+            ),
+            untried_elsewhere=any(not course.denied >> other & 1 for other in others),
         )
 
     # ------------------------------------------------------------------ gates
@@ -340,6 +325,9 @@ class Sender:
                 model=target.model,
                 limits=self._limits[target.provider],
                 clock=self._clock,
+                look=lambda: look_at(
+                    self._providers[target.provider], target.model, self._transport
+                ),
             )
         return gate
 
@@ -356,13 +344,18 @@ class Sender:
         self._grants = {key: gate.grants for key, gate in self._gates.items()}
         self._looked = now
 
-    async def _enter(self, work: Work, done_with: int, *, retry: bool) -> Permit:
+    async def _enter(self, work: Work, done_with: int, denied: int = 0, *, retry: bool) -> Permit:
         """Wait for a turn at the first target that is open; sent away from one, look again."""
         left = [i for i in range(len(work.targets)) if not done_with >> i & 1]
+        left = [i for i in left if not denied >> i & 1] or left
         while True:
             index = left[0] if len(left) == 1 else self._open_target(work, left)
             permit = await self._gate(work.targets[index]).enter(
-                work.party, work.cost, retry=retry, may_leave=len(left) > 1
+                work.party,
+                work.cost,
+                retry=retry,
+                may_leave=len(left) > 1,
+                kind=work.endpoint,
             )
             if permit is not None:
                 permit.index = index
@@ -373,30 +366,9 @@ class Sender:
         now = self._clock.monotonic()
         soonest, at = left[0], float("inf")
         for index in left:
-            opens_at = self._gate(work.targets[index]).shut(now)
+            opens_at = self._gate(work.targets[index]).shut(now, work.endpoint)
             if opens_at is None:
                 return index
             if opens_at < at:
                 soonest, at = index, opens_at
         return soonest
-
-
-def _outcome(course: _Course) -> Outcome:
-    return course.last if course.last is not None else course.text
-
-
-def _text_of(failure: Failure, gate: Gate) -> Unanswered:
-    match failure:
-        case Failure.UNREACHABLE:
-            code, message = LineText.UNREACHABLE.pair(provider=gate.provider)
-        case Failure.NO_DESCRIPTORS:
-            code, message = LineText.NO_DESCRIPTORS.pair()
-        case Failure.TIMEOUT:
-            code, message = LineText.TIMEOUT.pair(seconds=f"{gate.limits.timeout:g}")
-        case Failure.INTERRUPTED:
-            code, message = LineText.INTERRUPTED.pair(provider=gate.provider)
-        case Failure.TOO_LARGE:
-            code, message = LineText.TOO_LARGE.pair(provider=gate.provider, limit=MOST_ANSWER_BYTES)
-        case _:
-            assert_never(failure)
-    return Unanswered(code=code, message=message)

@@ -599,10 +599,25 @@ class LineText(Enum):
         "The provider '{provider}' answered {status} with a body that is not JSON.",
         False,
     )
-    REDIRECTED = (
-        "provider_redirects",
-        "The provider '{provider}' answered {status}, a redirect to {location}, and requests are "
-        "not sent on. Set its `{setting}` to the address that it redirects to.",
+    # -- of one line at one target, for good
+    STREAMED = (
+        "streamed_provider_response",
+        "The provider '{provider}' answered {status} with a stream (text/event-stream) although "
+        "none was asked for. Send '\"stream\": false' in the body, or use an endpoint that answers "
+        "in one piece.",
+        False,
+    )
+    UNSENDABLE = (
+        "invalid_request",
+        "No request to the provider '{provider}' can be made of this line: its body cannot be "
+        "written as JSON with the model's name there, or the model's name is no part of an "
+        "address.",
+        False,
+    )
+    UNREADABLE = (
+        "invalid_json_line",
+        "This line cannot be read as a request any more, although it could when the file was "
+        "checked.",
         False,
     )
     TOO_LARGE = (
@@ -625,12 +640,6 @@ class LineText(Enum):
         "result_lost",
         "This request may have been executed, but its result was lost: the server's storage "
         "damaged it.",
-        False,
-    )
-    UNROUTABLE = (
-        "model_not_found",
-        "No provider serves the model '{model}' any more: the configuration changed while the "
-        "batch ran.",
         False,
     )
 

@@ -6,10 +6,14 @@ Pure: a `RoutingTable` is built from the configuration and only answers question
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 from urllib.parse import unquote
 
 from batchway.domain.remote import NativeTraits
 from batchway.domain.shard import Mode
+
+# How groups of routes are called; names of providers hold no space.
+ROUTE_PREFIX: Final = "route "
 
 
 class Choice(StrEnum):
@@ -202,6 +206,35 @@ class RoutingTable:
         """The providers that a caller may use, in the order of the configuration."""
         return tuple(name for name in self._providers if _may(allowed, name))
 
+    def resolve_again(
+        self,
+        model: str,
+        *,
+        group: str,
+        endpoint: str,
+        provider: str | None,
+        allowed: frozenset[str] | None,
+        upstream: str | None = None,
+    ) -> Resolution:
+        """Where lines go that were accepted for `group`, perhaps under another configuration.
+
+        That is where they would go today, if it is the same route or provider; else the provider,
+        if it is still there. Lines accepted for one provider are never sent to another one.
+        """
+        found = self.resolve(
+            model, endpoint=endpoint, provider=provider, allowed=allowed, upstream=upstream
+        )
+        if isinstance(found, Destination):
+            targets = found.primaries + found.fallbacks
+            if found.group == group or any(_is_of(group, t.provider) for t in targets):
+                return found
+        if isinstance(found, Forbidden | NotNative):
+            return found
+        named = next((name for name in self._providers if _is_of(group, name)), None)
+        if named is None:
+            return self._unroutable(allowed)
+        return self._single(named, _at(named, upstream or model), endpoint, allowed)
+
     def _single(
         self, provider: str, model: str, endpoint: str, allowed: frozenset[str] | None
     ) -> Resolution:
@@ -237,7 +270,7 @@ class RoutingTable:
         if isinstance(native, NotNative):
             return native
         return Destination(
-            group=f"route {model}",
+            group=f"{ROUTE_PREFIX}{model}",
             mode=Mode.MANAGED if native is None else Mode.NATIVE,
             primaries=tuple(primaries),
             fallbacks=tuple(Target(provider=t.provider, model=t.model) for t in fallbacks),
@@ -298,6 +331,11 @@ def _may(allowed: frozenset[str] | None, provider: str) -> bool:
 
 def _parts(name: str) -> list[str]:
     return unquote(unquote(name)).replace("\\", "/").split("/")
+
+
+def _is_of(group: str, provider: str) -> bool:
+    """Whether a group is of that provider alone: its managed lines, or a model's native ones."""
+    return group == provider or group.startswith(provider + "/")
 
 
 def _tightest(together: Sequence[NativeTraits]) -> NativeTraits:

@@ -1,6 +1,6 @@
 """Online upstreams: one request, one answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -46,6 +46,15 @@ class Transport(Protocol):
         """
         ...
 
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, timeout: float
+    ) -> Answer | Failure:
+        """Ask once for something small, such as whether a server is well; as `post` otherwise.
+
+        An answer of more than a MiB is `TOO_LARGE`.
+        """
+        ...
+
     async def close(self) -> None:
         """Close every connection."""
         ...
@@ -61,6 +70,13 @@ class Provider(Protocol):
         """The address for an endpoint such as `/v1/chat/completions`.
 
         `overrides` are the batch's `x-tfy-*` headers.
+        """
+        ...
+
+    def health(self, model: str) -> Sequence[str]:
+        """Addresses whose GET tells whether the account's server is well, the best one first.
+
+        The last is one that only good credentials may read. Empty where there is none.
         """
         ...
 

@@ -4,7 +4,7 @@ Owns one request's address and headers; both come from parts that the resource's
 (`azure_addresses`, `azure_identity`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from batchway.domain.remote import RemoteError
 from batchway.ports.online import NONE
@@ -52,12 +52,16 @@ class AzureOpenAIProvider:
             provider=self._name, endpoint=self._endpoint, api_version=version
         ).online(endpoint, model)
 
+    def health(self, model: str) -> Sequence[str]:  # noqa: ARG002 - the port's
+        """Where to see whether the resource is served."""
+        return (self._addresses.online("/v1/models", ""),)
+
     async def headers(self) -> Mapping[str, str]:
         """Headers of a request."""
         try:
             own = await self._credential.headers()
         except RemoteError:
-            # Logged where it failed. Sent without a token, the line ends as every line does whose
-            # credentials do not do: by the resource's own 401.
+            # Logged where it failed. Sent without a token, the line waits as every line does whose
+            # credentials do not do: for the resource's own 401 to end.
             own = {}
         return {"content-type": "application/json", **own}

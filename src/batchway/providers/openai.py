@@ -3,7 +3,7 @@
 Owns the address and the headers. Source: platform.openai.com/docs/api-reference/authentication
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from batchway.ports.online import NONE
 from batchway.providers.addresses import below, checked_base, checked_headers
@@ -55,6 +55,10 @@ class OpenAIProvider:
     ) -> str:
         """The address of an endpoint."""
         return below(self._base, endpoint)
+
+    def health(self, model: str) -> Sequence[str]:  # noqa: ARG002 - the port's
+        """Where to see whether the account is served."""
+        return (below(self._base, "/models"),)
 
     async def headers(self) -> Mapping[str, str]:
         """Headers of a request."""

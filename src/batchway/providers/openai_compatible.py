@@ -3,7 +3,7 @@
 Owns the address and the headers of one account. The key never shows in `repr` or in errors.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from batchway.ports.online import NONE
 from batchway.providers.addresses import below, checked_base, checked_headers
@@ -49,6 +49,12 @@ class OpenAICompatibleProvider:
     ) -> str:
         """The address of an endpoint."""
         return below(self._base, endpoint)
+
+    def health(self, model: str) -> Sequence[str]:  # noqa: ARG002 - the port's
+        """Where to see whether the account is served."""
+        # vLLM, SGLang and llama.cpp tell it below their root; everybody has the list of models.
+        root = self._base.removesuffix("/v1")
+        return f"{root}/health", below(self._base, "/models")
 
     async def headers(self) -> Mapping[str, str]:
         """Headers of a request."""

@@ -113,9 +113,9 @@ class _Child(asyncio.Protocol):
         await asyncio.shield(self._ready)
 
     async def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+        self, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float
     ) -> _Drawn:
-        """See `ports.Transport`."""
+        """See `ports.Transport`; a GET if there is no body."""
         if self._room is None:
             return await self._post(url, headers, body, timeout)
         # Waited for here: the child's timeout must not run meanwhile.
@@ -125,7 +125,7 @@ class _Child(asyncio.Protocol):
             return await self._post(url, headers, body, timeout)
 
     async def _post(
-        self, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+        self, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float
     ) -> _Drawn:
         outbox = self._outbox
         if outbox is None:
@@ -312,6 +312,17 @@ class SendingTransport:
             ValueError: the URL or a header cannot be sent at all. Repeats neither.
             SendingError: there is no process to send it.
         """
+        return await self._send(url, headers, body, timeout)
+
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, timeout: float
+    ) -> Answered | Failure:
+        """Ask once for something small; see `ports.Transport`. Raises as `post` does."""
+        return await self._send(url, headers, None, timeout)
+
+    async def _send(
+        self, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float
+    ) -> Answered | Failure:
         if self._closed:
             return Failure.INTERRUPTED
         index = self._least_busy()

@@ -115,7 +115,11 @@ class _Sending(asyncio.Protocol):
             raise RuntimeError("the parent posts before it begins")
         number = post.id
         try:
-            answer = await self._http.post(post.url, post.headers, post.body, timeout=post.timeout)
+            url, headers, body, timeout = post.url, post.headers, post.body, post.timeout
+            if body is None:
+                answer = await self._http.get(url, headers, timeout=timeout)
+            else:
+                answer = await self._http.post(url, headers, body, timeout=timeout)
             if isinstance(answer, Failure):
                 self._say(Failed(number, answer))
             else:

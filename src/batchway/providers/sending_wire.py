@@ -37,12 +37,12 @@ class Begin(msgspec.Struct, array_like=True, tag=0):
 
 
 class Post(msgspec.Struct, array_like=True, tag=1, gc=False):
-    """Send this; `id` is the parent's and unique for the life of the child."""
+    """Send this; `id` is the parent's and unique for the life of the child. No body: a GET."""
 
     id: int
     url: str
     headers: dict[str, str]
-    body: bytes
+    body: bytes | None
     timeout: float
 
 

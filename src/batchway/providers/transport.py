@@ -1,4 +1,4 @@
-"""`ports.Transport` over aiohttp: one POST, and exactly what became of it.
+"""`ports.Transport` over aiohttp: one request, and exactly what became of it.
 
 Owns connections, their limits, and the translation of every way a request can fail into a
 `Failure`. Does not own retries or what an answer means (`dispatch`), nor addresses and keys
@@ -59,6 +59,8 @@ _DNS_SECONDS: Final = 60
 _MOST_AT_ONCE: Final = 1 << 20
 
 _MOST_REMEMBERED: Final = 4096
+
+_MOST_SMALL: Final = 1 << 20
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
@@ -172,13 +174,32 @@ class HttpTransport:
         Raises:
             ValueError: the URL or a header cannot be sent at all. Repeats neither.
         """
+        data = body if len(body) <= _MOST_AT_ONCE else BytesIO(body)
         if self._room is None:
-            return await self._post(url, headers, body, timeout)
+            return await self._request(
+                "POST", url, headers, data=data, timeout=timeout, most=self._most
+            )
         async with self._room:
-            return await self._post(url, headers, body, timeout)
+            return await self._request(
+                "POST", url, headers, data=data, timeout=timeout, most=self._most
+            )
 
-    async def _post(
-        self, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, timeout: float
+    ) -> HttpAnswer | Failure:
+        """Ask once for something small; see `ports.Transport`. Raises as `post` does."""
+        most = min(self._most, _MOST_SMALL)
+        return await self._request("GET", url, headers, data=None, timeout=timeout, most=most)
+
+    async def _request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        data: bytes | BytesIO | None,
+        timeout: float,
+        most: int,
     ) -> HttpAnswer | Failure:
         address = self._addresses.get(url) or self._address(url)
         prepared = address.headers(headers)
@@ -188,9 +209,10 @@ class HttpTransport:
         elif session.closed:
             return Failure.INTERRUPTED
         try:
-            response = await session.post(
+            response = await session.request(
+                method,
                 address.url,
-                data=body if len(body) <= _MOST_AT_ONCE else BytesIO(body),
+                data=data,
                 headers=prepared,
                 proxy=address.proxy,
                 timeout=self._timeouts.get(timeout) or self._timeout(timeout),
@@ -199,10 +221,10 @@ class HttpTransport:
             if self._shortage.lasts:
                 self._shortage.ends()
             try:
-                data = await self._read(response)
-                if data is None:
+                read = await self._read(response, most)
+                if read is None:
                     return Failure.TOO_LARGE
-                return HttpAnswer(response.status, data, response.headers)
+                return HttpAnswer(response.status, read, response.headers)
             except PackedTooTightly:
                 return Failure.TOO_LARGE
             finally:
@@ -235,10 +257,10 @@ class HttpTransport:
             self._timeouts[seconds] = timeout
         return timeout
 
-    async def _read(self, response: ClientResponse) -> bytes | None:
+    async def _read(self, response: ClientResponse, most: int) -> bytes | None:
         """The body, `None` when it passes the limit."""
         length = response.headers.get("content-length")
-        if length is not None and int(length) > self._most:
+        if length is not None and int(length) > most:
             return None
         # What is announced may be packed: only what was unpacked counts.
         source = source_of(response)
@@ -246,13 +268,18 @@ class HttpTransport:
         size = 0
         while piece := await source.readany():
             size += len(piece)
-            if size > FREE_BYTES:
-                return await self._read_on(response, source, pieces, piece)
+            if size > min(most, FREE_BYTES):
+                return await self._read_on(response, source, pieces, piece, most)
             pieces.append(piece)
         return b"".join(pieces)
 
     async def _read_on(
-        self, response: ClientResponse, source: Source, pieces: list[bytes], piece: bytes
+        self,
+        response: ClientResponse,
+        source: Source,
+        pieces: list[bytes],
+        piece: bytes,
+        most: int,
     ) -> bytes | None:
         """Read an answer that is not a small one, as far as there is room for it."""
         share = self._budget.share(response.close)
@@ -260,7 +287,7 @@ class HttpTransport:
         try:
             while piece:
                 size += len(piece)
-                if size > self._most:
+                if size > most:
                     return None
                 await share.take(len(piece))
                 pieces.append(piece)

@@ -130,6 +130,16 @@ class LineReader:
         """The custom_id of a line that was read before."""
         return self._line.decode(data).custom_id
 
+    def glimpse(self, data: bytes) -> tuple[str, str]:
+        """custom_id and model of a line that cannot be read; empty what not even that shows."""
+        try:
+            fields = self._fields.decode(data)
+            body = fields.get("body", _NONE)
+            model = self._fields.decode(body).get("model", _NONE) if _is_object(body) else _NONE
+            return _text(fields.get("custom_id", _NONE)) or "", _text(model) or ""
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return "", ""
+
     def diagnose(self, data: bytes, number: int) -> list[BatchError]:
         """Every mistake of a line that `read` or the depth refused; never empty.
 

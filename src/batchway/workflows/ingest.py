@@ -94,6 +94,18 @@ class Ingest:
             upstream=options.overrides.get(MODEL_OVERRIDE),
         )
 
+    def resolve_again(self, batch: Batch, model: str, group: str) -> Resolution:
+        """The same, of lines that were accepted for `group` before this process began."""
+        options = batch.options
+        return self._routing.resolve_again(
+            model,
+            group=group,
+            endpoint=batch.endpoint,
+            provider=options.provider,
+            allowed=options.allowed_providers,
+            upstream=options.overrides.get(MODEL_OVERRIDE),
+        )
+
     async def _misnamed(self, batch: Batch) -> list[BatchError]:
         """What is wrong with the file as such, before its first line."""
         # The bytes count, not the row: a file that was deleted since the creation still runs.

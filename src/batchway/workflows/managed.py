@@ -9,6 +9,8 @@ as a shard's lines have been handed out, so that the last slow line of one shard
 provider. Owns who gets read when; does not own limits (`dispatch.gate`), retries
 (`dispatch.sender`) or durability (`dispatch.collector`).
 
+Lines whose provider is not configured any more wait: the run says so and does not end by itself.
+
 A run ends for one of the reasons of `Ending`. However it ends, everything that was answered has
 been committed, and a later run does only the lines without a committed result.
 """
@@ -23,8 +25,8 @@ from batchway.dispatch.collector import Buffer, Collector
 from batchway.dispatch.limits import Party
 from batchway.dispatch.sender import Answered, Permit, Sender, Unanswered, Work
 from batchway.domain.batch import Batch
-from batchway.domain.errors import LineText, Unavailable
-from batchway.domain.routing import Destination, Resolution
+from batchway.domain.errors import Conflict, LineText, Unavailable
+from batchway.domain.routing import ROUTE_PREFIX, Destination, Forbidden, NotNative, Resolution
 from batchway.domain.shard import Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, Clock, Ledger, LineResult
@@ -70,7 +72,7 @@ class ManagedRun:
         collector: Collector,
         records: Records,
         clock: Clock,
-        resolve: Callable[[str], Resolution],
+        resolve: Callable[[str, str], Resolution],
         estimate: Callable[[bytes], int],
         draw: Callable[[], float],
         outstanding: Outstanding,
@@ -94,7 +96,8 @@ class ManagedRun:
         self._party = Party(tenant=batch.tenant, batch_id=batch.id, deadline=float(batch.deadline))
         self._outstanding = outstanding
         self._most_lines = most_lines
-        self._resolutions: dict[str, Resolution] = {}
+        self._resolutions: dict[tuple[str, str], Destination | None] = {}
+        self._stranded: dict[str, str] = {}  # groups without a provider, and why
         self._tasks: set[asyncio.Task[None]] = set()
         self._buffers: list[Buffer] = []
         self._parts: list[Part] = []
@@ -150,6 +153,9 @@ class ManagedRun:
             raise group.exceptions[0] from group
         while self._tasks:
             await asyncio.wait(self._tasks)
+        if self._stranded:
+            # Nothing will change but by a restart: until then, a cancel or the window's end.
+            await asyncio.get_running_loop().create_future()
 
     def _is_ours(self, shard: Shard) -> bool:
         return self._shards is None or shard.number in self._shards
@@ -189,6 +195,8 @@ class ManagedRun:
         trouble = self._collector.trouble
         held_up_by = STORAGE_TROUBLE if trouble else self._sender.obstacles(self._batch.id)
         self._details.tell("managed", held_up_by)
+        # Told by each run for itself: another one of this batch may have its providers.
+        self._details.tell(f"stranded {id(self)}", " ".join(self._stranded.values()) or None)
         await self._details.write()
 
     # ------------------------------------------------------------------ shards
@@ -196,7 +204,13 @@ class ManagedRun:
     async def _read_group(self, shards: list[Shard], outstanding: Part) -> None:
         """Read the shards of one destination in order, on to the next as soon as one is read."""
         for shard in shards:
-            buffer, done = await self._take_over(shard)
+            try:
+                buffer, done = await self._take_over(shard)
+            except Conflict:
+                # The batch has moved on: it was cancelled, or is another runner's.
+                _log.info("batch %s has moved on from shard %d", self._batch.id, shard.number)
+                self.stop(Ending.LOST)
+                return
             await self._read_shard(shard, done, buffer, outstanding)
             if buffer.lost:
                 self.stop(Ending.LOST)
@@ -257,14 +271,19 @@ class ManagedRun:
                     continue
                 request = read(data)
                 if request is None:
-                    raise ValueError(f"line {line + 1} of a validated file cannot be read")
+                    custom_id, model = self._reader.glimpse(data)
+                    if models is not None and model not in models:
+                        continue  # nobody's, if it names no model: the count below says so
+                    seen += 1
+                    collector.add(buffer, self._unreadable(line, custom_id))
+                    continue
                 if models is not None and request.model not in models:
                     continue
                 seen += 1
-                work = self._work(line, request)
-                if work is None:
-                    collector.add(buffer, self._unroutable(line, request))
+                destination = self._destination(request.model, shard.group)
+                if destination is None:
                     continue
+                work = self._work(line, request, destination)
                 if outstanding.full:
                     await outstanding.room()
                 if collector.full:
@@ -292,28 +311,66 @@ class ManagedRun:
             # A line's failures are outcomes; an exception is a defect and must end the run.
             self._ending.set_exception(error)
 
-    def _work(self, line: int, request: Request) -> Work | None:
-        resolution = self._resolutions.get(request.model)
-        if resolution is None:
-            resolution = self._resolutions[request.model] = self._resolve(request.model)
-        if not isinstance(resolution, Destination):
-            return None
+    def _destination(self, model: str, group: str) -> Destination | None:
+        """Where lines of a group go that name a model; `None` when they have to wait.
+
+        The group is what was resolved when the file was checked: lines of a provider that was
+        renamed since, or whose key is not set, are sent to no other, and are no errors.
+        """
+        key = model, group
+        if key not in self._resolutions:
+            resolution = self._resolve(model, group)
+            if isinstance(resolution, Destination):
+                self._resolutions[key] = resolution
+            else:
+                self._resolutions[key] = None
+                self._strand(group, resolution)
+        return self._resolutions[key]
+
+    def _strand(self, group: str, resolution: Resolution) -> None:
+        if group in self._stranded:
+            return
+        match resolution:
+            case Forbidden():
+                reason = (
+                    "The key of this batch may not use the provider "
+                    f"'{resolution.provider}' any more: allow it again and restart, or cancel the "
+                    "batch."
+                )
+            case NotNative():
+                reason = (
+                    f"The provider '{resolution.provider}' is set to run on its batch API, which "
+                    f"does not run {resolution.endpoint}: set its mode to `auto` or `managed` and "
+                    "restart, or cancel the batch."
+                )
+            case _:
+                what = f"provider '{group.partition('/')[0]}'"
+                if group.startswith(ROUTE_PREFIX):
+                    what = f"route '{group.removeprefix(ROUTE_PREFIX)}'"
+                reason = (
+                    f"The {what} that this batch was accepted for is not configured any more: "
+                    "configure it again under the same name, or set the environment variable that "
+                    "its key is read from, and restart; or cancel the batch. Its requests wait."
+                )
+        self._stranded[group] = reason
+        _log.warning("batch %s waits: %s", self._batch.id, reason)
+
+    def _work(self, line: int, request: Request, destination: Destination) -> Work:
         return Work(
             line=line,
             endpoint=self._batch.endpoint,
             body=request.body,
             model=request.model,
-            targets=resolution.order(self._draw()),
+            targets=destination.order(self._draw()),
             party=self._party,
             cost=self._estimate(request.body),
             overrides=self._batch.options.overrides,
         )
 
-    def _unroutable(self, line: int, request: Request) -> LineResult:
-        code, message = LineText.UNROUTABLE.pair(model=request.model[:200])
-        return self._records.unanswered(
-            line=line, custom_id=request.custom_id, code=code, message=message
-        )
+    def _unreadable(self, line: int, custom_id: str) -> LineResult:
+        """A line that was good when the file was checked, by rules that have changed since."""
+        code, message = LineText.UNREADABLE.pair()
+        return self._records.unanswered(line=line, custom_id=custom_id, code=code, message=message)
 
     async def _run_line(
         self,

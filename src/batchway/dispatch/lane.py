@@ -1,0 +1,407 @@
+"""The lines of one endpoint at one target: may they be sent, and who is to blame when they fail?
+
+                     nothing but failures                    well again by its health
+    every line well ----------------------> down, denied  <---------------------------+
+          ^                                      |                                     |
+          |  an answer                           | it is well, and gives the same      | it is ill
+          +--------------------------------------+ 500 to different lines for long     |
+          |                                      v                                     |
+          +-------------------------------- the verdict: believed, delivered ----------+
+
+A failure is a line's own fault only by proof: another line, sent after this one had failed, was
+answered. Where only a few lines are left and nobody could prove anything, the target's health does:
+`Look`. What is about the account, or about everybody, is waited for.
+
+Owns that judgement and one log line for each change of state. Does not own pauses and probes
+(`circuit`), what is done to a line (`retry`), order and slots (`gate`), or the look itself
+(`health`). Times are in monotonic seconds.
+"""
+
+import logging
+import math
+from collections.abc import Hashable
+from typing import Final
+
+import msgspec
+
+from batchway.dispatch.circuit import MOST_PAUSE, Circuit
+from batchway.dispatch.fault import DENIALS, SIGNS_OF_LIFE, Fault, Setback
+
+_log: Final = logging.getLogger(__name__)
+
+# So many lines, left alone, may all be bad by themselves; more of them are an outage.
+FEW: Final = 5
+# Of lines that were answered: so many more can be bad by chance, after `_LONG_LOOK`.
+_FEW_OF_MANY: Final = 20
+
+# For how long a target must have been well by its health before the lines are what is wrong.
+_SHORT_LOOK: Final = 10.0
+_LONG_LOOK: Final = 15 * 60.0
+# Health is often told by a proxy; what serves the model may still be away behind it.
+_UNAVAILABLE_LOOK: Final = 5 * 60.0
+
+# Others were answered so often between its denials: once may be the last answer before a key ends.
+_PROOFS: Final = 2
+# One of the last few lines draws the same denial so often, for so long, while the credentials are
+# good, before it is believed to be its own: soon if others were answered meanwhile, later if none
+# were. A model that is gone is rarer than a permission that is.
+_OWN_DENIALS: Final = 3
+_OWN_AFTER_PROOF: Final = 2.0
+_OWN_MISSING: Final = 20.0
+_OWN_FORBIDDEN: Final = 60.0
+_ADMITTED_LATELY: Final = 30.0
+
+# A verdict takes several lines, twice each, and about a minute with the first of them. It is
+# remembered, so that good lines among bad ones do not make each of these wait for a new one.
+_VERDICT_LINES: Final = 3
+_VERDICT_SECONDS: Final = 45.0
+_VERDICT_REMEMBERED: Final = 600.0
+_MOST_LINES: Final = 256
+
+# The longest pause between two probes, by what the health says of an outage.
+_PAUSE_WHEN_WELL: Final = 10.0
+_PAUSE_UNKNOWN: Final = 15.0
+_PAUSE_FOR_PROOF: Final = 2.0
+
+# A storm of 429s comes and goes; it is told when it lasts.
+_THROTTLED_SECONDS: Final = 30.0
+
+_NOTHING_SENT: Final = frozenset({Fault.UNREACHABLE, Fault.NO_DESCRIPTORS})
+_OUTAGES: Final = frozenset(Fault) - DENIALS - SIGNS_OF_LIFE - {Fault.THROTTLED}
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What a target's health says: `well` is `None` when it says nothing.
+
+    `admitted` is whether it let the account's credentials in.
+    """
+
+    well: bool | None = None
+    admitted: bool = False
+
+
+class Record:
+    """What one line has been through at one lane."""
+
+    __slots__ = ("attempts", "denials", "denied_at", "failed_at", "proofs", "sent", "tries")
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.tries = 0
+        self.failed_at = math.inf  # the latest failure
+        self.sent = math.inf  # when the request of the latest denial was sent
+        self.denied_at = 0.0  # the first denial
+        self.denials = 0
+        self.proofs = 0  # intervals between two denials in which another line was answered
+
+
+class Lane:
+    """One endpoint of one target. `few` hold-ups are those of lines in `held`, none of it fresh."""
+
+    __slots__ = (
+        "_admitted_at",
+        "_batches",
+        "_denying",
+        "_ill",
+        "_pardoned",
+        "_provider_model",
+        "_remembered",
+        "_text",
+        "_text_lines",
+        "_text_since",
+        "_told",
+        "_told_at",
+        "_well_since",
+        "answered",
+        "calm",
+        "circuit",
+        "fresh",
+        "good_sent",
+        "held",
+        "kind",
+        "probes",
+        "verdict",
+    )
+
+    def __init__(self, *, provider: str, model: str, kind: str, trips_after: int) -> None:
+        self._provider_model = provider, model
+        self.kind = kind
+        self.circuit = Circuit(trips_after=trips_after)
+        self.calm = True  # nothing has gone wrong since the last answer
+        self.answered = 0
+        self.good_sent = -math.inf  # when the latest request that was answered had been sent
+        self.held = 0  # lines that wait, back off, or are sent again
+        self.fresh = 0  # those of them that were never sent
+        self.probes = 0
+        self.verdict: Setback | None = None
+        self._batches: dict[str, int] = {}
+        self._text = ""
+        self._text_since = 0.0
+        self._text_lines: dict[Hashable, int] = {}
+        self._remembered: dict[str, float] = {}
+        self._denying = False  # the latest failure was a denial that may be about a line
+        self._pardoned = False
+        self._well_since: float | None = None
+        self._ill = False
+        self._admitted_at = -math.inf
+        self._told: str | None = None
+        self._told_at = 0.0
+
+    # ------------------------------------------------------------------ what happened
+
+    def succeeded(self, started: float, now: float) -> None:
+        """A result came, of a request that was sent at `started`."""
+        self.answered += 1
+        self.good_sent = max(self.good_sent, started)
+        if self.calm:
+            return
+        down_since = self.circuit.down_since
+        if down_since is not None and self.circuit.denied and started <= down_since:
+            return
+        self._well_again(now)
+
+    def refused(self, *, probe: bool, now: float) -> None:
+        """An answer that is about a line alone: somebody is at home."""
+        if self.circuit.denied:
+            # It proves no key: the next line may be the probe at once.
+            self.circuit.dropped(probe=probe)
+        elif not self.calm:
+            self._well_again(now)
+
+    def failed(
+        self,
+        setback: Setback,
+        *,
+        line: Hashable,
+        first: bool,
+        alone: bool,
+        probe: bool,
+        now: float,
+    ) -> bool:
+        """A failure; returns whether the lane (re)closed for lines that have another target.
+
+        `first` is whether it is the line's first here, `alone` whether no other is on its way.
+        """
+        self.calm = False
+        self._denying = setback.fault is Fault.DENIED
+        if self.gives(setback):
+            return False
+        self._compare(setback, line, now)
+        counts = (first or (alone and setback.fault is Fault.DENIED)) and not (
+            self._pardoned and not first
+        )
+        if self._pardoned and not first and setback.fault is Fault.UNAVAILABLE:
+            return False
+        was_down = self.circuit.down_since is not None
+        shut = self.circuit.failed(setback, counts=counts, probe=probe, now=now)
+        if shut and not was_down:
+            self._went_down(setback, now)
+            shut = self.circuit.down_since is not None
+        if shut:
+            self._limit_pauses(now)
+            self._report(now)
+        return shut
+
+    def looked(self, look: Look, now: float) -> None:
+        """The target's health was looked at."""
+        if look.admitted:
+            self._admitted_at = now
+        circuit = self.circuit
+        if look.well is None or circuit.down_since is None or circuit.fault not in _OUTAGES:
+            self._limit_pauses(now)
+            return
+        if not look.well:
+            self._ill, self._well_since = True, None
+        elif self._well_since is None:
+            self._well_since = now
+            if self._ill:
+                self._ill = False
+                circuit.try_now(now)
+        self._limit_pauses(now)
+        if look.well:
+            self._consider(now)
+
+    # ------------------------------------------------------------------ judgement
+
+    def judge(self, record: Record, setback: Setback, *, sent: float, now: float) -> bool:
+        """Note one more failure of a line; whether it is proven to be about that line.
+
+        `sent` is when the request was that failed.
+        """
+        failed_at, record.failed_at = record.failed_at, now
+        if setback.fault is not Fault.DENIED:
+            return self.good_sent > failed_at
+        # Denials come at once, so what was sent later was also judged later.
+        record.proofs += self.good_sent >= record.sent
+        record.sent = sent
+        record.denials += 1
+        if record.denials == 1:
+            record.denied_at = now
+        if record.proofs >= _PROOFS:
+            return True
+        if record.proofs:
+            enough = _OWN_AFTER_PROOF
+        else:
+            enough = _OWN_MISSING if setback.status == 404 else _OWN_FORBIDDEN
+        return (
+            record.denials >= _OWN_DENIALS
+            and now - record.denied_at >= enough
+            and self._is_left_over()
+            and now - self._admitted_at < _ADMITTED_LATELY
+        )
+
+    def gives(self, setback: Setback) -> bool:
+        """Whether this answer is the verdict that the target is believed in."""
+        return self.verdict is not None and setback.text == self.verdict.text
+
+    @property
+    def wants_look(self) -> bool:
+        """Whether the target's health would tell anything now."""
+        if self.held == 0:
+            return False
+        return self.circuit.fault in _OUTAGES or (self._denying and self._is_left_over())
+
+    def _is_left_over(self) -> bool:
+        """Whether only a few lines are left of those that this target has answered."""
+        return self.answered > 0 and self.fresh == 0 and self.held <= FEW
+
+    # ------------------------------------------------------------------ whom it holds up
+
+    def concerns(self, batch_id: str, change: int, *, fresh: bool = False) -> None:
+        """Lines of a batch that started, or stopped, being held up here."""
+        self.held += change
+        if fresh:
+            self.fresh += change
+        batches = self._batches
+        lines = batches.get(batch_id, 0) + change
+        if lines:
+            batches[batch_id] = lines
+        else:
+            del batches[batch_id]
+            if self._pardoned and not self.held:
+                self._pardoned = False
+
+    def holds_up(self, batch_id: str) -> bool:
+        """Whether lines of that batch are held up here."""
+        return batch_id in self._batches
+
+    # ------------------------------------------------------------------ inside
+
+    def _well_again(self, now: float) -> None:
+        self.calm = True
+        self.circuit.alive()
+        self.verdict = None
+        self._text = ""
+        self._text_lines.clear()
+        self._pardoned = False
+        self._well_since, self._ill = None, False
+        self._report(now)
+
+    def _went_down(self, setback: Setback, now: float) -> None:
+        self.verdict = None
+        self._pardoned = False
+        self._well_since, self._ill = None, False
+        if setback.text and self._remembered.get(setback.text, -math.inf) > now:
+            self._believe(setback, now)
+
+    def _compare(self, setback: Setback, line: Hashable, now: float) -> None:
+        """Keep count of lines that draw one and the same answer, and nothing else in between."""
+        if setback.text != self._text:
+            self._text = setback.text
+            self._text_since = now
+            self._text_lines.clear()
+        if setback.text and (line in self._text_lines or len(self._text_lines) < _MOST_LINES):
+            self._text_lines[line] = self._text_lines.get(line, 0) + 1
+
+    def _consider(self, now: float) -> None:
+        """The target is well and its lines fail: are they, or is it, what is to be believed?"""
+        last, since = self.circuit.last, self._well_since
+        if last is None or since is None:
+            return
+        well_for = now - since
+        if (
+            last.text
+            and last.text == self._text
+            and sum(tries > 1 for tries in self._text_lines.values()) >= _VERDICT_LINES
+            and now - self._text_since >= _VERDICT_SECONDS
+            and well_for >= _SHORT_LOOK
+        ):
+            self._believe(last, now)
+        elif last.fault not in _NOTHING_SENT and self.fresh == 0:
+            if self._is_left_over():
+                enough = _UNAVAILABLE_LOOK if last.fault is Fault.UNAVAILABLE else _SHORT_LOOK
+            elif self.held * _FEW_OF_MANY <= self.answered:
+                enough = _LONG_LOOK
+            else:
+                return
+            if well_for >= enough:
+                self._pardoned = True
+                self.circuit.alive()
+                self._report(now)
+
+    def _believe(self, setback: Setback, now: float) -> None:
+        self.verdict = setback
+        self._remembered = {text: until for text, until in self._remembered.items() if until > now}
+        self._remembered[setback.text] = now + _VERDICT_REMEMBERED
+        self.circuit.alive()
+        self._report(now)
+
+    def _limit_pauses(self, now: float) -> None:
+        """How long a probe may be put off, by what is known."""
+        circuit = self.circuit
+        most = MOST_PAUSE
+        if circuit.fault in _OUTAGES:
+            if self._well_since is not None:
+                most = _PAUSE_WHEN_WELL
+            elif not self._ill:
+                most = _PAUSE_UNKNOWN
+        elif circuit.fault is Fault.DENIED and self._is_left_over():
+            most = _PAUSE_FOR_PROOF
+        circuit.most_pause = most
+        circuit.probe_at = min(circuit.probe_at, now + most)
+
+    # ------------------------------------------------------------------ telling
+
+    def paused(self, setback: Setback, seconds: float, now: float) -> None:
+        """The provider asked everybody for a long pause."""
+        self.calm = False
+        if self._told is None:
+            self._tell("throttled", f"asked for a pause of {seconds:.0f} s", setback, now)
+
+    def _report(self, now: float) -> None:
+        """Log a change of state, once."""
+        last, since = self.circuit.last, self.circuit.down_since
+        if self.verdict is not None:
+            self._tell("verdict", "gives every request the same error", self.verdict, now)
+        elif last is None or since is None:
+            if self._told is not None:
+                provider, model = self._provider_model
+                word = "is well, and a few requests fail" if self._pardoned else "answers again"
+                _log.info(
+                    "provider '%s', model '%s', %s: %s, after %.0f s",
+                    provider, model, self.kind, word, now - self._told_at,
+                )  # fmt: skip
+                self._told = None
+        elif last.fault is Fault.NO_DESCRIPTORS:
+            pass  # our own trouble, told once where it is met (`providers.descriptors`)
+        elif last.fault in DENIALS:
+            self._tell("denied", "denies every request", last, now)
+        elif last.fault is Fault.THROTTLED:
+            if now - since >= _THROTTLED_SECONDS:
+                self._tell("throttled", "throttles every request", last, now)
+        elif last.fault is Fault.GARBAGE:
+            self._tell("garbage", "answers with what is not JSON", last, now)
+        else:
+            self._tell("down", f"is down: {last.fault.value}", last, now)
+
+    def _tell(self, state: str, words: str, setback: Setback, now: float) -> None:
+        if state == self._told:
+            return
+        if self._told is None:
+            self._told_at = now
+        self._told = state
+        provider, model = self._provider_model
+        _log.warning(
+            "provider '%s', model '%s', %s: %s (%s)",
+            provider, model, self.kind, words, setback.told or "no answer",
+        )  # fmt: skip

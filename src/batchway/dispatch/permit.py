@@ -1,0 +1,46 @@
+"""The right to send one line now.
+
+Owns giving itself back when it is dropped unused. Everything else about it is the gate's.
+"""
+
+from typing import TYPE_CHECKING
+
+from batchway.dispatch.fairness import Share
+from batchway.dispatch.lane import Lane
+
+if TYPE_CHECKING:  # the gate makes permits, so it is imported for its type alone
+    from batchway.dispatch.gate import Gate
+
+
+class Permit:
+    """One slot of `gate`, in one lane. `started` is when its request was sent."""
+
+    __slots__ = (
+        "cohort",
+        "cost",
+        "gate",
+        "held",
+        "index",
+        "lane",
+        "number",
+        "probe",
+        "share",
+        "started",
+    )
+
+    lane: Lane
+
+    def __init__(self, gate: "Gate", share: Share, cost: float, cohort: int, number: int) -> None:
+        self.gate = gate
+        self.share = share
+        self.cost = cost
+        self.cohort = cohort
+        self.number = number
+        self.index = 0
+        self.started = 0.0
+        self.probe = False
+        self.held = True
+
+    def __del__(self) -> None:
+        if self.held:
+            self.gate.lost(self.lane, self.share, probe=self.probe)
