@@ -5,7 +5,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.journeys.cli_harness import Ended, batchway
 from tests.journeys.conftest import NewSimulator
 from tests.journeys.lines import EXAMPLES, chat, chats, jsonl
@@ -182,19 +181,17 @@ def test_check_sums_up_a_clean_file(tmp_path: Path) -> None:
     assert names(tmp_path) == {"in.jsonl"}
 
 
-@pytest.mark.parametrize(
-    ("content", "arguments", "err"),
-    [
-        (b"", [], "Name it with --endpoint."),
-        (b"[]\n", [], "Name it with --endpoint."),
-        (jsonl([{**chat("a"), "url": "/v1/x"}]), [], "is for '/v1/x', which is none of "),
-    ],
-)
-def test_check_needs_an_endpoint(
-    tmp_path: Path, content: bytes, arguments: list[str], err: str
-) -> None:
-    (tmp_path / "in.jsonl").write_bytes(content)
-    ended = batchway("check", "in.jsonl", *arguments, cwd=tmp_path)
+def test_what_is_no_input_is_named(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(b"id,question\n1,Why?\n")
+    ended = batchway(
+        *("run", "in.jsonl", "-o", "out.jsonl", "--base-url", "http://127.0.0.1:9"), cwd=tmp_path
+    )
     assert (ended.code, ended.out) == (1, "")
-    assert ended.err.startswith("Error: The first line of in.jsonl ")
-    assert err in ended.err
+    assert ended.err.startswith("Error: The first line of in.jsonl looks like CSV. ")
+    assert names(tmp_path) == {"in.jsonl"}
+
+
+def test_blank_lines_come_before_the_first(plain_simulator: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(b"\xef\xbb\xbf\n \r\n" + jsonl(chats(2)))
+    assert run(tmp_path, plain_simulator).code == 0
+    assert len(read(tmp_path / "out.jsonl")) == 2

@@ -15,18 +15,23 @@ from typing import Final
 
 import msgspec
 
+from batchway.bootstrap.accounts import Accounts
 from batchway.bootstrap.beforehand import check_providers
-from batchway.bootstrap.checking import CannotRun, endpoint_of
+from batchway.bootstrap.checking import CannotRun, endpoint_of, first_line, model_of
 from batchway.bootstrap.parts import (
     SystemClock,
     new_ids,
     open_blobs,
     prepare_database,
+    routing_table,
 )
+from batchway.bootstrap.trial import Trial
 from batchway.bootstrap.work import Work
 from batchway.domain.batch import Batch, BatchOptions
 from batchway.domain.file import File, Purpose
 from batchway.domain.keys import DEFAULT_TENANT
+from batchway.domain.routing import Destination
+from batchway.domain.shard import Mode
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.domain.window import window_seconds
 from batchway.ports import Blobs
@@ -41,22 +46,35 @@ _POLL_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What `batchway run` was asked. `state` is the run's own directory."""
+    """What `batchway run` was asked. `state` is the run's own directory.
+
+    `input` is a plain file, `name` what people call it; `preflight` is whether one line goes first;
+    `from_flags` whether the account was given by flags. `stopping` is told, when the run has been
+    interrupted, how many requests in flight are waited for.
+    """
 
     input: Path
+    name: str
     output: Path
     errors: Path
     endpoint: str | None
     state: Path
     window: str
     provider: str | None
+    preflight: bool = True
+    from_flags: bool = False
+    stopping: Callable[[int], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """How a run ended; paths are those of files that were written."""
+    """How a run ended; paths are those of files that were written.
+
+    `earlier` are the lines that had a result before this run went on with them.
+    """
 
     batch: Batch
+    earlier: int
     output: Path | None
     errors: Path | None
 
@@ -76,13 +94,19 @@ async def run_file(
     """Run a file to its end, or on from where an earlier run of it stopped.
 
     Cancelling (Ctrl-C) lets requests in flight finish for `execution.drain_timeout` seconds and
-    keeps the state. Raises `CannotRun`, `Unavailable`.
+    keeps the state. Raises `CannotRun`, `Unavailable`; nothing is left of a run whose account was
+    refused before any line had a result.
     """
     settings = settings.model_copy(
         update={"data_dir": request.state, "database": None, "blobs": None}
     )
-    endpoint = await asyncio.to_thread(endpoint_of, request.input, request.endpoint)
+    endpoint = await asyncio.to_thread(
+        endpoint_of, request.input, request.endpoint, name=request.name
+    )
     check_providers(settings)
+    accounts = Accounts(settings, endpoint=endpoint, from_flags=request.from_flags)
+    if request.preflight:
+        await _try_jobs(settings, accounts, request, endpoint)
     # What an earlier run was killed in the middle of removing.
     shutil.rmtree(_doomed(request.state), ignore_errors=True)
     lock = DataLock(request.state)
@@ -93,14 +117,39 @@ async def run_file(
         ledger = await SqlLedger.open(settings.database_url)
         try:
             batch_id = await _begin(ledger, blobs, request, endpoint)
-            batch = await _finish(settings, ledger, blobs, batch_id, progress)
-            return await asyncio.to_thread(
-                _deliver, blobs, batch, request, await _files(ledger, batch)
-            )
+            earlier = await _done(ledger, batch_id)
+            trial = Trial(judge=accounts.judge if request.preflight else None)
+            batch = await _finish(settings, ledger, blobs, batch_id, progress, trial, request)
+            if batch is not None:
+                files = await _files(ledger, batch)
+                return await asyncio.to_thread(_deliver, blobs, batch, request, files, earlier)
+            kept = await _done(ledger, batch_id) or await ledger.jobs.of(batch_id)
         finally:
             await ledger.close()
     finally:
         lock.release()
+    if not kept:
+        await asyncio.to_thread(remove_state, request.state)
+    raise CannotRun(trial.verdict or "")
+
+
+async def _try_jobs(
+    settings: Settings, accounts: Accounts, request: RunRequest, endpoint: str
+) -> None:
+    """Try the account of the first line, if its lines become jobs. Raises `CannotRun`."""
+    model = model_of(await asyncio.to_thread(first_line, request.input))
+    destination = routing_table(settings).resolve(
+        model, endpoint=endpoint, provider=request.provider, allowed=None
+    )
+    if isinstance(destination, Destination) and destination.mode is Mode.NATIVE:
+        verdict = await accounts.judge_jobs(destination.primaries[0].provider)
+        if verdict is not None:
+            raise CannotRun(verdict)
+
+
+async def _done(ledger: SqlLedger, batch_id: str) -> int:
+    batch = await ledger.batches.load(batch_id)
+    return 0 if batch is None else batch.counts.completed + batch.counts.failed
 
 
 async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest, endpoint: str) -> str:
@@ -112,7 +161,7 @@ async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest, endp
         earlier = msgspec.json.decode(marker.read_bytes(), type=_Run)
         if earlier.input_sha256 != digest:
             raise CannotRun(
-                f"{request.input} has changed since the run that {request.state} belongs to. "
+                f"{request.name} has changed since the run that {request.state} belongs to. "
                 "Use --restart to drop that run, or another output file."
             )
         if (earlier.endpoint, earlier.provider) != (endpoint, request.provider):
@@ -134,7 +183,7 @@ async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest, endp
             bytes=size,
             created_at=now,
             expires_at=None,
-            filename=request.input.name,
+            filename=Path(request.name).name,
             purpose=Purpose.BATCH,
             blob=blob,
             sha256=digest,
@@ -168,10 +217,18 @@ async def _finish(
     blobs: Blobs,
     batch_id: str,
     progress: Callable[[Batch], None],
-) -> Batch:
-    """Run the batch until it ends, showing how it goes."""
+    trial: Trial,
+    request: RunRequest,
+) -> Batch | None:
+    """Run the batch until it ends, showing how it goes; `None` when its account is refused."""
     death: list[BaseException] = []
-    work = Work(settings=settings, blobs=blobs, clock=SystemClock(), failed=death.append)
+    work = Work(
+        settings=settings,
+        blobs=blobs,
+        clock=SystemClock(),
+        failed=death.append,
+        around=trial.over,
+    )
     await asyncio.to_thread(work.start)
     try:
         while True:
@@ -183,7 +240,12 @@ async def _finish(
                 return batch
             if death:
                 raise death[0]
+            if trial.verdict is not None:
+                return None
             await asyncio.sleep(_POLL_SECONDS)
+    except asyncio.CancelledError:
+        request.stopping(trial.in_flight)
+        raise
     finally:
         # Not in a thread: this must also happen when the loop is being torn down by Ctrl-C.
         work.stop(settings.execution.drain_timeout + 10.0)
@@ -197,12 +259,16 @@ async def _files(ledger: SqlLedger, batch: Batch) -> tuple[File | None, File | N
 
 
 def _deliver(
-    blobs: Blobs, batch: Batch, request: RunRequest, files: tuple[File | None, File | None]
+    blobs: Blobs,
+    batch: Batch,
+    request: RunRequest,
+    files: tuple[File | None, File | None],
+    earlier: int,
 ) -> RunResult:
     output, errors = files
     written_output = _copy_out(blobs, output, request.output)
     written_errors = _copy_out(blobs, errors, request.errors)
-    return RunResult(batch=batch, output=written_output, errors=written_errors)
+    return RunResult(batch=batch, earlier=earlier, output=written_output, errors=written_errors)
 
 
 def remove_state(state: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from batchway.bootstrap.dispatching import Dispatch, new_engine
 from batchway.bootstrap.parts import new_services
-from batchway.ports import Blobs, Clock, Ledger
+from batchway.ports import Blobs, Clock, Ledger, Transport
 from batchway.settings import Settings
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.janitor import Janitor
@@ -26,7 +26,7 @@ class Work:
     """Runs batches in a thread of its own, from `start` to `stop`.
 
     `failed` is called from that thread, once, when it dies of a defect: the process must not go
-    on answering as if batches were running.
+    on answering as if batches were running. `around` is put around what sends requests.
     """
 
     def __init__(
@@ -36,7 +36,9 @@ class Work:
         blobs: Blobs,
         clock: Clock,
         failed: Callable[[BaseException], None],
+        around: Callable[[Transport], Transport] | None = None,
     ) -> None:
+        self._around = around
         self._settings = settings
         self._blobs = blobs
         self._clock = clock
@@ -84,7 +86,11 @@ class Work:
         ledger = await SqlLedger.open(self._settings.database_url)
         try:
             dispatch = Dispatch(
-                settings=self._settings, ledger=ledger, blobs=self._blobs, clock=self._clock
+                settings=self._settings,
+                ledger=ledger,
+                blobs=self._blobs,
+                clock=self._clock,
+                around=self._around,
             )
             engine = new_engine(self._settings, self._clock)
             janitor = self._janitor = Janitor(

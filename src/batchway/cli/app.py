@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
-from batchway.cli import batches, keys, run, simulate
+from batchway.cli import batches, keys, simulate
+from batchway.cli.check import check
 from batchway.cli.console import say
 from batchway.cli.database import database
 from batchway.cli.demo import demo
+from batchway.cli.run import run
 from batchway.cli.serve import serve
 
 # Plain help: framed boxes break sentences over lines, and importing what draws them takes longer
@@ -37,8 +39,8 @@ def version() -> None:
 
 
 app.command()(serve)
-app.command("run")(run.run)
-app.command("check")(run.check)
+app.command()(run)
+app.command()(check)
 app.command()(batches.submit)
 app.command("list")(batches.list_batches)
 app.command()(batches.status)

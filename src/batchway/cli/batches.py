@@ -292,7 +292,7 @@ def _follow(client: "Server", batch_id: str) -> int:
 
     away: float | None = None
     batch: dict[str, Any] | None = None
-    with progress.shown(printable(batch_id)) as update:
+    with progress.shown(printable(batch_id)) as display:
         while True:
             try:
                 batch = client.batch(batch_id)
@@ -306,7 +306,7 @@ def _follow(client: "Server", batch_id: str) -> int:
                     raise
             else:
                 away = None
-                update(progress.Snapshot.from_json(batch))
+                display.update(progress.Snapshot.from_json(batch))
                 if batch.get("status") in _ENDED:
                     break
             time.sleep(_POLL)

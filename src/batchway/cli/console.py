@@ -3,9 +3,12 @@
 Owns the look of text. Nothing here writes control codes; `progress` does, to terminals only.
 """
 
+import difflib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TextIO
 
 
 def say(text: str) -> None:
@@ -23,6 +26,12 @@ def note(text: str) -> None:
 def printable(text: object) -> str:
     """Text from elsewhere without control codes, which a terminal would obey."""
     return "".join(c if c.isprintable() else "\ufffd" for c in str(text))
+
+
+def nearest(given: str, known: Sequence[str]) -> str:
+    """` (did you mean '...'?)` when something known is close, else nothing."""
+    close = difflib.get_close_matches(given, known, n=1, cutoff=0.6)
+    return f" (did you mean '{close[0]}'?)" if close else ""
 
 
 def count(number: int, noun: str) -> str:
@@ -57,13 +66,38 @@ def moment(timestamp: object) -> str:
     return datetime.fromtimestamp(timestamp, UTC).astimezone().isoformat()
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as they need to be, two spaces apart."""
+def columns_of(stream: TextIO) -> int | None:
+    """How wide the stream's terminal is; `None` for what is no terminal."""
+    if not stream.isatty():
+        return None
+    if os.environ.get("COLUMNS", "").isdigit():
+        return int(os.environ["COLUMNS"])
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except OSError:
+        return None
+
+
+def table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    width: int | None = None,
+    spare: Sequence[str] = (),
+) -> str:
+    """Columns as wide as they need to be, two spaces apart.
+
+    Where `width` is not enough the columns of `spare` are left out, the first one first.
+    """
     shown = [list(head), *[[printable(cell) for cell in row] for row in rows]]
-    widths = [max(len(row[column]) for row in shown) for column in range(len(head))]
+    widths = {name: max(len(row[index]) for row in shown) for index, name in enumerate(head)}
+    for name in spare:
+        if width is None or sum(widths.values()) + 2 * (len(widths) - 1) <= width:
+            break
+        widths.pop(name, None)
+    kept = [(index, widths[name]) for index, name in enumerate(head) if name in widths]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in shown
+        "  ".join(row[index].ljust(columns) for index, columns in kept).rstrip() for row in shown
     )
 
 

@@ -97,10 +97,10 @@ def _run(client: "OpenAI", questions: Path, directory: Path, *, kept: bool) -> N
 
 def _follow(client: "OpenAI", batch: "Batch") -> "Batch":
     """Poll the batch until it ends, showing how far it is."""
-    with shown("Batch") as show:
+    with shown("Batch") as display:
         while True:
             batch = client.batches.retrieve(batch.id)
-            show(Snapshot.from_json(batch.to_dict()))
+            display.update(Snapshot.from_json(batch.to_dict()))
             if batch.status in {"completed", "failed", "expired", "cancelled"}:
                 return batch
             time.sleep(_POLL_SECONDS)
