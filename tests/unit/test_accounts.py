@@ -1,6 +1,7 @@
 """What a first answer says of its account, over real sockets where nothing answers."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from tests.journeys.cli_upstream import Reply, refused, said, upstream
@@ -29,7 +30,7 @@ class Drawn:
 
 def accounts(base_url: str, *, from_flags: bool = True) -> Accounts:
     provider = {"name": "endpoint", "type": "openai-compatible", "base_url": base_url}
-    settings = load(None, {"providers": [provider]}, {}, None)
+    settings = load(None, {"providers": [provider]}, {}, Path("/nowhere"))
     return Accounts(settings, endpoint=ENDPOINT, from_flags=from_flags)
 
 

@@ -193,7 +193,7 @@ async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest, endp
     run = _Run(batch_id=batch_id, input_sha256=digest, endpoint=endpoint, provider=request.provider)
     partial = marker.with_suffix(".partial")
     partial.write_bytes(msgspec.json.encode(run))
-    _put_in_place(partial, marker)
+    put_in_place(partial, marker)
     await ledger.batches.add(
         Batch(
             id=batch_id,
@@ -319,11 +319,11 @@ def _copy_out(blobs: Blobs, file: File | None, path: Path) -> Path | None:
             target.write(blobs.read(file.blob, offset, _PIECE))
         target.flush()
         os.fsync(target.fileno())
-    _put_in_place(partial, path)
+    put_in_place(partial, path)
     return path
 
 
-def _put_in_place(partial: Path, path: Path) -> None:
+def put_in_place(partial: Path, path: Path) -> None:
     """Rename, and see to it that the rename survives a power cut: the run's state goes next."""
     partial.replace(path)
     if os.name == "nt":

@@ -9,6 +9,7 @@ from batchway.cli.check import check
 from batchway.cli.console import say
 from batchway.cli.database import database
 from batchway.cli.demo import demo
+from batchway.cli.retry import retry
 from batchway.cli.run import run
 from batchway.cli.serve import serve
 
@@ -40,6 +41,7 @@ def version() -> None:
 
 app.command()(serve)
 app.command()(run)
+app.command()(retry)
 app.command()(check)
 app.command()(batches.submit)
 app.command("list")(batches.list_batches)

@@ -7,6 +7,7 @@ at the end is `conclusion`'s.
 
 import hashlib
 import os
+import shutil
 import signal
 import sys
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ class Places:
             # Found again by what is in the input: there is no output to name the state after.
             stem = "stdin" if is_stdin(input) else input.name.removesuffix(".gz")
             stem = stem.removesuffix(".jsonl")
-            base = f"{stem}.{_digest(lines.path)[:12]}"
+            base = f"{stem}.{digest(lines.path)[:12]}"
             places = cls(
                 results=Path(f"{base}.batchway.jsonl"),
                 errors=errors or Path(f"{stem}.errors.jsonl"),
@@ -220,15 +221,18 @@ def _leave(*_: object) -> None:
 def _begin(places: Places, *, restart: bool) -> None:
     from batchway.bootstrap.files import remove_state  # noqa: PLC0415 - slow, see the package
 
-    if restart and places.state.exists():
-        remove_state(places.state)
+    if restart:
+        if places.state.exists():
+            remove_state(places.state)
+        shutil.rmtree(places.results.with_name(places.results.name + ".retry"), ignore_errors=True)
     if places.results.exists() and not places.state.exists() and not restart:
         raise CommandError(
             f"{places.results} exists already. Name another output, or replace it with --restart."
         )
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """The SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
