@@ -141,8 +141,9 @@ def directory(tmp_path: Path) -> Path:
             "submit prose.jsonl",
             NOBODY,
             1,
-            "Error: The first line of prose.jsonl names no `url`. Say the endpoint with "
-            "--endpoint, or see what is wrong with `batchway check prose.jsonl`.\n",
+            "Error: The first line of prose.jsonl is not JSON. Batches take one JSON object a "
+            'line: {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": '
+            "{...}}.\n",
         ),
         # -- keys and simulate
         (

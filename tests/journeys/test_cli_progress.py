@@ -86,18 +86,18 @@ def test_a_bar_at_every_width(tmp_path: Path, columns: int) -> None:
         (50, ("gsm8k_….jsonl", 10, "6,200/10,000  10 failed")),
     ],
 )
-def test_what_goes_first_where_there_is_no_room(
-    width: int, expected: tuple[str, int, str]
-) -> None:
+def test_what_goes_first_where_there_is_no_room(width: int, expected: tuple[str, int, str]) -> None:
     assert picture("gsm8k_test.batch.jsonl", LOOK, 316.0, width) == expected
 
 
 @pytest.mark.parametrize("width", range(20, 160))
 def test_a_line_fits_at_any_width(width: int) -> None:
-    huge = Snapshot(
-        status="cancelling", total=10**7, completed=10**6, failed=10**5, tokens=10**10
-    )
-    for look in (huge, LOOK, Snapshot(status="validating", total=0, completed=0, failed=0, tokens=0)):
+    huge = Snapshot(status="cancelling", total=10**7, completed=10**6, failed=10**5, tokens=10**10)
+    for look in (
+        huge,
+        LOOK,
+        Snapshot(status="validating", total=0, completed=0, failed=0, tokens=0),
+    ):
         before, bar, behind = picture("a" * 200, look, 12345.0, width)
         assert len(before) + bar + len(behind) + 4 <= max(width, 31)
         assert f"{look.done:,}/{look.total:,}" in behind or not look.total

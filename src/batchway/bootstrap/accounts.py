@@ -169,7 +169,15 @@ _CHECK_MODEL: Final = "Name one that it has with --model, or in the lines."
 class _Stay(HTTPRedirectHandler):
     """A key is not carried to another address."""
 
-    def redirect_request(self, *_: object) -> None:
+    def redirect_request(
+        self,
+        req: Request,  # noqa: ARG002 - urllib's own signature, all of it
+        fp: object,  # noqa: ARG002 - same
+        code: int,  # noqa: ARG002 - same
+        msg: str,  # noqa: ARG002 - same
+        headers: object,  # noqa: ARG002 - same
+        newurl: str,  # noqa: ARG002 - same
+    ) -> None:
         """Follow nothing."""
 
 
@@ -260,8 +268,10 @@ def _why_unreachable(url: str) -> str:
         return f"its certificate is not trusted ({error.verify_message})"
     except ssl.SSLError as error:
         plain = error.reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}
-        return "it does not speak TLS; perhaps http:// instead of https://" if plain else (
-            f"TLS failed ({error.reason or 'unknown reason'})"
+        return (
+            "it does not speak TLS; perhaps http:// instead of https://"
+            if plain
+            else (f"TLS failed ({error.reason or 'unknown reason'})")
         )
     except ConnectionRefusedError:
         return f"{through}nothing listens on port {port} (connection refused)"

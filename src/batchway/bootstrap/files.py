@@ -119,7 +119,9 @@ async def run_file(
             batch_id = await _begin(ledger, blobs, request, endpoint)
             earlier = await _done(ledger, batch_id)
             trial = Trial(judge=accounts.judge if request.preflight else None)
-            batch = await _finish(settings, ledger, blobs, batch_id, progress, trial, request)
+            batch = await _finish(
+                settings, ledger, blobs, batch_id, progress=progress, trial=trial, request=request
+            )
             if batch is not None:
                 files = await _files(ledger, batch)
                 return await asyncio.to_thread(_deliver, blobs, batch, request, files, earlier)
@@ -216,6 +218,7 @@ async def _finish(
     ledger: SqlLedger,
     blobs: Blobs,
     batch_id: str,
+    *,
     progress: Callable[[Batch], None],
     trial: Trial,
     request: RunRequest,

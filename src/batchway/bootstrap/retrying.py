@@ -90,9 +90,7 @@ class _Results:
         return taken
 
 
-def _side_by_side(
-    source: IO[bytes], outputs: list[Path]
-) -> Iterator[tuple[bytes, bytes | None]]:
+def _side_by_side(source: IO[bytes], outputs: list[Path]) -> Iterator[tuple[bytes, bytes | None]]:
     """Each line that is not blank with its result in the first of `outputs` that has one."""
     files = [path.open("rb") if path.exists() else None for path in outputs]
     try:

@@ -82,8 +82,9 @@ def told(causes: list[Cause]) -> Iterator[str]:
         examples = cause.lines or cause.ids
         noun = "line" if cause.lines else "custom_id"
         more = ", ..." if cause.count > len(examples) else ""
-        names = ", ".join(f"{each:,}" if isinstance(each, int) else printable(each[:40])
-                          for each in examples)
+        names = ", ".join(
+            f"{each:,}" if isinstance(each, int) else printable(each[:40]) for each in examples
+        )
         plural = "" if len(examples) == 1 else "s"
         yield f"{count(cause.count, 'line')} failed: {cause.what} ({noun}{plural} {names}{more})"
         if cause.message:

@@ -9,7 +9,10 @@ from batchway.cli.console import count, note, printable, say
 from batchway.cli.inputs import Lines
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from batchway.bootstrap.files import RunResult
+    from batchway.domain.batch import BatchError
 
 _SHOWN: Final = 20  # problems of a file that a failed run lists
 
@@ -23,14 +26,37 @@ def conclude(result: "RunResult", lines: Lines, *, as_json: bool, quiet: bool) -
     if as_json:
         say(json.dumps(_summary(result, failed), indent=2))
     if batch.errors is not None and not counts.total:
-        shown = batch.errors[:_SHOWN]
-        for problem in shown:
-            note(line_of(problem, lines.name))
-        more = len(batch.errors) - len(shown)
-        if more:
-            note(f"... and {more:,} more; `batchway check {lines.name}` prints all.")
-        note(f"Error: {lines.name} cannot be run: nothing was sent.")
+        _tell_problems(batch.errors, lines)
         return 1
+    for problem in batch.errors or ():
+        note(f"Error: {printable(problem.message)}")
+    if batch.status_details:
+        note(printable(batch.status_details))
+    for line in told(failed):
+        note(line)
+    if not as_json:
+        tell(_sum(result, missing))
+        if result.output is not None and not quiet:
+            say(f"Results: {result.output}")
+        if result.errors is not None:
+            tell(f"Errors: {result.errors}")
+    if result.errors is not None and not quiet:
+        note("The same command with `retry` instead of `run` runs the failed lines again.")
+    return 3 if counts.failed or missing else 0
+
+
+def _tell_problems(problems: "Sequence[BatchError]", lines: Lines) -> None:
+    shown = problems[:_SHOWN]
+    for problem in shown:
+        note(line_of(problem, lines.name))
+    more = len(problems) - len(shown)
+    if more:
+        note(f"... and {more:,} more; `batchway check {lines.name}` prints all.")
+    note(f"Error: {lines.name} cannot be run: nothing was sent.")
+
+
+def _sum(result: "RunResult", missing: int) -> str:
+    batch, counts = result.batch, result.batch.counts
     parts = [f"{counts.completed:,} of {count(counts.total, 'line')} completed"]
     if counts.failed:
         parts.append(f"{counts.failed:,} failed")
@@ -40,21 +66,7 @@ def conclude(result: "RunResult", lines: Lines, *, as_json: bool, quiet: bool) -
         parts.append(f"{batch.usage.total_tokens:,} tokens")
     if result.earlier:
         parts.append(f"{count(result.earlier, 'line')} done earlier")
-    for problem in batch.errors or ():
-        note(f"Error: {printable(problem.message)}")
-    if batch.status_details:
-        note(printable(batch.status_details))
-    for line in told(failed):
-        note(line)
-    if not as_json:
-        tell(", ".join(parts) + ".")
-        if result.output is not None and not quiet:
-            say(f"Results: {result.output}")
-        if result.errors is not None:
-            tell(f"Errors: {result.errors}")
-    if result.errors is not None and not quiet:
-        note("The same command with `retry` instead of `run` runs the failed lines again.")
-    return 3 if counts.failed or missing else 0
+    return ", ".join(parts) + "."
 
 
 def _summary(result: "RunResult", failed: list[Cause]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Owns the look of text. Nothing here writes control codes; `progress` does, to te
 import difflib
 import os
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TextIO
@@ -19,8 +20,28 @@ def say(text: str) -> None:
 
 def note(text: str) -> None:
     """A line about how it goes, which a pipe must not mix with the result."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(folded(text, columns_of(sys.stderr)) + "\n")
     sys.stderr.flush()
+
+
+def folded(text: str, width: int | None) -> str:
+    """Long sentences cut between words; whole where there is no width, as editors want paths."""
+    if width is None or width < 20:
+        return text
+    indent = " " * (len(text) - len(text.lstrip(" ")))
+    return "\n".join(
+        part
+        for line in text.split("\n")
+        for part in textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+            drop_whitespace=True,
+        )
+        or [""]
+    )
 
 
 def printable(text: object) -> str:
@@ -66,6 +87,13 @@ def moment(timestamp: object) -> str:
     return datetime.fromtimestamp(timestamp, UTC).astimezone().isoformat()
 
 
+def minute(timestamp: object) -> str:
+    """A Unix time as local date and time, for people."""
+    if not isinstance(timestamp, int):
+        return "-"
+    return datetime.fromtimestamp(timestamp, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
 def columns_of(stream: TextIO) -> int | None:
     """How wide the stream's terminal is; `None` for what is no terminal."""
     if not stream.isatty():
@@ -101,11 +129,15 @@ def table(
     )
 
 
-def pairs(values: Mapping[str, object]) -> str:
-    """`name  value` lines, leaving out what is not set."""
-    width = max(len(name) for name in values)
-    return "\n".join(
-        f"{name.ljust(width)}  {printable(value)}"
-        for name, value in values.items()
-        if value is not None and value != ""
-    )
+def pairs(values: Mapping[str, object], *, width: int | None = None) -> str:
+    """`name  value` lines, leaving out what is not set; long values go on below themselves."""
+    column = max(len(name) for name in values)
+    lines: list[str] = []
+    for name, value in values.items():
+        if value is None or value == "":
+            continue
+        room = None if width is None else max(width - column - 2, 20)
+        first, *more = folded(printable(value), room).split("\n")
+        lines.append(f"{name.ljust(column)}  {first}")
+        lines += [" " * (column + 2) + each for each in more]
+    return "\n".join(lines)

@@ -29,9 +29,7 @@ class Drawing:
         self._rate: float | None = None
         self._look = Snapshot(status="starting", total=0, completed=0, failed=0, tokens=0)
         self._console = Console(stderr=True, highlight=False)
-        self._live = Live(
-            get_renderable=self._render, console=self._console, refresh_per_second=8
-        )
+        self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=8)
 
     def __enter__(self) -> Self:
         self._live.__enter__()

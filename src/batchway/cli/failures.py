@@ -9,6 +9,8 @@ import sys
 import tempfile
 import traceback
 
+from batchway.cli.console import note
+
 
 class CommandError(Exception):
     """A command that cannot go on: `message` is the sentence, `code` the exit code."""
@@ -27,7 +29,7 @@ def report(error: Exception, *, debug: bool) -> int:
     sentence = explain(error)
     if sentence is None:
         sentence = _unexpected(error, debug=debug)
-    sys.stderr.write(f"Error: {sentence}\n")
+    note(f"Error: {sentence}")
     return code
 
 

@@ -63,7 +63,7 @@ def _source(path: Path) -> IO[bytes]:
     if is_stdin(path):
         if sys.stdin.isatty():
             note("Reading lines from standard input; Ctrl-D ends them.")
-        return open(0, "rb", closefd=False)  # noqa: PTH123, SIM115 - a descriptor; closed by `with`
+        return open(0, "rb", closefd=False)
     return path.open("rb")
 
 

@@ -107,6 +107,7 @@ ServerKey = Annotated[
         show_default=False,
     ),
 ]
+BatchId = Annotated[str, typer.Argument(metavar="ID", help="Id of a batch.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEFAULT_SERVER = "http://127.0.0.1:8080"
 

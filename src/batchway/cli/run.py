@@ -151,7 +151,9 @@ class Places:
             if path.is_dir():
                 raise CommandError(f"{path} is a directory, not a file.")
             if not path.parent.is_dir():
-                raise CommandError(f"There is no directory {path.parent} to write {path.name} into.")
+                raise CommandError(
+                    f"There is no directory {path.parent} to write {path.name} into."
+                )
         return places
 
 
