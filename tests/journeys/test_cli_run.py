@@ -81,6 +81,7 @@ def test_an_interrupted_run_goes_on(new_simulator: NewSimulator, tmp_path: Path)
     eventually("answers", lambda: simulator.stats()["answered"] > 60)
     first.signal(signal.SIGINT)
     assert first.wait(60) == 130
+    assert "Stopping, 10 requests in flight. Ctrl-C again leaves at once." in first.output()
     assert first.output().splitlines()[-1] == (
         "Interrupted. Run the same command again to go on; what is done is kept in "
         "out.jsonl.batchway."
@@ -97,11 +98,31 @@ def test_an_interrupted_run_goes_on(new_simulator: NewSimulator, tmp_path: Path)
 
     ended = batchway(*arguments, cwd=tmp_path, environ=environ)
     assert ended.code == 0
+    earlier = next(line for line in ended.err.splitlines() if line.startswith("Going on: "))
+    assert ended.out.splitlines()[0].endswith(earlier.removeprefix("Going on: "))
     results = read(tmp_path / "out.jsonl")
     assert [r["custom_id"] for r in results] == [line["custom_id"] for line in lines]
     assert names(tmp_path) == {"in.jsonl", "out.jsonl"}
     # Asking to stop lets requests in flight end, so nothing is paid for twice.
     assert simulator.stats()["answered"] == len(lines)
+
+
+def test_a_second_interrupt_leaves_at_once(new_simulator: NewSimulator, tmp_path: Path) -> None:
+    simulator = new_simulator(latency="600")
+    (tmp_path / "in.jsonl").write_bytes(jsonl(chats(30)))
+    arguments = ["run", "in.jsonl", "-o", "out.jsonl", "--base-url", simulator.base_url]
+    process = Process(
+        ["-m", "batchway", *arguments],
+        log=tmp_path / "run.log",
+        cwd=tmp_path,
+        env={"BATCHWAY_EXECUTION__DRAIN_TIMEOUT": "600"},
+    )
+    eventually("a request", lambda: simulator.stats()["requests"] > 0)
+    process.signal(signal.SIGINT)
+    process.line("Stopping, 1 request in flight.")
+    process.signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    assert "Left at once" in process.output()
 
 
 def test_restart_drops_an_interrupted_run_but_not_one_at_work(

@@ -112,7 +112,7 @@ def list_batches(
                 f"{look.failed:,}",
                 moment(created) if width is None else minute(created),
                 _took(batch) or "-",
-                _provider(batch) or "-",
+                str(batch.get("provider") or "-"),
                 str(batch.get("model") or "-"),
                 str(batch.get("job_name") or "-"),
             ]
@@ -151,7 +151,7 @@ def status(
                 "tokens": f"{look.tokens:,}" if look.tokens else None,
                 "took": _took(batch),
                 "endpoint": batch.get("endpoint"),
-                "provider": _provider(batch),
+                "provider": batch.get("provider"),
                 "model": batch.get("model"),
                 "window": batch.get("completion_window"),
                 "input": batch.get("input_file_id"),
@@ -208,14 +208,3 @@ def _took(batch: Mapping[str, Any]) -> str | None:
     if ended is None and batch.get("status") in ENDED:
         return None
     return duration(max(0.0, (time.time() if ended is None else ended) - created))
-
-
-def _provider(batch: Mapping[str, Any]) -> str | None:
-    """Who runs it: what was asked for by name, or what its model names."""
-    if batch.get("provider"):
-        return str(batch["provider"])
-    names: object = batch.get("providers")
-    if isinstance(names, list) and names:
-        return ", ".join(map(str, names))  # pyright: ignore[reportUnknownArgumentType] - JSON
-    before, slash, _ = str(batch.get("model") or "").partition("/")
-    return before if slash else None

@@ -70,7 +70,7 @@ class Batch:
 
     `deadline` (always set) is when the completion window ends; `input_blob` names the input's
     bytes so that deleting the File during a run cannot take them away (`None` when the input file
-    did not exist at creation).
+    did not exist at creation); `providers` are those that its lines may go to, once it runs.
     """
 
     id: str
@@ -99,3 +99,4 @@ class Batch:
     output_expires_after: int | None = None
     options: BatchOptions = field(default_factory=BatchOptions)
     status_details: str | None = None
+    providers: tuple[str, ...] = ()
