@@ -14,7 +14,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from tests.journeys.processes import environment, eventually
 
 from batchway.settings import load
@@ -137,8 +136,3 @@ def test_the_configuration_is_one(tmp_path: Path) -> None:
     settings = load(path, {}, environ, tmp_path)
     assert [provider.name for provider in settings.providers] == ["openai-main", "azure-eu", "vllm"]
     assert [route.model for route in settings.routes] == ["fast"]
-
-
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
-def test_links_lead_somewhere(target: str) -> None:
-    assert (Path(__file__).parents[2] / target).exists()

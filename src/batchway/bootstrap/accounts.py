@@ -169,14 +169,14 @@ _CHECK_MODEL: Final = "Name one that it has with --model, or in the lines."
 class _Stay(HTTPRedirectHandler):
     """A key is not carried to another address."""
 
-    def redirect_request(
+    def redirect_request(  # noqa: PLR0917 - urllib's own signature
         self,
-        req: Request,  # noqa: ARG002 - urllib's own signature, all of it
-        fp: object,  # noqa: ARG002 - same
-        code: int,  # noqa: ARG002 - same
-        msg: str,  # noqa: ARG002 - same
-        headers: object,  # noqa: ARG002 - same
-        newurl: str,  # noqa: ARG002 - same
+        req: Request,
+        fp: object,
+        code: int,
+        msg: str,
+        headers: object,
+        newurl: str,
     ) -> None:
         """Follow nothing."""
 

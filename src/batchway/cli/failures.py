@@ -13,7 +13,6 @@ from typing import Final
 
 from batchway.cli.console import note
 
-
 EXIT_CODES: Final[Mapping[int, str]] = {
     0: "done: every line of a run or of a watched batch was answered",
     1: "it could not be done, or the batch failed: the sentence on standard error says why",
