@@ -133,7 +133,7 @@ def _failed(look: Snapshot) -> str:
 
 
 def _rate(rate: float | None) -> str:
-    if rate is None:
+    if not rate:
         return ""
     return f"{rate:,.0f} lines/s" if rate >= 10 else f"{rate:.1f} lines/s"
 
