@@ -147,6 +147,10 @@ def test_keys_open_the_server(
     assert batchway("keys", "create", "team-a", cwd=home) == Ended(
         code=1, out="", err="Error: There is a key named 'team-a' already; revoke it first.\n"
     )
+    listed = json.loads(batchway("keys", "list", "--json", cwd=home).out)
+    assert [(key["name"], key["tenant"], key["from"]) for key in listed] == [
+        ("team-a", "a", "database")
+    ]
     ended = batchway("keys", "list", cwd=home)
     head, row = ended.out.splitlines()
     assert head.split() == ["NAME", "TENANT", "PROVIDERS", "KEY", "CREATED", "REVOKED"]
