@@ -1,21 +1,32 @@
-# Everything a developer runs. `make demo` and `make test` need Python 3.11+ and nothing else:
-# the first one called makes a virtual environment in .venv from the hashed lock.
+# Everything a developer runs. `make demo` and `make test` need Python 3.11+ and nothing else: the
+# first one called makes a virtual environment in .venv from a hashed lock. `make demo` installs
+# what running needs; everything else adds what developing needs, five times as much.
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.ready
+DEMO := .venv/.demo
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 ENGINES := .tools/engines
 
 .PHONY: demo test check bench chaos engines lock docs format clean
 
+define fresh
+@$(PYTHON) -c 'import sys; sys.exit("Batchway needs Python 3.11 or newer; set PYTHON=python3.x") if sys.version_info < (3, 11) else None'
+$(PYTHON) -m venv --clear .venv
+$(PIP) --require-hashes -r $(1)
+$(PIP) --no-deps --no-build-isolation --editable .
+endef
+
 $(SETUP): requirements/dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit("Batchway needs Python 3.11 or newer; set PYTHON=python3.x") if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(call fresh,$<)
 	@touch $(SETUP)
 
-demo: $(SETUP)  ## run 1,319 real questions end to end
+$(DEMO): requirements/demo.txt
+	$(call fresh,$<)
+	@touch $(DEMO)
+
+demo: $(if $(wildcard $(SETUP)),$(SETUP),$(DEMO))  ## run 1,319 real questions end to end
 	$(BIN)/batchway demo
 
 test: $(SETUP)  ## every test, on two cores
@@ -49,11 +60,12 @@ format: $(SETUP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: $(SETUP)  ## recompile the hashed lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --upgrade \
-		pyproject.toml --group dev -o requirements/dev.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --upgrade \
-		requirements/engines.in -o requirements/engines.txt
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
+
+lock: $(SETUP)  ## recompile the hashed locks
+	$(COMPILE) --upgrade pyproject.toml --group dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --group demo -c requirements/dev.txt -o requirements/demo.txt
+	$(COMPILE) --upgrade requirements/engines.in -o requirements/engines.txt
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis bench/.build

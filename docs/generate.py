@@ -22,6 +22,7 @@ from pydantic_core import PydanticUndefined
 
 from batchway.api.app import create_app
 from batchway.cli.app import app as commands
+from batchway.cli.failures import EXIT_CODES
 from batchway.domain.catalog import AZURE, CATALOG, OPENAI, CatalogEntry, LineShape
 from batchway.domain.errors import ApiText, BatchText, LineText
 from batchway.settings.kinds import Size
@@ -269,7 +270,10 @@ def commands_page() -> str:
     blocks = [
         "Results go to standard output, everything else to standard error; neither holds control "
         "codes unless it is a terminal, and `NO_COLOR` is honoured.",
-        str(root.epilog),
+        "Every command takes `-h`. Those that print data take `--json`: one JSON value on standard "
+        "output, and nothing else there.",
+        "## Exit codes",
+        table(["Code", "Meaning"], [[str(number), text] for number, text in EXIT_CODES.items()]),
     ]
     for name, command in walk(root, "batchway"):
         blocks.append(f"## `{name}`")

@@ -182,10 +182,12 @@ def test_list_reads_page_by_page(script: Script, tmp_path: Path) -> None:
     ended = ask(script, tmp_path, "list", "--limit", "120")
     lines = ended.out.splitlines()
     assert len(lines) == 102
-    assert lines[0].split() == ["ID", "STATUS", "LINES", "FAILED", "CREATED", "MODEL", "NAME"]
-    assert lines[-1].split() == [
-        *("batch_last", "in_progress", "3/3", "1", "2025-10-09T08:53:20+00:00", "m", "-")
-    ]
+    assert lines[0].split() == (
+        ["ID", "STATUS", "LINES", "FAILED", "CREATED", "TOOK", "PROVIDER", "MODEL", "NAME"]
+    )
+    *before, _took, _hours, provider, model, name = lines[-1].split()
+    assert before == ["batch_last", "in_progress", "3/3", "1", "2025-10-09T08:53:20+00:00"]
+    assert (provider, model, name) == ("-", "m", "-")
     assert ask(script, tmp_path, "list") == Ended(code=0, out="", err="No batches.\n")
     ended = ask(script, tmp_path, "list", "--limit", "1", "--after", "batch_5", "--json")
     assert json.loads(ended.out) == last

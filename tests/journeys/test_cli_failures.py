@@ -1,10 +1,8 @@
 """What the command line says when it cannot do what was asked: one sentence, an exit code."""
 
 import os
-import pty
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -143,8 +141,9 @@ def directory(tmp_path: Path) -> Path:
             "submit prose.jsonl",
             NOBODY,
             1,
-            "Error: The first line of prose.jsonl names no `url`. Say the endpoint with "
-            "--endpoint, or see what is wrong with `batchway check prose.jsonl`.\n",
+            "Error: The first line of prose.jsonl is not JSON. Batches take one JSON object a "
+            'line: {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": '
+            "{...}}.\n",
         ),
         # -- keys and simulate
         (
@@ -245,35 +244,6 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
             check=False,
         )
     assert (done.returncode, done.stderr) == (1, "")
-
-
-def test_progress_on_a_terminal_honours_no_color(tmp_path: Path) -> None:
-    program = (
-        "from batchway.cli.progress import Snapshot, shown\n"
-        "with shown('in.jsonl') as update:\n"
-        "    update(Snapshot(status='in_progress', total=4, completed=1, failed=1, tokens=7))\n"
-    )
-    ours, theirs = pty.openpty()
-    environ = {"NO_COLOR": "1", "TERM": "xterm-256color", "COLUMNS": "120"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=tmp_path, env=environment(environ), stderr=theirs
-    )
-    os.close(theirs)
-    seen = b""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            piece = os.read(ours, 65536)
-        except OSError:  # how a closed terminal ends
-            break
-        if not piece:
-            break
-        seen += piece
-    process.wait()
-    os.close(ours)
-    assert b"in.jsonl: in_progress" in seen
-    assert b"2/4 lines 1 failed, 7 tokens" in seen
-    assert b"\x1b[3" not in seen  # colours; the cursor may move
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.journeys.cli_harness import Ended, batchway
 from tests.journeys.conftest import NewSimulator
 from tests.journeys.lines import EXAMPLES, chat, chats, jsonl
@@ -82,6 +81,7 @@ def test_an_interrupted_run_goes_on(new_simulator: NewSimulator, tmp_path: Path)
     eventually("answers", lambda: simulator.stats()["answered"] > 60)
     first.signal(signal.SIGINT)
     assert first.wait(60) == 130
+    assert "Stopping, 10 requests in flight. Ctrl-C again leaves at once." in first.output()
     assert first.output().splitlines()[-1] == (
         "Interrupted. Run the same command again to go on; what is done is kept in "
         "out.jsonl.batchway."
@@ -98,11 +98,31 @@ def test_an_interrupted_run_goes_on(new_simulator: NewSimulator, tmp_path: Path)
 
     ended = batchway(*arguments, cwd=tmp_path, environ=environ)
     assert ended.code == 0
+    earlier = next(line for line in ended.err.splitlines() if line.startswith("Going on: "))
+    assert ended.out.splitlines()[0].endswith(earlier.removeprefix("Going on: "))
     results = read(tmp_path / "out.jsonl")
     assert [r["custom_id"] for r in results] == [line["custom_id"] for line in lines]
     assert names(tmp_path) == {"in.jsonl", "out.jsonl"}
     # Asking to stop lets requests in flight end, so nothing is paid for twice.
     assert simulator.stats()["answered"] == len(lines)
+
+
+def test_a_second_interrupt_leaves_at_once(new_simulator: NewSimulator, tmp_path: Path) -> None:
+    simulator = new_simulator(latency="600")
+    (tmp_path / "in.jsonl").write_bytes(jsonl(chats(30)))
+    arguments = ["run", "in.jsonl", "-o", "out.jsonl", "--base-url", simulator.base_url]
+    process = Process(
+        ["-m", "batchway", *arguments],
+        log=tmp_path / "run.log",
+        cwd=tmp_path,
+        env={"BATCHWAY_EXECUTION__DRAIN_TIMEOUT": "600"},
+    )
+    eventually("a request", lambda: simulator.stats()["requests"] > 0)
+    process.signal(signal.SIGINT)
+    process.line("Stopping, 1 request in flight.")
+    process.signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    assert "Left at once" in process.output()
 
 
 def test_restart_drops_an_interrupted_run_but_not_one_at_work(
@@ -182,19 +202,17 @@ def test_check_sums_up_a_clean_file(tmp_path: Path) -> None:
     assert names(tmp_path) == {"in.jsonl"}
 
 
-@pytest.mark.parametrize(
-    ("content", "arguments", "err"),
-    [
-        (b"", [], "Name it with --endpoint."),
-        (b"[]\n", [], "Name it with --endpoint."),
-        (jsonl([{**chat("a"), "url": "/v1/x"}]), [], "is for '/v1/x', which is none of "),
-    ],
-)
-def test_check_needs_an_endpoint(
-    tmp_path: Path, content: bytes, arguments: list[str], err: str
-) -> None:
-    (tmp_path / "in.jsonl").write_bytes(content)
-    ended = batchway("check", "in.jsonl", *arguments, cwd=tmp_path)
+def test_what_is_no_input_is_named(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(b"id,question\n1,Why?\n")
+    ended = batchway(
+        *("run", "in.jsonl", "-o", "out.jsonl", "--base-url", "http://127.0.0.1:9"), cwd=tmp_path
+    )
     assert (ended.code, ended.out) == (1, "")
-    assert ended.err.startswith("Error: The first line of in.jsonl ")
-    assert err in ended.err
+    assert ended.err.startswith("Error: The first line of in.jsonl looks like CSV. ")
+    assert names(tmp_path) == {"in.jsonl"}
+
+
+def test_blank_lines_come_before_the_first(plain_simulator: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(b"\xef\xbb\xbf\n \r\n" + jsonl(chats(2)))
+    assert run(tmp_path, plain_simulator).code == 0
+    assert len(read(tmp_path / "out.jsonl")) == 2

@@ -1,5 +1,6 @@
 """The commands against a real server: submit, watch, list, status, download, cancel, keys."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -65,6 +66,40 @@ def test_a_failed_batch_tells_its_mistakes(plain_server: Server, tmp_path: Path)
     ]
 
 
+def test_submit_tells_what_keeps_the_account_from_being_used(
+    new_server: NewServer, tmp_path: Path
+) -> None:
+    nowhere = {"name": "gone", "type": "openai-compatible", "base_url": "http://127.0.0.1:9/v1"}
+    server = new_server(nowhere)
+    environ = {"BATCHWAY_URL": server.origin}
+    (tmp_path / "in.jsonl").write_bytes(jsonl(chats(3)))
+    ended = batchway("submit", "in.jsonl", cwd=tmp_path, environ=environ)
+    batch_id = ended.out.strip()
+    assert ended.code == 1
+    waits, advice = ended.err.splitlines()
+    assert waits.startswith("The batch waits: The provider 'gone' ")
+    assert advice == (
+        f"It goes on by itself when that is mended; `batchway cancel {batch_id}` gives it up."
+    )
+    ended = batchway("submit", "in.jsonl", "--no-preflight", cwd=tmp_path, environ=environ)
+    assert (ended.code, ended.err) == (0, "")
+
+
+def test_submit_from_a_pipe_with_another_model(plain_server: Server, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl.gz").write_bytes(gzip.compress(jsonl(chats(3))))
+    environ = {"BATCHWAY_URL": plain_server.origin}
+    ended = batchway(
+        *("submit", "in.jsonl.gz", "--model", "other", "--watch", "--json"),
+        cwd=tmp_path,
+        environ=environ,
+    )
+    assert ended.code == 0
+    batch = json.loads(ended.out)
+    assert (batch["model"], batch["provider"], batch["request_counts"]["completed"]) == (
+        *("other", "sim", 3),
+    )
+
+
 def test_errors_of_the_server_are_sentences(plain_server: Server, tmp_path: Path) -> None:
     environ = {"BATCHWAY_URL": plain_server.origin}
     unknown = "batch_" + "0" * 32
@@ -115,6 +150,10 @@ def test_keys_open_the_server(
     assert batchway("keys", "create", "team-a", cwd=home) == Ended(
         code=1, out="", err="Error: There is a key named 'team-a' already; revoke it first.\n"
     )
+    listed = json.loads(batchway("keys", "list", "--json", cwd=home).out)
+    assert [(key["name"], key["tenant"], key["from"]) for key in listed] == [
+        ("team-a", "a", "database")
+    ]
     ended = batchway("keys", "list", cwd=home)
     head, row = ended.out.splitlines()
     assert head.split() == ["NAME", "TENANT", "PROVIDERS", "KEY", "CREATED", "REVOKED"]

@@ -1,6 +1,7 @@
 """The reference pages say what the code does, and leave nothing out."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ import typer
 from batchway.cli.app import app
 from batchway.domain.errors import ApiText, BatchText, LineText
 from batchway.providers.simulated import SimulatorSettings
+from batchway.settings import Settings
 from batchway.settings.tree import keys
 
 ROOT = Path(__file__).parents[2]
@@ -108,3 +110,31 @@ def test_every_route_and_field_is_documented(generator: ModuleType) -> None:
         assert f"### {name}\n" in page
         for field in schema.get("properties", {}):
             assert f"| `{field}` |" in page, (name, field)
+
+
+PROSE = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs" / "guides").glob("*.md")),
+    REFERENCE / "beyond-openai.md",
+]
+
+
+@pytest.mark.parametrize("page", PROSE, ids=lambda page: page.name)
+def test_prose_names_commands_that_exist(page: Path) -> None:
+    root: Any = typer.main.get_command(app)
+    for name in re.findall(r"`(?:\.venv/bin/)?batchway ([a-z]+)", page.read_text()):
+        assert name in root.commands, name
+
+
+@pytest.mark.parametrize("page", PROSE, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_systemd_waits_longer_than_the_server_drains() -> None:
+    unit = (ROOT / "examples" / "deploy" / "batchway.service").read_text()
+    found = re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
+    assert found is not None
+    # Draining, closing connections, and the last commit.
+    assert int(found[1]) >= Settings().execution.drain_timeout + 30

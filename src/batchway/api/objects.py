@@ -54,7 +54,7 @@ def batch_object(batch: Batch) -> JsonObject:
         "usage": _usage_object(batch.usage),
         "metadata": _pairs(batch.metadata),
         "job_name": batch.options.job_name,
-        "provider": batch.options.provider,
+        "provider": batch.options.provider or ", ".join(batch.providers) or None,
         "tfy_metadata": _pairs(batch.options.tfy_metadata),
         "status_details": batch.status_details,
     }

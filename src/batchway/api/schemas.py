@@ -114,7 +114,9 @@ class BatchObject(_Answer):
     usage: Usage
     metadata: dict[str, str] | None
     job_name: str | None
-    provider: str | None
+    provider: str | None = Field(
+        description="The provider that was asked for, else those that the lines may go to"
+    )
     tfy_metadata: dict[str, str] | None
     status_details: str | None = Field(description="Why the batch waits, in a sentence")
 

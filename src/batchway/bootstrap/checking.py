@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from batchway.bootstrap.parts import routing_table, scan_limits
 from batchway.domain.batch import BatchError
@@ -31,29 +31,89 @@ class CheckSummary:
     models: dict[str, int] = field(default_factory=dict[str, int])
 
 
-def endpoint_of(path: Path, given: str | None = None) -> str:
+def endpoint_of(path: Path, given: str | None = None, *, name: str | None = None) -> str:
     """The endpoint of a file: the `given` one, or the one that its first line names.
 
-    Raises `CannotRun` for one that batches do not have.
+    `name` is what people call the file. Blank lines are skipped. Raises `CannotRun` for an
+    endpoint that batches do not have, and for a file that is no JSONL at all.
     """
     if given is not None:
-        if given not in REQUIRED:
+        known = given if given in REQUIRED else f"/v1{given}"
+        if known not in REQUIRED:
             raise CannotRun(f"'{given}' is none of the endpoints {', '.join(REQUIRED)}.")
-        return given
-    with path.open("rb") as file:
-        first = file.readline(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf")
+        return known
+    shown = name or str(path)
+    first = first_line(path)
     try:
-        url = json.loads(first)["url"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise CannotRun(
-            f"The first line of {path} does not say which `url` it is for. Name it with --endpoint."
-        ) from error
+        record: Any = json.loads(first)
+        url: Any = record["url"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CannotRun(not_jsonl(first, shown)) from error
     known = url if url in REQUIRED else f"/v1{url}"
     if known not in REQUIRED:
         raise CannotRun(
-            f"The first line of {path} is for '{url}', which is none of {', '.join(REQUIRED)}."
+            f"The first line of {shown} is for '{url}', which is none of {', '.join(REQUIRED)}."
         )
     return known
+
+
+def first_line(path: Path) -> bytes:
+    """The first line that is not blank, without a byte order mark; empty where there is none."""
+    with path.open("rb") as file:
+        line = file.readline(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf")
+        while line and line.isspace():
+            line = file.readline(_HEAD_BYTES)
+    return line.strip()
+
+
+def model_of(line: bytes) -> str:
+    """The model that a line names; empty where it names none."""
+    try:
+        record: Any = json.loads(line)
+        model: Any = record["body"]["model"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return model if isinstance(model, str) else ""
+
+
+def not_jsonl(first: bytes, name: str) -> str:
+    """What a first line that names no `url` says of its file, and what to do."""
+    if not first:
+        return f"{name} is empty: it has no line to run."
+    if first.startswith((b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ")):
+        return f"{name} is packed in a way that Batchway does not read: unpack it, or use gzip."
+    if first.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return f"{name} is UTF-16 text. Save it as UTF-8."
+    try:
+        text = first.decode()
+    except UnicodeDecodeError:
+        return f"{name} is not UTF-8 text. Save it as UTF-8."
+    if text.startswith("["):
+        return (
+            f"{name} is a JSON array. Batches take one object a line: "
+            f"`jq -c '.[]' {name}` makes that of it."
+        )
+    if text.startswith("{"):
+        try:
+            json.loads(text, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            return (
+                f"The first line of {name} is not one whole JSON object. Batches take one object a "
+                f"line; `jq -c . {name}` joins objects that are spread over several."
+            )
+        return (
+            f"The first line of {name} does not say which `url` it is for. Name it with --endpoint."
+        )
+    separator = next((each for each in (",", ";", "\t") if each in text), None)
+    kind = "looks like CSV" if separator else "is not JSON"
+    return (
+        f"The first line of {name} {kind}. Batches take one JSON object a line: "
+        '{"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": {...}}.'
+    )
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
 
 
 class _OneFile:
@@ -74,9 +134,11 @@ async def check_file(
     endpoint: str | None,
     provider: str | None,
     report: Callable[[BatchError], None],
+    *,
+    name: str | None = None,
 ) -> CheckSummary:
     """Read a whole file as validation would and report every problem. Needs no server."""
-    endpoint = endpoint_of(path, endpoint)
+    endpoint = endpoint_of(path, endpoint, name=name)
     routing = routing_table(settings)
 
     def resolve(model: str) -> Resolution:

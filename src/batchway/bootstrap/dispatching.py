@@ -142,7 +142,15 @@ def _engine_file(ledger_file: Path) -> Path:
 class Dispatch:
     """Everything that runs batches, built for the running event loop."""
 
-    def __init__(self, *, settings: Settings, ledger: Ledger, blobs: Blobs, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        ledger: Ledger,
+        blobs: Blobs,
+        clock: Clock,
+        around: Callable[[Transport], Transport] | None = None,
+    ) -> None:
         draw = random.SystemRandom().random
         # Ids of result lines must be unlike each other, not hard to guess: asking the system for
         # each one would cost as much as writing the line.
@@ -151,7 +159,8 @@ class Dispatch:
         execution = settings.execution
         most_lines = max((_ceiling(provider) for provider in settings.providers), default=1)
         counts_tokens = any(p.limits.tokens_per_minute is not None for p in settings.providers)
-        self.transport = new_transport(settings)
+        transport = new_transport(settings)
+        self.transport = transport if around is None else around(transport)
         self.collector = Collector(
             blobs=blobs,
             shards=ledger.shards,

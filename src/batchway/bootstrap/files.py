@@ -15,15 +15,19 @@ from typing import Final
 
 import msgspec
 
+from batchway.bootstrap.accounts import Accounts
 from batchway.bootstrap.beforehand import check_database, check_providers
-from batchway.bootstrap.checking import CannotRun, endpoint_of
+from batchway.bootstrap.checking import CannotRun, endpoint_of, first_line, model_of
 from batchway.bootstrap.opening import open_blobs, owned
-from batchway.bootstrap.parts import SystemClock, new_ids, prepare_database
+from batchway.bootstrap.parts import SystemClock, new_ids, prepare_database, routing_table
 from batchway.bootstrap.signals import Interrupted, StopSignals
+from batchway.bootstrap.trial import Trial
 from batchway.bootstrap.work import Work
 from batchway.domain.batch import Batch, BatchOptions
 from batchway.domain.file import File, Purpose
 from batchway.domain.keys import DEFAULT_TENANT
+from batchway.domain.routing import Destination
+from batchway.domain.shard import Mode
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.domain.window import window_seconds
 from batchway.ports import Blobs
@@ -40,22 +44,37 @@ _POLL_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What `batchway run` was asked. `state` is the run's own directory."""
+    """What `batchway run` was asked. `state` is the run's own directory.
+
+    `input` is a plain file, `name` what people call it; `preflight` is whether one line goes first;
+    `from_flags` whether the account was given by flags. `stopping` is told, when the run has been
+    interrupted, how many requests in flight are waited for; `leaving` is called when they are not,
+    because it was interrupted again.
+    """
 
     input: Path
+    name: str
     output: Path
     errors: Path
     endpoint: str | None
     state: Path
     window: str
     provider: str | None
+    preflight: bool = True
+    from_flags: bool = False
+    stopping: Callable[[int], None] = lambda _: None
+    leaving: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """How a run ended; paths are those of files that were written."""
+    """How a run ended; paths are those of files that were written.
+
+    `earlier` are the lines that had a result before this run went on with them.
+    """
 
     batch: Batch
+    earlier: int
     output: Path | None
     errors: Path | None
 
@@ -76,7 +95,8 @@ async def run_file(
 
     Cancelling, and a signal that asks to stop, let requests in flight finish for
     `execution.drain_timeout` seconds and keep the state. Raises `CannotRun`, `Unavailable`, and
-    `Interrupted` after a signal.
+    `Interrupted` after a signal; nothing is left of a run whose account was refused before any line
+    had a result.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
@@ -84,7 +104,7 @@ async def run_file(
         if task is not None:
             loop.call_soon_threadsafe(task.cancel)
 
-    with StopSignals(stop) as signals:
+    with StopSignals(stop, leave=request.leaving) as signals:
         try:
             return await _run_file(settings, request, progress=progress)
         except asyncio.CancelledError:
@@ -100,9 +120,14 @@ async def _run_file(
     settings = settings.model_copy(
         update={"data_dir": request.state, "database": None, "blobs": None}
     )
-    endpoint = await asyncio.to_thread(endpoint_of, request.input, request.endpoint)
+    endpoint = await asyncio.to_thread(
+        endpoint_of, request.input, request.endpoint, name=request.name
+    )
     check_providers(settings)
     check_database(settings)
+    accounts = Accounts(settings, endpoint=endpoint, from_flags=request.from_flags)
+    if request.preflight:
+        await _try_jobs(settings, accounts, request, endpoint)
     # What an earlier run was killed in the middle of removing.
     shutil.rmtree(_doomed(request.state), ignore_errors=True)
     with owned(settings) as owner:
@@ -111,6 +136,8 @@ async def _run_file(
         try:
             blobs = await open_blobs(settings, ledger)
             batch_id = await _begin(ledger, blobs, request, endpoint)
+            earlier = await _done(ledger, batch_id)
+            trial = Trial(judge=accounts.judge if request.preflight else None)
             batch = await _finish(
                 settings,
                 ledger=ledger,
@@ -118,12 +145,37 @@ async def _run_file(
                 owner=owner,
                 batch_id=batch_id,
                 progress=progress,
+                trial=trial,
+                request=request,
             )
-            return await asyncio.to_thread(
-                _deliver, blobs, batch, request, await _files(ledger, batch)
-            )
+            if batch is not None:
+                files = await _files(ledger, batch)
+                return await asyncio.to_thread(_deliver, blobs, batch, request, files, earlier)
+            kept = await _done(ledger, batch_id) or await ledger.jobs.of(batch_id)
         finally:
             await ledger.close()
+    if not kept:
+        await asyncio.to_thread(remove_state, request.state)
+    raise CannotRun(trial.verdict or "")
+
+
+async def _try_jobs(
+    settings: Settings, accounts: Accounts, request: RunRequest, endpoint: str
+) -> None:
+    """Try the account of the first line, if its lines become jobs. Raises `CannotRun`."""
+    model = model_of(await asyncio.to_thread(first_line, request.input))
+    destination = routing_table(settings).resolve(
+        model, endpoint=endpoint, provider=request.provider, allowed=None
+    )
+    if isinstance(destination, Destination) and destination.mode is Mode.NATIVE:
+        verdict = await accounts.judge_jobs(destination.primaries[0].provider)
+        if verdict is not None:
+            raise CannotRun(verdict)
+
+
+async def _done(ledger: SqlLedger, batch_id: str) -> int:
+    batch = await ledger.batches.load(batch_id)
+    return 0 if batch is None else batch.counts.completed + batch.counts.failed
 
 
 async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest, endpoint: str) -> str:
@@ -135,7 +187,7 @@ async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest, endp
         earlier = msgspec.json.decode(marker.read_bytes(), type=_Run)
         if earlier.input_sha256 != digest:
             raise CannotRun(
-                f"{request.input} has changed since the run that {request.state} belongs to. "
+                f"{request.name} has changed since the run that {request.state} belongs to. "
                 "Use --restart to drop that run, or another output file."
             )
         if (earlier.endpoint, earlier.provider) != (endpoint, request.provider):
@@ -157,7 +209,7 @@ async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest, endp
             bytes=size,
             created_at=now,
             expires_at=None,
-            filename=request.input.name,
+            filename=Path(request.name).name,
             purpose=Purpose.BATCH,
             blob=blob,
             sha256=digest,
@@ -167,7 +219,7 @@ async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest, endp
     run = _Run(batch_id=batch_id, input_sha256=digest, endpoint=endpoint, provider=request.provider)
     partial = marker.with_suffix(".partial")
     partial.write_bytes(msgspec.json.encode(run))
-    _put_in_place(partial, marker)
+    put_in_place(partial, marker)
     await ledger.batches.add(
         Batch(
             id=batch_id,
@@ -193,11 +245,18 @@ async def _finish(
     owner: Owner,
     batch_id: str,
     progress: Callable[[Batch], None],
-) -> Batch:
-    """Run the batch until it ends, showing how it goes."""
+    trial: Trial,
+    request: RunRequest,
+) -> Batch | None:
+    """Run the batch until it ends, showing how it goes; `None` when its account is refused."""
     death: list[BaseException] = []
     work = Work(
-        settings=settings, blobs=blobs, clock=SystemClock(), owner=owner, failed=death.append
+        settings=settings,
+        blobs=blobs,
+        clock=SystemClock(),
+        owner=owner,
+        failed=death.append,
+        around=trial.over,
     )
     await asyncio.to_thread(work.start)
     try:
@@ -210,7 +269,12 @@ async def _finish(
                 return batch
             if death:
                 raise death[0]
+            if trial.verdict is not None:
+                return None
             await asyncio.sleep(_POLL_SECONDS)
+    except asyncio.CancelledError:
+        request.stopping(trial.in_flight)
+        raise
     finally:
         # Not in a thread: this must also happen when the loop is being torn down by Ctrl-C.
         work.stop(settings.execution.drain_timeout + 10.0)
@@ -224,12 +288,16 @@ async def _files(ledger: SqlLedger, batch: Batch) -> tuple[File | None, File | N
 
 
 def _deliver(
-    blobs: Blobs, batch: Batch, request: RunRequest, files: tuple[File | None, File | None]
+    blobs: Blobs,
+    batch: Batch,
+    request: RunRequest,
+    files: tuple[File | None, File | None],
+    earlier: int,
 ) -> RunResult:
     output, errors = files
     written_output = _copy_out(blobs, output, request.output)
     written_errors = _copy_out(blobs, errors, request.errors)
-    return RunResult(batch=batch, output=written_output, errors=written_errors)
+    return RunResult(batch=batch, earlier=earlier, output=written_output, errors=written_errors)
 
 
 def remove_state(state: Path) -> None:
@@ -280,11 +348,11 @@ def _copy_out(blobs: Blobs, file: File | None, path: Path) -> Path | None:
             target.write(blobs.read(file.blob, offset, _PIECE))
         target.flush()
         os.fsync(target.fileno())
-    _put_in_place(partial, path)
+    put_in_place(partial, path)
     return path
 
 
-def _put_in_place(partial: Path, path: Path) -> None:
+def put_in_place(partial: Path, path: Path) -> None:
     """Rename, and see to it that the rename survives a power cut: the run's state goes next."""
     partial.replace(path)
     if os.name == "nt":

@@ -41,12 +41,15 @@ class StopSignals:
     """Handles the signals from `with` on; for the main thread.
 
     `stop` is called once, at the first signal, in the middle of whatever the main thread does: it
-    must only set flags or wake a loop. A signal that the process was started to ignore (`nohup`)
-    stays ignored.
+    must only set flags or wake a loop. `leave` is called before the second one ends the process. A
+    signal that the process was started to ignore (`nohup`) stays ignored.
     """
 
-    def __init__(self, stop: Callable[[int], None]) -> None:
+    def __init__(
+        self, stop: Callable[[int], None], *, leave: Callable[[], None] = lambda: None
+    ) -> None:
         self._stop = stop
+        self._leave = leave
         self._since = 0.0
         self._before: dict[int, Any] = {}
         self.number: int | None = None
@@ -76,5 +79,6 @@ class StopSignals:
             self.number, self._since = number, now
             self._stop(number)
         elif number != getattr(signal, "SIGHUP", None) and now - self._since > _SAME_SECONDS:
+            self._leave()
             # Not `sys.exit`: whatever is waited for is what the person does not want to wait for.
             os._exit(128 + number)

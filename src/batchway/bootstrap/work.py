@@ -15,7 +15,7 @@ from typing import Final
 from batchway.bootstrap.dispatching import Dispatch, new_engine
 from batchway.bootstrap.parts import new_services
 from batchway.bootstrap.starting import tell_resumed
-from batchway.ports import Blobs, Clock, Ledger
+from batchway.ports import Blobs, Clock, Ledger, Transport
 from batchway.settings import Settings
 from batchway.storage.ledger.owner import Owner
 from batchway.storage.ledger.sql_ledger import SqlLedger
@@ -30,6 +30,7 @@ class Work:
 
     `failed` is called from that thread, once, when it dies of a defect or because another process
     has become the database's owner: this one must not go on answering as if batches were running.
+    `around` is put around what sends requests.
     """
 
     def __init__(
@@ -40,7 +41,9 @@ class Work:
         clock: Clock,
         owner: Owner,
         failed: Callable[[BaseException], None],
+        around: Callable[[Transport], Transport] | None = None,
     ) -> None:
+        self._around = around
         self._settings = settings
         self._blobs = blobs
         self._clock = clock
@@ -92,7 +95,11 @@ class Work:
             ledger = await SqlLedger.open(self._settings.database_url)
             stack.push_async_callback(ledger.close)
             dispatch = Dispatch(
-                settings=self._settings, ledger=ledger, blobs=self._blobs, clock=self._clock
+                settings=self._settings,
+                ledger=ledger,
+                blobs=self._blobs,
+                clock=self._clock,
+                around=self._around,
             )
             engine = new_engine(self._settings, self._clock)
             # After those below: it takes the loop's threads with it, which they end with.

@@ -4,8 +4,7 @@ Owns flags, what is printed and exit codes; the work itself is done by `bootstra
 or by a server over HTTP. One module for each group of commands; `failures` is the only place that
 turns an exception into a sentence.
 
-Exit codes: 0 all went well; 1 it could not be done; 2 the command was not understood; 3 it was
-done but some lines have no result; 130 interrupted.
+Exit codes are listed in `failures`.
 
 Modules import at their top only what is needed to show help; commands import the rest themselves,
 so that `batchway --help` answers at once.
@@ -29,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from batchway.cli.app import app  # noqa: PLC0415 - Ctrl-C while importing ends here too
 
         try:
-            app(args=given, prog_name="batchway")
+            app(args=given or ["--help"], prog_name="batchway")
         finally:
             sys.stdout.flush()
     except BrokenPipeError:

@@ -78,7 +78,7 @@ class Server:
 
     # ------------------------------------------------------------------------- files
 
-    def upload(self, path: Path, *, sent: Callable[[int], None]) -> Json:
+    def upload(self, path: Path, *, sent: Callable[[int], None], name: str | None = None) -> Json:
         """Upload a batch's input. `sent` is told the size of each piece that left."""
         total = path.stat().st_size
         with path.open("rb") as file:
@@ -92,7 +92,7 @@ class Server:
                     yield piece
 
             part = PartBuilder.from_stream_with_length(pieces(), total)
-            part = part.file_name(path.name).mime("application/jsonl")
+            part = part.file_name(name or path.name).mime("application/jsonl")
             form = FormBuilder().text("purpose", "batch").part("file", part)
             return self._json(self._request("POST", "/files").multipart(form))
 
@@ -127,6 +127,18 @@ class Server:
                 written += len(data)
                 received(len(data))
         return written
+
+    def lines(self, file_id: str) -> Iterator[bytes]:
+        """A file's content line by line."""
+        request = self._request("GET", f"/files/{quote(file_id, safe='')}/content")
+        rest = b""
+        with self._failures(), request.build_streamed() as response:
+            self._check(response)
+            while (piece := response.body_reader.read_chunk()) is not None:
+                *whole, rest = (rest + bytes(piece)).split(b"\n")
+                yield from whole
+        if rest:
+            yield rest
 
     # ------------------------------------------------------------------------- batches
 

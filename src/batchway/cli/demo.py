@@ -1,8 +1,8 @@
-"""`batchway demo`: a real batch end to end, through the official SDK, in a minute.
+"""`batchway demo`: a real batch end to end, in a minute.
 
 Starts a simulated provider and a server as processes of their own in a temporary directory, sends
-1,319 real questions through the `openai` package as any client would, and compares every result
-with the answer that its own line must have got.
+1,319 real questions as any client would (through the `openai` package where it is installed), and
+compares every result with the answer that its own line must have got.
 """
 
 import json
@@ -16,17 +16,15 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from batchway.cli.console import count, duration, note, say
+from batchway.cli.demo_clients import Client, Json, new_client
 from batchway.cli.failures import CommandError
+from batchway.cli.following import ENDED
 from batchway.cli.progress import Snapshot, shown
-
-if TYPE_CHECKING:
-    from openai import OpenAI
-    from openai.types import Batch
 
 _QUESTIONS: Final = "gsm8k_test.batch.jsonl"
 _LATENCY: Final = "lognormal:0.3,0.5"
@@ -44,12 +42,6 @@ def demo(
     ] = None,
 ) -> None:
     """Run 1,319 real questions end to end against a simulated provider and check every answer."""
-    try:
-        from openai import OpenAI  # noqa: PLC0415 - only the demo needs it
-    except ImportError as error:
-        raise CommandError(
-            "The demo talks to Batchway through the openai package: pip install openai"
-        ) from error
     questions = _questions()
     with tempfile.TemporaryDirectory(prefix="batchway-demo-") as scratch:
         directory = (keep or Path(scratch)).absolute()
@@ -60,27 +52,29 @@ def demo(
             arguments = ["serve", "--port", "0"]
             with _process(directory, "serve", arguments) as server:
                 note(f"Batchway listens at {server}.")
-                client = OpenAI(base_url=server, api_key="demo")
+                client = new_client(server)
+                note(f"The client is {client.name}.")
                 _run(client, questions, directory, kept=keep is not None)
 
 
-def _run(client: "OpenAI", questions: Path, directory: Path, *, kept: bool) -> None:
+def _run(client: Client, questions: Path, directory: Path, *, kept: bool) -> None:
     started = time.monotonic()
-    with questions.open("rb") as file:
-        upload = client.files.create(file=file, purpose="batch")
-    say(f"\nUploaded {upload.filename}: {upload.id}, {upload.bytes:,} bytes")
-    batch = client.batches.create(
-        input_file_id=upload.id,
-        endpoint="/v1/chat/completions",
-        completion_window="24h",
-        metadata={"demo": "gsm8k"},
+    upload = client.upload(questions)
+    say(f"\nUploaded {upload['filename']}: {upload['id']}, {upload['bytes']:,} bytes")
+    batch = client.create(
+        {
+            "input_file_id": upload["id"],
+            "endpoint": "/v1/chat/completions",
+            "completion_window": "24h",
+            "metadata": {"demo": "gsm8k"},
+        }
     )
-    say(f"Created {batch.id}: {batch.status}")
+    say(f"Created {batch['id']}: {batch['status']}")
     batch = _follow(client, batch)
     took = time.monotonic() - started
-    say(f"\nGET /v1/batches/{batch.id}\n{json.dumps(batch.to_dict(), indent=2)}")
+    say(f"\nGET /v1/batches/{batch['id']}\n{json.dumps(batch, indent=2)}")
     wrong, checked, failed = _check(client, batch, questions, directory)
-    tokens = batch.usage.total_tokens if batch.usage else 0
+    tokens = Snapshot.from_json(batch).tokens
     rate = checked / took
     say(
         f"\n{count(checked, 'answer')} compared with what each line must get: "
@@ -89,25 +83,25 @@ def _run(client: "OpenAI", questions: Path, directory: Path, *, kept: bool) -> N
     )
     if kept:
         say(f"Results are in {directory}.")
-    if wrong or batch.status != "completed" or failed:
+    if wrong or batch["status"] != "completed" or failed:
         for line in wrong[:10]:
             note(line)
-        raise CommandError(f"The demo did not go as it must: the batch is {batch.status}.")
+        raise CommandError(f"The demo did not go as it must: the batch is {batch['status']}.")
 
 
-def _follow(client: "OpenAI", batch: "Batch") -> "Batch":
+def _follow(client: Client, batch: Json) -> Json:
     """Poll the batch until it ends, showing how far it is."""
-    with shown("Batch") as show:
+    with shown("Batch") as display:
         while True:
-            batch = client.batches.retrieve(batch.id)
-            show(Snapshot.from_json(batch.to_dict()))
-            if batch.status in {"completed", "failed", "expired", "cancelled"}:
+            batch = client.batch(batch["id"])
+            display.update(Snapshot.from_json(batch))
+            if batch["status"] in ENDED:
                 return batch
             time.sleep(_POLL_SECONDS)
 
 
 def _check(
-    client: "OpenAI", batch: "Batch", questions: Path, directory: Path
+    client: Client, batch: Json, questions: Path, directory: Path
 ) -> tuple[list[str], int, int]:
     """(what is wrong, answers compared, lines that failed) over both result files."""
     from batchway.providers.simulated import verify  # noqa: PLC0415 - slow to import
@@ -119,11 +113,11 @@ def _check(
     wrong: list[str] = []
     seen: Counter[str] = Counter()
     failed = 0
-    for kind, file_id in (("output", batch.output_file_id), ("error", batch.error_file_id)):
+    for kind, file_id in (("output", batch["output_file_id"]), ("error", batch["error_file_id"])):
         if file_id is None:
             continue
         path = directory / f"{kind}.jsonl"
-        client.files.content(file_id).write_to_file(path)
+        client.download(file_id, path)
         for line in path.read_bytes().splitlines():
             record = json.loads(line)
             custom_id = record["custom_id"]

@@ -8,6 +8,19 @@ import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Mapping
+from typing import Final
+
+from batchway.cli.console import note
+
+EXIT_CODES: Final[Mapping[int, str]] = {
+    0: "done: every line of a run or of a watched batch was answered",
+    1: "it could not be done, or the batch failed: the sentence on standard error says why",
+    2: "the command was not understood: an unknown option, a value out of range",
+    3: "done, but some lines have no answer: they failed, or the batch was cancelled or expired",
+    130: "interrupted (Ctrl-C); `run` and `retry` go on when called again",
+    143: "terminated (SIGTERM); as 130",
+}
 
 
 class CommandError(Exception):
@@ -27,7 +40,7 @@ def report(error: Exception, *, debug: bool) -> int:
     sentence = explain(error)
     if sentence is None:
         sentence = _unexpected(error, debug=debug)
-    sys.stderr.write(f"Error: {sentence}\n")
+    note(f"Error: {sentence}")
     return code
 
 

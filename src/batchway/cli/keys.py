@@ -1,14 +1,16 @@
 """`batchway keys`: API keys stored in the database of the data directory."""
 
+import json
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchway.cli.console import moment, note, printable, say, table
+from batchway.cli.console import columns_of, moment, nearest, note, printable, say, table
 from batchway.cli.failures import CommandError
-from batchway.cli.options import Config, DataDir, finish, settings_of
+from batchway.cli.options import Config, DataDir, Json, finish, settings_of
 from batchway.domain.keys import DEFAULT_TENANT
 
 if TYPE_CHECKING:
@@ -52,7 +54,8 @@ def create(
         if each not in configured:
             known = ", ".join(configured) or "none"
             raise CommandError(
-                f"No provider named '{printable(each)}' is configured. Configured: {known}."
+                f"No provider named '{printable(each)}' is configured"
+                f"{nearest(each, configured)}. Configured: {known}."
             )
     if any(key.name == name for key in settings.auth.keys):
         raise CommandError(f"The configuration has a key named '{name}' already.")
@@ -75,7 +78,7 @@ def create(
 
 
 @keys.command("list")
-def list_keys(config: Config = None, data_dir: DataDir = None) -> None:
+def list_keys(*, as_json: Json = False, config: Config = None, data_dir: DataDir = None) -> None:
     """List the keys, those of the configuration included. Secrets are not stored."""
     settings = _settings(config, data_dir)
     from batchway.bootstrap.keeping import open_keys  # noqa: PLC0415 - slow to import, see the package
@@ -85,6 +88,9 @@ def list_keys(config: Config = None, data_dir: DataDir = None) -> None:
             return await service.list()
 
     stored = finish(work())
+    if as_json:
+        say(json.dumps(_as_json(settings, stored), indent=2))
+        return
     rows = [
         [key.name, key.tenant, _providers(key.providers), "****", "configuration", "-"]
         for key in settings.auth.keys
@@ -103,7 +109,9 @@ def list_keys(config: Config = None, data_dir: DataDir = None) -> None:
     if not rows:
         note("No keys. Make one with `batchway keys create NAME`.")
         return
-    say(table(["NAME", "TENANT", "PROVIDERS", "KEY", "CREATED", "REVOKED"], rows))
+    head = ["NAME", "TENANT", "PROVIDERS", "KEY", "CREATED", "REVOKED"]
+    spare = ["REVOKED", "CREATED", "PROVIDERS"]
+    say(table(head, rows, width=columns_of(sys.stdout), spare=spare))
 
 
 @keys.command()
@@ -126,6 +134,34 @@ def revoke(name: Name, config: Config = None, data_dir: DataDir = None) -> None:
 
 def _settings(config: Path | None, data_dir: Path | None) -> "Settings":
     return settings_of(config, {"data_dir": data_dir})
+
+
+def _as_json(settings: "Settings", stored: "list[ApiKey]") -> list[dict[str, object]]:
+    """What is known of each key; no secrets."""
+    configured: list[dict[str, object]] = [
+        {
+            "name": key.name,
+            "tenant": key.tenant,
+            "providers": None if key.providers is None else sorted(key.providers),
+            "hint": None,
+            "created_at": None,
+            "revoked_at": None,
+            "from": "configuration",
+        }
+        for key in settings.auth.keys
+    ]
+    return configured + [
+        {
+            "name": key.name,
+            "tenant": key.tenant,
+            "providers": None if key.providers is None else sorted(key.providers),
+            "hint": key.hint,
+            "created_at": key.created_at,
+            "revoked_at": key.revoked_at,
+            "from": "database",
+        }
+        for key in stored
+    ]
 
 
 def _well_formed(text: str, what: str) -> None:

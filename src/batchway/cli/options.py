@@ -26,7 +26,51 @@ DataDir = Annotated[
     Path | None,
     typer.Option("--data-dir", metavar="DIR", help="Overrides `data_dir`.", show_default=False),
 ]
-Input = Annotated[Path, typer.Argument(metavar="IN.jsonl", help="Lines to run.")]
+Input = Annotated[
+    Path,
+    typer.Argument(
+        metavar="IN.jsonl", help="Lines to run, also packed with gzip; - for standard input."
+    ),
+]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="OUT.jsonl", help="Where results go, - for standard output."
+    ),
+]
+Errors = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="ERR.jsonl",
+        help="Where failed lines go; by default OUT.errors.jsonl.",
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Model of every line, instead of the one that it names.",
+        show_default=False,
+    ),
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Requests in flight at once for each model, instead of the configured.",
+        show_default=False,
+    ),
+]
+Preflight = Annotated[
+    bool,
+    typer.Option(
+        "--preflight/--no-preflight",
+        help="Whether one line goes first, so that a wrong key, model or address ends it at once.",
+        show_default=False,
+    ),
+]
 Endpoint = Annotated[
     str | None,
     typer.Option(
@@ -63,7 +107,8 @@ ServerKey = Annotated[
         show_default=False,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON as the server sent it.")]
+BatchId = Annotated[str, typer.Argument(metavar="ID", help="Id of a batch.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEFAULT_SERVER = "http://127.0.0.1:8080"
 
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from batchway.cli.console import duration, note, printable
 
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from batchway.domain.batch import Batch
 
 _MEMORY: Final = 15.0  # seconds over which the rate is measured
-_QUIET: Final = 10.0  # seconds between lines where there is no terminal
+_QUIET: Final = 10.0  # seconds between lines where there is no terminal, at first
+_LONGEST_QUIET: Final = 300.0
+
+# Columns of a line that is drawn.
+_GAP: Final = 2
+_LEAST_BAR: Final = 10
+_MOST_BAR: Final = 40
+_LEAST_LABEL: Final = 12
+_MOST_LABEL: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +90,63 @@ class Pace:
 
 def describe(look: Snapshot, rate: float | None) -> str:
     """Failures, rate, tokens and time left in words."""
-    parts: list[str] = []
-    if look.failed:
-        parts.append(f"{look.failed:,} failed")
-    if rate is not None:
-        parts.append(f"{rate:,.0f} lines/s" if rate >= 10 else f"{rate:.1f} lines/s")
-    if look.tokens:
-        parts.append(f"{look.tokens:,} tokens")
+    parts = [_failed(look), _rate(rate), _tokens(look), _left(look, rate)]
+    return ", ".join(part for part in parts if part)
+
+
+def picture(label: str, look: Snapshot, rate: float | None, width: int) -> tuple[str, int, str]:
+    """One line of `width` columns: what stands before the bar, the bar's columns, what behind it.
+
+    Whatever the width, there is a bar with the count behind it. Where there is no room, tokens go
+    first, then the rate, the percentage and the time left; the label is cut to what is left.
+    """
+    amount = f"{look.done:,}/{look.total:,}" if look.total else "starting"
+    behind = [
+        (0, amount),
+        (3, f"{100 * look.done // look.total}%" if look.total else ""),
+        (1, _failed(look)),
+        (4, _rate(rate).replace(" lines/s", "/s")),
+        (2, _left(look, rate)),
+        (1, look.status.replace("_", " ") if look.status != "in_progress" and look.total else ""),
+        (5, _tokens(look)),
+    ]
+    shown = [piece for piece in behind if piece[1]]
+    most = max(width - min(len(label), _LEAST_LABEL) - _GAP - _LEAST_BAR - _GAP, 0)
+    while len(shown) > 1 and len((_GAP * " ").join(text for _, text in shown)) > most:
+        shown.remove(max(shown, key=lambda piece: piece[0]))
+    text = (_GAP * " ").join(text for _, text in shown)
+    room = width - len(text) - 2 * _GAP
+    name = _cut(label, max(min(room - _LEAST_BAR, _MOST_LABEL), 1))
+    return name, max(min(room - len(name), _MOST_BAR), 1), text
+
+
+def _cut(text: str, columns: int) -> str:
+    """The text's beginning and end, with an ellipsis where it is cut."""
+    if len(text) <= columns:
+        return text
+    tail = (columns - 1) // 2
+    return text[: columns - 1 - tail] + "\u2026" + (text[-tail:] if tail else "")
+
+
+def _failed(look: Snapshot) -> str:
+    return f"{look.failed:,} failed" if look.failed else ""
+
+
+def _rate(rate: float | None) -> str:
+    if not rate:
+        return ""
+    return f"{rate:,.0f} lines/s" if rate >= 10 else f"{rate:.1f} lines/s"
+
+
+def _tokens(look: Snapshot) -> str:
+    return f"{look.tokens:,} tokens" if look.tokens else ""
+
+
+def _left(look: Snapshot, rate: float | None) -> str:
     left = look.total - look.done
     if rate and left > 0 and look.status == "in_progress":
-        parts.append(f"{duration(left / rate)} left")
-    return ", ".join(parts)
+        return f"{duration(left / rate)} left"
+    return ""
 
 
 def on_terminal() -> bool:
@@ -101,68 +155,68 @@ def on_terminal() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
+class Display(Protocol):
+    """Where progress is shown."""
+
+    def update(self, look: Snapshot) -> None:
+        """Show a look at the batch."""
+        ...
+
+    def tell(self, text: str) -> None:
+        """A line that stays."""
+        ...
+
+
 @contextmanager
-def shown(label: str) -> Generator[Callable[[Snapshot], None]]:
-    """Show progress while the block runs; call what it yields with every look."""
+def shown(label: str) -> Generator[Display]:
+    """Show progress while the block runs."""
     if on_terminal():
-        with _drawn(label) as update:
-            yield update
+        with _drawn(label) as display:
+            yield display
     else:
-        yield _written(label, now=time.monotonic)
+        yield Written(label, now=time.monotonic)
 
 
-def _written(label: str, *, now: Callable[[], float]) -> Callable[[Snapshot], None]:
-    pace = Pace()
-    last: tuple[float, str, int] | None = None
-    waits: str | None = None
+class Written:
+    """A `Display` in lines, of which there are the fewer the longer it takes."""
 
-    def update(look: Snapshot) -> None:
-        nonlocal last, waits
-        moment = now()
-        rate = pace.add(moment, look.done)
-        if look.waits != waits:
-            waits = look.waits
-            if waits is not None:
-                note(f"{label}: {waits}")
-        if last is not None:
-            due = moment - last[0] >= _QUIET and look.done != last[2]
-            if look.status == last[1] and not due:
+    def __init__(self, label: str, *, now: Callable[[], float]) -> None:
+        self._label = label
+        self._now = now
+        self._pace = Pace()
+        self._begun = now()
+        self._last: tuple[float, str, int] | None = None
+        self._waits: str | None = None
+
+    def update(self, look: Snapshot) -> None:
+        """Write a line, if one is due."""
+        moment = self._now()
+        rate = self._pace.add(moment, look.done)
+        if look.waits != self._waits:
+            self._waits = look.waits
+            if look.waits is not None:
+                note(f"{self._label}: {look.waits}")
+        if self._last is not None:
+            quiet = min(max((moment - self._begun) / 6, _QUIET), _LONGEST_QUIET)
+            due = moment - self._last[0] >= quiet and look.done != self._last[2]
+            if look.status == self._last[1] and not due:
                 return
-        last = (moment, look.status, look.done)
+        self._last = (moment, look.status, look.done)
         details = describe(look, rate)
         amount = f": {look.done:,} of {look.total:,} lines" if look.total else ""
-        note(f"{label}: {look.status}{amount}" + (f", {details}" if details else ""))
+        note(f"{self._label}: {look.status}{amount}" + (f", {details}" if details else ""))
 
-    return update
+    def tell(self, text: str) -> None:
+        """Write it."""
+        note(text)
 
 
 @contextmanager
-def _drawn(label: str) -> Generator[Callable[[Snapshot], None]]:
-    from rich.console import Console  # noqa: PLC0415 - slow to import, needed on terminals only
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn  # noqa: PLC0415 - same
+def _drawn(label: str) -> Generator[Display]:
+    from batchway.cli.drawing import Drawing  # noqa: PLC0415 - slow to import, for terminals only
 
-    pace = Pace()
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=30),
-        TextColumn("{task.fields[amount]}", markup=False),
-        TextColumn("{task.fields[details]}", markup=False),
-    )
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=8) as bar:
-        task = bar.add_task(f"{label}: starting", total=None, amount="", details="")
-
-        def update(look: Snapshot) -> None:
-            bar.update(
-                task,
-                description=f"{label}: {look.status}",
-                total=look.total or None,
-                completed=look.done,
-                amount=f"{look.done:,}/{look.total:,} lines" if look.total else "",
-                details=look.waits or describe(look, pace.add(time.monotonic(), look.done)),
-            )
-
-        yield update
+    with Drawing(label) as drawing:
+        yield drawing
 
 
 @contextmanager

@@ -1,278 +1,243 @@
-"""`batchway run` and `batchway check`: a file, no server.
+"""`batchway run`: a file, no server.
 
-Owns flags, the choice of providers and what is said at the end. The work is `bootstrap`'s, and so
-is what makes a run resumable: the state in `OUT.jsonl.batchway/`, removed here when the run has
-ended.
+Owns flags and where results and state go. The work is `bootstrap`'s, and so is what makes a run
+resumable: the state in `OUT.jsonl.batchway/`, removed here when the run has ended. What is said
+at the end is `conclusion`'s.
 """
 
-import os
+import hashlib
+import shutil
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from batchway.cli import progress
-from batchway.cli.console import count, note, printable, say, size
+from batchway.cli.accounts import BaseUrl, KeyVariable, settings_with, with_concurrency
+from batchway.cli.conclusion import conclude
+from batchway.cli.console import count, note, printable
 from batchway.cli.failures import CommandError
+from batchway.cli.inputs import Lines, is_stdin, opened
 from batchway.cli.options import (
+    Concurrency,
     Config,
     Endpoint,
+    Errors,
     Input,
+    Json,
+    Model,
+    Output,
+    Preflight,
     Provider,
     Window,
     finish,
-    settings_of,
     window_or_fail,
 )
 
 if TYPE_CHECKING:
-    from batchway.bootstrap.files import RunResult
-    from batchway.domain.batch import Batch, BatchError
+    from batchway.bootstrap.files import RunRequest, RunResult
+    from batchway.domain.batch import Batch
     from batchway.settings import Settings
 
-_SHOWN: Final = 20  # problems of a file that a failed run lists
-
-BaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        help="An OpenAI-compatible endpoint to use instead of the configured providers, such as "
-        "http://gpu:8000/v1.",
-        show_default=False,
-    ),
-]
-KeyVariable = Annotated[
-    str | None,
-    typer.Option(
-        "--api-key-env",
-        metavar="NAME",
-        help="Environment variable that holds the key for --base-url.",
-        show_default=False,
-    ),
-]
+_PIECE: Final = 1 << 20
+_SHOW_CURSOR: Final = "\x1b[?25h"
 
 
 def run(
     input: Input,
     *,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT.jsonl", help="Where results go.")
-    ],
-    errors: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="ERR.jsonl",
-            help="Where failed lines go; by default OUT.errors.jsonl.",
-            show_default=False,
-        ),
-    ] = None,
+    output: Output,
+    errors: Errors = None,
     endpoint: Endpoint = None,
     provider: Provider = None,
+    model: Model = None,
     base_url: BaseUrl = None,
     api_key_env: KeyVariable = None,
-    concurrency: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Requests in flight at once for each model, instead of the configured.",
-            show_default=False,
-        ),
-    ] = None,
+    concurrency: Concurrency = None,
     window: Window = "24h",
+    preflight: Preflight = True,
     restart: Annotated[
         bool, typer.Option("--restart", help="Drop what an earlier run did and start again.")
     ] = False,
+    as_json: Json = False,
     config: Config = None,
 ) -> None:
     """Run a file without a server. Interrupted, it goes on when the same command is run again.
 
-    Exits 0 when every line has a result, 3 when some lines failed, 1 when it could not run.
+    One line goes first; when its answer shows that the key, the model or the address is wrong,
+    the run ends there. Exits 0 when every line has a result, 3 when some lines failed, 1 when it
+    could not run.
     """
     window_or_fail(window)
-    _usable(input)
-    settings = _settings(config, provider=provider, base_url=base_url, key_variable=api_key_env)
+    if as_json and str(output) == "-":
+        raise CommandError("With -o - results go to standard output, so --json cannot.", code=2)
+    with opened(input, model=model) as lines:
+        settings = chosen(
+            config, provider=provider, base_url=base_url, key=api_key_env, concurrency=concurrency
+        )
+        places = Places.of(input, output, errors, lines)
+        _begin(places, restart=restart)
+        from batchway.bootstrap.files import RunRequest, remove_state  # noqa: PLC0415 - slow
+
+        request = RunRequest(
+            input=lines.path,
+            name=lines.name,
+            output=places.results,
+            errors=places.errors,
+            endpoint=endpoint,
+            state=places.state,
+            window=window,
+            provider=provider,
+            preflight=preflight,
+            from_flags=base_url is not None,
+        )
+        result = performed(settings, request)
+        if places.to_stdout and result.output is not None:
+            _print(result.output)
+        code = conclude(result, lines, as_json=as_json, quiet=places.to_stdout)
+        if places.to_stdout:
+            places.results.unlink(missing_ok=True)
+        remove_state(places.state)
+    if restart:
+        # What an earlier run wrote must not pass for a result of this one.
+        for written, path in ((result.output, places.results), (result.errors, places.errors)):
+            if written is None and result.batch.errors is None:
+                path.unlink(missing_ok=True)
+    raise typer.Exit(code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where a run writes. With `to_stdout`, `results` is a file that is printed and removed."""
+
+    results: Path
+    errors: Path
+    state: Path
+    to_stdout: bool
+
+    @classmethod
+    def of(cls, input: Path, output: Path, errors: Path | None, lines: Lines) -> "Places":
+        """The places of a command line. Raises `CommandError` for those that cannot be used."""
+        if str(output) == "-":
+            # Found again by what is in the input: there is no output to name the state after.
+            stem = "stdin" if is_stdin(input) else input.name.removesuffix(".gz")
+            stem = stem.removesuffix(".jsonl")
+            base = f"{stem}.{digest(lines.path)[:12]}"
+            places = cls(
+                results=Path(f"{base}.batchway.jsonl"),
+                errors=errors or Path(f"{stem}.errors.jsonl"),
+                state=Path(f"{base}.batchway"),
+                to_stdout=True,
+            )
+        else:
+            if not output.name or output.is_dir():
+                raise CommandError(f"{output} is a directory, not a file.")
+            if output.exists() and not output.is_file():
+                raise CommandError(f"{output} is no plain file. Use -o - for standard output.")
+            places = cls(
+                results=output,
+                errors=errors or output.with_name(f"{output.stem}.errors{output.suffix}"),
+                state=output.with_name(output.name + ".batchway"),
+                to_stdout=False,
+            )
+        paths = [input.resolve(), places.results.resolve(), places.errors.resolve()]
+        if len(set(paths)) < len(paths):
+            raise CommandError("Input, output and errors must be three different files.", code=2)
+        for path in (places.results, places.errors):
+            if path.is_dir():
+                raise CommandError(f"{path} is a directory, not a file.")
+            if not path.parent.is_dir():
+                raise CommandError(
+                    f"There is no directory {path.parent} to write {path.name} into."
+                )
+        return places
+
+
+def chosen(
+    config: Path | None,
+    *,
+    provider: str | None,
+    base_url: str | None,
+    key: str | None,
+    concurrency: int | None,
+) -> "Settings":
+    """The settings of a run. Raises `CommandError` when there is no provider."""
+    settings = settings_with(config, provider=provider, base_url=base_url, key_variable=key)
     if not settings.providers:
         raise CommandError(
             "No provider is configured. Set OPENAI_API_KEY, list `providers` in batchway.yaml, or "
             "give --base-url."
         )
-    settings = _limited(settings, concurrency)
-    if not output.name or output.is_dir():
-        raise CommandError(f"{output} is a directory, not a file.")
-    errors = errors or output.with_name(f"{output.stem}.errors{output.suffix}")
-    _distinct(input, output, errors)
+    return with_concurrency(settings, concurrency)
 
-    state = output.with_name(output.name + ".batchway")
-    _begin(output, state, restart=restart)
+
+def performed(settings: "Settings", request: "RunRequest") -> "RunResult":
+    """Run, showing how it goes. Raises `CommandError`, `typer.Exit` when interrupted."""
+    from dataclasses import replace  # noqa: PLC0415 - with its only use
 
     from batchway.bootstrap.checking import CannotRun  # noqa: PLC0415 - slow, see the package
-    from batchway.bootstrap.files import RunRequest, remove_state, run_file  # noqa: PLC0415 - same
+    from batchway.bootstrap.files import run_file  # noqa: PLC0415 - same
     from batchway.bootstrap.signals import Interrupted  # noqa: PLC0415 - same
     from batchway.telemetry import configure_logging  # noqa: PLC0415 - same
 
     configure_logging(level="error", json=False)
-    request = RunRequest(
-        input=input,
-        output=output,
-        errors=errors,
-        endpoint=endpoint,
-        state=state,
-        window=window,
-        provider=provider,
-    )
+    first = True
     try:
-        with progress.shown(printable(input.name)) as update:
+        with progress.shown(printable(Path(request.name).name)) as display:
 
             def look(batch: "Batch") -> None:
-                update(progress.Snapshot.of(batch))
+                nonlocal first
+                seen = progress.Snapshot.of(batch)
+                if first and seen.done:
+                    display.tell(f"Going on: {count(seen.done, 'line')} done earlier.")
+                first = False
+                display.update(seen)
 
-            result = finish(run_file(settings, request, progress=look))
+            def stopping(in_flight: int) -> None:
+                waited = f"{count(in_flight, 'request')} in flight" if in_flight else "committing"
+                display.tell(f"Stopping, {waited}. Ctrl-C again leaves at once.")
+
+            asked = replace(request, stopping=stopping, leaving=_leave)
+            return finish(run_file(settings, asked, progress=look))
     except CannotRun as error:
         raise CommandError(str(error)) from error
     except Interrupted as stopped:
-        note(f"Interrupted. Run the same command again to go on; what is done is kept in {state}.")
+        note(
+            "Interrupted. Run the same command again to go on; what is done is kept in "
+            f"{request.state}."
+        )
         raise typer.Exit(stopped.code) from None
-    remove_state(state)
+
+
+def _leave() -> None:
+    """The second signal ends the process. What is committed is kept."""
+    cursor = _SHOW_CURSOR if progress.on_terminal() else ""
+    note(f"{cursor}Left at once: requests that were in flight are sent again by the next run.")
+
+
+def _begin(places: Places, *, restart: bool) -> None:
+    from batchway.bootstrap.files import remove_state  # noqa: PLC0415 - slow, see the package
+
     if restart:
-        # What an earlier run wrote must not pass for a result of this one.
-        for written, path in ((result.output, output), (result.errors, errors)):
-            if written is None and result.batch.errors is None:
-                path.unlink(missing_ok=True)
-    raise typer.Exit(_conclude(result, input))
-
-
-def check(
-    input: Input, *, endpoint: Endpoint = None, provider: Provider = None, config: Config = None
-) -> None:
-    """Print every problem of a file, without sending anything. Exits 1 when there are any."""
-    _usable(input)
-    settings = _settings(config, provider=provider)
-    from batchway.bootstrap.checking import (  # noqa: PLC0415 - slow, see the package
-        CannotRun,
-        check_file,
-    )
-
-    def tell(problem: "BatchError") -> None:
-        say(_line_of(problem, input))
-
-    try:
-        summary = finish(check_file(settings, input, endpoint, provider, tell))
-    except CannotRun as error:
-        raise CommandError(str(error)) from error
-    if summary.problems:
-        note(f"{count(summary.problems, 'problem')} in {input}.")
-        raise typer.Exit(1)
-    say(
-        f"{input}: {count(summary.lines, 'line')}, {size(input.stat().st_size)}, "
-        f"{summary.endpoint}, no problems."
-    )
-    for model, lines in sorted(summary.models.items(), key=lambda item: (-item[1], item[0])):
-        say(f"  {printable(model)}: {count(lines, 'line')}")
-
-
-def _begin(output: Path, state: Path, *, restart: bool) -> None:
-    if restart and state.exists():
-        from batchway.bootstrap.files import remove_state  # noqa: PLC0415 - slow, see the package
-
-        remove_state(state)
-    if output.exists() and not state.exists() and not restart:
+        if places.state.exists():
+            remove_state(places.state)
+        shutil.rmtree(places.results.with_name(places.results.name + ".retry"), ignore_errors=True)
+    if places.results.exists() and not places.state.exists() and not restart:
         raise CommandError(
-            f"{output} exists already. Name another output, or replace it with --restart."
+            f"{places.results} exists already. Name another output, or replace it with --restart."
         )
 
 
-def _usable(path: Path) -> None:
-    # Opened here so that a missing or unreadable file is named before anything is made.
-    if path.is_dir():
-        raise CommandError(f"{path} is a directory, not a file.")
-    with path.open("rb"):
-        pass
+def digest(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _settings(
-    config: Path | None,
-    *,
-    provider: str | None,
-    base_url: str | None = None,
-    key_variable: str | None = None,
-) -> "Settings":
-    flags: dict[str, object] = {}
-    if base_url is not None:
-        account = {"name": provider or "endpoint", "type": "openai-compatible"}
-        account["base_url"] = base_url
-        if key_variable is not None:
-            if not os.environ.get(key_variable):
-                raise CommandError(f"The environment variable {key_variable} is not set.")
-            account["api_key"] = os.environ[key_variable]
-        # Routes and keys of the file name the providers that this one stands in for.
-        flags = {"providers": [account], "routes": [], "auth.keys": []}
-    elif key_variable is not None:
-        raise typer.BadParameter("--api-key-env belongs to --base-url")
-    settings = settings_of(config, flags)
-    names = [each.name for each in settings.providers]
-    if provider is not None and provider not in names:
-        known = ", ".join(names) or "none"
-        raise CommandError(
-            f"No provider named '{printable(provider)}' is configured. Configured: {known}."
-        )
-    return settings
-
-
-def _limited(settings: "Settings", concurrency: int | None) -> "Settings":
-    if concurrency is None:
-        return settings
-    providers = tuple(
-        each.model_copy(
-            update={"limits": each.limits.model_copy(update={"concurrency": concurrency})}
-        )
-        for each in settings.providers
-    )
-    return settings.model_copy(update={"providers": providers})
-
-
-def _distinct(input: Path, output: Path, errors: Path) -> None:
-    paths = [input.resolve(), output.resolve(), errors.resolve()]
-    if len(set(paths)) < len(paths):
-        raise CommandError("Input, output and errors must be three different files.", code=2)
-    for path in (output, errors):
-        if path.is_dir():
-            raise CommandError(f"{path} is a directory, not a file.")
-        if not path.parent.is_dir():
-            raise CommandError(f"There is no directory {path.parent} to write {path.name} into.")
-
-
-def _conclude(result: "RunResult", input: Path) -> int:
-    batch = result.batch
-    if batch.errors is not None and not batch.counts.total:
-        shown = batch.errors[:_SHOWN]
-        for problem in shown:
-            note(_line_of(problem, input))
-        more = len(batch.errors) - len(shown)
-        if more:
-            note(f"... and {more:,} more; `batchway check {input}` prints all.")
-        note(f"Error: {input} cannot be run: nothing was sent.")
-        return 1
-    counts = batch.counts
-    missing = counts.total - counts.completed - counts.failed
-    parts = [f"{counts.completed:,} of {count(counts.total, 'line')} completed"]
-    if counts.failed:
-        parts.append(f"{counts.failed:,} failed")
-    if missing:
-        parts.append(f"{missing:,} not run ({batch.status})")
-    for problem in batch.errors or ():
-        note(f"Error: {printable(problem.message)}")
-    if batch.usage.total_tokens:
-        parts.append(f"{batch.usage.total_tokens:,} tokens")
-    say(", ".join(parts) + ".")
-    if result.output is not None:
-        say(f"Results: {result.output}")
-    if result.errors is not None:
-        say(f"Errors: {result.errors}")
-    return 3 if counts.failed or missing else 0
-
-
-def _line_of(problem: "BatchError", path: Path) -> str:
-    # The form of compilers, which editors turn into a link.
-    where = f"{path}:{problem.line}" if problem.line is not None else str(path)
-    what = problem.code if problem.param is None else f"{problem.code}, {problem.param}"
-    return f"{where}: {printable(problem.message)} [{printable(what)}]"
+def _print(path: Path) -> None:
+    with path.open("rb") as file:
+        while data := file.read(_PIECE):
+            sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

@@ -72,8 +72,9 @@ class Batch:
 
     `deadline` (always set) is when the completion window ends; `input_blob` names the input's
     bytes so that deleting the File during a run cannot take them away (`None` when the input file
-    did not exist at creation). `status_details` is why it waits, or waited when it ended;
-    `waited_for` the last such reason, kept when it goes on.
+    did not exist at creation); `providers` are those that its lines may go to, once it runs.
+    `status_details` is why it waits, or waited when it ended; `waited_for` the last such reason,
+    kept when it goes on.
     """
 
     id: str
@@ -103,3 +104,4 @@ class Batch:
     options: BatchOptions = field(default_factory=BatchOptions)
     status_details: str | None = None
     waited_for: str | None = None
+    providers: tuple[str, ...] = ()

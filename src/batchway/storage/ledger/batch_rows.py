@@ -61,6 +61,7 @@ def batch_of(row: Row) -> Batch:
         usage=usage_of(row),
         errors=None if row.errors is None else tuple(BatchError(**e) for e in row.errors),
         options=_options_of(row.options),
+        providers=tuple(row.providers or ()),
     )
 
 

@@ -1,0 +1,82 @@
+"""`batchway check`: every problem of a file, without sending anything."""
+
+import json
+from typing import TYPE_CHECKING
+
+import typer
+
+from batchway.cli.accounts import settings_with
+from batchway.cli.console import count, note, printable, say, size
+from batchway.cli.failures import CommandError
+from batchway.cli.inputs import opened
+from batchway.cli.options import Config, Endpoint, Input, Json, Model, Provider, finish
+
+if TYPE_CHECKING:
+    from batchway.domain.batch import BatchError
+
+
+def check(
+    input: Input,
+    *,
+    endpoint: Endpoint = None,
+    provider: Provider = None,
+    model: Model = None,
+    as_json: Json = False,
+    config: Config = None,
+) -> None:
+    """Print every problem of a file, without sending anything. Exits 1 when there are any."""
+    settings = settings_with(config, provider=provider)
+    from batchway.bootstrap.checking import (  # noqa: PLC0415 - slow, see the package
+        CannotRun,
+        check_file,
+    )
+
+    found: list[dict[str, object]] = []
+    with opened(input, model=model) as lines:
+
+        def tell(problem: "BatchError") -> None:
+            if as_json:
+                found.append(
+                    {
+                        "line": problem.line,
+                        "code": problem.code,
+                        "param": problem.param,
+                        "message": problem.message,
+                    }
+                )
+            else:
+                say(line_of(problem, lines.name))
+
+        try:
+            summary = finish(
+                check_file(settings, lines.path, endpoint, provider, tell, name=lines.name)
+            )
+        except CannotRun as error:
+            raise CommandError(str(error)) from error
+        bytes_read = lines.path.stat().st_size
+    if as_json:
+        answer = {
+            "lines": summary.lines,
+            "bytes": bytes_read,
+            "endpoint": summary.endpoint,
+            "models": summary.models,
+            "problems": found,
+        }
+        say(json.dumps(answer, indent=2))
+        raise typer.Exit(1 if summary.problems else 0)
+    if summary.problems:
+        note(f"{count(summary.problems, 'problem')} in {lines.name}.")
+        raise typer.Exit(1)
+    say(
+        f"{lines.name}: {count(summary.lines, 'line')}, {size(bytes_read)}, "
+        f"{summary.endpoint}, no problems."
+    )
+    for name, number in sorted(summary.models.items(), key=lambda item: (-item[1], item[0])):
+        say(f"  {printable(name)}: {count(number, 'line')}")
+
+
+def line_of(problem: "BatchError", name: str) -> str:
+    """A problem in the form of compilers, which editors turn into a link."""
+    where = f"{name}:{problem.line}" if problem.line is not None else name
+    what = problem.code if problem.param is None else f"{problem.code}, {problem.param}"
+    return f"{where}: {printable(problem.message)} [{printable(what)}]"

@@ -1,0 +1,92 @@
+"""What is said when a run has ended, and its exit code."""
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from batchway.cli.causes import Cause, causes_of, told
+from batchway.cli.check import line_of
+from batchway.cli.console import count, note, printable, say
+from batchway.cli.inputs import Lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchway.bootstrap.files import RunResult
+    from batchway.domain.batch import BatchError
+
+_SHOWN: Final = 20  # problems of a file that a failed run lists
+
+
+def conclude(result: "RunResult", lines: Lines, *, as_json: bool, quiet: bool) -> int:
+    """Tell how it ended; `quiet` when standard output holds the results. The exit code."""
+    tell = note if quiet else say
+    batch, counts = result.batch, result.batch.counts
+    missing = counts.total - counts.completed - counts.failed
+    failed = [] if result.errors is None else causes_of(result.errors, lines.path)
+    if as_json:
+        say(json.dumps(_summary(result, failed), indent=2))
+    if batch.errors is not None and not counts.total:
+        _tell_problems(batch.errors, lines)
+        return 1
+    for problem in batch.errors or ():
+        note(f"Error: {printable(problem.message)}")
+    if batch.status_details:
+        note(printable(batch.status_details))
+    for line in told(failed):
+        note(line)
+    if not as_json:
+        tell(_sum(result, missing))
+        if result.output is not None and not quiet:
+            say(f"Results: {result.output}")
+        if result.errors is not None:
+            tell(f"Errors: {result.errors}")
+    if result.errors is not None and not quiet:
+        note("The same command with `retry` instead of `run` runs the failed lines again.")
+    return 3 if counts.failed or missing else 0
+
+
+def _tell_problems(problems: "Sequence[BatchError]", lines: Lines) -> None:
+    shown = problems[:_SHOWN]
+    for problem in shown:
+        note(line_of(problem, lines.name))
+    more = len(problems) - len(shown)
+    if more:
+        note(f"... and {more:,} more; `batchway check {lines.name}` prints all.")
+    note(f"Error: {lines.name} cannot be run: nothing was sent.")
+
+
+def _sum(result: "RunResult", missing: int) -> str:
+    batch, counts = result.batch, result.batch.counts
+    parts = [f"{counts.completed:,} of {count(counts.total, 'line')} completed"]
+    if counts.failed:
+        parts.append(f"{counts.failed:,} failed")
+    if missing:
+        parts.append(f"{missing:,} not run ({batch.status})")
+    if batch.usage.total_tokens:
+        parts.append(f"{batch.usage.total_tokens:,} tokens")
+    if result.earlier:
+        parts.append(f"{count(result.earlier, 'line')} done earlier")
+    return ", ".join(parts) + "."
+
+
+def _summary(result: "RunResult", failed: list[Cause]) -> dict[str, Any]:
+    batch, counts = result.batch, result.batch.counts
+    usage = batch.usage
+    return {
+        "status": str(batch.status),
+        "lines": counts.total,
+        "completed": counts.completed,
+        "failed": counts.failed,
+        "not_run": counts.total - counts.completed - counts.failed,
+        "done_earlier": result.earlier,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "output": None if result.output is None else str(result.output),
+        "errors": None if result.errors is None else str(result.errors),
+        "details": batch.status_details,
+        "problems": [
+            {"line": each.line, "code": each.code, "message": each.message}
+            for each in batch.errors or ()
+        ],
+        "causes": [cause.as_json() for cause in failed],
+    }

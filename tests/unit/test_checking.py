@@ -1,0 +1,63 @@
+"""Files that are no batch input: what `run`, `check` and `submit` say of them."""
+
+from pathlib import Path
+
+import pytest
+from tests.journeys.lines import chat, jsonl
+
+from batchway.bootstrap.checking import CannotRun, endpoint_of, first_line, model_of
+
+
+@pytest.mark.parametrize(
+    ("content", "err"),
+    [
+        (b"", "in.jsonl is empty: it has no line to run."),
+        (b"\n \n", "in.jsonl is empty: it has no line to run."),
+        (
+            b"[]\n",
+            "in.jsonl is a JSON array. Batches take one object a line: `jq -c '.[]' in.jsonl` "
+            "makes that of it.",
+        ),
+        (
+            b"{}\n",
+            "The first line of in.jsonl does not say which `url` it is for. Name it with "
+            "--endpoint.",
+        ),
+        (
+            b'{\n  "custom_id": "a"\n}\n',
+            "The first line of in.jsonl is not one whole JSON object. Batches take one object a "
+            "line; `jq -c . in.jsonl` joins objects that are spread over several.",
+        ),
+        (
+            b"id,question\n1,Why?\n",
+            "The first line of in.jsonl looks like CSV. Batches take one JSON object a line: "
+            '{"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": {...}}.',
+        ),
+        (b"caf\xe9\n", "in.jsonl is not UTF-8 text. Save it as UTF-8."),
+        ("{}".encode("utf-16"), "in.jsonl is UTF-16 text. Save it as UTF-8."),
+        (
+            b"PK\x03\x04",
+            "in.jsonl is packed in a way that Batchway does not read: unpack it, or use gzip.",
+        ),
+        (
+            jsonl([{**chat("a"), "url": "/v1/x"}]),
+            "The first line of in.jsonl is for '/v1/x', which is none of /v1/chat/completions, "
+            "/v1/completions, /v1/embeddings, /v1/moderations, /v1/responses.",
+        ),
+    ],
+)
+def test_what_is_no_input_is_named(tmp_path: Path, content: bytes, err: str) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(CannotRun) as raised:
+        endpoint_of(path, name="in.jsonl")
+    assert str(raised.value) == err
+
+
+@pytest.mark.parametrize("given", ["/v1/chat/completions", "/chat/completions"])
+def test_an_endpoint_with_and_without_v1(tmp_path: Path, given: str) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf\n \r\n" + jsonl([{**chat("a"), "url": given}]))
+    assert endpoint_of(path) == "/v1/chat/completions"
+    assert endpoint_of(path, given) == "/v1/chat/completions"
+    assert model_of(first_line(path)) == "m"
