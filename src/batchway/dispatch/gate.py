@@ -43,13 +43,12 @@ _REFUSALS: Final = frozenset(
 class Permit:
     """The right to send one line now. `started` is when its request was sent."""
 
-    __slots__ = ("cohort", "cost", "gate", "held", "index", "number", "probe", "share", "started")
+    __slots__ = ("cost", "gate", "held", "index", "number", "probe", "share", "started")
 
-    def __init__(self, gate: "Gate", share: Share, cost: float, cohort: int, number: int) -> None:
+    def __init__(self, gate: "Gate", share: Share, cost: float, number: int) -> None:
         self.gate = gate
         self.share = share
         self.cost = cost
-        self.cohort = cohort
         self.number = number
         self.index = 0
         self.started = 0.0
@@ -102,7 +101,9 @@ class Gate:
         self._clock = clock
         fixed = limits.concurrency
         self._control: Control = (
-            Auto(most=limits.max_concurrency) if fixed is None else Fixed(fixed)
+            Auto(most=limits.max_concurrency, aim=limits.aim, timeout=limits.timeout)
+            if fixed is None
+            else Fixed(fixed)
         )
         rpm, tpm = limits.requests_per_minute, limits.tokens_per_minute
         self._requests = None if rpm is None else Bucket(per_minute=rpm, now=now)
@@ -194,9 +195,9 @@ class Gate:
 
     def succeeded(self, permit: Permit, *, output_tokens: int, all_tokens: int) -> None:
         """A result came: learn from it and give the permit back."""
-        control = self._control
-        control.answered(
-            cohort=permit.cohort,
+        self._control.answered(
+            number=permit.number,
+            sent=self._grants,
             latency=self._clock.monotonic() - permit.started,
             tokens=output_tokens,
             # Not "is it full now": answers often come in a burst, and freed slots are taken again
@@ -227,7 +228,11 @@ class Gate:
         if fault in _REFUSALS:
             explicit = fault is Fault.THROTTLED or cools_down is not None
             self._control.refused(
-                cohort=permit.cohort, explicit=explicit, latency=now - permit.started
+                number=permit.number,
+                sent=self._grants,
+                latency=now - permit.started,
+                explicit=explicit,
+                in_flight=self.in_flight - 1,
             )
         if cools_down is not None:
             self.quiet(cools_down, now)
@@ -340,11 +345,10 @@ class Gate:
         share.in_flight += 1
         if share.in_flight == 1:
             self._sharing += 1
-        control = self._control
         self._grants += 1
-        if self.in_flight >= control.limit:
+        if self.in_flight >= self._control.limit:
             self._full_at = self._grants
-        permit = Permit(self, share, cost, control.cohort, self._grants)
+        permit = Permit(self, share, cost, self._grants)
         self._queue.charge(share, max(self._per_request, cost * self._per_token))
         if self._guarded:
             now = self._clock.monotonic()
