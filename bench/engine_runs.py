@@ -19,7 +19,8 @@ from batchway.providers.simulated.engine_model import ENGINES, Engine, EngineMod
 
 _REFUSAL_SECONDS: Final = 0.002
 _FAILURE_SECONDS: Final = 0.005
-_BACK_OFF: Final = 0.5
+_BACK_OFF: Final = 0.5  # as `dispatch.retry`
+_LONGEST_PAUSE: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +64,7 @@ def _cases() -> tuple[Case, ...]:
         Case(name="h200 of 256", world=World(model=ENGINES["h200-256"]), best=256, **mixed),
         Case(name="cpu", world=World(model=ENGINES["cpu"]), best=256, shortest=32, longest=32),
         Case(name="small", world=World(model=ENGINES["small"]), best=16, **mixed),
-        Case(
-            name="refuses at 100", world=World(model=h200, refuses_at=100), best=100, **mixed
-        ),
+        Case(name="refuses at 100", world=World(model=h200, refuses_at=100), best=100, **mixed),
         Case(name="fails 1 in 10", world=World(model=h200, fails=0.1), best=1024, **mixed),
     )
 
@@ -79,9 +78,7 @@ class Run:
 
     seconds: float = 0.0
     refusals: int = 0
-    done: list[tuple[float, float, int]] = field(
-        default_factory=list[tuple[float, float, int]]
-    )
+    done: list[tuple[float, float, int]] = field(default_factory=list[tuple[float, float, int]])
     limits: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
 
     def rate(self, start: float, end: float) -> float:
@@ -113,83 +110,97 @@ _RETRY, _ANSWER, _FAIL, _REFUSE = range(4)
 
 def run(world: World, load: Load, control: Control, *, seed: int) -> Run:
     """Send every line and return how that went."""
-    dice = random.Random(seed)  # noqa: S311 - chance, not secrets
-    engine = Engine(world.model, seed=seed)
-    lines = [
-        _Line(dice.randint(load.shortest, load.longest), _failures(world.fails, dice))
-        for _ in range(load.lines)
-    ]
-    fresh = load.lines - 1
-    ready: list[int] = []
-    events: list[tuple[float, int, int]] = []
-    seen = Run()
-    now, in_flight, at_engine, grants, full_at, left = 0.0, 0, 0, 0, 0, load.lines
-    scatter, limit = world.model.scatter, 0
-    while True:
-        if control.limit != limit:
-            limit = control.limit
-            seen.limits.append((now, limit))
-        while in_flight < limit and (ready or fresh >= 0):
-            if ready:
-                index = ready.pop()
+    return _Batch(world, load, control, seed=seed).run()
+
+
+class _Batch:
+    """A batch on its way."""
+
+    def __init__(self, world: World, load: Load, control: Control, *, seed: int) -> None:
+        self._world = world
+        self._control = control
+        self._dice = dice = random.Random(seed)  # noqa: S311 - chance, not secrets
+        self._engine = Engine(world.model, seed=seed)
+        self._lines = [
+            _Line(dice.randint(load.shortest, load.longest), _failures(world.fails, dice))
+            for _ in range(load.lines)
+        ]
+        self._ready = list(range(load.lines))
+        self._left = load.lines
+        self._events: list[tuple[float, int, int]] = []
+        self._at_engine = self._in_flight = self._sent = self._full_at = 0
+        self._seen = Run()
+
+    def run(self) -> Run:
+        """Until the last line is answered."""
+        seen, events, engine, control = self._seen, self._events, self._engine, self._control
+        scatter, dice, lines = self._world.model.scatter, self._dice, self._lines
+        now, limit = 0.0, 0
+        while self._left:
+            if control.limit != limit:
+                limit = control.limit
+                seen.limits.append((now, limit))
+            while self._in_flight < limit and self._ready:
+                self._send(now, self._ready.pop(), limit)
+            due = engine.next_event()
+            if due <= (events[0][0] if events else math.inf):
+                for index in engine.advance(due):
+                    late = scatter * dice.random() * (due - lines[index].started)
+                    heappush(events, (due + late, _ANSWER, index))
+                continue
+            now, kind, index = heappop(events)
+            if kind == _RETRY:
+                self._ready.append(index)
+            elif kind == _ANSWER:
+                self._answered(now, lines[index])
             else:
-                index = fresh
-                fresh -= 1
-            line = lines[index]
-            in_flight += 1
-            grants += 1
-            if in_flight >= limit:
-                full_at = grants
-            line.number = grants
-            line.started = now
-            if line.tries < line.bad:
-                heappush(events, (now + _FAILURE_SECONDS, _FAIL, index))
-            elif world.refuses_at is not None and at_engine >= world.refuses_at:
-                heappush(events, (now + _REFUSAL_SECONDS, _REFUSE, index))
-            else:
-                at_engine += 1
-                engine.arrive(now, index, line.tokens)
-        at = events[0][0] if events else math.inf
-        due = engine.next_event()
-        if due <= at:
-            if math.isinf(due):
-                raise RuntimeError("nothing runs and nothing is left to wait for")
-            for index in engine.advance(due):
-                late = scatter * dice.random() * (due - lines[index].started)
-                heappush(events, (due + late, _ANSWER, index))
-            continue
-        now, kind, index = heappop(events)
-        line = lines[index]
-        if kind == _RETRY:
-            ready.append(index)
-            continue
-        in_flight -= 1
-        if kind == _ANSWER:
-            at_engine -= 1
-            seen.done.append((line.started, now, line.tokens))
-            left -= 1
-            if not left:
-                seen.seconds = now
-                return seen
-            control.answered(
-                number=line.number,
-                sent=grants,
-                latency=now - line.started,
-                tokens=line.tokens,
-                full=full_at >= line.number,
-            )
-            continue
-        line.tries += 1
-        seen.refusals += 1
-        control.refused(
+                self._failed(now, index, explicit=kind == _REFUSE)
+        seen.seconds = now
+        return seen
+
+    def _send(self, now: float, index: int, limit: int) -> None:
+        line, world = self._lines[index], self._world
+        self._in_flight += 1
+        self._sent += 1
+        if self._in_flight >= limit:
+            self._full_at = self._sent
+        line.number = self._sent
+        line.started = now
+        if line.tries < line.bad:
+            heappush(self._events, (now + _FAILURE_SECONDS, _FAIL, index))
+        elif world.refuses_at is not None and self._at_engine >= world.refuses_at:
+            heappush(self._events, (now + _REFUSAL_SECONDS, _REFUSE, index))
+        else:
+            self._at_engine += 1
+            self._engine.arrive(now, index, line.tokens)
+
+    def _answered(self, now: float, line: _Line) -> None:
+        self._in_flight -= 1
+        self._at_engine -= 1
+        self._left -= 1
+        self._seen.done.append((line.started, now, line.tokens))
+        self._control.answered(
             number=line.number,
-            sent=grants,
+            sent=self._sent,
             latency=now - line.started,
-            explicit=kind == _REFUSE,
-            in_flight=in_flight,
+            tokens=line.tokens,
+            full=self._full_at >= line.number,
         )
-        pause = min(60.0, _BACK_OFF * 2.0 ** (line.tries - 1)) * (0.5 + dice.random() / 2)
-        heappush(events, (now + pause, _RETRY, index))
+
+    def _failed(self, now: float, index: int, *, explicit: bool) -> None:
+        line = self._lines[index]
+        self._in_flight -= 1
+        line.tries += not explicit
+        self._seen.refusals += 1
+        self._control.refused(
+            number=line.number,
+            sent=self._sent,
+            latency=now - line.started,
+            explicit=explicit,
+            in_flight=self._in_flight,
+        )
+        pause = min(_LONGEST_PAUSE, _BACK_OFF * 2.0**line.tries) * self._dice.random()
+        heappush(self._events, (now + pause, _RETRY, index))
 
 
 def _failures(share: float, dice: random.Random) -> int:

@@ -95,16 +95,20 @@ class Work:
                 clean=dispatch.story.clean,
                 chores=_chores(self._settings, ledger, self._blobs, self._clock),
             )
+            await dispatch.memory.load()
             await engine.launch(dispatch.story)
             collecting = asyncio.create_task(dispatch.collector.run())
             tidying = asyncio.create_task(janitor.run())
+            remembering = asyncio.create_task(dispatch.memory.run(dispatch.sender.found))
             stopping = asyncio.create_task(self._stopping.wait())
             _calm_collector()
             self._ready.set()
-            await asyncio.wait({collecting, tidying, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            for service in (collecting, tidying):
+            await asyncio.wait(
+                {collecting, tidying, remembering, stopping}, return_when=asyncio.FIRST_COMPLETED
+            )
+            for service in (collecting, tidying, remembering):
                 if service.done():
-                    await service  # neither ends by itself: this raises what killed it
+                    await service  # none ends by itself: this raises what killed it
             # Waited for: a chore cut off in the middle of a write still has to give back its
             # connection, which it cannot once the ledger is closed.
             await _end(tidying)
@@ -112,6 +116,8 @@ class Work:
             # The collector goes on until the runs have committed what they drain.
             await _settle(engine.running, self._settings.execution.drain_timeout)
             await _end(collecting)
+            await _end(remembering)
+            await dispatch.memory.save(dispatch.sender.found())
             await dispatch.collector.settle()
             await dispatch.transport.close()
             await dispatch.site.close()

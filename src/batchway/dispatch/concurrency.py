@@ -73,10 +73,13 @@ class Control(Protocol):
 
     limit: int
 
-    def answered(
-        self, *, number: int, sent: int, latency: float, tokens: int, full: bool
-    ) -> None:
-        """An answer came; `sent` requests were until now, `full` is whether all slots were taken."""
+    @property
+    def found(self) -> int | None:
+        """The limit, once it has been found out."""
+        ...
+
+    def answered(self, *, number: int, sent: int, latency: float, tokens: int, full: bool) -> None:
+        """An answer came. `sent` requests were so far; `full` is whether all slots were taken."""
         ...
 
     def refused(
@@ -94,9 +97,12 @@ class Fixed:
     def __init__(self, limit: int) -> None:
         self.limit = limit
 
-    def answered(
-        self, *, number: int, sent: int, latency: float, tokens: int, full: bool
-    ) -> None:
+    @property
+    def found(self) -> int | None:
+        """It was told, not found."""
+        return None
+
+    def answered(self, *, number: int, sent: int, latency: float, tokens: int, full: bool) -> None:
         """Nothing to learn."""
 
     def refused(
@@ -164,9 +170,14 @@ class Auto:
         self._since_fall = 0, 0  # failures, answers
         self._round = Round(limit=self.limit, sent=0, previous=0)
 
-    def answered(
-        self, *, number: int, sent: int, latency: float, tokens: int, full: bool
-    ) -> None:
+    @property
+    def found(self) -> int | None:
+        """The limit, once the ramp is over; during a trial the one that is not on trial."""
+        if self._ramping:
+            return None
+        return self.limit if self._trial is None else self._trial.limit
+
+    def answered(self, *, number: int, sent: int, latency: float, tokens: int, full: bool) -> None:
         """Add to the round; at its end, judge."""
         if self._strain > 0.0:
             self._strain -= self._borne / (1 - self._borne)
@@ -206,7 +217,7 @@ class Auto:
         others = max(0, sent - self._strained_at - self._refused)
         share = weight * self._refused / (weight * self._refused + others)
         if not self._blameless(share, sent):
-            self._fall(share, sent, in_flight if explicit else None)
+            self._fall(sent, in_flight if explicit else None)
 
     # ------------------------------------------------------------------ refusals
 
@@ -225,7 +236,7 @@ class Auto:
         self._move(limit, sent)
         return True
 
-    def _fall(self, share: float, sent: int, in_flight: int | None) -> None:
+    def _fall(self, sent: int, in_flight: int | None) -> None:
         self._strain = 0.0
         self._since_fall = 0, 0
         # Whatever was sent before has already been punished by this fall.
@@ -309,7 +320,10 @@ class Auto:
         if self._aim is Aim.LATENCY:
             limit = self._levels[-1 - self._flat][0]
         else:
-            limit = max(limit for limit, got in self._levels if got >= _NEAR * self._best)
+            near = [limit for limit, got in self._levels if got >= _NEAR * self._best]
+            # The smallest that is near the best and, if it is too, its double: a queue costs
+            # nothing, an idle engine does.
+            limit = max(limit for limit in near if limit <= 2 * near[0])
         self._levels.clear()
         self._move(limit, sent)
 
@@ -353,7 +367,11 @@ class Auto:
             return
         self._trial = None
         up = trial.other > trial.limit
-        pause = _HOLD if verdict else min(_LONGEST_HOLD, 2 * (self._up_pause if up else self._down_pause))
+        pause = (
+            _HOLD
+            if verdict
+            else min(_LONGEST_HOLD, 2 * (self._up_pause if up else self._down_pause))
+        )
         wait = 1 if verdict else pause
         if up:
             self._up_pause, self._up_in = pause, wait

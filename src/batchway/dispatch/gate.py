@@ -90,7 +90,9 @@ class Gate:
         "urls",
     )
 
-    def __init__(self, *, provider: str, model: str, limits: Limits, clock: Clock) -> None:
+    def __init__(
+        self, *, provider: str, model: str, limits: Limits, clock: Clock, start: int | None = None
+    ) -> None:
         now = clock.monotonic()
         self.provider = provider
         self.model = model
@@ -101,7 +103,7 @@ class Gate:
         self._clock = clock
         fixed = limits.concurrency
         self._control: Control = (
-            Auto(most=limits.max_concurrency, aim=limits.aim, timeout=limits.timeout)
+            Auto(most=limits.max_concurrency, start=start, aim=limits.aim, timeout=limits.timeout)
             if fixed is None
             else Fixed(fixed)
         )
@@ -307,6 +309,11 @@ class Gate:
     def limit(self) -> int:
         """How many lines may be in flight at present."""
         return self._control.limit
+
+    @property
+    def found(self) -> int | None:
+        """The limit, once it has been found out; `None` for one that was configured."""
+        return self._control.found
 
     @property
     def waiting(self) -> int:

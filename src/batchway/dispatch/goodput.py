@@ -30,7 +30,7 @@ _USED: Final = 0.8
 # two or three pairs is itself hardly known.
 _DRIFT: Final = 0.1
 _SIGNIFICANT: Final = 2.0  # standard errors
-_MOST_PAIRS: Final = 6
+_MOST_PAIRS: Final = 12
 
 
 class Sample:
@@ -64,7 +64,7 @@ class Sample:
 
     def goodput(self, limit: int) -> float:
         """Tokens a second, or answers a second where answers name none."""
-        work = self.tokens if self.tokens >= self.answers else self.answers
+        work = max(self.tokens, self.answers)
         return limit * work / self.latency if self.latency > 0 else 0.0
 
 
@@ -92,7 +92,7 @@ class Round:
         return self.head if -max(_HEAD, self.size // 4) < place <= 0 else None
 
     def lost(self, number: int) -> bool:
-        """Whether so late a request was answered that the rest will not be: lines were cancelled."""
+        """Whether a request so late was answered that the rest will not be: it was cancelled."""
         return number > self.after + _LOST * self.size
 
     @property

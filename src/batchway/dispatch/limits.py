@@ -23,8 +23,9 @@ class Limits:
     """Limits of one provider, applied to each of its models on its own.
 
     `concurrency` is how many lines may be in flight, `None` finds it out and never passes
-    `max_concurrency`; `aim` is what for. Rates are per minute, `None` is unlimited. `timeout` is in seconds for one
-    whole exchange; `max_attempts` is how many attempts one line may use up at one target.
+    `max_concurrency`; `aim` is what for. Rates are per minute, `None` is unlimited. `timeout` is
+    in seconds for one whole exchange; `max_attempts` is how many attempts one line may use up at
+    one target.
     """
 
     concurrency: int | None = None

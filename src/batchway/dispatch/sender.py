@@ -115,6 +115,11 @@ class _Course:
         self.text = Unanswered(code="", message="")
 
 
+def _nothing_known(_provider: str, _model: str) -> int | None:
+    """Every target's limit is to be found out anew."""
+    return None
+
+
 class Sender:
     """Sends lines. Belongs to one event loop; gates are made when needed, dropped when idle."""
 
@@ -126,7 +131,9 @@ class Sender:
         transport: Transport,
         clock: Clock,
         draw: Callable[[], float],
+        recall: Callable[[str, str], int | None] = _nothing_known,
     ) -> None:
+        self._recall = recall
         self._providers = providers
         self._limits = limits
         self._transport = transport
@@ -176,6 +183,11 @@ class Sender:
         """Forget that a batch was halted, when no line of it is left."""
         self._halted.discard(batch_id)
         self._idle.pop(batch_id, None)
+
+    def found(self) -> dict[tuple[str, str], int]:
+        """The limits that were found out so far, by provider and model."""
+        limits = {key: gate.found for key, gate in self._gates.items()}
+        return {key: limit for key, limit in limits.items() if limit is not None}
 
     # ------------------------------------------------------------------ one exchange
 
@@ -340,6 +352,7 @@ class Sender:
                 model=target.model,
                 limits=self._limits[target.provider],
                 clock=self._clock,
+                start=self._recall(target.provider, target.model),
             )
         return gate
 

@@ -38,6 +38,8 @@ from batchway.ports.ledger import (
     Page,
     RemoteJobs,
     Shards,
+    TargetLimit,
+    TargetLimits,
     Uploads,
 )
 from batchway.ports.native import (
@@ -79,6 +81,8 @@ __all__ = [
     "RemoteJobs",
     "Shards",
     "Story",
+    "TargetLimit",
+    "TargetLimits",
     "Transport",
     "Uploads",
 ]
