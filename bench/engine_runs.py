@@ -119,7 +119,7 @@ class _Batch:
     def __init__(self, world: World, load: Load, control: Control, *, seed: int) -> None:
         self._world = world
         self._control = control
-        self._dice = dice = random.Random(seed)  # noqa: S311 - chance, not secrets
+        self._dice = dice = random.Random(seed)
         self._engine = Engine(world.model, seed=seed)
         self._lines = [
             _Line(dice.randint(load.shortest, load.longest), _failures(world.fails, dice))
