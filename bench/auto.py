@@ -18,7 +18,7 @@ from batchway.dispatch.concurrency import Auto, Fixed
 MOST: Final = 1024  # the default of `limits.max_concurrency`
 SIZES: Final = (3_000, 7_500)
 _LEVELS: Final = (8, 12, 16, 24, 32, 48, 64, 80, 95, 100, 128, 192, 256, 384, 512, 768, 1024)
-_SWEEP_SEEDS: Final = 10
+_SWEEP_SEEDS: Final = 4
 _WARM: Final = 10.0  # seconds after which the rate should be the best one
 
 
