@@ -22,6 +22,7 @@ alike.
 
 from typing import Final, Protocol
 
+from batchway.dispatch.engine_load import EngineLoad
 from batchway.dispatch.goodput import Round, Sample, Trial
 from batchway.dispatch.limits import Aim
 
@@ -63,6 +64,9 @@ _CLOSE: Final = 0.9
 _CREEP: Final = 16
 _FORGIVEN: Final = 3  # such steps past that place after which it is forgotten
 
+# The part of what runs that may wait in an engine that tells.
+_SHORT_QUEUE: Final = 8
+
 # A request may take this part of its timeout before the limit stops growing: a doubling may double
 # latency.
 _PATIENCE: Final = 0.25
@@ -88,6 +92,10 @@ class Control(Protocol):
         """A sign of overload while so many others are in flight; `explicit` if the provider's."""
         ...
 
+    def heard(self, load: EngineLoad, *, sent: int) -> None:
+        """The engine says how many requests run in it and wait."""
+        ...
+
 
 class Fixed:
     """A number from the configuration."""
@@ -110,6 +118,9 @@ class Fixed:
     ) -> None:
         """Nothing to change."""
 
+    def heard(self, load: EngineLoad, *, sent: int) -> None:
+        """Nothing to change."""
+
 
 class Auto:
     """Finds the limit, beginning at `start` where an earlier one is known."""
@@ -126,6 +137,8 @@ class Auto:
         "_floor",
         "_levels",
         "_most",
+        "_queue",
+        "_queued",
         "_ramping",
         "_refused",
         "_round",
@@ -167,6 +180,8 @@ class Auto:
         self._settled = 0  # refusals of requests up to this number were answered by a fall
         self._floor = 1  # of that fall
         self._fell_from: tuple[int, float] | None = None  # limit, share of refusals there
+        self._queue = 0  # that the engine told of, last time
+        self._queued = False  # it has one that is no passing burst
         self._since_fall = 0, 0  # failures, answers
         self._round = Round(limit=self.limit, sent=0, previous=0)
 
@@ -219,6 +234,22 @@ class Auto:
         if not self._blameless(share, sent):
             self._fall(sent, in_flight if explicit else None)
 
+    def heard(self, load: EngineLoad, *, sent: int) -> None:
+        """Keep the engine's queue short, but never empty.
+
+        A queue counts when two looks saw it: every burst waits for a moment.
+        """
+        queue, self._queue = min(self._queue, load.waiting), load.waiting
+        if self._queued and not load.waiting:
+            self._up_in = min(self._up_in, _SOON)
+        self._queued = queue > 0
+        short = max(1, load.running // _SHORT_QUEUE)
+        if queue <= 2 * short:
+            return
+        self._queue = 0
+        self._settle()
+        self._move(max(int(self.limit * _MOST_CUT), self.limit - queue + short), sent)
+
     # ------------------------------------------------------------------ refusals
 
     def _blameless(self, share: float, sent: int) -> bool:
@@ -246,8 +277,7 @@ class Auto:
         if self._crept:
             self._up_pause = min(_LONGEST_HOLD, 2 * self._up_pause)
         self._crept = 0
-        self._ramping, self._trial = False, None
-        self._levels.clear()
+        self._settle()
         self._down_in = max(_LONGEST_HOLD, self._down_in)
         if in_flight is None:
             self._move(max(self._floor, int(self.limit * _CUT)), sent)
@@ -283,6 +313,11 @@ class Auto:
     def _move(self, limit: int, sent: int) -> None:
         previous, self.limit = self.limit, min(max(1, limit), self._most)
         self._round = Round(limit=self.limit, sent=sent, previous=previous)
+
+    def _settle(self) -> None:
+        """End what is being tried out."""
+        self._ramping, self._trial = False, None
+        self._levels.clear()
 
     def _judge(self, seen: Round, sent: int) -> None:
         self._forgive(seen)
@@ -328,6 +363,10 @@ class Auto:
         self._move(limit, sent)
 
     def _rest(self, seen: Round, sent: int) -> None:
+        if self._queued:
+            # More would only wait, and with less the engine might have to.
+            self._move(self.limit, sent)
+            return
         self._down_in -= 1
         self._up_in -= 1
         if self._down_in <= 0 and self.limit > 1:

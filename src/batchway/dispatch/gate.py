@@ -21,10 +21,11 @@ from typing import Final, cast
 from batchway.dispatch.bucket import MOST_HOLD, Bucket, read_allowance
 from batchway.dispatch.circuit import Circuit
 from batchway.dispatch.concurrency import Auto, Control, Fixed
+from batchway.dispatch.engine_load import EngineLoad, LoadWatch
 from batchway.dispatch.fairness import FairQueue, Share, Waiter
 from batchway.dispatch.limits import Limits, Party
 from batchway.dispatch.retry import Fault
-from batchway.ports import Answer, Clock
+from batchway.ports import Answer, Clock, EngineMetrics
 
 # Waking up for every single token of a fast bucket would cost more than the wait.
 _SHORTEST_WAIT: Final = 0.002
@@ -71,6 +72,7 @@ class Gate:
         "_full_at",
         "_grants",
         "_guarded",
+        "_load",
         "_look_in",
         "_loop",
         "_per_request",
@@ -91,7 +93,14 @@ class Gate:
     )
 
     def __init__(
-        self, *, provider: str, model: str, limits: Limits, clock: Clock, start: int | None = None
+        self,
+        *,
+        provider: str,
+        model: str,
+        limits: Limits,
+        clock: Clock,
+        start: int | None = None,
+        metrics: EngineMetrics | None = None,
     ) -> None:
         now = clock.monotonic()
         self.provider = provider
@@ -107,6 +116,14 @@ class Gate:
             if fixed is None
             else Fixed(fixed)
         )
+        self._load: LoadWatch | None = None
+        if metrics is not None and fixed is None:
+            self._load = LoadWatch(
+                metrics=metrics,
+                wanted=lambda: self.in_flight > 0,
+                seen=self._hear_load,
+                clock=clock,
+            )
         rpm, tpm = limits.requests_per_minute, limits.tokens_per_minute
         self._requests = None if rpm is None else Bucket(per_minute=rpm, now=now)
         self._tokens = None if tpm is None else Bucket(per_minute=tpm, now=now)
@@ -343,6 +360,10 @@ class Gate:
 
     # ------------------------------------------------------------------ inside
 
+    def _hear_load(self, load: EngineLoad) -> None:
+        self._control.heard(load, sent=self._grants)
+        self._pump()
+
     def _has_its_part(self, share: Share) -> bool:
         """Whether a tenant uses as many slots as would be its own if all wanted more."""
         return share.in_flight * self._sharing >= self._control.limit
@@ -355,6 +376,8 @@ class Gate:
         self._grants += 1
         if self.in_flight >= self._control.limit:
             self._full_at = self._grants
+            if self._load is not None:
+                self._load.wake()
         permit = Permit(self, share, cost, self._grants)
         self._queue.charge(share, max(self._per_request, cost * self._per_token))
         if self._guarded:

@@ -19,6 +19,7 @@ Owns the way of one line and the map of gates. Does not own limits and order (`g
 import asyncio
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, Final, assert_never
 
 import msgspec
@@ -42,12 +43,13 @@ from batchway.dispatch.retry import (
 from batchway.domain.batch import Usage
 from batchway.domain.errors import LineText
 from batchway.domain.routing import Target
-from batchway.ports import Answer, Clock, Failure, Provider, Transport
+from batchway.ports import Answer, Clock, EngineMetrics, Failure, Provider, Transport
 from batchway.ports.online import NONE
 
 __all__ = ["Answered", "Outcome", "Permit", "Sender", "Unanswered", "Work"]
 
 _NO_USAGE: Final = Usage()
+_NO_METRICS: Final[Mapping[str, EngineMetrics]] = MappingProxyType({})
 
 # A gate that nobody has used for this long (up to twice as long) is dropped with what it learned:
 # model names are the clients' to invent, and each new one makes a gate.
@@ -132,7 +134,9 @@ class Sender:
         clock: Clock,
         draw: Callable[[], float],
         recall: Callable[[str, str], int | None] = _nothing_known,
+        metrics: Mapping[str, EngineMetrics] = _NO_METRICS,
     ) -> None:
+        self._metrics = metrics
         self._recall = recall
         self._providers = providers
         self._limits = limits
@@ -353,6 +357,7 @@ class Sender:
                 limits=self._limits[target.provider],
                 clock=self._clock,
                 start=self._recall(target.provider, target.model),
+                metrics=self._metrics.get(target.provider),
             )
         return gate
 

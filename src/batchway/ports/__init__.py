@@ -4,6 +4,7 @@
     blobs      where bytes live
     ledger     the SQL tables that are the truth
     engine     durable stories
+    engine_load  what an inference engine says of itself
     online     one request to an upstream
     native     providers' own batch APIs
 
@@ -24,6 +25,9 @@ from batchway.ports.clock import (
 from batchway.ports.engine import (
     Engine,
     Story,
+)
+from batchway.ports.engine_load import (
+    EngineMetrics,
 )
 from batchway.ports.ledger import (
     Batches,
@@ -65,6 +69,7 @@ __all__ = [
     "Clock",
     "Delivered",
     "Engine",
+    "EngineMetrics",
     "Failure",
     "Files",
     "Keys",
