@@ -10,7 +10,7 @@ from tests.unit.dispatch_world import FakeAnswer, in_virtual_time, new_sender, n
 
 from batchway.dispatch.concurrency import START, Auto, Fixed
 from batchway.dispatch.limits import Limits
-from batchway.ports import Failure
+from batchway.ports import EngineMetrics, Failure
 
 TOKEN_SECONDS = 0.01
 TOKENS = 100
@@ -43,6 +43,11 @@ class Model:
         self._busy = 0
         self._queue: list[asyncio.Future[None]] = []
         self.tokens = 0
+
+    @property
+    def load(self) -> tuple[int, int]:
+        """Requests that are worked on and that wait."""
+        return self._busy, len(self._queue)
 
     async def __call__(self, url: str, body: bytes) -> FakeAnswer | Failure:
         fate = self._fate(self._rng.random())
@@ -85,9 +90,20 @@ class Seen:
         return sum(rates) / len(rates)
 
 
-def _run(model: Model, *, seconds: float, samples: int = 20, most: int = 2048) -> Seen:
+def _run(
+    model: Model,
+    *,
+    seconds: float,
+    samples: int = 20,
+    most: int = 2048,
+    metrics: EngineMetrics | None = None,
+) -> Seen:
     async def main() -> Seen:
-        sender, _ = new_sender({"up": model}, Limits(max_concurrency=most))
+        sender, _ = new_sender(
+            {"up": model},
+            Limits(max_concurrency=most),
+            metrics=None if metrics is None else {"up": metrics},
+        )
         loop = asyncio.get_running_loop()
         lines: set[asyncio.Task[object]] = set()
         seen = Seen([], [])
@@ -173,6 +189,24 @@ def test_errors_at_a_steady_rate_are_no_sign_of_overload(
     seen = _run(Model(capacity=capacity, fate=fate), seconds=seconds)
     assert seen.typical() >= 0.7 * capacity
     assert seen.later_rate() >= 0.9 * capacity / TOKEN_SECONDS
+
+
+class Telling:
+    """`ports.EngineMetrics` of a `Model`."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    async def read(self) -> bytes | None:
+        running, waiting = self._model.load
+        return b"vllm:num_requests_running %d\nvllm:num_requests_waiting %d\n" % (running, waiting)
+
+
+def test_where_the_engine_tells_its_queue_is_short_and_never_empty() -> None:
+    model = Model(capacity=64)
+    seen = _run(model, seconds=100, metrics=Telling(model))
+    assert 64 <= min(seen.later_limits()) <= max(seen.later_limits()) <= 80
+    assert seen.later_rate() >= 0.97 * 64 / TOKEN_SECONDS
 
 
 class Brittle(Model):

@@ -42,7 +42,7 @@ def test_the_load_is_read_from_metrics(metrics: bytes, load: EngineLoad | None) 
 
 def _heard(auto: Auto, *loads: tuple[int, int]) -> int:
     for running, waiting in loads:
-        auto.heard(EngineLoad(running=running, waiting=waiting), sent=1_000)
+        auto.heard(EngineLoad(running=running, waiting=waiting), sent=1_000, in_flight=1)
     return auto.limit
 
 

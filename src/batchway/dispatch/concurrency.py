@@ -92,7 +92,7 @@ class Control(Protocol):
         """A sign of overload while so many others are in flight; `explicit` if the provider's."""
         ...
 
-    def heard(self, load: EngineLoad, *, sent: int) -> None:
+    def heard(self, load: EngineLoad, *, sent: int, in_flight: int) -> None:
         """The engine says how many requests run in it and wait."""
         ...
 
@@ -118,7 +118,7 @@ class Fixed:
     ) -> None:
         """Nothing to change."""
 
-    def heard(self, load: EngineLoad, *, sent: int) -> None:
+    def heard(self, load: EngineLoad, *, sent: int, in_flight: int) -> None:
         """Nothing to change."""
 
 
@@ -234,11 +234,15 @@ class Auto:
         if not self._blameless(share, sent):
             self._fall(sent, in_flight if explicit else None)
 
-    def heard(self, load: EngineLoad, *, sent: int) -> None:
+    def heard(self, load: EngineLoad, *, sent: int, in_flight: int) -> None:
         """Keep the engine's queue short, but never empty.
 
-        A queue counts when two looks saw it: every burst waits for a moment.
+        A queue counts when two looks saw it, since every burst waits for a moment; and not while
+        more than the limit is in flight, or each look would punish what the first one did.
         """
+        if in_flight > self.limit:
+            self._queue = 0
+            return
         queue, self._queue = min(self._queue, load.waiting), load.waiting
         if self._queued and not load.waiting:
             self._up_in = min(self._up_in, _SOON)

@@ -361,7 +361,7 @@ class Gate:
     # ------------------------------------------------------------------ inside
 
     def _hear_load(self, load: EngineLoad) -> None:
-        self._control.heard(load, sent=self._grants)
+        self._control.heard(load, sent=self._grants, in_flight=self.in_flight)
         self._pump()
 
     def _has_its_part(self, share: Share) -> bool:
