@@ -13,10 +13,11 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from bench import auto as bench_auto
 from bench.bare import bodies_of, run_bare
 from bench.figures import MIB, Figure, Table, percentile
 from bench.inputs import chat_file
@@ -246,6 +247,59 @@ def native(scale: float) -> list[Goal]:
     ]
 
 
+def auto(scale: float) -> list[Goal]:
+    """Times of `concurrency: auto` beside the best fixed number, at models of engines."""
+    seeds = int(200 * scale)
+    outcomes = bench_auto.measure(seeds=seeds)
+    figures: list[Figure] = []
+    goals: list[Goal] = []
+    for each in outcomes:
+        size = f"{each.lines:,}"
+        bound = 1.1 if each.lines > 5_000 else 1.2
+        cells = [
+            (f"best fixed, {size}", float(each.best)),
+            (f"median, {size}", each.median),
+            (f"95 %, {size}", each.high),
+            (f"worst, {size}", each.worst),
+        ]
+        goals += [
+            _at_most(f"auto, {each.case}, {size} lines, median", each.median, bound),
+            _at_most(f"auto, {each.case}, {size} lines, worst", each.worst, 1.35),
+        ]
+        if each.rate is not None:
+            cells.append((f"rate when warm, {size}", each.rate))
+            what = f"auto, {each.case}, {size} lines, rate after 10 s"
+            met = each.rate >= 0.95
+            goals.append(Goal(what=what, goal="at least 0.95", got=each.rate, met=met))
+        figures += [Figure(series=each.case, at=at, value=value, unit="") for at, value in cells]
+    table = Table(
+        name="auto",
+        title="Time of a cold `concurrency: auto`, of that of the best fixed number",
+        command="python -m bench auto",
+        figures=tuple(figures),
+        notes=(
+            f"{seeds} seeds each, in virtual time: `bench/engine_runs.py` over the models of "
+            "`providers/simulated/engine_model.py`. The best fixed number comes from a sweep.",
+            "Goals: median at most 1.2 for 3,000 lines and 1.1 for 7,500; worst seed at most 1.35; "
+            "rate after 10 s, until the last line is sent, at least 0.95 of the best (median).",
+            "Missed: "
+            + (
+                "; ".join(f"{goal.what}: {goal.got:.3g}" for goal in goals if not goal.met)
+                or "none"
+            ),
+        ),
+    )
+    table.write()
+    ratios = [figure for figure in figures if figure.at.startswith(("median", "worst"))]
+    replace(table, figures=tuple(ratios)).plot()
+    print(table.markdown(), flush=True)
+    return goals
+
+
+def _at_most(what: str, got: float, bound: float) -> Goal:
+    return Goal(what=what, goal=f"at most {bound:g}", got=got, met=got <= bound)
+
+
 def _native_notes(run: NativeRun, lines: int, most: float) -> tuple[str, ...]:
     return (
         f"{lines:,} lines of about 1 KB as {run.jobs} jobs of at most 50,000 lines, at a fake of "
@@ -294,6 +348,7 @@ BENCHMARKS: Final[dict[str, Callable[[float], list[Goal]]]] = {
     "polling": polling,
     "upload": upload,
     "native": native,
+    "auto": auto,
 }
 
 

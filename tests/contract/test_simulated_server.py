@@ -597,3 +597,19 @@ async def test_a_wrong_flag_is_named() -> None:
         assert running.returncode == 2
         assert b"latency: latency 'soon' is not one of" in complaint
         assert b"error_rate: Input should be less than or equal to 1" in complaint
+
+
+async def test_an_engine_says_how_many_requests_run_and_wait() -> None:
+    async with simulator(engine="h200-256") as origin, aiohttp.ClientSession() as client:
+        asked = [asyncio.create_task(fetch(origin, CHAT, ask(f"{n}"))) for n in range(400)]
+        async with asyncio.timeout(10):
+            while True:
+                async with client.get(f"{origin}/metrics") as response:
+                    text = await response.text()
+                said = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
+                if float(said['vllm:num_requests_waiting{model_name="h200-256"}']) > 0:
+                    break
+        assert said['vllm:num_requests_running{model_name="h200-256"}'] == "256.0"
+        assert [status for status, _, _ in await asyncio.gather(*asked)] == [200] * 400
+    async with simulator() as origin:
+        assert (await fetch(origin, "/metrics"))[0] == 404

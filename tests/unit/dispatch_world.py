@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from batchway.dispatch.limits import Limits, Party
 from batchway.dispatch.sender import Sender, Work
 from batchway.domain.routing import Target
-from batchway.ports import Failure
+from batchway.ports import EngineMetrics, Failure
 from batchway.ports.online import NONE
 
 T = TypeVar("T")
@@ -144,6 +144,7 @@ def new_sender(
     limits: Limits | Mapping[str, Limits] | None = None,
     *,
     draw: Callable[[], float] = lambda: 0.5,
+    metrics: Mapping[str, EngineMetrics] | None = None,
 ) -> tuple[Sender, FakeTransport]:
     """A sender over fake upstreams."""
     transport = FakeTransport(upstreams)
@@ -156,6 +157,7 @@ def new_sender(
         transport=transport,
         clock=VirtualClock(),
         draw=draw,
+        metrics=metrics or {},
     )
     return sender, transport
 

@@ -11,7 +11,9 @@ from batchway.bootstrap.native import azure_credential, native_site
 from batchway.bootstrap.parts import new_ids, routing_table, scan_limits
 from batchway.dialects.openai import estimate_tokens
 from batchway.dispatch.collector import Collector
+from batchway.dispatch.limits import Aim
 from batchway.dispatch.limits import Limits as DispatchLimits
+from batchway.dispatch.memory import LimitMemory
 from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch
 from batchway.domain.errors import Unavailable
@@ -85,6 +87,7 @@ def new_limits(settings: ProviderSettings) -> DispatchLimits:
     return DispatchLimits(
         concurrency=None if limits.concurrency == "auto" else limits.concurrency,
         max_concurrency=limits.max_concurrency,
+        aim=Aim(limits.aim),
         requests_per_minute=limits.requests_per_minute,
         tokens_per_minute=limits.tokens_per_minute,
         timeout=limits.timeout,
@@ -171,7 +174,8 @@ class Dispatch:
             flush_bytes=execution.max_outstanding_bytes // 4,
             most_bytes=execution.max_outstanding_bytes,
         )
-        sender = Sender(
+        self.memory = LimitMemory(store=ledger.limits, clock=clock)
+        sender = self.sender = Sender(
             providers={
                 entry.name: new_provider(entry, clock=clock) for entry in settings.providers
             },
@@ -179,6 +183,7 @@ class Dispatch:
             transport=self.transport,
             clock=clock,
             draw=draw,
+            recall=self.memory.recall,
         )
         ingest = Ingest(
             ledger=ledger,

@@ -68,6 +68,12 @@ class TriedTransport:
             return await self._send(url, headers, body, timeout)
         return await self._go_first(trial.judge, url, headers, body, timeout)
 
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, timeout: float
+    ) -> Answer | Failure:
+        """See `ports.Transport`. A look costs nothing, so it waits for no trial."""
+        return await self._transport.get(url, headers, timeout=timeout)
+
     async def close(self) -> None:
         """Close every connection."""
         await self._transport.close()

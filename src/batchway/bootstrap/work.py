@@ -117,17 +117,20 @@ class Work:
                 since=0.0 if belonging is None else belonging.since,
             )
             tell_resumed(await ledger.batches.unfinished())
+            await dispatch.memory.load()
             await engine.launch(dispatch.story)
             collecting = asyncio.create_task(dispatch.collector.run())
             tidying = asyncio.create_task(janitor.run())
             watching = asyncio.create_task(self._owner.watch())
+            remembering = asyncio.create_task(dispatch.memory.run(dispatch.sender.found))
             stopping = asyncio.create_task(self._stopping.wait())
             _calm_collector()
             self._ready.set()
             await asyncio.wait(
-                {collecting, tidying, watching, stopping}, return_when=asyncio.FIRST_COMPLETED
+                {collecting, tidying, watching, remembering, stopping},
+                return_when=asyncio.FIRST_COMPLETED,
             )
-            for service in (collecting, tidying, watching):
+            for service in (collecting, tidying, watching, remembering):
                 if service.done():
                     await service  # none ends by itself: this raises what killed it
             # Waited for: a chore cut off in the middle of a write still has to give back its
@@ -138,6 +141,8 @@ class Work:
             # The collector goes on until the runs have committed what they drain.
             await _settle(engine.running, self._settings.execution.drain_timeout)
             await _end(collecting)
+            await _end(remembering)
+            await dispatch.memory.save(dispatch.sender.found())
             await dispatch.collector.settle()
 
 

@@ -44,6 +44,10 @@ def simulate(
     latency_per_token: Annotated[
         str | None, _dial("Further seconds for each output token.", _Seconds)
     ] = None,
+    engine: Annotated[
+        str | None,
+        _dial("Work as a model of an engine does: h200, h200-256, cpu, small or hosted.", "NAME"),
+    ] = None,
     capacity: Annotated[
         str | None, _dial("Requests worked on at once; further ones queue.", _Number)
     ] = None,

@@ -21,6 +21,7 @@ from typing import Final, cast
 
 from batchway.dispatch.bucket import MOST_HOLD, Bucket, read_allowance
 from batchway.dispatch.concurrency import Auto, Control, Fixed
+from batchway.dispatch.engine_load import EngineLoad, LoadWatch
 from batchway.dispatch.fairness import FairQueue, Share, Waiter
 from batchway.dispatch.fault import SIGNS_OF_LIFE, Fault, Setback
 from batchway.dispatch.health import Watch
@@ -28,7 +29,7 @@ from batchway.dispatch.lane import Lane, Look
 from batchway.dispatch.lanes import Lanes
 from batchway.dispatch.limits import Limits, Party
 from batchway.dispatch.permit import Permit
-from batchway.ports import Answer, Clock
+from batchway.ports import Answer, Clock, EngineMetrics
 
 # Waking up for every single token of a fast bucket would cost more than the wait.
 _SHORTEST_WAIT: Final = 0.002
@@ -60,6 +61,7 @@ class Gate:
         "_full_at",
         "_grants",
         "_guarded",
+        "_load",
         "_look_in",
         "_loop",
         "_per_request",
@@ -89,6 +91,8 @@ class Gate:
         limits: Limits,
         clock: Clock,
         look: Callable[[], Awaitable[Look]] | None = None,
+        start: int | None = None,
+        metrics: EngineMetrics | None = None,
     ) -> None:
         now = clock.monotonic()
         self.provider = provider
@@ -100,8 +104,18 @@ class Gate:
         self._clock = clock
         fixed = limits.concurrency
         self._control: Control = (
-            Auto(most=limits.max_concurrency) if fixed is None else Fixed(fixed)
+            Auto(most=limits.max_concurrency, start=start, aim=limits.aim, timeout=limits.timeout)
+            if fixed is None
+            else Fixed(fixed)
         )
+        self._load: LoadWatch | None = None
+        if metrics is not None and fixed is None:
+            self._load = LoadWatch(
+                metrics=metrics,
+                wanted=lambda: self.in_flight > 0,
+                seen=self._hear_load,
+                clock=clock,
+            )
         rpm, tpm = limits.requests_per_minute, limits.tokens_per_minute
         self._requests = None if rpm is None else Bucket(per_minute=rpm, now=now)
         self._tokens = None if tpm is None else Bucket(per_minute=tpm, now=now)
@@ -209,10 +223,10 @@ class Gate:
 
     def succeeded(self, permit: Permit, *, output_tokens: int, all_tokens: int) -> None:
         """A result came: learn from it and give the permit back."""
-        control = self._control
         now = self._clock.monotonic()
-        control.answered(
-            cohort=permit.cohort,
+        self._control.answered(
+            number=permit.number,
+            sent=self._grants,
             latency=now - permit.started,
             tokens=output_tokens,
             # Not "is it full now": answers often come in a burst, and freed slots are taken again
@@ -260,7 +274,11 @@ class Gate:
         if fault in _REFUSALS:
             explicit = fault is Fault.THROTTLED or cools_down is not None
             self._control.refused(
-                cohort=permit.cohort, explicit=explicit, latency=now - permit.started
+                number=permit.number,
+                sent=self._grants,
+                latency=now - permit.started,
+                explicit=explicit,
+                in_flight=self.in_flight - 1,
             )
         if cools_down is not None:
             self.quiet(cools_down, now)
@@ -330,6 +348,11 @@ class Gate:
         return self._control.limit
 
     @property
+    def found(self) -> int | None:
+        """The limit, once it has been found out; `None` for one that was configured."""
+        return self._control.found
+
+    @property
     def waiting(self) -> int:
         """How many lines wait."""
         return self._queue.waiting
@@ -346,6 +369,10 @@ class Gate:
 
     # ------------------------------------------------------------------ inside
 
+    def _hear_load(self, load: EngineLoad) -> None:
+        self._control.heard(load, sent=self._grants, in_flight=self.in_flight)
+        self._pump()
+
     def _has_its_part(self, share: Share) -> bool:
         """Whether a tenant uses as many slots as would be its own if all wanted more."""
         return share.in_flight * self._sharing >= self._control.limit
@@ -355,11 +382,12 @@ class Gate:
         share.in_flight += 1
         if share.in_flight == 1:
             self._sharing += 1
-        control = self._control
         self._grants += 1
-        if self.in_flight >= control.limit:
+        if self.in_flight >= self._control.limit:
             self._full_at = self._grants
-        permit = Permit(self, share, cost, control.cohort, self._grants)
+            if self._load is not None:
+                self._load.wake()
+        permit = Permit(self, share, cost, self._grants)
         permit.lane = lane
         self._queue.charge(share, max(self._per_request, cost * self._per_token))
         if self._guarded:

@@ -16,7 +16,6 @@ class Permit:
     """One slot of `gate`, in one lane. `started` is when its request was sent."""
 
     __slots__ = (
-        "cohort",
         "cost",
         "gate",
         "held",
@@ -30,11 +29,10 @@ class Permit:
 
     lane: Lane
 
-    def __init__(self, gate: "Gate", share: Share, cost: float, cohort: int, number: int) -> None:
+    def __init__(self, gate: "Gate", share: Share, cost: float, number: int) -> None:
         self.gate = gate
         self.share = share
         self.cost = cost
-        self.cohort = cohort
         self.number = number
         self.index = 0
         self.started = 0.0

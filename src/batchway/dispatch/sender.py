@@ -19,6 +19,7 @@ Owns the way of one line and the map of gates. Does not own limits and order (`g
 import asyncio
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, Final, assert_never
 
 import msgspec
@@ -51,10 +52,12 @@ from batchway.dispatch.retry import (
     decide,
 )
 from batchway.domain.routing import Target
-from batchway.ports import Clock, Failure, Provider, Transport
+from batchway.ports import Clock, EngineMetrics, Failure, Provider, Transport
 from batchway.ports.online import NONE
 
 __all__ = ["Answered", "Outcome", "Permit", "Sender", "Unanswered", "Work"]
+
+_NO_METRICS: Final[Mapping[str, EngineMetrics]] = MappingProxyType({})
 
 # A gate that nobody has used for this long (up to twice as long) is dropped with what it learned:
 # model names are the clients' to invent, and each new one makes a gate.
@@ -84,6 +87,11 @@ class Work(msgspec.Struct, kw_only=True):
     overrides: Mapping[str, str] = NONE
 
 
+def _nothing_known(_provider: str, _model: str) -> int | None:
+    """Every target's limit is to be found out anew."""
+    return None
+
+
 class Sender:
     """Sends lines. Belongs to one event loop; gates are made when needed, dropped when idle."""
 
@@ -95,7 +103,11 @@ class Sender:
         transport: Transport,
         clock: Clock,
         draw: Callable[[], float],
+        recall: Callable[[str, str], int | None] = _nothing_known,
+        metrics: Mapping[str, EngineMetrics] = _NO_METRICS,
     ) -> None:
+        self._metrics = metrics
+        self._recall = recall
         self._providers = providers
         self._limits = limits
         self._transport = transport
@@ -148,6 +160,11 @@ class Sender:
         """Forget that a batch was halted, when no line of it is left."""
         self._halted.discard(batch_id)
         self._idle.pop(batch_id, None)
+
+    def found(self) -> dict[tuple[str, str], int]:
+        """The limits that were found out so far, by provider and model."""
+        limits = {key: gate.found for key, gate in self._gates.items()}
+        return {key: limit for key, limit in limits.items() if limit is not None}
 
     # ------------------------------------------------------------------ one exchange
 
@@ -328,6 +345,8 @@ class Sender:
                 look=lambda: look_at(
                     self._providers[target.provider], target.model, self._transport
                 ),
+                start=self._recall(target.provider, target.model),
+                metrics=self._metrics.get(target.provider),
             )
         return gate
 

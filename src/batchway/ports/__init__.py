@@ -4,6 +4,7 @@
     blobs      where bytes live
     ledger     the SQL tables that are the truth
     engine     durable stories
+    engine_load  what an inference engine says of itself
     online     one request to an upstream
     native     providers' own batch APIs
 
@@ -25,6 +26,9 @@ from batchway.ports.engine import (
     Engine,
     Story,
 )
+from batchway.ports.engine_load import (
+    EngineMetrics,
+)
 from batchway.ports.ledger import (
     Batches,
     BatchFilter,
@@ -38,6 +42,8 @@ from batchway.ports.ledger import (
     Page,
     RemoteJobs,
     Shards,
+    TargetLimit,
+    TargetLimits,
     Uploads,
 )
 from batchway.ports.native import (
@@ -63,6 +69,7 @@ __all__ = [
     "Clock",
     "Delivered",
     "Engine",
+    "EngineMetrics",
     "Failure",
     "Files",
     "Keys",
@@ -79,6 +86,8 @@ __all__ = [
     "RemoteJobs",
     "Shards",
     "Story",
+    "TargetLimit",
+    "TargetLimits",
     "Transport",
     "Uploads",
 ]

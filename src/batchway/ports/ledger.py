@@ -358,6 +358,28 @@ class Keys(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetLimit:
+    """How many lines in flight a provider's model took best; `found_at` is in Unix seconds."""
+
+    provider: str
+    model: str
+    limit: int
+    found_at: int
+
+
+class TargetLimits(Protocol):
+    """Limits that were found out, one for each provider and model."""
+
+    async def put(self, limit: TargetLimit) -> None:
+        """Keep it instead of an earlier one of that provider and model."""
+        ...
+
+    async def list(self) -> list[TargetLimit]:
+        """All of them, by provider and model."""
+        ...
+
+
 class Ledger(Protocol):
     """The SQL tables that are the truth."""
 
@@ -373,6 +395,8 @@ class Ledger(Protocol):
     def uploads(self) -> Uploads: ...
     @property
     def keys(self) -> Keys: ...
+    @property
+    def limits(self) -> TargetLimits: ...
 
     async def purge_once(self, before: int) -> int:
         """Forget idempotency keys first used before that Unix time; returns how many."""

@@ -125,10 +125,17 @@ class ProviderLimits(Section):
 
     concurrency: Literal["auto"] | int = Field(
         default="auto",
-        description="Requests in flight at once: a number, or `auto` to find what the provider "
-        "takes while latency and errors allow.",
+        description="Requests in flight at once: a number, or `auto` to find out how many bring "
+        "the most.",
     )
     max_concurrency: Positive = Field(default=1024, description="The most that `auto` will try.")
+    aim: Literal["throughput", "latency"] = Field(
+        default="throughput",
+        description="What `auto` is after. `throughput` keeps an engine as busy as it can be, and "
+        "has others who use it wait in its queue; `latency` is for an engine that serves live "
+        "traffic as well: it sends more at once only while twice as many requests bring at least "
+        "half as much again.",
+    )
     requests_per_minute: Positive | None = Field(
         default=None, description="Requests a minute; unlimited when unset."
     )

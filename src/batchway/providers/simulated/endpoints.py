@@ -41,6 +41,11 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """What a model server says of itself to Prometheus."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """A path under `/_simulator/`: the only ones that no model server has."""
 
@@ -54,7 +59,7 @@ class Nowhere:
     azure: bool = False
 
 
-Route = Call | Models | Health | Control | Nowhere
+Route = Call | Models | Health | Metrics | Control | Nowhere
 
 _ENDPOINTS: Final = {endpoint.value: endpoint for endpoint in Endpoint}
 _CONTROL: Final = "/_simulator/"
@@ -82,6 +87,8 @@ def read_path(path: str, query: str) -> Route:
         return route
     if path == "/healthz":
         return Health()
+    if path == "/metrics":
+        return Metrics()
     if path.startswith(_CONTROL):
         return Control(name=path.removeprefix(_CONTROL))
     if path.startswith("/openai/") and not path.startswith("/openai/v1/"):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from batchway.providers.simulated.engine_model import ENGINES
 from batchway.providers.simulated.fates import FATES, Fate, parse_fate
 from batchway.providers.simulated.latency import FORMS, parse_latency
 
@@ -52,6 +53,11 @@ class SimulatorSettings(BaseModel):
     latency: str = Field(default="fixed:0", description=f"time to work on a request: {FORMS}")
     latency_per_token: Seconds = Field(
         default=0.0, description="further time for each output token"
+    )
+    engine: str | None = Field(
+        default=None,
+        description="work as a model of an inference engine does, instead of by latency and "
+        f"capacity: {', '.join(ENGINES)}",
     )
     capacity: Count | None = Field(
         default=None,
@@ -113,6 +119,13 @@ class SimulatorSettings(BaseModel):
         if isinstance(text, str):
             parse_latency(text)
         return text
+
+    @field_validator("engine")
+    @classmethod
+    def _known_engine(cls, value: str | None) -> str | None:
+        if value is not None and value not in ENGINES:
+            raise ValueError(f"{value!r} is not one of {', '.join(ENGINES)}")
+        return value
 
     @field_validator("models", mode="before")
     @classmethod

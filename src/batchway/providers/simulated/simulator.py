@@ -22,6 +22,7 @@ from batchway.providers.simulated.endpoints import (
     Call,
     Control,
     Health,
+    Metrics,
     Models,
     Nowhere,
     read_path,
@@ -34,6 +35,7 @@ from batchway.providers.simulated.settings import InvalidSettings, SimulatorSett
 from batchway.providers.simulated.slots import Slots
 from batchway.providers.simulated.stats import Stats
 from batchway.providers.simulated.validation import refuse
+from batchway.providers.simulated.working import Working
 
 _GARBAGE: Final = b'{"id":"chatcmpl-\xff\xfe, "choices":[{"message":{"content":'
 _HTML: Final = (
@@ -76,6 +78,7 @@ class Simulator:
         self._dice = dice
         self._stats = Stats(record=settings.record)
         self._slots = Slots(settings.capacity)
+        self._working = self._new_working()
         self._attempts: Counter[str] = Counter()
         self._limits = self._new_limits()
         self._behaviour = self._new_behaviour()
@@ -90,6 +93,8 @@ class Simulator:
                 connection.send(self._control(request, route))
             case Health():
                 connection.send(Response(status=200, body=b'{"status":"ok"}'))
+            case Metrics():
+                connection.send(self._metrics(request))
             case Models():
                 connection.send(self._models(request, route))
             case Nowhere(azure=True):
@@ -148,7 +153,8 @@ class Simulator:
     def _immediate(self, plan: Plan) -> bool:
         match plan.fate:
             case Answered():
-                return plan.seconds == 0 and self._settings.capacity is None
+                free = self._settings.capacity is None and self._working is None
+                return plan.seconds == 0 and free
             case Refused(status=status):
                 # A server turns a bad request away at the door, but fails at work or times out.
                 return status < 500 and status != 408
@@ -164,7 +170,9 @@ class Simulator:
             connection.reset()
             return
         async with self._slots:
-            if plan.seconds > 0:
+            if self._working is not None:
+                await self._working.work(job.answer.output_tokens)
+            elif plan.seconds > 0:
                 await asyncio.sleep(plan.seconds)
             if plan.fate == Broken(fault=Fault.HANG):
                 self._stats.faulted(Fault.HANG)
@@ -233,6 +241,12 @@ class Simulator:
             status=200, body=msgspec.json.encode(body), headers=(*self._headers(), spent)
         )
 
+    def _metrics(self, request: Request) -> Response:
+        if self._working is None:
+            return _error(errors.no_such_url(request.method, request.path))
+        body = self._working.metrics()
+        return Response(status=200, body=body, content_type="text/plain; version=0.0.4")
+
     def _models(self, request: Request, route: Models) -> Response:
         if request.method != "GET":
             return self._refused(errors.wrong_method(request.method, request.path))
@@ -275,9 +289,15 @@ class Simulator:
         self._stats.record = settings.record
         self._slots.resize(settings.capacity)
         self._behaviour = self._new_behaviour()
+        if before.engine != settings.engine:
+            self._working = self._new_working()
         # Turning another dial must not refill what clients have spent.
         if any(getattr(before, dial) != getattr(settings, dial) for dial in _LIMIT_DIALS):
             self._limits = self._new_limits()
+
+    def _new_working(self) -> Working | None:
+        name = self._settings.engine
+        return None if name is None else Working(name, seed=self._settings.seed or 0)
 
     def _new_behaviour(self) -> Behaviour:
         return Behaviour(self._settings, dice=self._dice, attempts=self._attempts)

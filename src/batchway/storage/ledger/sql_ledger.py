@@ -18,6 +18,7 @@ from batchway.storage.ledger.failures import is_missing_table
 from batchway.storage.ledger.files import SqlFiles
 from batchway.storage.ledger.jobs import SqlRemoteJobs
 from batchway.storage.ledger.keys import SqlKeys
+from batchway.storage.ledger.limits import SqlTargetLimits
 from batchway.storage.ledger.shards import SqlShards
 from batchway.storage.ledger.stores import SqlStores
 from batchway.storage.ledger.uploads import SqlUploads
@@ -38,6 +39,7 @@ class SqlLedger:
         self._uploads = SqlUploads(database=database)
         self._keys = SqlKeys(database=database)
         self._stores = SqlStores(database=database)
+        self._limits = SqlTargetLimits(database=database)
 
     @classmethod
     async def open(cls, url: str) -> "SqlLedger":
@@ -93,6 +95,11 @@ class SqlLedger:
     def label(self) -> str:
         """How messages call the database: without user or password."""
         return self._database.label
+
+    @property
+    def limits(self) -> SqlTargetLimits:
+        """Limits that were found out."""
+        return self._limits
 
     async def check(self) -> None:
         """Raise `Unavailable` unless the database answers and its schema is current."""

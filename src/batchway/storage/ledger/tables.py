@@ -1,7 +1,7 @@
 """The ledger's tables, the same in SQLite and PostgreSQL.
 
     files      batches --< shards --< segments      uploads --< upload_parts      keys      once
-               batches --< remote_jobs                                    stores
+               batches --< remote_jobs                          stores      target_limits
 
 Owns columns and indexes; `migrations` is held equal to it by a test. `seq` is the order of
 creation: times are whole seconds and many rows share one. Times are Unix seconds.
@@ -255,4 +255,15 @@ stores: Final = Table(
     metadata,
     Column("identity", Text, primary_key=True),
     Column("since", BigInteger, nullable=False),
+)
+
+target_limits: Final = Table(
+    "target_limits",
+    metadata,
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    # Not `limit`: SQL's own word.
+    Column("limit_found", BigInteger, nullable=False),
+    Column("found_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("provider", "model"),
 )
