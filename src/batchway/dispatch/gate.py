@@ -104,11 +104,9 @@ class Gate:
         # Also a line that is alone must see its target declared down before its attempts end.
         trips_after = max(3, min(10, limits.max_attempts - 2))
         self.lanes = Lanes(provider=provider, model=model, trips_after=trips_after)
-        self._watch = None
-        if look is not None:
-            self._watch = Watch(
-                look=look, wanted=self.lanes.want_look, seen=self._seen, clock=clock
-            )
+        self._watch = look and Watch(
+            look=look, wanted=self.lanes.want_look, seen=self._seen, clock=clock
+        )
         self._queue = FairQueue()
         self._grants = 0
         self._full_at = 0  # the latest grant that left no slot free
