@@ -237,6 +237,8 @@ class Gate:
         lane = permit.lane
         if fault in SIGNS_OF_LIFE:
             lane.refused(probe=permit.probe, now=now)
+        elif fault is Fault.UNSENDABLE:
+            lane.circuit.dropped(probe=permit.probe)  # nothing was sent: no news of the target
         else:
             setback = setback or Setback(fault=fault)
             alone = self.in_flight == 1

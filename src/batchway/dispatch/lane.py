@@ -66,7 +66,7 @@ _PAUSE_FOR_PROOF: Final = 2.0
 # A storm of 429s comes and goes; it is told when it lasts.
 _THROTTLED_SECONDS: Final = 30.0
 
-_OUTAGES: Final = frozenset(Fault) - DENIALS - SIGNS_OF_LIFE - {Fault.THROTTLED}
+_OUTAGES: Final = frozenset(Fault) - DENIALS - SIGNS_OF_LIFE - {Fault.THROTTLED, Fault.UNSENDABLE}
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
