@@ -95,7 +95,9 @@ def test_a_provider_that_is_renamed_and_comes_back(
 
 
 def test_a_few_bad_lines_hold_nobody_up(new_simulator: NewSimulator, new_server: NewServer) -> None:
-    server = new_server(provider(new_simulator()))
+    """With few attempts and at the end of the file; with the defaults it is a test in no time."""
+    limits = {"concurrency": 16, "max_attempts": 3}
+    server = new_server(provider(new_simulator(latency=0.02), limits=limits))
     client = server.client()
     asked = [*chats(196), *(chat(f"bad-{n}", f"[[500]] {n}") for n in range(4))]
     last = ended(client, submit(client, asked), within=60)

@@ -230,7 +230,7 @@ def test_openai_with_its_key(new_simulator: NewSimulator, new_server: NewServer)
     last = ended(client, batch)
     given = results(client, last)
 
-    assert counts(last) == (2, 1, 1)
+    assert counts(last) == (2, 1, 0)
     check(asked, given, models={"a": "m"})
     assert given.codes() == {"b": "batch_cancelled"}
     assert "sk-" not in server.process.output()

@@ -468,6 +468,23 @@ def test_what_can_only_happen_again_is_the_line_s_error_at_once(
     assert "secret" not in outcome.message
 
 
+def test_a_line_of_which_no_request_can_be_made_says_nothing_of_the_target() -> None:
+    async def upstream(_url: str, body: bytes) -> Drawn:
+        if body and _number(body) % 2:
+            raise ValueError("unsendable")
+        return BAD_KEY if _now() < 100 else GOOD
+
+    async def main() -> tuple[set[int | str], int]:
+        sender, transport = _sender(up=upstream)
+        outcomes = await _send_all(sender, [_line(n) for n in range(200)])
+        even = {_status(o) for o, _ in outcomes[::2]}
+        return even, sum(at < 100 for at, _, body in transport.sent if not _number(body) % 2)
+
+    statuses, sent = in_virtual_time(main())
+    assert statuses == {200}
+    assert sent < 40
+
+
 def test_an_error_in_a_200_is_that_error() -> None:
     def within(code: str) -> FakeAnswer:
         return FakeAnswer(200, b'{"error":{"code":%b,"message":"m"},"choices":[]}' % code.encode())

@@ -24,6 +24,12 @@ class Transport:
         await self.may_answer.wait()
         return Failure.TIMEOUT  # any drawing does: the judge of a test does not look at it
 
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, timeout: float
+    ) -> Answer | Failure:
+        """Look at nothing."""
+        return Failure.UNREACHABLE
+
     async def close(self) -> None:
         """Close nothing."""
 

@@ -58,9 +58,7 @@ class Fault(Enum):
 DENIALS: Final = frozenset({Fault.ACCOUNT, Fault.DENIED})
 
 # Somebody is at home: nothing of these says that a target is down.
-SIGNS_OF_LIFE: Final = frozenset(
-    {Fault.REJECTED, Fault.TOO_LARGE, Fault.STREAMED, Fault.UNSENDABLE}
-)
+SIGNS_OF_LIFE: Final = frozenset({Fault.REJECTED, Fault.TOO_LARGE, Fault.STREAMED})
 
 # A line may cause these by itself, again and again.
 LINE_MAY_BE_THE_CAUSE: Final = frozenset(

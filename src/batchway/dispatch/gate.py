@@ -125,11 +125,9 @@ class Gate:
         # Also a line that is alone must see its target declared down before its attempts end.
         trips_after = max(3, min(10, limits.max_attempts - 2))
         self.lanes = Lanes(provider=provider, model=model, trips_after=trips_after)
-        self._watch = None
-        if look is not None:
-            self._watch = Watch(
-                look=look, wanted=self.lanes.want_look, seen=self._seen, clock=clock
-            )
+        self._watch = look and Watch(
+            look=look, wanted=self.lanes.want_look, seen=self._seen, clock=clock
+        )
         self._queue = FairQueue()
         self._grants = 0
         self._full_at = 0  # the latest grant that left no slot free
@@ -260,6 +258,8 @@ class Gate:
         lane = permit.lane
         if fault in SIGNS_OF_LIFE:
             lane.refused(probe=permit.probe, now=now)
+        elif fault is Fault.UNSENDABLE:
+            lane.circuit.dropped(probe=permit.probe)  # nothing was sent: no news of the target
         else:
             setback = setback or Setback(fault=fault)
             alone = self.in_flight == 1

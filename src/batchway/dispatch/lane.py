@@ -67,7 +67,7 @@ _PAUSE_FOR_PROOF: Final = 2.0
 _THROTTLED_SECONDS: Final = 30.0
 
 _NOTHING_SENT: Final = frozenset({Fault.UNREACHABLE, Fault.NO_DESCRIPTORS})
-_OUTAGES: Final = frozenset(Fault) - DENIALS - SIGNS_OF_LIFE - {Fault.THROTTLED}
+_OUTAGES: Final = frozenset(Fault) - DENIALS - SIGNS_OF_LIFE - {Fault.THROTTLED, Fault.UNSENDABLE}
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):

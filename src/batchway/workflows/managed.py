@@ -128,7 +128,10 @@ class ManagedRun:
             kept = [await self._collector.drain(buffer) for buffer in self._buffers]
             if not all(kept):
                 self.stop(Ending.LOST)
-            return self._ending.result() if self._ending.done() else Ending.DONE
+            if self._ending.done():
+                return self._ending.result()  # what it waited for then, it says for good
+            self._details.tell("managed", None)
+            return Ending.DONE
         finally:
             await _end(work, watch, *self._tasks)
             self._sender.release(self._batch.id)
