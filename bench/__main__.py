@@ -294,8 +294,8 @@ def small(scale: float) -> list[Goal]:
             command=_COMMAND,
             figures=tuple(figures),
             notes=(
-                f"Batches are created over {CONNECTIONS} connections as fast as the server answers, "
-                "and run meanwhile; the oldest that has not ended is polled every 10 ms. Client "
+                f"Batches are created over {CONNECTIONS} connections as fast as the server answers "
+                "them, and run meanwhile; the oldest that has not ended is polled every 10 ms. Client "
                 "(a process of its own), server and upstream share the machine's cores.",
                 "Batches/s counts from the first create until the last has completed, seen by GET.",
                 "First in, first out within the tenant: no batch began more than "

@@ -16,8 +16,9 @@ from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch
 from batchway.domain.errors import Unavailable
 from batchway.domain.shard import Shard
-from batchway.engine.dbos_engine import DbosEngine
-from batchway.ports import Blobs, Clock, Ledger, Provider, Transport
+from batchway.engine.late import LateEngine
+from batchway.engine.notes import check_file
+from batchway.ports import Blobs, Clock, Engine, Ledger, Provider, Transport
 from batchway.providers.azure_openai import AzureOpenAIProvider
 from batchway.providers.openai import OpenAIProvider
 from batchway.providers.openai_compatible import OpenAICompatibleProvider
@@ -91,7 +92,7 @@ def new_limits(settings: ProviderSettings) -> DispatchLimits:
 
 
 def new_transport(settings: Settings) -> Transport:
-    """What sends requests; on the running event loop. A process of its own begins to start."""
+    """What sends requests. Its processes start with the first request: idle, none is there."""
     processes = settings.execution.sending_processes
     if processes == "auto":
         # A second process has nothing to gain from a single processor.
@@ -101,10 +102,7 @@ def new_transport(settings: Settings) -> Transport:
         from batchway.providers.transport import HttpTransport  # noqa: PLC0415 - said above
 
         return HttpTransport()
-    transport = SendingTransport(processes=processes)
-    if settings.providers:
-        transport.start_soon()
-    return transport
+    return SendingTransport(processes=processes)
 
 
 def _processors() -> int:
@@ -113,10 +111,10 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def new_engine(settings: Settings, clock: Clock) -> DbosEngine:
+def new_engine(settings: Settings, clock: Clock) -> Engine:
     """The durable engine: on SQLite in a file of its own, so that it never waits for the ledger.
 
-    Raises `Unavailable` when the file cannot be made.
+    Raises `Unavailable` when the file cannot be made or is damaged.
     """
     file, url = settings.sqlite_file, settings.database_url
     if file is not None:
@@ -126,7 +124,15 @@ def new_engine(settings: Settings, clock: Clock) -> DbosEngine:
             make_database(file)
         except OSError as error:
             raise Unavailable(f"The engine's database {file} cannot be made: {error}.") from error
-    return DbosEngine(database_url=url, executor_id="local", clock=clock)
+        check_file(file)
+
+    def load() -> Engine:
+        # The slowest import of all; a server that runs short batches only never needs it.
+        from batchway.engine.dbos_engine import DbosEngine  # noqa: PLC0415 - said above
+
+        return DbosEngine(database_url=url, executor_id="local", clock=clock)
+
+    return LateEngine(load=load)
 
 
 def _engine_file(ledger_file: Path) -> Path:

@@ -12,10 +12,12 @@ A child's life:
     starting --Ready--> serving --socket ends---> dead     calls in flight: Failure.INTERRUPTED
         |                  |                       ^
         |                  +--overdue, closed------+
+        |                  +--long without calls---+       there are none
         +--ended, or silent for long---> dead              calls in flight: SendingError
 
-A dead child is replaced when the next call needs one. A child ends at the end of its socket, so
-none outlives this process, however that ends.
+A dead child is replaced when the next call needs one. One that had no calls for some minutes is
+ended: it holds forty megabytes, and starts in a third of a second. A child ends at the end of its
+socket, so none outlives this process, however that ends.
 """
 
 import asyncio
@@ -55,6 +57,8 @@ _END_SECONDS: Final = 5.0
 # A child keeps the timeouts; one that is this late with an answer answers nobody.
 _OVERDUE_SECONDS: Final = 30.0
 
+_IDLE_SECONDS: Final = 180.0
+
 _Drawn = Answered | Failure
 
 
@@ -65,7 +69,9 @@ class SendingError(Exception):
 class _Child(asyncio.Protocol):
     """One sending process and the calls in flight through it."""
 
-    def __init__(self, *, process: "subprocess.Popen[bytes]", begin: Begin, overdue: float) -> None:
+    def __init__(
+        self, *, process: "subprocess.Popen[bytes]", begin: Begin, overdue: float, idle: float
+    ) -> None:
         self._process = process
         self._begin = begin
         self._loop = asyncio.get_running_loop()
@@ -77,6 +83,8 @@ class _Child(asyncio.Protocol):
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._ended = False
         self._overdue = overdue
+        self._idle = idle
+        self._used = self._loop.time()
         self._due = self._loop.time() + _START_SECONDS
         self._watch: asyncio.TimerHandle | None = None
         self._gone: asyncio.Task[None] | None = None
@@ -224,7 +232,12 @@ class _Child(asyncio.Protocol):
     def _look(self) -> None:
         """Now and then: does the child still do what it must? One that is stuck would hang all."""
         now = self._loop.time()
+        if self._calls:
+            self._used = now
         if self._ready.done():
+            if now - self._used > self._idle:
+                self._retire()
+                return
             late = any(now > due + self._overdue for _, due in self._calls.values())
         else:
             late = now > self._due
@@ -232,7 +245,16 @@ class _Child(asyncio.Protocol):
             _log.error("the sending process %d does not answer and is killed", self.pid)
             self._process.kill()  # the end of its socket does the rest
         else:
-            self._watch = self._loop.call_later(min(5.0, self._overdue), self._look)
+            rest = min(5.0, self._overdue, self._idle)
+            self._watch = self._loop.call_later(rest, self._look)
+
+    def _retire(self) -> None:
+        """End a process that nobody uses; the next call starts another."""
+        self._end()
+        self._gone = self._loop.create_task(self._wait_for_end())
+
+    async def _wait_for_end(self) -> None:
+        await self._reap()
 
 
 class SendingTransport:
@@ -240,7 +262,8 @@ class SendingTransport:
 
     Belongs to the event loop it is first used on. Proxies and certificates are those of the
     environment, which children inherit; keys and requests go through the socket only. A child that
-    has not answered `overdue` seconds after the timeout of a request is killed.
+    has not answered `overdue` seconds after the timeout of a request is killed; one that had no
+    requests for `idle` seconds ends.
     """
 
     def __init__(
@@ -250,11 +273,13 @@ class SendingTransport:
         most_answer_bytes: int = MOST_ANSWER_BYTES,
         connect_timeout: float = _CONNECT_SECONDS,
         overdue: float = _OVERDUE_SECONDS,
+        idle: float = _IDLE_SECONDS,
     ) -> None:
         if processes < 1:
             raise ValueError("there must be a process to send with")
         self._begin = Begin(most_answer_bytes, connect_timeout)
         self._overdue = overdue
+        self._idle = idle
         self._children: list[_Child | None] = [None] * processes
         self._starting: list[asyncio.Task[_Child] | None] = [None] * processes
         self._closed = False
@@ -331,13 +356,13 @@ class SendingTransport:
 
     async def _start(self, index: int) -> _Child:
         try:
-            child = self._children[index] = await _started(self._begin, self._overdue)
+            child = self._children[index] = await _started(self._begin, self._overdue, self._idle)
             return child
         finally:
             self._starting[index] = None
 
 
-async def _started(begin: Begin, overdue: float) -> _Child:
+async def _started(begin: Begin, overdue: float, idle: float) -> _Child:
     ours: socket.socket | None = None
     try:
         ours, theirs = socket.socketpair()
@@ -350,7 +375,7 @@ async def _started(begin: Begin, overdue: float) -> _Child:
         ) from error
     ours.setblocking(False)
     _, child = await asyncio.get_running_loop().create_unix_connection(
-        lambda: _Child(process=process, begin=begin, overdue=overdue), sock=ours
+        lambda: _Child(process=process, begin=begin, overdue=overdue, idle=idle), sock=ours
     )
     return child
 
