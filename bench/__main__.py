@@ -295,8 +295,8 @@ def small(scale: float) -> list[Goal]:
             figures=tuple(figures),
             notes=(
                 f"Batches are created over {CONNECTIONS} connections as fast as the server answers "
-                "them, and run meanwhile; the oldest that has not ended is polled every 10 ms. Client "
-                "(a process of its own), server and upstream share the machine's cores.",
+                "them, and run meanwhile; the oldest that has not ended is polled every 10 ms. "
+                "Client (a process of its own), server and upstream share the machine's cores.",
                 "Batches/s counts from the first create until the last has completed, seen by GET.",
                 "First in, first out within the tenant: no batch began more than "
                 f"{max(run.overtaken for run in runs.values())} s (times are whole seconds) before "

@@ -15,7 +15,7 @@ from batchway.dispatch.limits import Limits as DispatchLimits
 from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch
 from batchway.domain.errors import Unavailable
-from batchway.domain.shard import Shard
+from batchway.domain.shard import Claim, Shard
 from batchway.engine.late import LateEngine
 from batchway.engine.notes import check_file
 from batchway.ports import Blobs, Clock, Engine, Ledger, Provider, Transport
@@ -41,6 +41,7 @@ from batchway.workflows.native import NativeRun
 from batchway.workflows.outstanding import Outstanding
 from batchway.workflows.records import Records
 from batchway.workflows.segments import encode
+from batchway.workflows.sprint import Sprints
 from batchway.workflows.story import BatchStory
 
 
@@ -206,7 +207,12 @@ class Dispatch:
                 drain_timeout=execution.drain_timeout,
             )
 
-        def new_managed(batch: Batch, shards: frozenset[int], details: StatusDetails) -> ManagedRun:
+        def new_managed(
+            batch: Batch,
+            shards: frozenset[int] | None,
+            details: StatusDetails | None,
+            claimed: Claim | None = None,
+        ) -> ManagedRun:
             return ManagedRun(
                 batch=batch,
                 ledger=ledger,
@@ -223,8 +229,18 @@ class Dispatch:
                 drain_timeout=execution.drain_timeout,
                 shards=shards,
                 details=details,
+                claimed=claimed,
             )
 
+        self.sprints = Sprints(
+            ledger=ledger,
+            blobs=blobs,
+            clock=clock,
+            ingest=ingest,
+            collector=self.collector,
+            new_run=lambda batch, claim: new_managed(batch, None, None, claim),
+            new_file_id=new_ids().file,
+        )
         self.story = BatchStory(
             ledger=ledger,
             blobs=blobs,

@@ -52,11 +52,17 @@ from batchway.ports.online import (
     Provider,
     Transport,
 )
+from batchway.ports.short import (
+    Begun,
+    Finished,
+    ShortBatches,
+)
 
 __all__ = [
     "Answer",
     "BatchFilter",
     "Batches",
+    "Begun",
     "BlobReader",
     "BlobWriter",
     "Blobs",
@@ -65,6 +71,7 @@ __all__ = [
     "Engine",
     "Failure",
     "Files",
+    "Finished",
     "Keys",
     "Ledger",
     "LineCodec",
@@ -78,6 +85,7 @@ __all__ = [
     "RemoteBatches",
     "RemoteJobs",
     "Shards",
+    "ShortBatches",
     "Story",
     "Transport",
     "Uploads",

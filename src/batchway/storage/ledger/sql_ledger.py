@@ -19,6 +19,7 @@ from batchway.storage.ledger.files import SqlFiles
 from batchway.storage.ledger.jobs import SqlRemoteJobs
 from batchway.storage.ledger.keys import SqlKeys
 from batchway.storage.ledger.shards import SqlShards
+from batchway.storage.ledger.short import SqlShortBatches
 from batchway.storage.ledger.stores import SqlStores
 from batchway.storage.ledger.uploads import SqlUploads
 from batchway.storage.ledger.version import VERSION_TABLE, require_current
@@ -38,6 +39,7 @@ class SqlLedger:
         self._uploads = SqlUploads(database=database)
         self._keys = SqlKeys(database=database)
         self._stores = SqlStores(database=database)
+        self._short = SqlShortBatches(database=database)
 
     @classmethod
     async def open(cls, url: str) -> "SqlLedger":
@@ -93,6 +95,11 @@ class SqlLedger:
     def label(self) -> str:
         """How messages call the database: without user or password."""
         return self._database.label
+
+    @property
+    def short(self) -> SqlShortBatches:
+        """Batches that end in one breath."""
+        return self._short
 
     async def check(self) -> None:
         """Raise `Unavailable` unless the database answers and its schema is current."""
