@@ -23,6 +23,7 @@ from bench.figures import MIB, Figure, Table, percentile
 from bench.inputs import chat_file
 from bench.native import NativeRun, run_native
 from bench.served import Served, ServedRun, online
+from bench.small import CONNECTIONS, LINES, UPLOADS, SmallRun, postgres, run_idle, run_small
 from bench.upstream import Upstream
 
 _IN_FLIGHT: Final = 256
@@ -320,6 +321,94 @@ def _native_notes(run: NativeRun, lines: int, most: float) -> tuple[str, ...]:
     )
 
 
+def small(scale: float) -> list[Goal]:
+    """Batches/s of many small ones at once; creating and polling meanwhile; both databases."""
+    batches = int(1_000 * scale)
+    runs = {"SQLite": run_small(batches)}
+    with postgres() as url:
+        runs["PostgreSQL"] = run_small(batches, database=url)
+    figures: list[Figure] = []
+    goals: list[Goal] = []
+    for name, run in runs.items():
+        for at, value, unit in (
+            ("batches", run.batches_per_second, "/s"),
+            ("turnaround p50", run.turnaround_p50, "s"),
+            ("POST", run.creates_per_second, "/s"),
+            ("POST p50", run.create_p50 * 1e3, "ms"),
+            ("POST p99", run.create_p99 * 1e3, "ms"),
+            ("GET p50", run.poll_p50 * 1e3, "ms"),
+            ("GET p99", run.poll_p99 * 1e3, "ms"),
+        ):
+            figures.append(Figure(series=name, at=at, value=value, unit=unit))
+        goals += _small_goals(name, run)
+    _publish(
+        Table(
+            name="small",
+            title=f"{batches:,} batches of {LINES} lines at once",
+            command=_COMMAND,
+            figures=tuple(figures),
+            notes=(
+                f"Batches are created over {CONNECTIONS} connections as fast as the server answers "
+                "them, and run meanwhile; the oldest that has not ended is polled every 10 ms. "
+                "Client (a process of its own), server and upstream share the machine's cores.",
+                "Batches/s counts from the first create until the last has completed, seen by GET.",
+                "First in, first out within the tenant: no batch began more than "
+                f"{max(run.overtaken for run in runs.values())} s (times are whole seconds) before "
+                "one that was created earlier.",
+                "Goals: 60 batches/s; POST 300/s with p99 under 150 ms; GET p99 under 30 ms.",
+            ),
+        )
+    )
+    return goals
+
+
+def _small_goals(name: str, run: SmallRun) -> list[Goal]:
+    posts, p99, gets = run.creates_per_second, run.create_p99 * 1e3, run.poll_p99 * 1e3
+    many = run.batches_per_second
+    return [
+        Goal(what=f"{name}: small batches/s", goal="at least 60", got=many, met=many >= 60),
+        Goal(what=f"{name}: POST /batches/s", goal="at least 300", got=posts, met=posts >= 300),
+        Goal(what=f"{name}: POST p99, ms", goal="under 150", got=p99, met=p99 < 150),
+        Goal(what=f"{name}: GET p99, ms", goal="under 30", got=gets, met=gets < 30),
+        Goal(
+            what=f"{name}: seconds overtaken",
+            goal="at most 1",
+            got=run.overtaken,
+            met=run.overtaken <= 1,
+        ),
+    ]
+
+
+def idle(_scale: float) -> list[Goal]:
+    """Start, idle memory, and what is given back after many uploads at once."""
+    run = run_idle()
+    figures: list[Figure] = []
+    for at, held in (("idle", run.idle), ("during", run.most), ("20 s after", run.after)):
+        for series, value in (("PSS", held.pss), ("RSS", held.rss)):
+            figures.append(Figure(series=series, at=at, value=value / 1e6, unit="MB"))
+    rss, kept = run.idle.rss / 1e6, run.after.rss / run.idle.rss
+    _publish(
+        Table(
+            name="idle",
+            title=f"Memory of an idle server, before and after {UPLOADS} uploads at once",
+            command=_COMMAND,
+            figures=tuple(figures),
+            notes=(
+                f"From the command to the first answer, on an empty directory: {run.start:.2f} s "
+                "(goal: under 2 s).",
+                f"Every process of the server. Idle: {rss:.0f} MB RSS (goal: under 120 MB).",
+                f"Uploads of {run.upload_bytes / 1e6:.0f} MB each; afterwards RSS is {kept:.2f} "
+                "times idle (goal: at most 1.3).",
+            ),
+        )
+    )
+    return [
+        Goal(what="start to first answer, s", goal="under 2", got=run.start, met=run.start < 2),
+        Goal(what="idle memory, MB", goal="under 120", got=rss, met=rss < 120),
+        Goal(what="memory after uploads, of idle", goal="at most 1.3", got=kept, met=kept <= 1.3),
+    ]
+
+
 def _copy_seconds(path: Path) -> float:
     with tempfile.NamedTemporaryFile(prefix="batchway-bench-") as target:
         started = time.perf_counter()
@@ -349,6 +438,8 @@ BENCHMARKS: Final[dict[str, Callable[[float], list[Goal]]]] = {
     "upload": upload,
     "native": native,
     "auto": auto,
+    "small": small,
+    "idle": idle,
 }
 
 

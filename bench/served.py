@@ -58,11 +58,14 @@ def online(upstream: str, *, concurrency: int | str) -> dict[str, Any]:
 
 
 class Served:
-    """A running server on one provider: `with Served(online(url, concurrency=128)) as served`."""
+    """A running server on one provider: `with Served(online(url, concurrency=128)) as served`.
 
-    def __init__(self, provider: Mapping[str, Any]) -> None:
+    `settings` are further ones of its configuration, such as `database`.
+    """
+
+    def __init__(self, provider: Mapping[str, Any], **settings: Any) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="batchway-bench-")
-        self._configuration = {"providers": [provider]}
+        self._configuration = {"providers": [provider], **settings}
         self._process: subprocess.Popen[str] | None = None
         self.address = ("127.0.0.1", 0)
 

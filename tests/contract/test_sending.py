@@ -217,6 +217,23 @@ async def test_a_process_that_cannot_be_started_is_an_error_and_tried_again(
         await transport.close()
 
 
+async def test_a_process_without_requests_ends_and_the_next_request_starts_another(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with (
+        sending(idle=0.05) as transport,
+        serving(says(b"", sized(b"{}"), pause=0.3)) as slow,
+        serving(says(sized(b"{}"))) as url,
+    ):
+        (pid,) = transport.pids
+        assert await post(transport, slow) == (200, b"{}")  # it is not idle while a request waits
+        await eventually(lambda: not alive(pid), within=3)
+        assert transport.pids == []
+        assert await post(transport, url) == (200, b"{}")
+        assert transport.pids != [pid]
+    assert caplog.records == []
+
+
 async def test_closed_it_sends_nothing_more() -> None:
     asked = Asked()
     async with serving(asked) as url:

@@ -79,14 +79,14 @@ async def test_small_pieces_become_large_writes() -> None:
     blobs.gate.set()
     async with incoming(blobs) as blob:
         for _ in range(40):
-            await blob.write(bytes(MIB // 16))
+            await blob.write(bytes(MIB // 64))
         await blob.commit()
         await blob.abort()
     assert blobs.events == [
         "open k",
-        f"write {MIB}",
-        f"write {MIB}",
-        f"write {MIB // 2}",
+        f"write {MIB // 4}",
+        f"write {MIB // 4}",
+        f"write {MIB // 8}",
         "commit",
     ]
 
@@ -122,3 +122,15 @@ async def test_what_is_kept_of_the_head_is_bounded() -> None:
     await blob.write(b"x" * (3 * MIB))
     assert len(blob.head) == MIB
     await blob.abort()
+
+
+async def test_no_more_is_kept_than_the_first_line() -> None:
+    blobs = SlowBlobs()
+    blobs.gate.set()
+    async with incoming(blobs) as blob:
+        await blob.write(b"{" + bytes(MIB // 2))
+        await blob.write(b"}\nmore")
+        await blob.write(bytes(MIB // 2))
+        await blob.flush()
+        assert blob.head == b"{" + bytes(MIB // 2) + b"}\n"
+        assert blob.first_line_in_head

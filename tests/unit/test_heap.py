@@ -1,10 +1,12 @@
-"""Threads of a process share a few heaps of the C library."""
+"""Threads of a process share a few heaps of the C library, which give back what is free."""
 
 import os
 import subprocess
 import sys
 
 import pytest
+
+from batchway.bootstrap.heap import HeapKeeper
 
 # Eight threads, each of which holds a block from the heap at the same time as the others.
 _PROGRAM = """
@@ -55,3 +57,25 @@ def test_threads_share_two_heaps_unless_the_environment_says_otherwise() -> None
     assert heaps("apart") > 2
     assert heaps("shared") == 2
     assert heaps("shared", MALLOC_ARENA_MAX="1") == 1
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "given_back"),
+    [
+        pytest.param([100, 100, 100], [], id="idle"),
+        pytest.param([100, 300, 400, 400, 100, 100], [3, 5], id="after a burst"),
+        pytest.param([100, 300, 280, 300, 280], [], id="not in the middle of one"),
+        pytest.param([100, 300, 300, 120, 120, 120], [2, 4], id="again after each change"),
+    ],
+)
+def test_memory_is_given_back_when_it_has_moved_and_stands_still(
+    megabytes: list[int], given_back: list[int]
+) -> None:
+    now = megabytes[0] << 20
+    keeper = HeapKeeper(resident=lambda: now, give_back=lambda: None)
+    seen: list[int] = []
+    for look, size in enumerate(megabytes):
+        now = size << 20
+        if keeper.look():
+            seen.append(look)
+    assert seen == given_back

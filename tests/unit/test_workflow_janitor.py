@@ -1,6 +1,5 @@
 """`workflows.janitor`: each chore, and that none holds up another."""
 
-import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator
@@ -19,7 +18,6 @@ from tests.unit.fakes import (
     store,
 )
 
-from batchway.domain.errors import Unavailable
 from batchway.domain.file import Purpose
 from batchway.domain.ids import Ids
 from batchway.domain.shard import Mode, Shard
@@ -60,7 +58,6 @@ class Bench:
             clock=self.clock,
             clean=self.clean,
             chores={"remove expired files": files.expire, "expire uploads": uploads.expire},
-            start_interval=0.02,
         )
 
     async def clean(self, batch_id: str) -> None:
@@ -104,80 +101,6 @@ def a_part(upload: int, number: int) -> UploadPart:
         bytes=1,
         blob=f"uploads/upload_{upload}/part_{number}",
     )
-
-
-# ----------------------------------------------------------------------------- starting
-
-
-async def test_every_unfinished_batch_that_does_not_run_is_started(bench: Bench) -> None:
-    for number, status in enumerate(S):
-        await bench.ledger.batches.add(
-            a_batch(number, status=status, deadline=START + DAY - number)
-        )
-    numbers = {status: a_batch(number).id for number, status in enumerate(S)}
-    bench.engine.at_work = frozenset({numbers[S.IN_PROGRESS]})
-    await bench.janitor.start_batches()
-    assert bench.engine.started == [
-        numbers[S.CANCELLING],
-        numbers[S.FINALIZING],
-        numbers[S.VALIDATING],
-    ]
-
-
-async def test_run_starts_batches_at_once_when_woken_and_by_itself(bench: Bench) -> None:
-    running = asyncio.create_task(bench.janitor.run())
-    await bench.ledger.batches.add(a_batch())
-    bench.janitor.wake()
-    async with asyncio.timeout(5):
-        while len(bench.engine.started) < 3:  # noqa: ASYNC110 - the engine's double has no event
-            await asyncio.sleep(0.005)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    assert set(bench.engine.started) == {a_batch().id}
-
-
-async def test_slow_chores_do_not_hold_up_new_batches(bench: Bench) -> None:
-    forever = asyncio.Event()
-
-    async def stuck(before: float) -> None:
-        bench.engine.pruned.append(before)
-        await forever.wait()
-
-    bench.engine.prune = stuck  # type: ignore[method-assign] - a chore that never ends
-    running = asyncio.create_task(bench.janitor.run())
-    async with asyncio.timeout(5):
-        while not bench.engine.pruned:  # noqa: ASYNC110 - the engine's double has no event
-            await asyncio.sleep(0.005)
-        await bench.ledger.batches.add(a_batch())
-        bench.janitor.wake()
-        while not bench.engine.started:  # noqa: ASYNC110 - the engine's double has no event
-            await asyncio.sleep(0.005)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    assert set(bench.engine.started) == {a_batch().id}
-
-
-@pytest.mark.parametrize(
-    ("trouble", "text"),
-    [
-        (Unavailable("it is away"), "could not start batches, will try again: it is away"),
-        (ValueError("x"), "could not start batches because of a defect, will try again"),
-    ],
-)
-async def test_an_engine_that_fails_is_asked_again(
-    bench: Bench, caplog: pytest.LogCaptureFixture, trouble: Exception, text: str
-) -> None:
-    await bench.ledger.batches.add(a_batch())
-    bench.engine.trouble = trouble
-    running = asyncio.create_task(bench.janitor.run())
-    async with asyncio.timeout(5):
-        while text not in caplog.text:  # noqa: ASYNC110 - a log has no event
-            await asyncio.sleep(0.005)
-        bench.engine.trouble = None
-        while not bench.engine.started:  # noqa: ASYNC110 - the engine's double has no event
-            await asyncio.sleep(0.005)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
 
 
 # ----------------------------------------------------------------------------- tidying

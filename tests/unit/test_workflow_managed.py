@@ -28,7 +28,7 @@ from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch, RequestCounts
 from batchway.domain.routing import Account, RoutingTable
-from batchway.domain.shard import Shard
+from batchway.domain.shard import Claim, Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Failure
 from batchway.storage.blobs.local import LocalBlobs
@@ -60,7 +60,14 @@ async def stuck(_url: str, _body: bytes) -> FakeAnswer | Failure:
 class Site:
     """What one process has: a ledger, blobs, a sender, a collector and one bound for all."""
 
-    def __init__(self, ledger: SqlLedger, blobs: LocalBlobs, upstreams: dict[str, Upstream]):
+    def __init__(
+        self,
+        ledger: SqlLedger,
+        blobs: LocalBlobs,
+        upstreams: dict[str, Upstream],
+        *,
+        interval: float = 0.02,
+    ) -> None:
         self.ledger = ledger
         self.blobs = blobs
         self.clock = SystemClock()
@@ -80,7 +87,7 @@ class Site:
             clock=self.clock,
             new_name=counted_names("s"),
             encode=encode,
-            interval=0.02,
+            interval=interval,
         )
         self.configure(*upstreams)
 
@@ -109,7 +116,7 @@ class Site:
         assert batch is not None
         return batch
 
-    def new_run(self, batch: Batch) -> ManagedRun:
+    def new_run(self, batch: Batch, *, claimed: Claim | None = None) -> ManagedRun:
         return ManagedRun(
             batch=batch,
             ledger=self.ledger,
@@ -124,16 +131,21 @@ class Site:
             outstanding=self.outstanding,
             most_lines=2_000,
             drain_timeout=0.0,
+            claimed=claimed,
         )
 
 
 @asynccontextmanager
 async def site_of(
-    tmp_path: Path, factory: pytest.TempPathFactory, **upstreams: Upstream
+    tmp_path: Path,
+    factory: pytest.TempPathFactory,
+    *,
+    interval: float = 0.02,
+    **upstreams: Upstream,
 ) -> AsyncGenerator[Site]:
-    """A site with these upstreams."""
+    """A site with these upstreams; `interval` is the seconds between commits."""
     async with fresh_ledger(tmp_path, factory) as ledger:
-        site = Site(ledger, LocalBlobs(tmp_path / "blobs"), upstreams)
+        site = Site(ledger, LocalBlobs(tmp_path / "blobs"), upstreams, interval=interval)
         collecting = asyncio.create_task(site.collector.run())
         try:
             yield site

@@ -17,9 +17,10 @@ from batchway.dispatch.memory import LimitMemory
 from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch
 from batchway.domain.errors import Unavailable
-from batchway.domain.shard import Shard
-from batchway.engine.dbos_engine import DbosEngine
-from batchway.ports import Blobs, Clock, Ledger, Provider, Transport
+from batchway.domain.shard import Claim, Shard
+from batchway.engine.late import LateEngine
+from batchway.engine.notes import check_file
+from batchway.ports import Blobs, Clock, Engine, Ledger, Provider, Transport
 from batchway.providers.azure_openai import AzureOpenAIProvider
 from batchway.providers.budget import Budget
 from batchway.providers.descriptors import Shortage, division, limit
@@ -44,6 +45,7 @@ from batchway.workflows.native import NativeRun
 from batchway.workflows.outstanding import Outstanding
 from batchway.workflows.records import Records
 from batchway.workflows.segments import encode
+from batchway.workflows.sprint import Sprints
 from batchway.workflows.story import BatchStory
 
 
@@ -96,7 +98,7 @@ def new_limits(settings: ProviderSettings) -> DispatchLimits:
 
 
 def new_transport(settings: Settings) -> Transport:
-    """What sends requests; on the running event loop. A process of its own begins to start."""
+    """What sends requests. Its processes start with the first request: idle, none is there."""
     processes = settings.execution.sending_processes
     if processes == "auto":
         # A second process has nothing to gain from a single processor.
@@ -108,12 +110,7 @@ def new_transport(settings: Settings) -> Transport:
         return HttpTransport(
             most_requests=division(limit()).requests, budget=Budget(), shortage=Shortage()
         )
-    transport = SendingTransport(
-        processes=processes, most_requests=division(limit()).requests_of_child
-    )
-    if settings.providers:
-        transport.start_soon()
-    return transport
+    return SendingTransport(processes=processes, most_requests=division(limit()).requests_of_child)
 
 
 def _processors() -> int:
@@ -122,10 +119,10 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def new_engine(settings: Settings, clock: Clock) -> DbosEngine:
+def new_engine(settings: Settings, clock: Clock) -> Engine:
     """The durable engine: on SQLite in a file of its own, so that it never waits for the ledger.
 
-    Raises `Unavailable` when the file cannot be made.
+    Raises `Unavailable` when the file cannot be made or is damaged.
     """
     file, url = settings.sqlite_file, settings.database_url
     if file is not None:
@@ -135,7 +132,15 @@ def new_engine(settings: Settings, clock: Clock) -> DbosEngine:
             make_database(file)
         except OSError as error:
             raise Unavailable(f"The engine's database {file} cannot be made: {error}.") from error
-    return DbosEngine(database_url=url, executor_id="local", clock=clock)
+        check_file(file)
+
+    def load() -> Engine:
+        # The slowest import of all; a server that runs short batches only never needs it.
+        from batchway.engine.dbos_engine import DbosEngine  # noqa: PLC0415 - said above
+
+        return DbosEngine(database_url=url, executor_id="local", clock=clock)
+
+    return LateEngine(load=load)
 
 
 def _engine_file(ledger_file: Path) -> Path:
@@ -220,7 +225,12 @@ class Dispatch:
                 drain_timeout=execution.drain_timeout,
             )
 
-        def new_managed(batch: Batch, shards: frozenset[int], details: StatusDetails) -> ManagedRun:
+        def new_managed(
+            batch: Batch,
+            shards: frozenset[int] | None,
+            details: StatusDetails | None,
+            claimed: Claim | None = None,
+        ) -> ManagedRun:
             return ManagedRun(
                 batch=batch,
                 ledger=ledger,
@@ -237,8 +247,18 @@ class Dispatch:
                 drain_timeout=execution.drain_timeout,
                 shards=shards,
                 details=details,
+                claimed=claimed,
             )
 
+        self.sprints = Sprints(
+            ledger=ledger,
+            blobs=blobs,
+            clock=clock,
+            ingest=ingest,
+            collector=self.collector,
+            new_run=lambda batch, claim: new_managed(batch, None, None, claim),
+            new_file_id=new_ids().file,
+        )
         self.story = BatchStory(
             ledger=ledger,
             blobs=blobs,

@@ -17,7 +17,7 @@ from batchway.api.app import create_app
 from batchway.api.doors import DoorLimits, Doors
 from batchway.api.parsing import behind
 from batchway.bootstrap.beforehand import check_database, check_providers
-from batchway.bootstrap.heap import share_heap
+from batchway.bootstrap.heap import keep_heap, share_heap
 from batchway.bootstrap.native import native_provider
 from batchway.bootstrap.opening import open_blobs, owned
 from batchway.bootstrap.parts import (
@@ -72,6 +72,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         with owned(settings) as owner:
             prepare_database(settings)
             sys.setswitchinterval(_SWITCH_SECONDS)
+            keep_heap()
             with asyncio.Runner(loop_factory=new_loop) as runner:
                 runner.run(_serve(settings, owner=owner, listener=listener, announce=announce))
     finally:

@@ -20,6 +20,7 @@ from batchway.settings import Settings
 from batchway.storage.ledger.owner import Owner
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.janitor import Janitor
+from batchway.workflows.starter import Starter
 
 _log: Final = logging.getLogger(__name__)
 _GC_ALLOCATIONS: Final = 50_000
@@ -52,7 +53,7 @@ class Work:
         self._ready = threading.Event()
         self._error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._janitor: Janitor | None = None
+        self._starter: Starter | None = None
         self._stopping: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._run, name="batchway-work", daemon=True)
 
@@ -65,9 +66,9 @@ class Work:
 
     def wake(self, _batch_id: str) -> None:
         """There is a new batch, or news of one. Harmless at any time, from any thread."""
-        loop, janitor = self._loop, self._janitor
-        if loop is not None and janitor is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(janitor.wake)
+        loop, starter = self._loop, self._starter
+        if loop is not None and starter is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(starter.wake)
 
     def stop(self, timeout: float) -> None:
         """Drain requests in flight, commit, and end the thread."""
@@ -107,7 +108,15 @@ class Work:
             stack.push_async_callback(dispatch.site.close)
             stack.push_async_callback(dispatch.transport.close)
             belonging = await ledger.stores.get()
-            janitor = self._janitor = Janitor(
+            starter = self._starter = Starter(
+                ledger=ledger,
+                engine=engine,
+                clock=self._clock,
+                story=dispatch.story,
+                sprints=dispatch.sprints,
+                most_running=self._settings.execution.max_running_batches,
+            )
+            janitor = Janitor(
                 ledger=ledger,
                 blobs=self._blobs,
                 engine=engine,
@@ -118,28 +127,31 @@ class Work:
             )
             tell_resumed(await ledger.batches.unfinished())
             await dispatch.memory.load()
-            await engine.launch(dispatch.story)
+            await engine.launch(starter)
             collecting = asyncio.create_task(dispatch.collector.run())
             tidying = asyncio.create_task(janitor.run())
             watching = asyncio.create_task(self._owner.watch())
+            starting = asyncio.create_task(starter.run())
             remembering = asyncio.create_task(dispatch.memory.run(dispatch.sender.found))
             stopping = asyncio.create_task(self._stopping.wait())
             _calm_collector()
             self._ready.set()
             await asyncio.wait(
-                {collecting, tidying, watching, remembering, stopping},
+                {collecting, tidying, starting, watching, remembering, stopping},
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            for service in (collecting, tidying, watching, remembering):
+            for service in (collecting, tidying, starting, watching, remembering):
                 if service.done():
                     await service  # none ends by itself: this raises what killed it
             # Waited for: a chore cut off in the middle of a write still has to give back its
             # connection, which it cannot once the ledger is closed.
             await _end(tidying)
             await _end(watching)
+            await _end(starting)
+            starter.stop()
             dispatch.story.stop()
             # The collector goes on until the runs have committed what they drain.
-            await _settle(engine.running, self._settings.execution.drain_timeout)
+            await _settle(starter.running, self._settings.execution.drain_timeout)
             await _end(collecting)
             await _end(remembering)
             await dispatch.memory.save(dispatch.sender.found())

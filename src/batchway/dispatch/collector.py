@@ -6,6 +6,9 @@ One collector serves every shard of the process, so that a hundred batches cost 
 second and not a hundred. Owns durability of results and the bound on results in memory. Does not
 know what a record says.
 
+A buffer may be *held* for an interval: results of a short batch that ends by then are taken out by
+`take` and delivered without ever being a segment.
+
 When storage fails nothing is dropped: results stay where they are, `room` makes the sources wait,
 and the flush is tried again until it succeeds. A claim whose fence was overtaken is reported
 through `Buffer.lost`, and its results are dropped: the newer runner has or will have its own.
@@ -25,6 +28,7 @@ from batchway.ports import Blobs, Clock, LineResult, Shards
 _log: Final = logging.getLogger(__name__)
 _RETRY_SECONDS: Final = 2.0
 _MOST_SEGMENTS: Final = 200
+_SLICE: Final = 0.25  # of an interval: what was held is committed no later than this
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +40,7 @@ class Buffer:
     bytes: int = 0
     sealed: bool = False  # a flush holds results of this buffer
     lost: bool = False
+    held_until: float | None = None  # on the monotonic clock; no flush takes results before
     flushed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -86,9 +91,10 @@ class Collector:
         self._flushing = asyncio.Lock()
         self.trouble: str | None = None  # why the last flush failed, for `status_details`
 
-    def open(self, claim: Claim) -> Buffer:
-        """Start collecting for a claim."""
-        buffer = Buffer(claim=claim)
+    def open(self, claim: Claim, *, held: bool = False) -> Buffer:
+        """Start collecting for a claim; `held` leaves it out of flushes for an interval."""
+        until = self._clock.monotonic() + self._interval if held else None
+        buffer = Buffer(claim=claim, held_until=until)
         self._buffers[_key(claim)] = buffer
         return buffer
 
@@ -114,8 +120,17 @@ class Collector:
         """Wait until results in memory are below the limit."""
         await self._room.wait()
 
+    def take(self, buffer: Buffer) -> list[LineResult] | None:
+        """Every result of a held claim, which is forgotten; `None` if a flush was quicker."""
+        if buffer.held_until is None or buffer.sealed or buffer.lost:
+            return None
+        results = buffer.results
+        self.drop(buffer)
+        return results
+
     async def drain(self, buffer: Buffer) -> bool:
         """Wait until all that was added is committed; `False` when the claim was lost."""
+        buffer.held_until = None
         while not buffer.empty and not buffer.lost:
             buffer.flushed.clear()
             self._full.set()
@@ -133,7 +148,7 @@ class Collector:
         """Flush once an interval, or sooner when much has gathered. Runs until cancelled."""
         while True:
             try:
-                async with asyncio.timeout(self._interval):
+                async with asyncio.timeout(self._patience()):
                     await self._full.wait()
             except TimeoutError:
                 pass
@@ -173,6 +188,8 @@ class Collector:
 
     async def settle(self) -> bool:
         """Commit until nothing waits, for the end of the process; `False` when storage fails."""
+        for buffer in self._buffers.values():
+            buffer.held_until = None
         while self._sealed or any(buffer.results for buffer in self._buffers.values()):
             if not await self.flush():
                 return False
@@ -201,8 +218,21 @@ class Collector:
                     refused.append(segment)
             return refused
 
+    def _patience(self) -> float:
+        """Seconds to the next flush, by which nothing that was held is much older than others."""
+        held = [b.held_until for b in self._buffers.values() if b.held_until is not None]
+        if not held:
+            return self._interval
+        due = min(held) - self._clock.monotonic()
+        return min(self._interval, max(_SLICE * self._interval, due))
+
     def _seal(self) -> None:
+        now = self._clock.monotonic()
         for buffer in self._buffers.values():
+            if buffer.held_until is not None:
+                if now < buffer.held_until and self._bytes < self._flush_bytes:
+                    continue
+                buffer.held_until = None
             if buffer.results:
                 self._sealed.append(
                     _Sealed(buffer=buffer, results=buffer.results, bytes=buffer.bytes)

@@ -20,7 +20,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from batchway.domain.errors import Unavailable
+from batchway.engine.notes import unusable
 from batchway.ports import Clock, Story
 
 _log: Final = logging.getLogger(__name__)
@@ -87,10 +87,7 @@ class DbosEngine:
         try:
             DBOS.launch()
         except (DBAPIError, OSError) as error:
-            raise Unavailable(
-                f"The engine cannot use {self._shown}: {_cause(error)}. Nothing but its own notes "
-                "is in there: move it away, and batches go on from the ledger."
-            ) from error
+            raise unusable(self._shown, _cause(error)) from error
         finally:
             log.setLevel(logging.ERROR)
 

@@ -58,11 +58,17 @@ from batchway.ports.online import (
     Provider,
     Transport,
 )
+from batchway.ports.short import (
+    Begun,
+    Finished,
+    ShortBatches,
+)
 
 __all__ = [
     "Answer",
     "BatchFilter",
     "Batches",
+    "Begun",
     "BlobReader",
     "BlobWriter",
     "Blobs",
@@ -72,6 +78,7 @@ __all__ = [
     "EngineMetrics",
     "Failure",
     "Files",
+    "Finished",
     "Keys",
     "Ledger",
     "LineCodec",
@@ -85,6 +92,7 @@ __all__ = [
     "RemoteBatches",
     "RemoteJobs",
     "Shards",
+    "ShortBatches",
     "Story",
     "TargetLimit",
     "TargetLimits",

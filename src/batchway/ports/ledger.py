@@ -6,7 +6,7 @@ Asynchronous; a ledger belongs to one event loop.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from batchway.domain.batch import Batch, BatchError
 from batchway.domain.file import File
@@ -15,6 +15,9 @@ from batchway.domain.remote import JobRecord
 from batchway.domain.shard import Claim, Segment, Shard
 from batchway.domain.status import BatchStatus
 from batchway.domain.upload import Upload, UploadPart
+
+if TYPE_CHECKING:
+    from batchway.ports.short import ShortBatches  # which needs `Delivered` from here
 
 T = TypeVar("T")
 
@@ -397,6 +400,8 @@ class Ledger(Protocol):
     def keys(self) -> Keys: ...
     @property
     def limits(self) -> TargetLimits: ...
+    @property
+    def short(self) -> "ShortBatches": ...
 
     async def purge_once(self, before: int) -> int:
         """Forget idempotency keys first used before that Unix time; returns how many."""

@@ -12,10 +12,12 @@ A child's life:
     starting --Ready--> serving --socket ends---> dead     calls in flight: Failure.INTERRUPTED
         |                  |                       ^
         |                  +--overdue, closed------+
+        |                  +--long without calls---+       there are none
         +--ended, or silent for long---> dead              calls in flight: SendingError
 
-A dead child is replaced when the next call needs one. A child ends at the end of its socket, so
-none outlives this process, however that ends.
+A dead child is replaced when the next call needs one. One that had no calls for some minutes is
+ended: it holds forty megabytes, and starts in a third of a second. A child ends at the end of its
+socket, so none outlives this process, however that ends.
 """
 
 import asyncio
@@ -57,6 +59,8 @@ _END_SECONDS: Final = 5.0
 # A child keeps the timeouts; one that is this late with an answer answers nobody.
 _OVERDUE_SECONDS: Final = 30.0
 
+_IDLE_SECONDS: Final = 180.0
+
 _Drawn = Answered | Failure
 
 
@@ -73,6 +77,7 @@ class _Child(asyncio.Protocol):
         process: "subprocess.Popen[bytes]",
         begin: Begin,
         overdue: float,
+        idle: float,
         most_requests: int | None,
     ) -> None:
         self._process = process
@@ -87,6 +92,8 @@ class _Child(asyncio.Protocol):
         self._ended = False
         self._overdue = overdue
         self._room = None if most_requests is None else asyncio.Semaphore(most_requests)
+        self._idle = idle
+        self._used = self._loop.time()
         self._due = self._loop.time() + _START_SECONDS
         self._watch: asyncio.TimerHandle | None = None
         self._gone: asyncio.Task[None] | None = None
@@ -245,7 +252,12 @@ class _Child(asyncio.Protocol):
     def _look(self) -> None:
         """Now and then: does the child still do what it must? One that is stuck would hang all."""
         now = self._loop.time()
+        if self._calls:
+            self._used = now
         if self._ready.done():
+            if now - self._used > self._idle:
+                self._retire()
+                return
             late = any(now > due + self._overdue for _, due in self._calls.values())
         else:
             late = now > self._due
@@ -253,7 +265,16 @@ class _Child(asyncio.Protocol):
             _log.error("the sending process %d does not answer and is killed", self.pid)
             self._process.kill()  # the end of its socket does the rest
         else:
-            self._watch = self._loop.call_later(min(5.0, self._overdue), self._look)
+            rest = min(5.0, self._overdue, self._idle)
+            self._watch = self._loop.call_later(rest, self._look)
+
+    def _retire(self) -> None:
+        """End a process that nobody uses; the next call starts another."""
+        self._end()
+        self._gone = self._loop.create_task(self._wait_for_end())
+
+    async def _wait_for_end(self) -> None:
+        await self._reap()
 
 
 class SendingTransport:
@@ -261,9 +282,9 @@ class SendingTransport:
 
     Belongs to the event loop it is first used on. Proxies and certificates are those of the
     environment, which children inherit; keys and requests go through the socket only. A child that
-    has not answered `overdue` seconds after the timeout of a request is killed. Together they hold
-    about `budget_bytes` of answers while these are read; each has at most `most_requests` in
-    flight, and more wait before their timeout begins.
+    has not answered `overdue` seconds after the timeout of a request is killed; one that had no
+    requests for `idle` seconds ends. Together they hold about `budget_bytes` of answers while these
+    are read; each has at most `most_requests` in flight, and more wait before their timeout begins.
     """
 
     def __init__(
@@ -275,6 +296,7 @@ class SendingTransport:
         overdue: float = _OVERDUE_SECONDS,
         budget_bytes: int = MOST_BYTES,
         most_requests: int | None = None,
+        idle: float = _IDLE_SECONDS,
     ) -> None:
         if processes < 1:
             raise ValueError("there must be a process to send with")
@@ -282,6 +304,7 @@ class SendingTransport:
         self._overdue = overdue
         self._most_requests = most_requests
         self._shortage = Shortage()
+        self._idle = idle
         self._children: list[_Child | None] = [None] * processes
         self._starting: list[asyncio.Task[_Child] | None] = [None] * processes
         self._closed = False
@@ -381,14 +404,14 @@ class SendingTransport:
     async def _start(self, index: int) -> _Child:
         try:
             child = self._children[index] = await _started(
-                self._begin, self._overdue, self._most_requests
+                self._begin, self._overdue, self._idle, self._most_requests
             )
             return child
         finally:
             self._starting[index] = None
 
 
-async def _started(begin: Begin, overdue: float, most_requests: int | None) -> _Child:
+async def _started(begin: Begin, overdue: float, idle: float, most_requests: int | None) -> _Child:
     ours: socket.socket | None = None
     try:
         ours, theirs = socket.socketpair()
@@ -401,7 +424,9 @@ async def _started(begin: Begin, overdue: float, most_requests: int | None) -> _
         ) from error
     ours.setblocking(False)
     _, child = await asyncio.get_running_loop().create_unix_connection(
-        lambda: _Child(process=process, begin=begin, overdue=overdue, most_requests=most_requests),
+        lambda: _Child(
+            process=process, begin=begin, overdue=overdue, idle=idle, most_requests=most_requests
+        ),
         sock=ours,
     )
     return child

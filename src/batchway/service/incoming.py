@@ -17,12 +17,13 @@ from batchway.domain.errors import ApiError, ApiText
 from batchway.ports import Blobs, BlobWriter
 from batchway.service.limits import MIB
 
-_PIECE: Final = MIB
+# Smaller pieces mean more hand-overs to threads; larger ones, more memory for each upload.
+_PIECE: Final = 256 << 10
 _HEAD: Final = MIB
 
 
 class Incoming:
-    """Takes pieces of any size and writes them about 1 MiB at a time, in threads.
+    """Takes pieces of any size and writes them about 256 KiB at a time, in threads.
 
     Every write, commit and abort runs under one lock, since a cancelled request leaves its thread
     writing: an abort must come after that write, not during it.
@@ -39,6 +40,7 @@ class Incoming:
         self._writer: BlobWriter | None = None
         self._sha256 = hashlib.sha256()
         self._head = bytearray()
+        self._first_line_ended = False
         self._lock = Lock()
         self._closed = False
 
@@ -55,7 +57,7 @@ class Incoming:
 
     @property
     def head(self) -> bytes:
-        """The first 1 MiB at most, once flushed."""
+        """The first line, or 1 MiB of it, once flushed."""
         return bytes(self._head)
 
     @property
@@ -103,9 +105,15 @@ class Incoming:
             if self._writer is None:
                 self._writer = self._blobs.writer(self.key)
             self._sha256.update(data)
-            if len(self._head) < _HEAD:
-                self._head += data[: _HEAD - len(self._head)]
+            if not self._first_line_ended and len(self._head) < _HEAD:
+                self._keep_head(data)
             self._writer.write(data)
+
+    def _keep_head(self, data: bytes) -> None:
+        """Keep what belongs to the first line: of 200 uploads at once all else adds up."""
+        end = data.find(b"\n", 0, _HEAD - len(self._head)) + 1
+        self._first_line_ended = end > 0
+        self._head += data[: end or _HEAD - len(self._head)]
 
     def _commit(self) -> None:
         with self._lock:

@@ -420,6 +420,11 @@ class ExecutionSettings(Section):
     max_outstanding_bytes: Size = Field(
         default=64 * MIB, description="Bytes of requests and results held in memory at once."
     )
+    max_running_batches: Positive = Field(
+        default=1000,
+        description="Batches that run at once; the others wait in the order of their deadlines, "
+        "tenants in turn.",
+    )
     sending_processes: Literal["auto"] | int = Field(
         default="auto",
         description="Processes that send requests, beside the one that does everything else: up "

@@ -36,7 +36,7 @@ from batchway.workflows.records import Records
 from batchway.workflows.segments import intact, merged
 
 _log: Final = logging.getLogger(__name__)
-_OUTPUT_LIFETIME: Final = 30 * 86_400
+OUTPUT_LIFETIME: Final = 30 * 86_400
 _CHUNK_BYTES: Final = 1 << 20
 _CHUNK_LINES: Final = 2_000
 _AHEAD_BYTES: Final = 16 << 20  # results held in memory at once, of all destinations together
@@ -317,7 +317,7 @@ class Finalize:
             tenant=batch.tenant,
             bytes=file.bytes,
             created_at=now,
-            expires_at=now + (batch.output_expires_after or _OUTPUT_LIFETIME),
+            expires_at=now + (batch.output_expires_after or OUTPUT_LIFETIME),
             filename=f"{batch.id}_{kind}.jsonl",
             purpose=Purpose.BATCH_OUTPUT,
             blob=file.blob,

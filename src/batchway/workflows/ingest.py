@@ -14,9 +14,9 @@ from batchway.domain.batch import Batch, BatchError
 from batchway.domain.errors import BatchText
 from batchway.domain.file import Purpose
 from batchway.domain.routing import Resolution, RoutingTable
-from batchway.domain.shard import Shard
+from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus
-from batchway.ports import Blobs, Clock, Ledger
+from batchway.ports import Begun, Blobs, Clock, Ledger
 from batchway.telemetry import event
 from batchway.workflows.details import because, kept_reason, tell_end
 from batchway.workflows.envelope import MODEL_OVERRIDE
@@ -45,12 +45,16 @@ class Ingest:
         self._limits = limits
         self._clock = clock
 
-    async def run(self, batch: Batch) -> None:
-        """Move `batch` out of `validating`, unless somebody else does."""
+    async def run(self, batch: Batch, *, claim: bool = False) -> Claim | None:
+        """Move `batch` out of `validating`, unless somebody else does.
+
+        With `claim`, a batch that is planned as one managed shard is begun with a claim of it,
+        which is returned: nobody else runs it.
+        """
         errors = await self._misnamed(batch)
         if errors:
             await self._fail(batch, errors)
-            return
+            return None
         scan = Scan(
             blobs=self._blobs,
             key=batch.input_blob or "",
@@ -65,15 +69,23 @@ class Ingest:
         finally:
             scan.close()
         if shards is None:
-            return
+            return None
         if scan.errors:
             await self._fail(batch, scan.errors)
-            return
+            return None
         model = next(iter(scan.models)) if len(scan.models) == 1 else None
         at = int(self._clock.now())
-        if await self._ledger.batches.begin(
-            batch.id, at=at, model=model, shards=shards, providers=scan.providers
-        ):
+        claimed: Claim | None = None
+        if claim and len(shards) == 1 and shards[0].mode is Mode.MANAGED:
+            claimed = await self._ledger.short.begin(
+                Begun(shard=shards[0], at=at, model=model, providers=scan.providers)
+            )
+            begins = claimed is not None
+        else:
+            begins = await self._ledger.batches.begin(
+                batch.id, at=at, model=model, shards=shards, providers=scan.providers
+            )
+        if begins:
             event(
                 _log,
                 "batch in_progress",
@@ -82,6 +94,7 @@ class Ingest:
                 shards=len(shards),
                 providers=" ".join(sorted(scan.providers)),
             )
+        return claimed
 
     def resolve(self, batch: Batch, model: str) -> Resolution:
         """Where lines of `batch` naming `model` go."""

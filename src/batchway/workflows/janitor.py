@@ -1,10 +1,9 @@
-"""The janitor: starts what nobody started and removes what nobody needs.
+"""The janitor: removes what nobody needs.
 
-Every few seconds: batches without a running story are started (a create whose wake-up was lost, a
-process that died). Every quarter of an hour: expired files and uploads, leftovers of ended batches,
-blobs that no row names, bytes of abandoned writers, the engine's old rows. Each chore is
-idempotent, and one that fails is logged and tried again at its next turn without holding up the
-others. Starting batches never waits for the slow chores, which may walk through a million files.
+Every quarter of an hour: expired files and uploads, leftovers of ended batches, blobs that no row
+names, bytes of abandoned writers, the engine's old rows. Each chore is idempotent, and one that
+fails is logged and tried again at its next turn without holding up the others. Batches without a
+running story are started by `workflows.starter`.
 """
 
 import asyncio
@@ -41,7 +40,6 @@ class Janitor:
         clean: Callable[[str], Awaitable[None]],
         chores: Mapping[str, Callable[[], Awaitable[object]]],
         since: float = 0.0,
-        start_interval: float = 5.0,
         chore_interval: float = 900.0,
     ) -> None:
         self._ledger = ledger
@@ -51,41 +49,13 @@ class Janitor:
         self._clean = clean
         self._chores = chores
         self._since = since
-        self._start_interval = start_interval
         self._chore_interval = chore_interval
-        self._wake = asyncio.Event()
-
-    def wake(self) -> None:
-        """Look for batches to start now. From another thread: through `call_soon_threadsafe`."""
-        self._wake.set()
 
     async def run(self) -> None:
         """Do chores until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._start_for_ever())
-            group.create_task(self._tidy_for_ever())
-
-    async def _tidy_for_ever(self) -> None:
         while True:
             await self.do_chores()
             await self._clock.sleep(self._chore_interval)
-
-    async def _start_for_ever(self) -> None:
-        while True:
-            await self._attempt("start batches", self.start_batches)
-            try:
-                async with asyncio.timeout(self._start_interval):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-            self._wake.clear()
-
-    async def start_batches(self) -> None:
-        """Start every unfinished batch whose story is not running here."""
-        running = await self._engine.running()
-        for batch_id in await self._ledger.batches.unfinished():
-            if batch_id not in running:
-                await self._engine.start(batch_id)
 
     async def do_chores(self) -> None:
         """Every slow chore once."""

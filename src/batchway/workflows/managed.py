@@ -27,7 +27,7 @@ from batchway.dispatch.sender import Answered, Permit, Sender, Unanswered, Work
 from batchway.domain.batch import Batch
 from batchway.domain.errors import Conflict, LineText, Unavailable
 from batchway.domain.routing import ROUTE_PREFIX, Destination, Forbidden, NotNative, Resolution
-from batchway.domain.shard import Mode, Shard
+from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, Clock, Ledger, LineResult
 from batchway.workflows.details import StatusDetails
@@ -59,7 +59,8 @@ class ManagedRun:
     """One batch, run by this process. Use once.
 
     `shards` limits it to some of the managed shards, by number; `details` are shared with the other
-    runs of the batch.
+    runs of the batch. With `claimed` it runs that shard alone, whose claim nobody had before, and
+    leaves its results in `results` if it ends before the collector has committed any.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class ManagedRun:
         drain_timeout: float,
         shards: frozenset[int] | None = None,
         details: StatusDetails | None = None,
+        claimed: Claim | None = None,
     ) -> None:
         self._batch = batch
         self._ledger = ledger
@@ -103,6 +105,8 @@ class ManagedRun:
         self._parts: list[Part] = []
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._shards = shards
+        self._claimed = claimed
+        self.results: list[LineResult] | None = None
         self._details = details or StatusDetails(batches=ledger.batches, batch=batch)
 
     def stop(self, ending: Ending) -> None:
@@ -125,8 +129,7 @@ class ManagedRun:
             else:
                 await _end(work)
                 await self._drain()
-            kept = [await self._collector.drain(buffer) for buffer in self._buffers]
-            if not all(kept):
+            if not await self._keep():
                 self.stop(Ending.LOST)
             if self._ending.done():
                 return self._ending.result()  # what it waited for then, it says for good
@@ -140,9 +143,22 @@ class ManagedRun:
             for part in self._parts:
                 part.close()
 
+    async def _keep(self) -> bool:
+        """See to every result; `False` when a claim was lost."""
+        if self._claimed is not None and not self._ending.done():
+            (buffer,) = self._buffers
+            self.results = self._collector.take(buffer)
+            if self.results is not None:
+                return True
+        return all([await self._collector.drain(buffer) for buffer in self._buffers])
+
     async def _run_everything(self) -> None:
         groups: dict[str, list[Shard]] = {}
-        for shard in await self._ledger.shards.open(self._batch.id):
+        claimed = self._claimed
+        shards = (
+            await self._ledger.shards.open(self._batch.id) if claimed is None else [claimed.shard]
+        )
+        for shard in shards:
             if shard.mode is Mode.MANAGED and self._is_ours(shard):
                 groups.setdefault(shard.group, []).append(shard)
         # One reader a destination: a provider that is down never stalls another.
@@ -226,6 +242,10 @@ class ManagedRun:
         run again like any without a result: that costs requests and no answer. Only what is found
         when no line is open any more ends as `result_lost` (`workflows.finalize`).
         """
+        if self._claimed is not None:
+            buffer = self._collector.open(self._claimed, held=True)
+            self._buffers.append(buffer)
+            return buffer, set()
         while True:
             try:
                 claim = await self._ledger.shards.claim(self._batch.id, shard.number)

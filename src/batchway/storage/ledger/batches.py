@@ -3,7 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Text, bindparam, false, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    bindparam,
+    false,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batchway.domain.batch import Batch, BatchError
@@ -59,18 +69,21 @@ class SqlBatches:
         self._once = OnceKeys(database=database, kind="batch")
 
     async def add(self, batch: Batch, *, once: Once | None = None) -> Batch:
+        if once is None:
+            values = batch_values(batch)
+            await self._database.group(lambda connection: _add(connection, values))
+            return batch
         async with self._database.transaction() as connection:
-            if once is not None:
-                earlier = await self._once.take(
-                    connection,
-                    tenant=batch.tenant,
-                    once=once,
-                    object_id=batch.id,
-                    at=batch.created_at,
-                )
-                if earlier is not None:
-                    found = await connection.execute(_LOAD, {"id": earlier.object_id})
-                    return batch_of(found.one())
+            earlier = await self._once.take(
+                connection,
+                tenant=batch.tenant,
+                once=once,
+                object_id=batch.id,
+                at=batch.created_at,
+            )
+            if earlier is not None:
+                found = await connection.execute(_LOAD, {"id": earlier.object_id})
+                return batch_of(found.one())
             await connection.execute(_INSERT, batch_values(batch))
         return batch
 
@@ -202,6 +215,10 @@ class SqlBatches:
         if where.created_before is not None:
             found.append(_t.c.created_at < where.created_before)
         return found
+
+
+def _add(connection: Connection, values: dict[str, Any]) -> None:
+    connection.execute(_INSERT, values)
 
 
 async def _swap(

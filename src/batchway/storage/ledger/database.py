@@ -5,12 +5,13 @@ ROLLBACK), and writers, whose statements are one transaction. Translates every d
 Does not know any table, nor how connections are made (`engines`).
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     Delete,
     Executable,
     Insert,
@@ -29,15 +30,20 @@ from sqlalchemy.sql.schema import Table
 
 from batchway.storage.ledger.address import Address
 from batchway.storage.ledger.engines import (
+    POSTGRES_READERS,
     SQLITE_READERS,
+    postgres_grouped,
     postgres_reader,
     postgres_writer,
+    sqlite_grouped,
     sqlite_reader,
     sqlite_writer,
 )
 from batchway.storage.ledger.failures import CAUGHT, translate
-from batchway.storage.ledger.readers import LoopReader, Reader, Row, ThreadReader
+from batchway.storage.ledger.group import GroupWriter
+from batchway.storage.ledger.readers import Reader, Row
 
+T = TypeVar("T")
 Statement = Select[Any] | Insert | Update | Delete
 
 
@@ -47,13 +53,14 @@ class Database:
     def __init__(self, *, address: Address) -> None:
         self.label = address.label
         self._sqlite = address.sqlite
-        self._reader: Reader
         if address.sqlite:
-            self._reader = ThreadReader(engine=sqlite_reader(address), threads=SQLITE_READERS)
+            self._reader = Reader(engine=sqlite_reader(address), threads=SQLITE_READERS)
             self._writer = sqlite_writer(address)
+            self._group = GroupWriter(engine=sqlite_grouped(address))
         else:
-            self._reader = LoopReader(engine=postgres_reader(address))
+            self._reader = Reader(engine=postgres_reader(address), threads=POSTGRES_READERS)
             self._writer = postgres_writer(address)
+            self._group = GroupWriter(engine=postgres_grouped(address))
 
     async def rows(
         self, statement: Executable, parameters: dict[str, Any] | None = None
@@ -89,6 +96,16 @@ class Database:
         except CAUGHT as error:
             raise translate(error, self.label) from error
 
+    async def group(self, change: Callable[[Connection], T]) -> T:
+        """Make a change in one transaction with those that arrive at the same time.
+
+        `change` runs in a thread and must be harmless to run again after a rollback.
+        """
+        try:
+            return await self._group.submit(change)
+        except CAUGHT as error:
+            raise translate(error, self.label) from error
+
     async def write(self, statement: Statement, parameters: dict[str, Any] | None = None) -> int:
         """Run one writing statement as a transaction; returns how many rows it touched."""
         async with self.transaction() as connection:
@@ -120,5 +137,6 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._group.close()
         await self._reader.close()
         await self._writer.dispose()

@@ -17,6 +17,7 @@ from batchway.storage.ledger.address import Address
 from batchway.storage.ledger.text import encode
 
 SQLITE_READERS: Final = 4
+POSTGRES_READERS: Final = 8
 _BUSY_SECONDS: Final = 30
 _SQLITE_CONNECT: Final = {
     "timeout": _BUSY_SECONDS,
@@ -40,7 +41,7 @@ _ALONE: Final = {
 
 
 def sqlite_reader(address: Address) -> Engine:
-    """Synchronous, for the threads of a `ThreadReader`."""
+    """Synchronous, for the threads of a `Reader`."""
     engine = create_engine(
         address.synchronous,
         connect_args=_SQLITE_CONNECT,
@@ -51,6 +52,21 @@ def sqlite_reader(address: Address) -> Engine:
         **_options(),
     )
     event.listen(engine, "connect", _sqlite_connected)
+    return engine
+
+
+def sqlite_grouped(address: Address) -> Engine:
+    """One connection for a `GroupWriter`, whose transactions are writing ones from their start."""
+    engine = create_engine(
+        address.synchronous,
+        connect_args=_SQLITE_CONNECT,
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0,
+        **_options(),
+    )
+    event.listen(engine, "connect", _sqlite_connected)
+    event.listen(engine, "begin", _begin_immediate)
     return engine
 
 
@@ -68,14 +84,26 @@ def sqlite_writer(address: Address) -> AsyncEngine:
     return engine
 
 
-def postgres_reader(address: Address) -> AsyncEngine:
-    """Up to ten connections in autocommit."""
-    return create_async_engine(
-        address.asynchronous,
+def postgres_reader(address: Address) -> Engine:
+    """Synchronous and in autocommit, for the threads of a `Reader`."""
+    return create_engine(
+        address.synchronous,
         connect_args=postgres_connect(address),
-        pool_size=5,
-        max_overflow=5,
+        pool_size=POSTGRES_READERS,
+        max_overflow=0,
         **_ALONE,
+        **_options(),
+    )
+
+
+def postgres_grouped(address: Address) -> Engine:
+    """One connection for a `GroupWriter`."""
+    return create_engine(
+        address.synchronous,
+        connect_args=postgres_connect(address),
+        isolation_level="READ COMMITTED",  # see `postgres_writer`
+        pool_size=1,
+        max_overflow=0,
         **_options(),
     )
 

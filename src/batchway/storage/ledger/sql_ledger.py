@@ -20,6 +20,7 @@ from batchway.storage.ledger.jobs import SqlRemoteJobs
 from batchway.storage.ledger.keys import SqlKeys
 from batchway.storage.ledger.limits import SqlTargetLimits
 from batchway.storage.ledger.shards import SqlShards
+from batchway.storage.ledger.short import SqlShortBatches
 from batchway.storage.ledger.stores import SqlStores
 from batchway.storage.ledger.uploads import SqlUploads
 from batchway.storage.ledger.version import VERSION_TABLE, require_current
@@ -40,6 +41,7 @@ class SqlLedger:
         self._keys = SqlKeys(database=database)
         self._stores = SqlStores(database=database)
         self._limits = SqlTargetLimits(database=database)
+        self._short = SqlShortBatches(database=database)
 
     @classmethod
     async def open(cls, url: str) -> "SqlLedger":
@@ -100,6 +102,11 @@ class SqlLedger:
     def limits(self) -> SqlTargetLimits:
         """Limits that were found out."""
         return self._limits
+
+    @property
+    def short(self) -> SqlShortBatches:
+        """Batches that end in one breath."""
+        return self._short
 
     async def check(self) -> None:
         """Raise `Unavailable` unless the database answers and its schema is current."""

@@ -10,20 +10,25 @@ the tables on both databases.
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, column, create_engine, inspect, select, table, text
 from sqlalchemy.pool import NullPool
 
 from batchway.domain.errors import Unavailable
 from batchway.storage.ledger.address import Address
 from batchway.storage.ledger.failures import CAUGHT, translate
 from batchway.storage.ledger.sqlite_release import require_sqlite
-from batchway.storage.ledger.version import VERSION_TABLE, require_current, require_not_newer
+from batchway.storage.ledger.version import (
+    HEAD,
+    VERSION_TABLE,
+    require_current,
+    require_not_newer,
+)
 from batchway.storage.private import make_database
+
+if TYPE_CHECKING:
+    from alembic.config import Config  # slow and large; most starts find nothing to upgrade
 
 _BUSY_SECONDS: Final = 20
 # Any number does, as long as every release uses the same one.
@@ -45,8 +50,12 @@ def upgrade(url: str) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
             connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _ADVISORY_LOCK})
-        require_not_newer(_version(connection), address.label)
-        command.upgrade(config(connection), "head")
+        version = _version(connection)
+        require_not_newer(version, address.label)
+        if version != HEAD:
+            from alembic import command  # noqa: PLC0415 - said at the top
+
+            command.upgrade(config(connection), "head")
 
 
 def current(url: str) -> str | None:
@@ -63,8 +72,10 @@ def check(url: str) -> None:
     require_current(current(url), Address.parse(url).label)
 
 
-def config(connection: Connection | None = None) -> Config:
+def config(connection: Connection | None = None) -> "Config":
     """Alembic's configuration; `env.py` takes the connection from it."""
+    from alembic.config import Config  # noqa: PLC0415 - said at the top
+
     made = Config()
     made.set_main_option("script_location", "batchway.storage:migrations")
     made.attributes["connection"] = connection
@@ -72,8 +83,9 @@ def config(connection: Connection | None = None) -> Config:
 
 
 def _version(connection: Connection) -> str | None:
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    return context.get_current_revision()
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
 
 
 def _prepare_file(address: Address) -> None:
