@@ -106,7 +106,7 @@ def _pair(case: Case, lines: int, best: int, seed: int) -> tuple[float, float | 
     # Until the last lines are sent: then there is no longer a limit to compare.
     end = min(_last_start(each.done) for each in (fixed, auto))
     rate = None
-    if end > 1.5 * _WARM:
+    if end > 2 * _WARM:  # else it is one or two waves
         rate = auto.rate(_WARM, end) / fixed.rate(_WARM, end)
     return auto.seconds / fixed.seconds, rate
 
