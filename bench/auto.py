@@ -20,6 +20,7 @@ SIZES: Final = (3_000, 7_500)
 _LEVELS: Final = (8, 12, 16, 24, 32, 48, 64, 80, 95, 100, 128, 192, 256, 384, 512, 768, 1024)
 _SWEEP_SEEDS: Final = 4
 _WARM: Final = 10.0  # seconds after which the rate should be the best one
+_LEAST_WINDOW: Final = 2.5  # seconds in which a rate can be seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ def _pair(case: Case, lines: int, best: int, seed: int) -> tuple[float, float | 
     # Until the last lines are sent: then there is no longer a limit to compare.
     end = min(_last_start(each.done) for each in (fixed, auto))
     rate = None
-    if end > 1.5 * _WARM:
+    if end > _WARM + _LEAST_WINDOW:
         rate = auto.rate(_WARM, end) / fixed.rate(_WARM, end)
     return auto.seconds / fixed.seconds, rate
 

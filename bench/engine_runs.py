@@ -95,11 +95,17 @@ class Run:
 
 
 class _Line:
-    __slots__ = ("bad", "number", "started", "tokens", "tries")
+    """`pauses` are the back-offs of the tries that fail, as shares of the longest.
 
-    def __init__(self, tokens: int, bad: int) -> None:
+    They are the same whatever the control: a line that fails five times in a row at the end of a
+    batch is the worst luck, and would decide the comparison.
+    """
+
+    __slots__ = ("number", "pauses", "started", "tokens", "tries")
+
+    def __init__(self, tokens: int, pauses: list[float]) -> None:
         self.tokens = tokens
-        self.bad = bad  # tries that fail: the same whatever the control, or chance would decide
+        self.pauses = pauses
         self.tries = 0
         self.number = 0
         self.started = 0.0
@@ -166,7 +172,7 @@ class _Batch:
             self._full_at = self._sent
         line.number = self._sent
         line.started = now
-        if line.tries < line.bad:
+        if line.tries < len(line.pauses):
             heappush(self._events, (now + _FAILURE_SECONDS, _FAIL, index))
         elif world.refuses_at is not None and self._at_engine >= world.refuses_at:
             heappush(self._events, (now + _REFUSAL_SECONDS, _REFUSE, index))
@@ -199,13 +205,14 @@ class _Batch:
             explicit=explicit,
             in_flight=self._in_flight,
         )
-        pause = min(_LONGEST_PAUSE, _BACK_OFF * 2.0**line.tries) * self._dice.random()
+        share = self._dice.random() if explicit else line.pauses[line.tries - 1]
+        pause = share * min(_LONGEST_PAUSE, _BACK_OFF * 2.0**line.tries)
         heappush(self._events, (now + pause, _RETRY, index))
 
 
-def _failures(share: float, dice: random.Random) -> int:
-    """How often in a row a line fails before it is answered."""
-    failures = 0
+def _failures(share: float, dice: random.Random) -> list[float]:
+    """A pause for each time that a line fails before it is answered."""
+    pauses: list[float] = []
     while share and dice.random() < share:
-        failures += 1
-    return failures
+        pauses.append(dice.random())
+    return pauses

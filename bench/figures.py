@@ -21,6 +21,7 @@ import psutil
 
 RESULTS: Final = Path(__file__).parent / "results"
 MIB: Final = 1024 * 1024
+_FEW_ROWS: Final = 4  # more of them hide what they explain, unless there is room above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +177,9 @@ class Table:
         axes.set_title(self.title)
         axes.set_xlabel(across)
         axes.set_ylabel(", ".join(dict.fromkeys(figure.unit for figure in self.figures)))
-        axes.legend(frameon=False)
+        if len(rows) > _FEW_ROWS:
+            axes.set_ylim(top=1.25 * axes.get_ylim()[1])
+        axes.legend(frameon=False, ncols=1 if len(rows) <= _FEW_ROWS else _FEW_ROWS)
         axes.spines[["top", "right"]].set_visible(False)
         drawing.supxlabel(str(self.machine), fontsize=7, color="gray")
         directory.mkdir(parents=True, exist_ok=True)

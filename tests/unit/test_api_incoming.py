@@ -133,4 +133,3 @@ async def test_no_more_is_kept_than_the_first_line() -> None:
         await blob.write(bytes(MIB // 2))
         await blob.flush()
         assert blob.head == b"{" + bytes(MIB // 2) + b"}\n"
-        assert blob.first_line_in_head

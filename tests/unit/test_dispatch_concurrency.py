@@ -355,8 +355,18 @@ def test_the_limit_stops_growing_while_answers_take_long_enough_to_time_out() ->
 def test_begins_where_an_earlier_batch_ended_and_looks_further() -> None:
     drill = Drill(Auto(most=2048, start=300))
     assert drill.auto.limit == 300
+    assert drill.auto.found is None  # or each start would begin a little lower
     drill.answers(1000)
     assert drill.auto.limit == 600
+    drill.answers(10_000)
+    assert drill.auto.found is not None
+    assert drill.auto.found >= 600
+
+
+def test_a_limit_that_was_found_at_the_most_is_taken_up_again_at_once() -> None:
+    drill = Drill(Auto(most=1024, start=921))
+    drill.answers(2_000)
+    assert drill.auto.limit == 1024
 
 
 def test_a_fixed_number_stays() -> None:

@@ -77,6 +77,15 @@ def test_an_engine_that_is_idle_for_long_goes_on_where_it_is() -> None:
     assert _drained(engine) == [(1_003.0, 2)]
 
 
+def test_what_ends_while_another_request_arrives_or_leaves_is_told_of() -> None:
+    engine = Engine(STEADY, seed=0)
+    engine.arrive(0.0, 1, 3)
+    engine.arrive(0.0, 2, 5)
+    engine.arrive(4.0, 3, 3)
+    engine.leave(6.0, 3)
+    assert engine.advance(6.0) == [1, 2]
+
+
 def _drained(engine: Engine) -> list[tuple[float, int]]:
     ended: list[tuple[float, int]] = []
     while math.isfinite(due := engine.next_event()):

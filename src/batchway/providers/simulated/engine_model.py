@@ -66,6 +66,7 @@ class Engine:
     __slots__ = (
         "_drift",
         "_drift_until",
+        "_ended",
         "_now",
         "_random",
         "_running",
@@ -81,6 +82,7 @@ class Engine:
         self._now = 0.0  # when the step at hand began
         self._steps = 0  # that were made
         self._running: list[tuple[int, int]] = []  # a heap of (step after which it ends, id)
+        self._ended: list[int] = []  # and not told of yet
         self._waiting: deque[tuple[int, int]] = deque()  # id, tokens
         self._drift = 1.0
         self._drift_until = 0.0
@@ -97,8 +99,8 @@ class Engine:
         return len(self._waiting)
 
     def arrive(self, now: float, number: int, tokens: int) -> None:
-        """A request for so many output tokens. Events before `now` must have been taken."""
-        self.advance(now)
+        """A request for so many output tokens."""
+        self._work(now)
         if not self._running:
             self._now = max(self._now, now)
             self._roll(self._now)
@@ -107,7 +109,7 @@ class Engine:
 
     def leave(self, now: float, number: int) -> None:
         """A client hung up: its request is dropped."""
-        self.advance(now)
+        self._work(now)
         self._waiting = deque(entry for entry in self._waiting if entry[0] != number)
         self._running = [entry for entry in self._running if entry[1] != number]
         heapify(self._running)
@@ -115,14 +117,20 @@ class Engine:
 
     def next_event(self) -> float:
         """When to call `advance`; infinite while nothing runs."""
+        if self._ended:
+            return self._now
         if not self._running:
             return math.inf
         ends = self._now + (self._running[0][0] - self._steps) * self._step
         return min(ends, self._drift_until)
 
     def advance(self, now: float) -> list[int]:
-        """Work until `now`; returns the requests that ended, in order."""
-        ended: list[int] = []
+        """Work until `now`; returns the requests that ended since the last call, in order."""
+        self._work(now)
+        ended, self._ended = self._ended, []
+        return ended
+
+    def _work(self, now: float) -> None:
         running = self._running
         while running:
             due = running[0][0]
@@ -131,7 +139,7 @@ class Engine:
                 self._now = ends
                 self._steps = due
                 while running and running[0][0] <= due:
-                    ended.append(heappop(running)[1])
+                    self._ended.append(heappop(running)[1])
                 self._admit()
             elif self._drift_until <= now:
                 self._make_steps(self._drift_until)
@@ -139,7 +147,6 @@ class Engine:
             else:
                 self._make_steps(now)
                 break
-        return ended
 
     def _make_steps(self, until: float) -> None:
         whole = int((until - self._now) / self._step)

@@ -5,6 +5,7 @@ Owns the timer and who waits for which request. Does not own how long anything t
 """
 
 import asyncio
+import math
 from typing import Final
 
 from batchway.providers.simulated.engine_model import ENGINES, Engine
@@ -72,5 +73,6 @@ class Working:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._engine.running:
-            self._timer = self._loop.call_at(self._started + self._engine.next_event(), self._ring)
+        due = self._engine.next_event()
+        if math.isfinite(due):
+            self._timer = self._loop.call_at(self._started + due, self._ring)
