@@ -11,6 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from batchway.storage.blobs.identity import NAME
+
 ENDED = ("completed", "failed", "expired", "cancelled")
 _SEGMENT = b"BWS1"
 _RESULT = b'{"id":"batch_req_'
@@ -66,7 +68,7 @@ def look(data: Path, scratch: Path) -> Site:
     """Look at a directory that no process is using."""
     blobs = data / "blobs"
     keys = {path.relative_to(blobs).as_posix(): path for path in blobs.rglob("*") if path.is_file()}
-    whole = {key: path for key, path in keys.items() if not key.startswith("tmp/")}
+    whole = {key: path for key, path in keys.items() if not key.startswith("tmp/") and key != NAME}
     with closing(sqlite3.connect(_copied(data / "batchway.db", scratch))) as ledger:
         # The table that the last migration makes.
         if not ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'remote_jobs'").fetchall():

@@ -20,6 +20,8 @@ from urllib.request import Request, urlopen
 import openai
 import yaml
 
+from batchway.storage.blobs.identity import NAME
+
 T = TypeVar("T")
 
 START_SECONDS: Final = 40.0
@@ -218,9 +220,10 @@ class Server:
         return client
 
     def blobs(self) -> list[str]:
-        """Every file of the blob store, half-written ones included."""
+        """Every blob of the store, half-written ones included; not the store's own id."""
         root = self.data / "blobs"
-        return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+        files = [path for path in root.rglob("*") if path.is_file() and path.name != NAME]
+        return sorted(str(path.relative_to(root)) for path in files)
 
     def kept(self) -> list[str]:
         """The same without segments, of which an earlier batch's may be going away just now."""
