@@ -20,10 +20,11 @@ from batchway.domain.errors import Unavailable
 from batchway.domain.shard import Claim, Shard
 from batchway.engine.late import LateEngine
 from batchway.engine.notes import check_file
-from batchway.ports import Blobs, Clock, Engine, Ledger, Provider, Transport
+from batchway.ports import Blobs, Clock, Engine, EngineMetrics, Ledger, Provider, Transport
 from batchway.providers.azure_openai import AzureOpenAIProvider
 from batchway.providers.budget import Budget
 from batchway.providers.descriptors import Shortage, division, limit
+from batchway.providers.engine_metrics import HttpEngineMetrics
 from batchway.providers.openai import OpenAIProvider
 from batchway.providers.openai_compatible import OpenAICompatibleProvider
 from batchway.providers.sending import SendingTransport
@@ -180,15 +181,19 @@ class Dispatch:
             most_bytes=execution.max_outstanding_bytes,
         )
         self.memory = LimitMemory(store=ledger.limits, clock=clock)
+        providers = {entry.name: new_provider(entry, clock=clock) for entry in settings.providers}
         sender = self.sender = Sender(
-            providers={
-                entry.name: new_provider(entry, clock=clock) for entry in settings.providers
-            },
+            providers=providers,
             limits={entry.name: new_limits(entry) for entry in settings.providers},
             transport=self.transport,
             clock=clock,
             draw=draw,
             recall=self.memory.recall,
+            metrics={
+                entry.name: metrics
+                for entry in settings.providers
+                if (metrics := _metrics(entry, providers[entry.name], self.transport)) is not None
+            },
         )
         ingest = Ingest(
             ledger=ledger,
@@ -275,6 +280,21 @@ class Dispatch:
                 batch=batch, ledger=ledger, new_managed=new_managed, new_native=new_native
             ),
         )
+
+
+def _metrics(
+    settings: ProviderSettings, provider: Provider, transport: Transport
+) -> EngineMetrics | None:
+    """Where an engine tells its load, if it may be asked."""
+    where = settings.limits.engine_metrics
+    if where == "off" or settings.limits.concurrency != "auto":
+        return None
+    if where != "auto":
+        return HttpEngineMetrics(transport=transport, url=where)
+    if not isinstance(settings, OpenAICompatibleSettings):
+        return None
+    url = settings.base_url.rstrip("/").removesuffix("/v1") + "/metrics"
+    return HttpEngineMetrics(transport=transport, url=url, account=provider)
 
 
 def _ceiling(provider: ProviderSettings) -> int:

@@ -136,6 +136,13 @@ class ProviderLimits(Section):
         "traffic as well: it sends more at once only while twice as many requests bring at least "
         "half as much again.",
     )
+    engine_metrics: Literal["auto", "off"] | str = Field(
+        default="auto",
+        description="Where `auto` reads how many requests run and wait in the engine, every few "
+        "seconds: the address of its Prometheus metrics, `off`, or `auto` for `/metrics` beside "
+        "the `base_url` of an `openai-compatible` provider (vLLM, SGLang). One that does not "
+        "answer is left alone for ten minutes.",
+    )
     requests_per_minute: Positive | None = Field(
         default=None, description="Requests a minute; unlimited when unset."
     )
