@@ -94,7 +94,9 @@ class Arena:
         if how == "key":
             self.simulator.dial(api_key="another")
         else:
-            self.simulator.dial(status_rates={"402": 1.0})
+            # Of the requests that no other trouble befalls, all.
+            others = sum(float(rate) for dial, rate in TROUBLE.items() if dial.endswith("_rate"))
+            self.simulator.dial(status_rates={"402": 1.0 - others})
 
     def account_is_well(self) -> None:
         """Key and credit are back."""

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import BaseTestServer, TestServer
 
 from batchway.providers.engine_metrics import HttpEngineMetrics
 from batchway.providers.openai_compatible import OpenAICompatibleProvider
@@ -14,7 +14,7 @@ PAGE = b'vllm:num_requests_running{model_name="m"} 3.0\n'
 
 
 @pytest.fixture
-async def engine() -> AsyncIterator[TestServer]:
+async def engine() -> AsyncIterator[BaseTestServer]:
     async def page(request: web.Request) -> web.Response:
         if request.headers.get("authorization") != "Bearer sk-engine":
             return web.Response(status=401)
@@ -26,7 +26,7 @@ async def engine() -> AsyncIterator[TestServer]:
         yield server
 
 
-async def read(server: TestServer, path: str, key: str | None) -> bytes | None:
+async def read(server: BaseTestServer, path: str, key: str | None) -> bytes | None:
     transport = HttpTransport()
     account = (
         None
@@ -51,12 +51,12 @@ async def read(server: TestServer, path: str, key: str | None) -> bytes | None:
     ],
 )
 async def test_the_page_or_nothing(
-    engine: TestServer, path: str, key: str | None, page: bytes | None
+    engine: BaseTestServer, path: str, key: str | None, page: bytes | None
 ) -> None:
     assert await read(engine, path, key) == page
 
 
-async def test_an_engine_that_is_away_has_none(engine: TestServer) -> None:
+async def test_an_engine_that_is_away_has_none(engine: BaseTestServer) -> None:
     url = str(engine.make_url("/metrics"))
     await engine.close()
     transport = HttpTransport()

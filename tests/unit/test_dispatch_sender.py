@@ -96,7 +96,7 @@ TOO_LARGE = Unanswered(
         ([BAD], _answered(BAD), 1),
         ([FakeAnswer(501)], _answered(FakeAnswer(501)), 1),
         ([FakeAnswer(505)], _answered(FakeAnswer(505)), 1),
-        ([FakeAnswer(307)], _answered(FakeAnswer(307)), 1),
+        ([FakeAnswer(304)], _answered(FakeAnswer(304)), 1),
         ([BROKEN], _answered(BROKEN), 8),
         ([ODD], NOT_JSON, 8),
         ([BROKEN, ODD], _answered(BROKEN), 8),  # the last HTTP answer that can be shown

@@ -109,6 +109,7 @@ async def test_a_good_file_runs(bench: Bench) -> None:
         in_progress_at=START + 5,
         model="m",
         counts=RequestCounts(total=2),
+        providers=("vllm",),
     )
     size = len(first) + len(second) + 2
     assert await bench.ledger.shards.plan(batch.id) == [
@@ -120,7 +121,11 @@ async def test_a_file_with_several_models_runs_as_no_model_in_particular(bench: 
     one, two = chat("a", "vllm/x"), chat("b", "openai/y")
     batch = await bench.add(one, two)
     assert await bench.ingest(batch, providers=TWO) == replace(
-        batch, status=S.IN_PROGRESS, in_progress_at=START, counts=RequestCounts(total=2)
+        batch,
+        status=S.IN_PROGRESS,
+        in_progress_at=START,
+        counts=RequestCounts(total=2),
+        providers=("openai", "vllm"),
     )
     middle, end = len(one) + 1, len(one) + len(two) + 2
     assert await bench.ledger.shards.plan(batch.id) == [
