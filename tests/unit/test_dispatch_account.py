@@ -33,6 +33,9 @@ NO_QUOTA = FakeAnswer(429, b'{"error":{"code":"insufficient_quota","message":"qu
 FORBIDDEN = FakeAnswer(403, b'{"error":{"message":"no"}}')
 UNKNOWN = FakeAnswer(404, b'{"error":{"code":"model_not_found","message":"no such model"}}')
 BROKEN = FakeAnswer(500, b'{"error":{"message":"oops"}}')
+MOVED = FakeAnswer(
+    308, headers={"location": "https://user:pw@api.example.com/v1/chat/completions?token=secret"}
+)
 LIMITS = Limits(concurrency=16, max_attempts=5)  # the attempts are the default
 CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
 
@@ -371,6 +374,13 @@ def test_nobody_looks_at_a_target_without_need() -> None:
             "model 'm' (404 model_not_found) since 2023-11-14 22:13:22 UTC: check the model's "
             "name, the endpoint and the base_url of 'up'; it is tried again at least once a "
             "minute.",
+        ),
+        (
+            MOVED, GOOD,
+            "The provider 'up' has redirected every request (308) to "
+            "https://api.example.com/v1/chat/completions since 2023-11-14 22:13:22 UTC: requests "
+            "are not sent on; set the base_url of 'up' (Azure: its endpoint) to where it leads and "
+            "restart; it is tried again at least once a minute.",
         ),
         (
             FakeAnswer(503), FakeAnswer(503),

@@ -153,11 +153,11 @@ def setback_of(drawn: Answer | Failure) -> Setback:
 def _destination(location: str | None) -> str:
     """Where a redirect leads, without what may be a secret in the address."""
     if not location:
-        return "a redirect to nowhere"
+        return "nowhere"
     parts = urlsplit(location)
     host = parts.netloc.rpartition("@")[2]
     place = urlunsplit((parts.scheme, host, parts.path, "", "")) if host else parts.path
-    return f"a redirect to {place[:_MOST_TEXT]}"
+    return place[:_MOST_TEXT]
 
 
 def _common(status: int, said: Said, body: bytes) -> str:

@@ -59,8 +59,8 @@ def _down(gate: Gate, last: Setback, since: str) -> str:
             )
         case Fault.ACCOUNT if last.status in REDIRECTS:
             return (
-                f"The provider '{who}' has answered every request with {told} since {since}: "
-                f"requests are not sent on; set the base_url of '{who}' (Azure: its endpoint) to "
+                f"The provider '{who}' has redirected every request ({last.status}) to {last.code} since "
+                f"{since}: requests are not sent on; set the base_url of '{who}' (Azure: its endpoint) to "
                 f"where it leads and restart; {_AGAIN}"
             )
         case Fault.ACCOUNT:
