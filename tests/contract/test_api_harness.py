@@ -379,6 +379,8 @@ def test_health_metrics_and_documents_need_no_key(sqlite_url: str, tmp_path: Pat
             "/v1/uploads/{upload_id}/parts",
             "/v1/uploads/{upload_id}/complete",
             "/v1/uploads/{upload_id}/cancel",
+            "/v1/models",
+            "/v1/models/{model}",
             "/healthz",
             "/readyz",
             "/metrics",

@@ -36,7 +36,7 @@ GOOD = {
 }
 BAD = {
     "x-tfy-provider-model": (MODEL, ["", "a b", "modèle", "m" * 513]),
-    "x-tfy-azure-api-version": (VERSION, ["", "2024", "2024-10-21&x=y", "V1", "../v1"]),
+    "x-tfy-azure-api-version": (VERSION, ["", "2024", "2024-10-21&x=y", "V1"]),
     "x-tfy-vertex-storage-bucket-name": (
         BUCKET.format("gs://"),
         ["", "ab", "gs://bucket", "bucket/path", "Bucket", "-ab", "b" * 223],

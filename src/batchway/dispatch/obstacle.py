@@ -59,9 +59,9 @@ def _down(gate: Gate, last: Setback, since: str) -> str:
             )
         case Fault.ACCOUNT if last.status in REDIRECTS:
             return (
-                f"The provider '{who}' has redirected every request ({last.status}) to {last.code} since "
-                f"{since}: requests are not sent on; set the base_url of '{who}' (Azure: its endpoint) to "
-                f"where it leads and restart; {_AGAIN}"
+                f"The provider '{who}' has redirected every request ({last.status}) to "
+                f"{last.code} since {since}: requests are not sent on; set the base_url of '{who}' "
+                f"(Azure: its endpoint) to where it leads and restart; {_AGAIN}"
             )
         case Fault.ACCOUNT:
             return (
