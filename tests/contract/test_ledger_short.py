@@ -42,6 +42,7 @@ async def test_a_short_batch_from_begin_to_finish(ledger: Ledger) -> None:
         in_progress_at=1_001,
         model="m",
         counts=RequestCounts(total=10),
+        providers=("b", "vllm"),
     )
     assert await ledger.batches.load(batch.id) == running
     assert await ledger.shards.open(batch.id) == [a_shard()]
