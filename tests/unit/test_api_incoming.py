@@ -124,6 +124,17 @@ async def test_what_is_kept_of_the_head_is_bounded() -> None:
     await blob.abort()
 
 
+async def test_blank_lines_are_kept_up_to_the_first_that_is_not() -> None:
+    blobs = SlowBlobs()
+    blobs.gate.set()
+    async with incoming(blobs) as blob:
+        await blob.write(b"\xef\xbb\xbf\r\n \n")
+        await blob.flush()
+        await blob.write(b"{}\nmore\n")
+        await blob.flush()
+        assert blob.head == b"\xef\xbb\xbf\r\n \n{}\n"
+
+
 async def test_no_more_is_kept_than_the_first_line() -> None:
     blobs = SlowBlobs()
     blobs.gate.set()

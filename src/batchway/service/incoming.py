@@ -15,6 +15,7 @@ from typing import Final, Self
 
 from batchway.domain.errors import ApiError, ApiText
 from batchway.ports import Blobs, BlobWriter
+from batchway.service.jsonl import end_of_first_line
 from batchway.service.limits import MIB
 
 # Smaller pieces mean more hand-overs to threads; larger ones, more memory for each upload.
@@ -111,9 +112,11 @@ class Incoming:
 
     def _keep_head(self, data: bytes) -> None:
         """Keep what belongs to the first line: of 200 uploads at once all else adds up."""
-        end = data.find(b"\n", 0, _HEAD - len(self._head)) + 1
-        self._first_line_ended = end > 0
-        self._head += data[: end or _HEAD - len(self._head)]
+        self._head += data[: _HEAD - len(self._head)]
+        end = end_of_first_line(self._head)
+        if end is not None:
+            self._first_line_ended = True
+            del self._head[end:]
 
     def _commit(self) -> None:
         with self._lock:

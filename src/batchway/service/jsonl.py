@@ -39,6 +39,19 @@ def check_jsonl_name(filename: str) -> None:
         _refuse(f"The file is named '{shown}': give it a name that ends in .jsonl")
 
 
+def end_of_first_line(head: bytes | bytearray) -> int | None:
+    """How many bytes the file takes up to the end of its first line that is not blank.
+
+    `None` when that line goes on beyond `head`.
+    """
+    start = len(_BOM) if head.startswith(_BOM) else 0
+    while (end := head.find(b"\n", start)) != -1:
+        if head[start:end].strip():
+            return end + 1
+        start = end + 1
+    return None
+
+
 def check_first_line(head: bytes, *, size: int) -> None:
     """Raises `ApiError` unless the first line that is not blank is a JSON object.
 
