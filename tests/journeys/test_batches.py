@@ -234,13 +234,15 @@ def test_every_mistake_of_a_file_is_listed_with_its_line(plain_server: Server) -
             11,
             "line_too_long",
             None,
-            f"This line is {deep} bytes long. The limit is 100000 bytes a line.",
+            f"This line is {deep} bytes long. The limit is 100000 bytes a line: "
+            "the setting `limits.max_line_bytes` of this server.",
         ),
         (
             12,
             "line_too_long",
             None,
-            f"This line is {huge} bytes long. The limit is 100000 bytes a line.",
+            f"This line is {huge} bytes long. The limit is 100000 bytes a line: "
+            "the setting `limits.max_line_bytes` of this server.",
         ),
         (13, "invalid_json_line", None, "This line is not a JSON object."),
         (14, "invalid_type", "custom_id", "Invalid type for 'custom_id': expected a string."),

@@ -47,7 +47,6 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "a comma": (LINE + b",\n" + LINE, "Line 1 ends with a comma: lines are not separated by"),
     "an array": (b"[" + LINE + b"," + LINE + b"]", "Line 1 is a JSON array: write each of its"),
     "an array in lines": (b"[\n" + LINE + b"\n]", "Line 1 begins a JSON array: write each of its"),
-    "a number": (b"5\n" + LINE, "Line 1 is JSON, but not an object: a line is one request."),
     "csv": (b"id,prompt\n1,hello\n", "Line 1 is not JSON; it looks like CSV: write each row as"),
     "quoted csv": (b'"id","prompt"\n', "Line 1 is not JSON; it looks like CSV: write each row as"),
     "html": (b"<!DOCTYPE html>\n", "Line 1 begins like HTML or XML: this may be an error page"),
