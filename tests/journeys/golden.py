@@ -168,6 +168,7 @@ CANCELLING: Final[dict[str, Any]] = {
         usage=_PARTIAL_USAGE,
         times=("in_progress_at", "cancelling_at"),
         model="sim/m",
+        provider="sim",
     ),
     "second": "cancelling",
     "last": batch(
@@ -176,6 +177,7 @@ CANCELLING: Final[dict[str, Any]] = {
         usage=_PARTIAL_USAGE,
         times=("in_progress_at", "cancelling_at", "cancelled_at"),
         model="sim/m",
+        provider="sim",
         output_file_id="file-…",
         error_file_id="file-…",
     ),

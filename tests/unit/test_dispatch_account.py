@@ -236,6 +236,18 @@ def test_a_few_bad_lines_end_within_two_minutes_of_the_last_good_one(
     assert seconds < 120
 
 
+def test_after_a_line_that_is_denied_by_itself_nobody_waits() -> None:
+    async def main() -> tuple[int | str, float]:
+        sender, _ = _sender(up=_with_bad([9], UNKNOWN))
+        ended = max(at for _, at in await _send_all(sender, [_line(n) for n in range(10)]))
+        outcome, at = await _send(sender, _line(10))
+        return _status(outcome), at - ended
+
+    status, seconds = in_virtual_time(main())
+    assert status == 200
+    assert seconds < 2
+
+
 def test_a_few_lines_that_the_server_calls_unavailable_end_too() -> None:
     async def main() -> float:
         sender, _ = _sender(up=_with_bad(range(96, 100), FakeAnswer(503)))

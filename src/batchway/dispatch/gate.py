@@ -248,15 +248,18 @@ class Gate:
         cools_down: float | None,
         setback: Setback | None = None,
         line: Hashable = None,
+        own: bool = False,
     ) -> None:
         """No result came: learn from it and give the permit back.
 
         `setback` is what there is to tell of the fault. `first` is whether it is the first failure
-        here of `line`, which is any name for it.
+        here of `line`, which is any name for it; `own` whether a denial is proven to be its own.
         """
         now = self._clock.monotonic()
         lane = permit.lane
-        if fault in SIGNS_OF_LIFE:
+        if own:
+            lane.acquitted(now)
+        elif fault in SIGNS_OF_LIFE:
             lane.refused(probe=permit.probe, now=now)
         elif fault is Fault.UNSENDABLE:
             lane.circuit.dropped(probe=permit.probe)  # nothing was sent: no news of the target

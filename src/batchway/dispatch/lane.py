@@ -168,6 +168,11 @@ class Lane:
         elif not self.calm:
             self._well_again(now)
 
+    def acquitted(self, now: float) -> None:
+        """A denial was proven to be the line's own: the account is well."""
+        if not self.calm:
+            self._well_again(now)
+
     def failed(
         self,
         setback: Setback,

@@ -276,6 +276,7 @@ class Sender:
             cools_down=cools_down,
             setback=setback,
             line=(work.party.batch_id, work.line),
+            own=proven and fault is Fault.DENIED,
         )
         return decision
 

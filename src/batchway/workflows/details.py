@@ -23,7 +23,6 @@ from batchway.telemetry import event
 _log: Final = logging.getLogger(__name__)
 
 _MOST_CHARACTERS: Final = 1_000
-_STORAGE: Final = re.compile(r"Batchway cannot \w+ (?:to )?its storage\b[^.]*\.")
 # "; it is tried again at least once a minute.", " Batchway goes on trying.", and their like.
 _PROMISES: Final = re.compile(
     r"(?:;|(?<=[.!?]))\s[^.;]*\b(?:goes on|will go on|go on|tried again|tries again|trying|"
@@ -42,9 +41,6 @@ def kept_reason(batch: Batch, ending: BatchStatus | None = None) -> str | None:
             reason = details or batch.waited_for
         case BatchStatus.CANCELLED:
             reason = details
-        case BatchStatus.COMPLETED:
-            # Storage that was full for a while has failed no line.
-            reason = _STORAGE.sub("", details or "") if batch.counts.failed else None
         case _:
             reason = None
     return past(reason)
