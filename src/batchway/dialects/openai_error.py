@@ -200,6 +200,17 @@ def status_within(body: bytes) -> int | None:
     return None
 
 
+def as_status(value: object) -> int | None:
+    """An HTTP status as a number, or as one in text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 100 <= value <= 599 else None
+
+
 def _status_of_choices(choices: list[object]) -> int | None:
     """The status of an answer of which every choice broke off; a whole one is a result."""
     statuses: list[int] = []
@@ -251,14 +262,8 @@ def _status_of(error: object, unsaid: int) -> int:
 
 
 def _explicit(value: object) -> int | None:
-    """An HTTP error's status as a number, or as one in text."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    return value if 400 <= value <= 599 else None
+    status = as_status(value)
+    return status if status is not None and status >= 400 else None
 
 
 def _by_word(text: str) -> int | None:
