@@ -105,8 +105,8 @@ _REFUSING: Final = (
     "prompt_too_long",
 )
 
-# Codes and types by which providers say that an account, not a request, is the matter.
-_OF_THE_ACCOUNT: Final = frozenset(
+# Codes and types of an account that is to be paid for first, or was closed.
+NO_CREDIT: Final = frozenset(
     {
         "insufficient_quota",
         "billing_hard_limit_reached",
@@ -120,21 +120,24 @@ _OF_THE_ACCOUNT: Final = frozenset(
         "exceeded_current_quota_error",
         "arrearage",
         "access_terminated",
-        "account_deactivated",
-        "account_suspended",
-        "organization_deactivated",
-        "organization_restricted",
-        "invalid_api_key",
-        "invalid_authentication",
-        "invalid_organization",
-        "authentication_error",
-        "incorrect_api_key",
-        "api_key_expired",
-        "unauthenticated",
-        "unauthorized",
-        "subscription_not_found",
     }
 )
+# All by which providers say that an account, not a request, is the matter.
+_OF_THE_ACCOUNT: Final = NO_CREDIT | {
+    "account_deactivated",
+    "account_suspended",
+    "organization_deactivated",
+    "organization_restricted",
+    "invalid_api_key",
+    "invalid_authentication",
+    "invalid_organization",
+    "authentication_error",
+    "incorrect_api_key",
+    "api_key_expired",
+    "unauthenticated",
+    "unauthorized",
+    "subscription_not_found",
+}
 # Of an account too, where a refusal has no code of its own.
 _OF_THE_ACCOUNT_IN_WORDS: Final = re.compile(
     r"exceeded your current quota|credit balance is too low|insufficient (?:credit|balance|fund)"
