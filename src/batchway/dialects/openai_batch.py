@@ -27,8 +27,8 @@ from batchway.dialects.openai import with_model
 from batchway.dialects.openai_answer import ErrorWithin, error_body, is_utf8, read_result
 from batchway.dialects.openai_error import as_status
 from batchway.dialects.openai_trouble import means_no_credit
+from batchway.domain.batch_errors import LineText
 from batchway.domain.catalog import LineShape
-from batchway.domain.errors import LineText
 from batchway.domain.remote import RemoteRow
 
 # What rows are that hold no answer and do not say why, or an answer that is none: the same codes as

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from batchway.domain.batch import Batch, BatchError
-from batchway.domain.errors import BatchText, LineText
+from batchway.domain.batch_errors import BatchText, LineText
 from batchway.domain.file import File
 from batchway.domain.shard import Shard
 from batchway.domain.status import BatchStatus
