@@ -83,7 +83,7 @@ class Accounts:
         status, code = drawn.status, _code(drawn.body)
         told = f"{status}, {code}" if code else f"{status}"
         model = _model(body)
-        if status == 402 or means_no_credit(code):
+        if means_no_credit(code, status):
             return (
                 f"{where} has no credit left for this account ({told}). Add credit there, or use "
                 "another provider."

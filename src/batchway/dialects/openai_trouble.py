@@ -84,9 +84,9 @@ def means_no_room(code: str | None, message: str) -> bool:
     return _is_enqueued(said) or _NO_ROOM.search(said) is not None
 
 
-def means_no_credit(code: str | None) -> bool:
+def means_no_credit(code: str | None, status: int | None = None) -> bool:
     """Whether the account is out of credit, or at a limit that it has set itself."""
-    return (code or "").lower() in NO_CREDIT
+    return status == 402 or (code or "").lower() in NO_CREDIT
 
 
 def enqueued_limit(code: str | None, message: str) -> EnqueuedLimit | None:
