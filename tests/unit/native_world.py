@@ -47,6 +47,7 @@ from batchway.workflows.segments import encode, merged
 
 S = BatchStatus
 SPEED: Final = 400.0
+MOST_STALL: Final = 0.02
 WINDOW: Final = 86_400
 TUNING: Final = NativeTuning(
     poll_min=2.0, poll_max=20.0, settle=12.0, lateness=60.0, cancel_patience=60.0
@@ -54,24 +55,30 @@ TUNING: Final = NativeTuning(
 
 
 class FastClock:
-    """`ports.Clock` in which a minute takes a moment."""
+    """`ports.Clock` in which a minute takes a moment, and a stall of the machine hardly any."""
 
     def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._skipped = 0.0
+        self._seen = time.monotonic()
+        self._passed = 0.0
 
     def skip(self, seconds: float) -> None:
         """Let time pass at once."""
-        self._skipped += seconds
+        self._passed += seconds
 
     def now(self) -> float:
         return START + self.monotonic()
 
     def monotonic(self) -> float:
-        return (time.monotonic() - self._began) * SPEED + self._skipped
+        now = time.monotonic()
+        # Else a process that waits for its turn at a processor would see hours pass.
+        self._passed += min(now - self._seen, MOST_STALL) * SPEED
+        self._seen = now
+        return self._passed
 
     async def sleep(self, seconds: float) -> None:
+        due = self.monotonic() + seconds
         await asyncio.sleep(seconds / SPEED)
+        self._passed = max(self.monotonic(), due)
 
 
 async def nothing(_what: str) -> None:

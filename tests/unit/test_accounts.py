@@ -63,6 +63,16 @@ async def judged(base_url: str, drawn: Drawn | Failure) -> str | None:
             "insufficient_quota). Add credit there, or use another provider.",
         ),
         (
+            refused(400, "insufficient_credits"),
+            "The provider 'endpoint' ({host}) has no credit left for this account (400, "
+            "insufficient_credits). Add credit there, or use another provider.",
+        ),
+        (
+            refused(400, "account_deactivated"),
+            "The provider 'endpoint' ({host}) refuses this account (400, account_deactivated): see "
+            "to its key and its billing there, or use another provider.",
+        ),
+        (
             refused(404, "model_not_found", "The model `m` does not exist."),
             "The provider 'endpoint' ({host}) has no model 'm' (404, model_not_found). It has: "
             "qwen3-8b. Name one that it has with --model, or in the lines.",
@@ -93,7 +103,19 @@ async def judged(base_url: str, drawn: Drawn | Failure) -> str | None:
             "so it is no OpenAI-compatible API. Check --base-url.",
         ),
     ],
-    ids=["401", "403", "402", "quota", "model", "vllm", "path", "redirect", "html"],
+    ids=[
+        "401",
+        "403",
+        "402",
+        "quota",
+        "credits",
+        "closed",
+        "model",
+        "vllm",
+        "path",
+        "redirect",
+        "html",
+    ],
 )
 async def test_an_answer_against_the_account(reply: Reply, err: str) -> None:
     with upstream(lambda _: reply, models=["qwen3-8b"]) as there:

@@ -15,10 +15,10 @@ from tests.unit.dispatch_world import (
     new_party,
 )
 
+from batchway.dispatch.fault import Fault
 from batchway.dispatch.gate import Gate
 from batchway.dispatch.limits import Limits, Party
 from batchway.dispatch.permit import Permit
-from batchway.dispatch.retry import Fault
 
 
 def _gate(limits: Limits) -> Gate:

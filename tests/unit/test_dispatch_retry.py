@@ -5,13 +5,12 @@ from dataclasses import replace
 import pytest
 from tests.unit.dispatch_world import FakeAnswer
 
-from batchway.dispatch.fault import Setback, fault_of, setback_of
+from batchway.dispatch.fault import Fault, Setback, fault_of, setback_of
 from batchway.dispatch.retry import (
     BACKOFF_CAP,
     Circumstances,
     Decision,
     Deliver,
-    Fault,
     GiveUp,
     NextTarget,
     Retry,

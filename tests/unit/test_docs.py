@@ -11,7 +11,8 @@ import pytest
 import typer
 
 from batchway.cli.app import app
-from batchway.domain.errors import ApiText, BatchText, LineText
+from batchway.domain.batch_errors import BatchText, LineText
+from batchway.domain.errors import ApiText
 from batchway.providers.simulated import SimulatorSettings
 from batchway.settings import Settings
 from batchway.settings.tree import keys

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.fakes import counted_bytes
 
 from batchway.domain.batch import Usage
-from batchway.domain.errors import LineText
+from batchway.domain.batch_errors import LineText
 from batchway.ports import LineResult
 from batchway.workflows.records import Records
 

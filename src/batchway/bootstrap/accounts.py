@@ -1,7 +1,8 @@
 """What a first answer says of its account: a sentence that names provider, host, setting and cure.
 
     401, 403                        the key                        api_key
-    402, insufficient_quota         no credit                      -
+    402, the words of a quota       no credit                      -
+    other 4xx in such words         the account                    -
     404, 405, another model error   the model, else the address    model, base_url
     3xx                             the address has moved          base_url
     2xx whose body is not JSON      something else answers there   base_url
@@ -26,6 +27,9 @@ from yarl import URL
 from batchway.bootstrap.dispatching import new_provider
 from batchway.bootstrap.native import native_provider
 from batchway.bootstrap.parts import SystemClock
+from batchway.dialects.openai_error import read_error
+from batchway.dialects.openai_trouble import means_no_credit
+from batchway.dispatch.fault import REDIRECTS
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.ports import Answer, Failure
 from batchway.providers.proxies import proxy_for
@@ -40,9 +44,7 @@ _LOOK_SECONDS: Final = 5.0
 _MOST_LISTED: Final = 1 << 20
 _SHOWN_MODELS: Final = 5
 _SUCCESS: Final = range(200, 300)
-_REDIRECT: Final = frozenset({301, 302, 303, 307, 308})
 _MODEL_CODES: Final = frozenset({"model_not_found", "DeploymentNotFound", "invalid_model"})
-_NO_CREDIT: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 
 
 class Accounts:
@@ -81,7 +83,7 @@ class Accounts:
         status, code = drawn.status, _code(drawn.body)
         told = f"{status}, {code}" if code else f"{status}"
         model = _model(body)
-        if status == 402 or code in _NO_CREDIT:
+        if means_no_credit(code, status):
             return (
                 f"{where} has no credit left for this account ({told}). Add credit there, or use "
                 "another provider."
@@ -91,10 +93,16 @@ class Accounts:
             return f"{where} has no model '{model}' ({told}).{listed} {_CHECK_MODEL}"
         if status in {401, 403}:
             return f"{where} refuses the key ({told}). {self._check_key(entry)}"
-        if status in _REDIRECT:
+        if status in REDIRECTS:
             return (
                 f"{where} sends requests on to {_moved(url, drawn, self._endpoint)} ({status}), "
                 f"which Batchway does not follow. {self._check_address(entry, moved=True)}"
+            )
+        if 400 <= status < 500 and read_error(drawn.body).of_account:
+            # What a served batch waits for (`dispatch.fault`), a run must not wait for.
+            return (
+                f"{where} refuses this account ({told}): see to its key and its billing there, or "
+                "use another provider."
             )
         if status in {404, 405}:
             return (

@@ -36,7 +36,8 @@ _LOOK_SECONDS: Final = 6.0
 _POLL: Final = 0.3
 # What a batch says of itself when its account cannot be used, and not only for want of room.
 _ACCOUNT: Final = re.compile(
-    r"\b(401|402|403|404)\b|insufficient_quota|unreachable|cannot be reached|redirect|api_key|key"
+    r"\b(?:40[1-57]|410)\b|\bcredit\b|insufficient_quota|unreachable|cannot be reached"
+    r"|\bredirect|\bcredentials\b|\b(?:api_)?key\b"
 )
 
 

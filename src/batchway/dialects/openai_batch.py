@@ -25,9 +25,10 @@ import msgspec
 
 from batchway.dialects.openai import with_model
 from batchway.dialects.openai_answer import ErrorWithin, error_body, is_utf8, read_result
+from batchway.dialects.openai_error import as_status
 from batchway.dialects.openai_trouble import means_no_credit
+from batchway.domain.batch_errors import LineText
 from batchway.domain.catalog import LineShape
-from batchway.domain.errors import LineText
 from batchway.domain.remote import RemoteRow
 
 # What rows are that hold no answer and do not say why, or an answer that is none: the same codes as
@@ -229,7 +230,7 @@ def _odd(row: bytes) -> RemoteRow | None:
     code, message = _error_of(bytes(read.error))
     if response is not None:
         body = bytes(response.body)
-        status = _status_of(response.status_code)
+        status = as_status(response.status_code)
         if status is None and body:
             status = _status_within(body)
         if status is not None and body:
@@ -243,7 +244,7 @@ def _odd(row: bytes) -> RemoteRow | None:
 
 
 def _unanswered(line: int, code: str, message: str) -> RemoteRow:
-    status = _status_of(code)
+    status = as_status(code)
     if status is not None and status >= 400:
         # An HTTP status in the place of a code: it was asked, and refused.
         error = {"message": message or None, "type": "upstream_error", "param": None, "code": None}
@@ -251,17 +252,6 @@ def _unanswered(line: int, code: str, message: str) -> RemoteRow:
             error["message"] = f"The provider answered {status} without a message."
         return RemoteRow(line=line, status=status, body=_encode({"error": error}))
     return RemoteRow(line=line, code=code or NO_ANSWER, message=message or _NO_ANSWER_TEXT)
-
-
-def _status_of(value: object) -> int | None:
-    """An HTTP status as a number, or as one in text."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    return value if 100 <= value <= 599 else None
 
 
 def _status_within(body: bytes) -> int | None:
@@ -273,7 +263,7 @@ def _status_within(body: bytes) -> int | None:
         return None
     if fields.get("error") is None:
         return 200
-    return _status_of(_error_of(body)[0])
+    return as_status(_error_of(body)[0])
 
 
 def _error_of(raw: bytes) -> tuple[str, str]:

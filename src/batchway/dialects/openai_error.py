@@ -105,8 +105,8 @@ _REFUSING: Final = (
     "prompt_too_long",
 )
 
-# Codes and types by which providers say that an account, not a request, is the matter.
-_OF_THE_ACCOUNT: Final = frozenset(
+# Codes and types of an account that is to be paid for first, or was closed.
+NO_CREDIT: Final = frozenset(
     {
         "insufficient_quota",
         "billing_hard_limit_reached",
@@ -120,21 +120,24 @@ _OF_THE_ACCOUNT: Final = frozenset(
         "exceeded_current_quota_error",
         "arrearage",
         "access_terminated",
-        "account_deactivated",
-        "account_suspended",
-        "organization_deactivated",
-        "organization_restricted",
-        "invalid_api_key",
-        "invalid_authentication",
-        "invalid_organization",
-        "authentication_error",
-        "incorrect_api_key",
-        "api_key_expired",
-        "unauthenticated",
-        "unauthorized",
-        "subscription_not_found",
     }
 )
+# All by which providers say that an account, not a request, is the matter.
+_OF_THE_ACCOUNT: Final = NO_CREDIT | {
+    "account_deactivated",
+    "account_suspended",
+    "organization_deactivated",
+    "organization_restricted",
+    "invalid_api_key",
+    "invalid_authentication",
+    "invalid_organization",
+    "authentication_error",
+    "incorrect_api_key",
+    "api_key_expired",
+    "unauthenticated",
+    "unauthorized",
+    "subscription_not_found",
+}
 # Of an account too, where a refusal has no code of its own.
 _OF_THE_ACCOUNT_IN_WORDS: Final = re.compile(
     r"exceeded your current quota|credit balance is too low|insufficient (?:credit|balance|fund)"
@@ -200,6 +203,17 @@ def status_within(body: bytes) -> int | None:
     return None
 
 
+def as_status(value: object) -> int | None:
+    """An HTTP status as a number, or as one in text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 100 <= value <= 599 else None
+
+
 def _status_of_choices(choices: list[object]) -> int | None:
     """The status of an answer of which every choice broke off; a whole one is a result."""
     statuses: list[int] = []
@@ -251,14 +265,8 @@ def _status_of(error: object, unsaid: int) -> int:
 
 
 def _explicit(value: object) -> int | None:
-    """An HTTP error's status as a number, or as one in text."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    return value if 400 <= value <= 599 else None
+    status = as_status(value)
+    return status if status is not None and status >= 400 else None
 
 
 def _by_word(text: str) -> int | None:

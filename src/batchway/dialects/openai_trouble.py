@@ -13,21 +13,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from batchway.dialects.openai_error import NO_CREDIT
+
 _MOST_TEXT: Final = 1_000
 
-_NO_CREDIT_CODES: Final = frozenset(
-    {
-        "insufficient_quota",
-        "billing_hard_limit_reached",
-        "billing_not_active",
-        "access_terminated",
-        "insufficient_balance",
-        "insufficient_funds",
-        "insufficient_credits",
-        "payment_required",
-        "arrearage",
-    }
-)
 _LIMIT_CODES: Final = frozenset(
     {
         "token_limit_exceeded",
@@ -42,7 +31,7 @@ _LIMIT_CODES: Final = frozenset(
 )
 _NO_ROOM_CODES: Final = frozenset(
     {
-        *_NO_CREDIT_CODES,
+        *NO_CREDIT,
         *_LIMIT_CODES,
         "batch_limit_exceeded",
         "rate_limit_exceeded",
@@ -95,9 +84,9 @@ def means_no_room(code: str | None, message: str) -> bool:
     return _is_enqueued(said) or _NO_ROOM.search(said) is not None
 
 
-def means_no_credit(code: str | None) -> bool:
+def means_no_credit(code: str | None, status: int | None = None) -> bool:
     """Whether the account is out of credit, or at a limit that it has set itself."""
-    return (code or "").lower() in _NO_CREDIT_CODES
+    return status == 402 or (code or "").lower() in NO_CREDIT
 
 
 def enqueued_limit(code: str | None, message: str) -> EnqueuedLimit | None:

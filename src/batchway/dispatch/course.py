@@ -15,7 +15,7 @@ from batchway.dispatch.gate import Gate
 from batchway.dispatch.lane import Record
 from batchway.dispatch.limits import MOST_ANSWER_BYTES
 from batchway.domain.batch import Usage
-from batchway.domain.errors import LineText
+from batchway.domain.batch_errors import LineText
 from batchway.domain.retry_after import parse_retry_after
 from batchway.ports import Answer, Failure
 

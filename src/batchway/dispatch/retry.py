@@ -31,19 +31,6 @@ from typing import Final, assert_never
 
 from batchway.dispatch.fault import Fault
 
-__all__ = [
-    "BACKOFF_CAP",
-    "Circumstances",
-    "Decision",
-    "Deliver",
-    "Fault",
-    "GiveUp",
-    "NextTarget",
-    "Retry",
-    "backoff",
-    "decide",
-]
-
 BACKOFF_BASE: Final = 0.5
 BACKOFF_CAP: Final = 60.0
 

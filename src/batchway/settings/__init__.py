@@ -4,6 +4,7 @@ Owns turning all four into one `Settings` value, or into one `SettingsError` wit
 every mistake. Only `cli` and `bootstrap` read settings; everything else is handed plain values.
 
     schema    every setting, with its type, default and meaning
+    providers those of a provider; section: the base of every group
     kinds     kinds of values: names, secrets, addresses, sizes
     tree      the settings as data: paths, environment names
     sources   reading the file, the environment and flags
@@ -16,20 +17,22 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 
 from batchway.settings.problems import SettingsError, explain
-from batchway.settings.schema import (
-    AuthSettings,
+from batchway.settings.providers import (
     AzureOpenAISettings,
     CatalogSettings,
-    ExecutionSettings,
-    KeySettings,
-    LimitSettings,
-    LoggingSettings,
     NativeProviderSettings,
     NativeSettings,
     OpenAICompatibleSettings,
     OpenAISettings,
     ProviderLimits,
     ProviderSettings,
+)
+from batchway.settings.schema import (
+    AuthSettings,
+    ExecutionSettings,
+    KeySettings,
+    LimitSettings,
+    LoggingSettings,
     RouteSettings,
     ServerSettings,
     Settings,

@@ -13,7 +13,7 @@ import msgspec
 
 from batchway.dialects.openai import with_model
 from batchway.domain.batch import Batch, BatchError
-from batchway.domain.errors import BatchText
+from batchway.domain.batch_errors import BatchText
 
 # What the body of each endpoint must hold; the rest of a body is the provider's to judge.
 REQUIRED: Final[Mapping[str, str | None]] = {

@@ -23,8 +23,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from batchway.domain.batch import Batch, BatchError
-from batchway.domain.errors import BatchText, LineText
-from batchway.domain.file import File, Purpose
+from batchway.domain.batch_errors import BatchText, LineText
+from batchway.domain.file import File
 from batchway.domain.shard import Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, BlobWriter, Clock, Delivered, Ledger
@@ -33,10 +33,10 @@ from batchway.workflows.details import because, kept_reason, tell_end
 from batchway.workflows.envelope import reader_of
 from batchway.workflows.lines import read_pieces
 from batchway.workflows.records import Records
+from batchway.workflows.result_file import blob_of, result_file
 from batchway.workflows.segments import intact, merged
 
 _log: Final = logging.getLogger(__name__)
-OUTPUT_LIFETIME: Final = 30 * 86_400
 _CHUNK_BYTES: Final = 1 << 20
 _CHUNK_LINES: Final = 2_000
 _AHEAD_BYTES: Final = 16 << 20  # results held in memory at once, of all destinations together
@@ -132,8 +132,8 @@ class Finalize:
             batch.id,
             ending,
             at=now,
-            output=self._file(batch, output, now, "output"),
-            error=self._file(batch, error, now, "error"),
+            output=_row(batch, output, ok=True, now=now),
+            error=_row(batch, error, ok=False, now=now),
             delivered=_delivered(output, error, losses) if losses.segments else None,
             errors=self._errors(batch, ending, reason, losses),
             details=reason,
@@ -285,7 +285,7 @@ class Finalize:
 
     def _result_file(self) -> _ResultFile:
         file_id = self._new_file_id()
-        return _ResultFile(id=file_id, blob=f"files/{file_id}")
+        return _ResultFile(id=file_id, blob=blob_of(file_id))
 
     def _write(self, entries: Iterator[Entry], output: _ResultFile, error: _ResultFile) -> bool:
         """Write the next chunk of entries; `False` after the last. Blocks."""
@@ -309,21 +309,6 @@ class Finalize:
             file.lines += len(records)
         return more
 
-    def _file(self, batch: Batch, file: _ResultFile, now: int, kind: str) -> File | None:
-        if file.writer is None:
-            return None
-        return File(
-            id=file.id,
-            tenant=batch.tenant,
-            bytes=file.bytes,
-            created_at=now,
-            expires_at=now + (batch.output_expires_after or OUTPUT_LIFETIME),
-            filename=f"{batch.id}_{kind}.jsonl",
-            purpose=Purpose.BATCH_OUTPUT,
-            blob=file.blob,
-            sha256="",
-        )
-
     def _discard(self, *files: _ResultFile) -> None:
         for file in files:
             if file.writer is not None:
@@ -337,6 +322,12 @@ def _missing(ending: BatchStatus, reason: str | None) -> _Missing:
         return _Missing(code=code, message=message)
     code, message = LineText.EXPIRED.pair()
     return _Missing(code=code, message=because(message, reason))
+
+
+def _row(batch: Batch, file: _ResultFile, *, ok: bool, now: int) -> File | None:
+    if file.writer is None:
+        return None
+    return result_file(batch, file.id, ok=ok, bytes=file.bytes, now=now)
 
 
 def _delivered(output: _ResultFile, error: _ResultFile, losses: _Losses) -> Delivered:

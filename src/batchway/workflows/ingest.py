@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from batchway.domain.batch import Batch, BatchError
-from batchway.domain.errors import BatchText
+from batchway.domain.batch_errors import BatchText
 from batchway.domain.file import Purpose
 from batchway.domain.routing import Resolution, RoutingTable
 from batchway.domain.shard import Claim, Mode, Shard

@@ -25,7 +25,8 @@ from batchway.dispatch.collector import Buffer, Collector
 from batchway.dispatch.limits import Party
 from batchway.dispatch.sender import Answered, Permit, Sender, Unanswered, Work
 from batchway.domain.batch import Batch
-from batchway.domain.errors import Conflict, LineText, Unavailable
+from batchway.domain.batch_errors import LineText
+from batchway.domain.errors import Conflict, Unavailable
 from batchway.domain.routing import ROUTE_PREFIX, Destination, Forbidden, NotNative, Resolution
 from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus

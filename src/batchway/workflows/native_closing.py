@@ -21,7 +21,8 @@ from batchway.dialects.openai_trouble import (
     means_no_room,
 )
 from batchway.domain.batch import BatchError
-from batchway.domain.errors import LineText, Unavailable
+from batchway.domain.batch_errors import LineText
+from batchway.domain.errors import Unavailable
 from batchway.domain.remote import JobStage, RemoteError, RemoteJob, Trouble
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.workflows.native_collection import Collected, bounded

@@ -100,7 +100,7 @@ class Room:
     ) -> None:
         """The provider took no job, for that reason, and asks for so many seconds."""
         why = code or (None if status is None else str(status)) or "no room"
-        no_credit = status == 402 or means_no_credit(code)
+        no_credit = means_no_credit(code, status)
         self.reason = no_credit_at(self._provider, why) if no_credit else self._busy
         if not self._shut:
             self._shut = True

@@ -109,7 +109,7 @@ def waits(error: RemoteError) -> str:
     """The error, as what a batch waits for."""
     stop = "" if error.message.endswith((".", "!", "?")) else "."
     advice = ""
-    if error.status == 402 or means_no_credit(error.code):
+    if means_no_credit(error.code, error.status):
         code = error.code or "402"
         advice = f" Add credit or raise the limit of the account at the provider ({code})."
     return f"{error.message}{stop}{advice} Batchway goes on trying."

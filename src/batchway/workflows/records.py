@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from batchway.domain.batch import Usage
-from batchway.domain.errors import LineText
+from batchway.domain.batch_errors import LineText
 from batchway.ports import LineResult
 
 _encode: Final = msgspec.json.Encoder().encode

@@ -10,7 +10,7 @@ from typing import Final
 
 from batchway.dialects.openai import count_inputs, estimate_tokens
 from batchway.domain.batch import BatchError
-from batchway.domain.errors import BatchText
+from batchway.domain.batch_errors import BatchText
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Destination, Forbidden, NotNative, Resolution, Unroutable
 from batchway.domain.shard import Mode, Shard

@@ -20,14 +20,14 @@ from typing import Final, Protocol
 from batchway.dispatch.collector import Collector
 from batchway.domain.batch import Batch, Usage
 from batchway.domain.errors import Unavailable
-from batchway.domain.file import File, Purpose
+from batchway.domain.file import File
 from batchway.domain.shard import Claim
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, Clock, Delivered, Finished, Ledger, LineResult
 from batchway.workflows.details import tell_end
-from batchway.workflows.finalize import OUTPUT_LIFETIME
 from batchway.workflows.ingest import Ingest
 from batchway.workflows.managed import Ending
+from batchway.workflows.result_file import result_file
 
 _log: Final = logging.getLogger(__name__)
 _SMALL_BYTES: Final = 1 << 20  # of input: about 1,000 lines of 1 KB, which is one shard
@@ -123,9 +123,9 @@ class Sprints:
         completed = sum(result.ok for result in results)
         usage = sum((result.usage for result in results), Usage())
         files: dict[bool, File | None] = {}
-        for ok, kind in ((True, "output"), (False, "error")):
+        for ok in (True, False):
             records = [result.record for result in results if result.ok is ok]
-            files[ok] = await self._write(batch, kind, records, now) if records else None
+            files[ok] = await self._write(batch, records, ok=ok, now=now) if records else None
         # From here an exception may mean that the commit arrived although its answer did not: the
         # bytes stay, and if no row names them the janitor removes them.
         ended = await self._ledger.short.finish(
@@ -157,20 +157,9 @@ class Sprints:
             await asyncio.to_thread(self._blobs.delete, batch.input_blob or "")
         return ended
 
-    async def _write(self, batch: Batch, kind: str, records: list[bytes], now: int) -> File:
-        file_id = self._new_file_id()
+    async def _write(self, batch: Batch, records: list[bytes], *, ok: bool, now: int) -> File:
         data = b"\n".join(records) + b"\n"
-        file = File(
-            id=file_id,
-            tenant=batch.tenant,
-            bytes=len(data),
-            created_at=now,
-            expires_at=now + (batch.output_expires_after or OUTPUT_LIFETIME),
-            filename=f"{batch.id}_{kind}.jsonl",
-            purpose=Purpose.BATCH_OUTPUT,
-            blob=f"files/{file_id}",
-            sha256="",
-        )
+        file = result_file(batch, self._new_file_id(), ok=ok, bytes=len(data), now=now)
         await asyncio.to_thread(self._store, file.blob, data)
         return file
 

@@ -1,0 +1,283 @@
+"""Settings of providers: who runs the lines, with which credentials and limits.
+
+Owns their shapes, and what within one provider must agree. Does not own what must agree between
+providers, routes and keys (`schema`).
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import (
+    Field,
+    SecretStr,
+    field_validator,
+)
+
+from batchway.domain.catalog import AZURE, CATALOG, OPENAI, CatalogEntry
+from batchway.domain.routing import Choice
+from batchway.settings.kinds import (
+    Float,
+    Headers,
+    Int,
+    Name,
+    Positive,
+    Secret,
+    Size,
+    Text,
+    Url,
+)
+from batchway.settings.section import Section
+
+if TYPE_CHECKING:
+    CatalogType = str
+else:
+    CatalogType = Literal[tuple(CATALOG)]  # a new row of the catalog is a new type, and no code
+
+
+class ProviderLimits(Section):
+    """How hard a provider may be used; each of its models has these limits of its own."""
+
+    concurrency: Literal["auto"] | int = Field(
+        default="auto",
+        description="Requests in flight at once: a number, or `auto` to find out how many bring "
+        "the most.",
+    )
+    max_concurrency: Positive = Field(default=1024, description="The most that `auto` will try.")
+    aim: Literal["throughput", "latency"] = Field(
+        default="throughput",
+        description="What `auto` is after. `throughput` keeps an engine as busy as it can be, and "
+        "has others who use it wait in its queue; `latency` is for an engine that serves live "
+        "traffic as well: it sends more at once only while twice as many requests bring at least "
+        "half as much again.",
+    )
+    engine_metrics: Literal["auto", "off"] | str = Field(
+        default="auto",
+        description="Where `auto` reads how many requests run and wait in the engine, every few "
+        "seconds: the address of its Prometheus metrics, `off`, or `auto` for `/metrics` beside "
+        "the `base_url` of an `openai-compatible` provider (vLLM, SGLang). One that does not "
+        "answer is left alone for ten minutes.",
+    )
+    requests_per_minute: Positive | None = Field(
+        default=None, description="Requests a minute; unlimited when unset."
+    )
+    tokens_per_minute: Positive | None = Field(
+        default=None, description="Input and output tokens a minute; unlimited when unset."
+    )
+    timeout: Float = Field(
+        default=600.0,
+        gt=0,
+        le=86_400,
+        description="Seconds that one request may take, answer included.",
+    )
+    max_attempts: Int = Field(
+        default=5,
+        ge=1,
+        le=100,
+        description="Attempts at one line before its error is its result. Being told to slow down "
+        "(429) does not count as one.",
+    )
+
+    @field_validator("concurrency", mode="before")
+    @classmethod
+    def _auto_or_number(cls, value: object) -> object:
+        text = str(value).strip() if isinstance(value, str | int) else ""
+        if text == "auto":
+            return text
+        if isinstance(value, bool) or not text.isascii() or not text.isdigit() or int(text) < 1:
+            raise ValueError("must be 'auto' or a whole number of at least 1")
+        return int(text)
+
+
+class _Provider(Section):
+    """What every provider has."""
+
+    name: Name = Field(
+        description="Name of the provider: in `provider/model`, in routes and in the header "
+        "`x-tfy-provider-name`."
+    )
+    limits: ProviderLimits = Field(
+        default=ProviderLimits(),
+        description="Limits of each model of this provider, for lines that are sent one by one.",
+    )
+
+
+class NativeSettings(Section):
+    """How a provider's own batch API is used."""
+
+    rescue: bool | None = Field(
+        default=None,
+        description="Whether lines that the batch API left without a result, or with an error "
+        "that may pass (408, 429, 5xx), are sent one by one, at the provider's full price. When "
+        "unset: yes in the mode `auto`, no in `native`.",
+    )
+    keep_files: bool = Field(
+        default=False,
+        description="Whether the files that a batch made at the provider stay there.",
+    )
+    poll_min: Float = Field(
+        default=2.0, gt=0, le=3600, description="Seconds between looks at a young job."
+    )
+    poll_max: Float = Field(
+        default=60.0, gt=0, le=3600, description="Seconds between looks at an old job."
+    )
+    settle: Float = Field(
+        default=120.0,
+        ge=0,
+        le=3600,
+        description="Seconds for which a submission of unknown outcome is looked for at the "
+        "provider before it is repeated.",
+    )
+    lateness: Float = Field(
+        default=600.0,
+        ge=0,
+        le=86_400,
+        description="Seconds by which the provider may show late what there is (a job, the ids "
+        "of its files, rows, counts): so long it is asked again before a line goes without.",
+    )
+    cancel_patience: Float = Field(
+        default=900.0,
+        ge=0,
+        le=86_400,
+        description="Seconds that a job gets to stop when its batch is cancelled or expires.",
+    )
+    max_lines: Positive | None = Field(
+        default=None, description="Lines of one job; the provider's limit when unset."
+    )
+    max_bytes: Size | None = Field(
+        default=None, description="Bytes of one job's file; the provider's limit when unset."
+    )
+    enqueued_tokens: Positive | None = Field(
+        default=None,
+        description="Estimated input tokens of one job; set it to less than what the account may "
+        "enqueue. Unlimited when unset.",
+    )
+
+
+class _Native(_Provider):
+    """What every provider with a batch API of its own has."""
+
+    mode: Choice = Field(
+        default=Choice.AUTO,
+        description="How batches run: `native` on the provider's own batch API; `managed` sends "
+        "every line as a request; `auto` is native where the provider has it for the endpoint, "
+        "else managed.",
+    )
+    native: NativeSettings = Field(
+        default=NativeSettings(), description="How the provider's own batch API is used."
+    )
+
+    @property
+    def entry(self) -> CatalogEntry:
+        """What is known of the provider's batch API."""
+        raise NotImplementedError
+
+
+class OpenAISettings(_Native):
+    """An OpenAI account."""
+
+    type: Literal["openai"] = Field(description="`openai`.")
+    api_key: Secret = Field(description="API key of the account.")
+    base_url: Url = Field(default="https://api.openai.com/v1", description="Address of the API.")
+    organization: Text | None = Field(default=None, description="Sent as `OpenAI-Organization`.")
+    project: Text | None = Field(default=None, description="Sent as `OpenAI-Project`.")
+
+    @property
+    def entry(self) -> CatalogEntry:
+        """OpenAI's own."""
+        return OPENAI
+
+
+class AzureOpenAISettings(_Native):
+    """An Azure OpenAI resource; the model of a line is the name of a deployment."""
+
+    type: Literal["azure-openai"] = Field(description="`azure-openai`.")
+    endpoint: Url = Field(
+        description="Address of the resource, such as `https://x.openai.azure.com`."
+    )
+    api_key: Secret | None = Field(
+        default=None, description="API key of the resource; this or `auth`."
+    )
+    auth: Literal["entra"] | None = Field(
+        default=None,
+        description="`entra` uses tokens of Microsoft Entra ID instead of a key: those of the "
+        "application below, or of whatever `DefaultAzureCredential` finds.",
+    )
+    tenant_id: Text | None = Field(default=None, description="Entra ID tenant of the application.")
+    client_id: Text | None = Field(
+        default=None, description="The application, or alone a user-assigned managed identity."
+    )
+    client_secret: Secret | None = Field(default=None, description="The application's secret.")
+    api_version: Text = Field(default="2024-10-21", description="Sent as `api-version`.")
+
+    @property
+    def entry(self) -> CatalogEntry:
+        """Azure's own."""
+        return AZURE
+
+
+class CatalogSettings(_Native):
+    """A hosted provider that speaks OpenAI's batch API."""
+
+    type: CatalogType = Field(description="Which one.")
+    api_key: Secret = Field(description="API key of the account.")
+    base_url: Url | None = Field(
+        default=None, description="Address of the API; the provider's own when unset."
+    )
+
+    @property
+    def entry(self) -> CatalogEntry:
+        """The row of the catalog."""
+        return CATALOG[self.type]
+
+
+class OpenAICompatibleSettings(_Provider):
+    """Any endpoint that speaks OpenAI's API: vLLM, SGLang, Ollama, a hosted one."""
+
+    type: Literal["openai-compatible"] = Field(description="`openai-compatible`.")
+    mode: Literal[Choice.MANAGED] = Field(
+        default=Choice.MANAGED,
+        description="How batches run: `managed` sends every line as a request.",
+    )
+    base_url: Url = Field(
+        description="Address of the API, up to and including `/v1` where it has one."
+    )
+    api_key: Secret | None = Field(
+        default=None, description="Sent as `Authorization: Bearer` when set."
+    )
+    headers: Headers = Field(
+        default_factory=dict[str, SecretStr], description="Further headers of every request."
+    )
+
+
+NativeProviderSettings = OpenAISettings | AzureOpenAISettings | CatalogSettings
+ProviderSettings = Annotated[
+    OpenAISettings | AzureOpenAISettings | OpenAICompatibleSettings | CatalogSettings,
+    Field(discriminator="type"),
+]
+
+
+def provider_contradictions(
+    provider: ProviderSettings,
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    if isinstance(provider, AzureOpenAISettings):
+        application = (provider.tenant_id, provider.client_secret)
+        if provider.api_key is None and provider.auth is None:
+            yield ("api_key",), "required, unless `auth: entra` is set"
+        elif provider.api_key is not None and provider.auth is not None:
+            yield ("auth",), "must not be set beside api_key"
+        elif provider.auth is None and (provider.client_id or any(application)):
+            yield ("auth",), "must be 'entra' when an application is named"
+        elif any(application) and not (provider.client_id and all(application)):
+            yield ("client_id",), "an application needs tenant_id, client_id and client_secret"
+    if isinstance(provider, OpenAICompatibleSettings):
+        return
+    native, traits = provider.native, provider.entry.traits
+    if native.poll_min > native.poll_max:
+        yield ("native", "poll_min"), f"must not be above poll_max, which is {native.poll_max:g}"
+    for name, given, limit in (
+        ("max_lines", native.max_lines, traits.max_lines),
+        ("max_bytes", native.max_bytes, traits.max_bytes),
+        ("enqueued_tokens", native.enqueued_tokens, traits.enqueued_tokens),
+    ):
+        if given is not None and limit is not None and given > limit:
+            yield ("native", name), f"must not be above {limit}, which is the provider's limit"
