@@ -158,6 +158,9 @@ def _allowed(
     row = fate(order.account.vendor, number)
     rescued = order.account.rescue
     allowed = {_ANSWER} if rescued and row in _MENDABLE else {row}
+    if "missing_result" in allowed:
+        # What is said of it where the job's own counts say that it ran.
+        allowed.add("result_not_fetched")
     last = (jobs.get((batch["id"], number // JOB_LINES)) or [None])[-1]
     if last is not None and last.status in {"expired", "failed"}:
         # It ran a part of its lines.

@@ -76,6 +76,18 @@ async def test_an_input_that_stays_pending_is_not_waited_for(tmp_path: Path) -> 
         assert uploads(fake) == 1
 
 
+@pytest.mark.parametrize("status", [404, 405])
+async def test_an_input_is_sent_again_where_no_files_are_listed(
+    tmp_path: Path, status: int
+) -> None:
+    with vendor("azure") as fake:
+        async with opened(new_provider("azure", fake.base_url)) as batches:
+            fake.trouble({"on": "files", "status": status})
+            job = await batches.submit(order(batches, tmp_path, resumed=True))
+        assert job.input_file_id is not None
+        assert uploads(fake) == 1
+
+
 async def test_another_process_finds_a_pending_input_by_its_name(tmp_path: Path) -> None:
     with vendor("azure", pending_polls=6) as fake:
         async with opened(new_provider("azure", fake.base_url)) as batches:

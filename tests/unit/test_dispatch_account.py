@@ -32,6 +32,7 @@ NO_CREDIT = FakeAnswer(402, b'{"error":{"code":402,"message":"Insufficient credi
 NO_QUOTA = FakeAnswer(429, b'{"error":{"code":"insufficient_quota","message":"quota"}}')
 FORBIDDEN = FakeAnswer(403, b'{"error":{"message":"no"}}')
 UNKNOWN = FakeAnswer(404, b'{"error":{"code":"model_not_found","message":"no such model"}}')
+TOO_FAST = FakeAnswer(429, b'{"error":{"message":"slow down"}}')
 BROKEN = FakeAnswer(500, b'{"error":{"message":"oops"}}')
 MOVED = FakeAnswer(
     308, headers={"location": "https://user:pw@api.example.com/v1/chat/completions?token=secret"}
@@ -246,6 +247,41 @@ def test_after_a_line_that_is_denied_by_itself_nobody_waits() -> None:
     status, seconds = in_virtual_time(main())
     assert status == 200
     assert seconds < 2
+
+
+@pytest.mark.parametrize("look", [FakeAnswer(500), FakeAnswer(501), FakeAnswer(404)])
+def test_a_few_bad_lines_end_where_the_server_has_no_health(look: FakeAnswer) -> None:
+    async def main() -> float:
+        sender, _ = _sender(up=_with_bad(range(996, 1000), BROKEN, look=look))
+        outcomes = await _send_all(sender, [_line(n) for n in range(1000)])
+        assert {_status(o) for o, _ in outcomes[996:]} == {500}
+        return max(at for _, at in outcomes[996:]) - max(at for _, at in outcomes[:996])
+
+    assert in_virtual_time(main()) < 120
+
+
+@pytest.mark.parametrize("bad", [1, 4])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_few_lines_that_always_come_too_fast_end_too(bad: int, wrapped: bool) -> None:
+    answer = FakeAnswer(200, b'{"error":{"code":429,"message":"m"}}') if wrapped else TOO_FAST
+
+    async def main() -> float:
+        sender, _ = _sender(up=_with_bad(range(bad), answer))
+        outcomes = await _send_all(sender, [_line(n) for n in range(60)])
+        assert {_status(o) for o, _ in outcomes[:bad]} == {429}
+        assert {_status(o) for o, _ in outcomes[bad:]} == {200}
+        return max(at for _, at in outcomes)
+
+    assert 90 < in_virtual_time(main()) < 130
+
+
+@pytest.mark.parametrize("lines", [3, 60])
+def test_an_hour_of_too_fast_is_nobody_s_fault(lines: int) -> None:
+    async def main() -> set[int | str]:
+        sender, _ = _sender(up=_between(1.2, 3600.0, TOO_FAST, look=GOOD))
+        return {_status(o) for o, _ in await _send_all(sender, [_line(n) for n in range(lines)])}
+
+    assert in_virtual_time(main()) == {200}
 
 
 def test_a_few_lines_that_the_server_calls_unavailable_end_too() -> None:

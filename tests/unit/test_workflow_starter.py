@@ -28,6 +28,7 @@ class World:
         self.large: set[str] = set()
         self.breath: dict[str, float] = {}  # seconds of a sprint, and whether it ends the batch
         self.left: set[str] = set()
+        self.dead: set[str] = set()  # held up by their provider after a second
         self.sprinted: list[str] = []
         self.at_once = 0
         self.most_at_once = 0
@@ -35,6 +36,7 @@ class World:
         self.started: list[str] = []
         self.engine_runs: set[str] = set()
         self.stopped = False
+        self.held_up: set[str] = set()
         self.starter = Starter(
             ledger=cast(Ledger, self),
             engine=self,
@@ -42,6 +44,7 @@ class World:
             story=self,
             sprints=_Sprints(self),
             most_running=most_running,
+            held_up=self.held_up,
         )
 
     @property
@@ -119,6 +122,9 @@ class _Sprints:
         world.at_once += 1
         world.most_at_once = max(world.most_at_once, world.at_once)
         try:
+            if batch.id in world.dead:
+                await asyncio.sleep(1.0)
+                world.held_up.add(batch.id)
             await asyncio.sleep(world.breath.get(batch.id, 0.1))
         finally:
             world.at_once -= 1
@@ -190,6 +196,25 @@ def test_batches_that_last_make_room_for_those_behind_them_and_become_durable() 
     assert world.sprinted == ids
     assert [batch.id for batch in world.waiting_now] == ids[:50]
     assert sorted(world.started) == ids[:50]
+
+
+def test_batches_that_only_wait_take_no_place_from_others() -> None:
+    world = World(most_running=20)
+    ids = world.add(150)
+    world.dead = set(ids[:100])
+    world.breath = dict.fromkeys(ids[:100], 3_600.0)
+    world.play(15.0)
+    assert world.sprinted == ids
+    assert [batch.id for batch in world.waiting_now] == ids[:100]
+
+
+def test_those_that_only_wait_are_bounded_too() -> None:
+    world = World(most_running=3)
+    ids = world.add(100)
+    world.dead = set(ids)
+    world.breath = dict.fromkeys(ids, 3_600.0)
+    world.play(120.0)
+    assert len(world.sprinted) == 30
 
 
 def test_the_engines_story_waits_for_the_one_that_runs_here() -> None:

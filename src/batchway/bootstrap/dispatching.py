@@ -169,6 +169,7 @@ class Dispatch:
         most_lines = max((_ceiling(provider) for provider in settings.providers), default=1)
         counts_tokens = any(p.limits.tokens_per_minute is not None for p in settings.providers)
         transport = new_transport(settings)
+        self.held_up: set[str] = set()  # batches that only wait: these take no place from others
         self.transport = transport if around is None else around(transport)
         self.collector = Collector(
             blobs=blobs,
@@ -233,7 +234,7 @@ class Dispatch:
         def new_managed(
             batch: Batch,
             shards: frozenset[int] | None,
-            details: StatusDetails | None,
+            details: StatusDetails,
             claimed: Claim | None = None,
         ) -> ManagedRun:
             return ManagedRun(
@@ -261,7 +262,12 @@ class Dispatch:
             clock=clock,
             ingest=ingest,
             collector=self.collector,
-            new_run=lambda batch, claim: new_managed(batch, None, None, claim),
+            new_run=lambda batch, claim: new_managed(
+                batch,
+                None,
+                StatusDetails(batches=ledger.batches, batch=batch, held_up=self.held_up),
+                claim,
+            ),
             new_file_id=new_ids().file,
         )
         self.story = BatchStory(
@@ -277,7 +283,11 @@ class Dispatch:
                 new_file_id=new_ids().file,
             ),
             new_run=lambda batch: Execution(
-                batch=batch, ledger=ledger, new_managed=new_managed, new_native=new_native
+                batch=batch,
+                ledger=ledger,
+                new_managed=new_managed,
+                new_native=new_native,
+                held_up=self.held_up,
             ),
         )
 

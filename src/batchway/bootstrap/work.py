@@ -115,6 +115,7 @@ class Work:
                 story=dispatch.story,
                 sprints=dispatch.sprints,
                 most_running=self._settings.execution.max_running_batches,
+                held_up=dispatch.held_up,
             )
             janitor = Janitor(
                 ledger=ledger,

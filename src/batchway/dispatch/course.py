@@ -12,8 +12,8 @@ import msgspec
 from batchway.dialects.openai_answer import error_body
 from batchway.dispatch.fault import Fault, Setback, setback_of
 from batchway.dispatch.gate import Gate
-from batchway.dispatch.lane import Record
 from batchway.dispatch.limits import MOST_ANSWER_BYTES
+from batchway.dispatch.record import Record
 from batchway.domain.batch import Usage
 from batchway.domain.batch_errors import LineText
 from batchway.domain.retry_after import parse_retry_after

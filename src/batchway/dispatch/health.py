@@ -2,10 +2,12 @@
 
     every address in turn: 2xx      well; `admitted` if it is the last, which takes a good key
                            a page   ill: what stands in for a server that is away
-                           5xx      ill
                            nothing  ill
-                           other    not an address that it has: the next one
+                           5xx      ill
+                           501, 505 and all others: not an address that it has: the next one
     none of them                    somebody answers, so: well
+
+A plain 500 is ill too, but may be how a server answers whatever it does not know: `faintly`.
 
 Owns the look and its pace. Does not own what follows from it (`lane`), nor the addresses
 (`ports.Provider.health`). Nothing of an answer is kept or logged.
@@ -24,6 +26,7 @@ _log: Final = logging.getLogger(__name__)
 LOOK_EVERY: Final = 3.0
 _TIMEOUT: Final = 5.0
 _NOTHING: Final = Look()
+_NO_SUCH_ADDRESS: Final = frozenset({501, 505})
 
 
 async def look_at(provider: Provider, model: str, transport: Transport) -> Look:
@@ -31,17 +34,22 @@ async def look_at(provider: Provider, model: str, transport: Transport) -> Look:
     addresses = provider.health(model)
     if not addresses:
         return _NOTHING
+    faintly = False
     for address in addresses:
         headers = await provider.headers()
         drawn = await transport.get(address, headers, timeout=_TIMEOUT)
         if isinstance(drawn, Failure):
             # More than a look wants to read is an answer too.
             return Look(well=drawn is Failure.TOO_LARGE)
-        if drawn.status >= 500 or (drawn.status < 300 and drawn.body.lstrip()[:1] == b"<"):
+        if drawn.status == 500:
+            faintly = True
+        elif drawn.status >= 500 and drawn.status not in _NO_SUCH_ADDRESS:
+            return Look(well=False)
+        if drawn.status < 300 and drawn.body.lstrip()[:1] == b"<":
             return Look(well=False)
         if 200 <= drawn.status < 300:
             return Look(well=True, admitted=address == addresses[-1])
-    return Look(well=True)
+    return Look(well=not faintly, faintly=faintly)
 
 
 class Watch:

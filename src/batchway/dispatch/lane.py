@@ -26,6 +26,7 @@ import msgspec
 
 from batchway.dispatch.circuit import MOST_PAUSE, Circuit
 from batchway.dispatch.fault import DENIALS, SIGNS_OF_LIFE, Fault, Setback
+from batchway.dispatch.record import Record
 
 _log: Final = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ _SHORT_LOOK: Final = 10.0
 _LONG_LOOK: Final = 15 * 60.0
 # Health is often told by a proxy; what serves the model may still be away behind it.
 _UNAVAILABLE_LOOK: Final = 5 * 60.0
+# Where every look is answered with a plain 500, as some servers answer what they do not know.
+_FAINT_LOOK: Final = 30.0
 
 # Others were answered so often between its denials: once may be the last answer before a key ends.
 _PROOFS: Final = 2
@@ -50,6 +53,12 @@ _OWN_AFTER_PROOF: Final = 2.0
 _OWN_MISSING: Final = 20.0
 _OWN_FORBIDDEN: Final = 60.0
 _ADMITTED_LATELY: Final = 30.0
+
+# One of the last few lines is refused as coming too fast so often, for longer than the minute that
+# rates are counted in, although others were answered since it first was: it is its own. More of
+# them, but few of all, after `_LONG_LOOK`. Aggregators say so of a model that chokes on one prompt.
+_OWN_REFUSALS: Final = 4
+_OWN_REFUSED: Final = 90.0
 
 # A verdict takes several lines, twice each, and about a minute with the first of them. It is
 # remembered, so that good lines among bad ones do not make each of these wait for a new one.
@@ -73,26 +82,13 @@ _OUTAGES: Final = frozenset(Fault) - DENIALS - SIGNS_OF_LIFE - {Fault.THROTTLED,
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """What a target's health says: `well` is `None` when it says nothing.
 
-    `admitted` is whether it let the account's credentials in.
+    `admitted` is whether it let the account's credentials in, `faintly` whether it is called ill
+    only because of answers that a server that is well may give to an address that it has not.
     """
 
     well: bool | None = None
     admitted: bool = False
-
-
-class Record:
-    """What one line has been through at one lane."""
-
-    __slots__ = ("attempts", "denials", "denied_at", "failed_at", "proofs", "sent", "tries")
-
-    def __init__(self) -> None:
-        self.attempts = 0
-        self.tries = 0
-        self.failed_at = math.inf  # the latest failure
-        self.sent = math.inf  # when the request of the latest denial was sent
-        self.denied_at = 0.0  # the first denial
-        self.denials = 0
-        self.proofs = 0  # intervals between two denials in which another line was answered
+    faintly: bool = False
 
 
 class Lane:
@@ -102,6 +98,7 @@ class Lane:
         "_admitted_at",
         "_batches",
         "_denying",
+        "_faint_since",
         "_ill",
         "_pardoned",
         "_provider_model",
@@ -142,6 +139,7 @@ class Lane:
         self._denying = False  # the latest failure was a denial that may be about a line
         self._pardoned = False
         self._well_since: float | None = None
+        self._faint_since: float | None = None
         self._ill = False
         self._admitted_at = -math.inf
         self._told: str | None = None
@@ -215,6 +213,10 @@ class Lane:
         if look.well is None or circuit.down_since is None or circuit.fault not in _OUTAGES:
             self._limit_pauses(now)
             return
+        if not look.faintly:
+            self._faint_since = None
+        elif self._faint_since is None:
+            self._faint_since = now
         if not look.well:
             self._ill, self._well_since = True, None
         elif self._well_since is None:
@@ -225,6 +227,8 @@ class Lane:
         self._limit_pauses(now)
         if look.well:
             self._consider(now)
+        elif self._faint_since is not None and now - self._faint_since >= _FAINT_LOOK:
+            self._consider_faint(now)
 
     # ------------------------------------------------------------------ judgement
 
@@ -234,6 +238,8 @@ class Lane:
         `sent` is when the request was that failed.
         """
         failed_at, record.failed_at = record.failed_at, now
+        if setback.fault is Fault.THROTTLED:
+            return self._refuses_one(record, now)
         if setback.fault is not Fault.DENIED:
             return self.good_sent > failed_at
         # Denials come at once, so what was sent later was also judged later.
@@ -255,6 +261,18 @@ class Lane:
             and now - self._admitted_at < _ADMITTED_LATELY
         )
 
+    def _refuses_one(self, record: Record, now: float) -> bool:
+        """Note that a line was refused as coming too fast; whether that is about the line."""
+        record.refusals += 1
+        if record.refusals == 1:
+            record.refused_at = now
+        if record.refusals < _OWN_REFUSALS or self.good_sent <= record.refused_at:
+            return False
+        refused_for = now - record.refused_at
+        if self._is_left_over():
+            return refused_for >= _OWN_REFUSED
+        return self._is_few_of_many() and refused_for >= _LONG_LOOK
+
     def gives(self, setback: Setback) -> bool:
         """Whether this answer is the verdict that the target is believed in."""
         return self.verdict is not None and setback.text == self.verdict.text
@@ -269,6 +287,10 @@ class Lane:
     def _is_left_over(self) -> bool:
         """Whether only a few lines are left of those that this target has answered."""
         return self.answered > 0 and self.fresh == 0 and self.held <= FEW
+
+    def _is_few_of_many(self) -> bool:
+        """Whether those that are left are few of those that this target has answered."""
+        return self.fresh == 0 and self.held * _FEW_OF_MANY <= self.answered
 
     # ------------------------------------------------------------------ whom it holds up
 
@@ -299,13 +321,13 @@ class Lane:
         self._text = ""
         self._text_lines.clear()
         self._pardoned = False
-        self._well_since, self._ill = None, False
+        self._well_since, self._faint_since, self._ill = None, None, False
         self._report(now)
 
     def _went_down(self, setback: Setback, now: float) -> None:
         self.verdict = None
         self._pardoned = False
-        self._well_since, self._ill = None, False
+        self._well_since, self._faint_since, self._ill = None, None, False
         if setback.text and self._remembered.get(setback.text, -math.inf) > now:
             self._believe(setback, now)
 
@@ -335,14 +357,30 @@ class Lane:
         elif last.fault not in _NOTHING_SENT and self.fresh == 0:
             if self._is_left_over():
                 enough = _UNAVAILABLE_LOOK if last.fault is Fault.UNAVAILABLE else _SHORT_LOOK
-            elif self.held * _FEW_OF_MANY <= self.answered:
+            elif self._is_few_of_many():
                 enough = _LONG_LOOK
             else:
                 return
             if well_for >= enough:
-                self._pardoned = True
-                self.circuit.alive()
-                self._report(now)
+                self._pardon(now)
+
+    def _consider_faint(self, now: float) -> None:
+        """Nothing but 500s: still a server, which gives a few lines left over one same answer."""
+        last = self.circuit.last
+        if (
+            last is not None
+            and last.fault is Fault.BROKEN
+            and last.text
+            and last.text == self._text
+            and self._is_left_over()
+        ):
+            self._pardon(now)
+
+    def _pardon(self, now: float) -> None:
+        """Let the lines that are left use up their attempts."""
+        self._pardoned = True
+        self.circuit.alive()
+        self._report(now)
 
     def _believe(self, setback: Setback, now: float) -> None:
         self.verdict = setback
@@ -360,6 +398,8 @@ class Lane:
                 most = _PAUSE_WHEN_WELL
             elif not self._ill:
                 most = _PAUSE_UNKNOWN
+        elif circuit.fault is Fault.THROTTLED and self._is_left_over():
+            most = _PAUSE_WHEN_WELL
         elif circuit.fault is Fault.DENIED and self._is_left_over():
             most = _PAUSE_FOR_PROOF
         circuit.most_pause = most

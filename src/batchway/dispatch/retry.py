@@ -5,7 +5,8 @@
     ACCOUNT       no        the next target at once, else again
     DENIED        no        the next target at once, else again; deliver it once it is proven to be
                             about the line (`lane`)
-    THROTTLED     no        again (the whole gate pauses if told)
+    THROTTLED     no        again (the whole gate pauses if told); deliver it once it is proven to
+                            be about the line, and no pause is asked for
     UNREACHABLE   no        again
     NO_DESCRIPTORS  no      again
     UNAVAILABLE   yes *     again (the whole gate pauses if told)
@@ -107,7 +108,7 @@ def decide(fault: Fault, at: Circumstances) -> Decision:
     match fault:
         case Fault.REJECTED:
             return Deliver()
-        case Fault.DENIED if at.proven:
+        case Fault.DENIED | Fault.THROTTLED if at.proven and not at.retry_after:
             return NextTarget(for_good=True) if at.elsewhere else Deliver()
         case Fault.ACCOUNT | Fault.DENIED:
             if at.untried_elsewhere:

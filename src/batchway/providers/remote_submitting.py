@@ -106,11 +106,9 @@ class Submitting:
             waiting = await self._waited_for(order)
             if waiting is not None:
                 return waiting
-            since = int(self._clock.now()) - _INPUT_SECONDS
-            async for file in self._calls.files_named(filename_of(order.tag), since=since):
-                # A file of another size is what is left of an upload that was cut off.
-                if file.bytes == order.size and file.status not in _FILE_BAD:
-                    return file
+            found = await self._found(order)
+            if found is not None:
+                return found
         url = self._calls.address(self._calls.quirks.upload)
         try:
             answer = await self._calls.http.upload(
@@ -124,6 +122,19 @@ class Submitting:
                 await self._see_if_denied()
             raise
         return self._calls.file(answer)
+
+    async def _found(self, order: JobOrder) -> RemoteFile | None:
+        """An earlier try's input by its name; `None` also where a provider lists no files."""
+        since = int(self._clock.now()) - _INPUT_SECONDS
+        try:
+            async for file in self._calls.files_named(filename_of(order.tag), since=since):
+                # A file of another size is what is left of an upload that was cut off.
+                if file.bytes == order.size and file.status not in _FILE_BAD:
+                    return file
+        except RemoteError as error:
+            if error.trouble not in {Trouble.REFUSED, Trouble.NOT_FOUND}:
+                raise
+        return None
 
     async def _see_if_denied(self) -> None:
         """A wrong key often shows as a closed connection only: ask in a way that is answered."""

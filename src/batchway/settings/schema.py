@@ -189,7 +189,8 @@ class ExecutionSettings(Section):
     max_running_batches: Positive = Field(
         default=1000,
         description="Batches that run at once; the others wait in the order of their deadlines, "
-        "tenants in turn.",
+        "tenants in turn. Those that only wait for a provider take no place, up to nine times as "
+        "many.",
     )
     sending_processes: Literal["auto"] | int = Field(
         default="auto",

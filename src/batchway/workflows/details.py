@@ -73,14 +73,25 @@ def tell_end(batch: Batch, ending: BatchStatus, *, now: float, **fields: str | i
 
 
 class StatusDetails:
-    """The details of one batch while this process runs it."""
+    """The details of one batch while this process runs it.
 
-    def __init__(self, *, batches: Batches, batch: Batch) -> None:
+    While there is something to tell, or the work is all at a provider (`rests`), the batch's id is
+    in `held_up`, which all batches share.
+    """
+
+    def __init__(self, *, batches: Batches, batch: Batch, held_up: set[str] | None = None) -> None:
         self._batches = batches
+        self._held_up = set[str]() if held_up is None else held_up
         self._batch_id = batch.id
         self._sentences: dict[str, str] = {}
         self._written = batch.status_details
         self._kept = False
+        self._rests = False
+
+    def rests(self, rests: bool) -> None:
+        """Whether this process has nothing to do but wait for a provider's jobs."""
+        self._rests = rests
+        self._note()
 
     def keep(self) -> None:
         """From here on a reason gives way to another only: the batch is being ended."""
@@ -92,6 +103,13 @@ class StatusDetails:
             self._sentences.pop(source, None)
         else:
             self._sentences[source] = sentence
+        self._note()
+
+    def _note(self) -> None:
+        if self._sentences or self._rests:
+            self._held_up.add(self._batch_id)
+        else:
+            self._held_up.discard(self._batch_id)
 
     async def write(self) -> None:
         """Show it, if it is not what is shown already. Raises `Unavailable`."""

@@ -60,12 +60,13 @@ class Execution:
         ledger: Ledger,
         new_managed: Callable[[Batch, frozenset[int], StatusDetails], Run],
         new_native: Callable[[Batch, StatusDetails, Callable[[Shard], None]], Run],
+        held_up: set[str] | None = None,
     ) -> None:
         self._batch = batch
         self._ledger = ledger
         self._new_managed = new_managed
         self._new_native = new_native
-        self._details = StatusDetails(batches=ledger.batches, batch=batch)
+        self._details = StatusDetails(batches=ledger.batches, batch=batch, held_up=held_up)
         self._runs: list[Run] = []
         self._tasks: set[asyncio.Task[Ending]] = set()
         self._stopped: Ending | None = None
@@ -85,6 +86,7 @@ class Execution:
             is_unsettled(record) for record in await self._ledger.jobs.of(self._batch.id)
         )
         cancelling = self._batch.status is BatchStatus.CANCELLING
+        self._details.rests(native and not managed)
         if native:
             self._start(self._new_native(self._batch, self._details, self._take_over))
         if not cancelling and (managed or not native):
@@ -127,6 +129,7 @@ class Execution:
     def _take_over(self, shard: Shard) -> None:
         """Run a shard that was handed over, unless the process is about to end: it waits then."""
         if self._stopped is None and self._batch.status is not BatchStatus.CANCELLING:
+            self._details.rests(False)
             run = self._new_managed(self._batch, frozenset({shard.number}), self._details)
             self._start(run)
             self._added.set()

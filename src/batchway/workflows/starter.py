@@ -6,8 +6,10 @@
     a larger one ----------------> engine, whose story joins one that runs here already
 
 A batch waits until there is room: a bounded number runs at once, taken from the tenants in turn
-and from each by deadline. The ledger alone remembers what waits, so a crash loses nothing: the next
-look finds it. Creating has the right of way: while batches are being created only a few start.
+and from each by deadline. One that is held up (its provider is down, its account is denied) keeps
+no place from those behind it: they may have other providers. The ledger alone remembers what
+waits, so a crash loses nothing: the next look finds it. Creating has the right of way: while
+batches are being created only a few start.
 """
 
 import asyncio
@@ -26,6 +28,9 @@ _AT_ONCE: Final = 24  # sprints; each waits for an upstream, a disk or a thread 
 _AT_ONCE_CREATING: Final = 4
 _CREATING_SECONDS: Final = 0.03  # since the last create, while they come
 _LASTS_SECONDS: Final = 5.0  # then a batch becomes a durable workflow
+_GLANCES: Final = 20  # meanwhile, at whether it is held up
+# Those that are held up are many only in a bad hour, and each costs some memory.
+_MOST_PER_PLACE: Final = 10
 _PAGE: Final = 200
 _ASK_AGAIN_SECONDS: Final = 4.0  # between starts of a story that the engine does not show
 
@@ -41,7 +46,8 @@ class Sprint(Protocol):
 class Starter:
     """Starts batches until cancelled. Belongs to the engine's event loop.
 
-    Implements `ports.Story` for the engine: a batch has one story in this process.
+    Implements `ports.Story` for the engine: a batch has one story in this process. `held_up` are
+    the batches that only wait, added by whoever runs them.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class Starter:
         story: Story,
         sprints: Sprint,
         most_running: int,
+        held_up: set[str] | None = None,
         interval: float = 5.0,
     ) -> None:
         self._ledger = ledger
@@ -61,6 +68,7 @@ class Starter:
         self._story = story
         self._sprints = sprints
         self._most_running = most_running
+        self._held_up = set[str]() if held_up is None else held_up
         self._interval = interval
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sprinting: set[str] = set()
@@ -104,13 +112,20 @@ class Starter:
     async def start_batches(self) -> None:
         """Start what has room."""
         running = await self.running()
-        while len(running) < self._most_running and len(self._sprinting) < self._at_once():
+        self._held_up &= running
+        while self._has_room(running) and len(self._sprinting) < self._at_once():
             if not self._queue and not await self._look(running):
                 return
             batch = self._queue.popleft()
             if batch.id not in running:
                 self._start(batch)
                 running |= {batch.id}
+
+    def _has_room(self, running: frozenset[str]) -> bool:
+        most = self._most_running
+        return len(running) < most or (
+            len(running - self._held_up) < most and len(running) < most * _MOST_PER_PLACE
+        )
 
     # ------------------------------------------------------------------ who is next
 
@@ -174,18 +189,24 @@ class Starter:
     async def _run_small(self, batch: Batch) -> None:
         """Run it here; when it lasts, let the engine know it, too."""
         here = asyncio.create_task(self._run_here(batch))
-        lasts = asyncio.create_task(self._clock.sleep(_LASTS_SECONDS))
+        lasts = asyncio.create_task(self._outlast(batch.id))
         try:
             await asyncio.wait({here, lasts}, return_when=asyncio.FIRST_COMPLETED)
             if not here.done():
-                self._sprinting.discard(batch.id)
-                self._wake.set()
                 await self._make_durable(batch.id)
             await here
         finally:
             for task in (here, lasts):
                 task.cancel()
             await asyncio.gather(here, lasts, return_exceptions=True)
+
+    async def _outlast(self, batch_id: str) -> None:
+        """Until a batch has lasted. The next may sprint then, or when this one is held up."""
+        for glance in range(1, _GLANCES + 1):
+            await self._clock.sleep(_LASTS_SECONDS / _GLANCES)
+            if batch_id in self._sprinting and (glance == _GLANCES or batch_id in self._held_up):
+                self._sprinting.discard(batch_id)
+                self._wake.set()
 
     async def _make_durable(self, batch_id: str) -> None:
         try:
