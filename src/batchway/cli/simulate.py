@@ -114,6 +114,6 @@ def simulate(
         if error.errno != errno.EADDRINUSE:
             raise
         raise CommandError(
-            f"Port {port} is in use already. Is another `batchway simulate` running? Choose another "
-            "port with --port."
+            f"Port {port} is in use already. Is another `batchway simulate` running? Choose "
+            "another port with --port."
         ) from error
