@@ -150,6 +150,26 @@ async def test_an_input_that_cannot_be_taken_in_is_removed(tmp_path: Path, at_on
     assert asked == [("POST", "/files"), *look, ("DELETE", "/files/file-1")]
 
 
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_where_uploads_have_no_path_there_is_no_batch_api(
+    tmp_path: Path, status: int
+) -> None:
+    async def handle(request: web.BaseRequest) -> web.Response:
+        await request.read()
+        return web.json_response({"error": {"message": "Not here."}}, status=status)
+
+    async with serving(handle) as origin, opened(new_provider("openai", origin)) as batches:
+        with pytest.raises(RemoteError) as caught:
+            await batches.submit(order(batches, tmp_path))
+
+    assert (caught.value.trouble, caught.value.code) == (Trouble.REFUSED, "no_batch_api")
+    assert caught.value.message == (
+        f"The provider 'acme' answered {status}: Not here. It takes no files, so it has no batch "
+        "API at this address: correct the address of 'acme', or set its `mode` to managed, and its "
+        "lines are sent one by one (`batchway run`: --base-url does that)."
+    )
+
+
 # ----------------------------------------------------------------------------- creating
 
 

@@ -1,6 +1,7 @@
 """What the command line says when it cannot do what was asked: one sentence, an exit code."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -108,8 +109,8 @@ def directory(tmp_path: Path) -> Path:
             "run in.jsonl -o out.jsonl --base-url gpu:8000",
             {},
             1,
-            "Error: providers[0].base_url: must be a URL such as https://api.example.com/v1, not "
-            "'gpu:8000' (the command line).\n",
+            "Error: --base-url must be a URL such as https://api.example.com/v1, not "
+            "'gpu:8000'.\n",
         ),
         (
             "run in.jsonl -o out.jsonl --base-url http://gpu --api-key-env NOT_SET",
@@ -282,3 +283,16 @@ def test_a_defect_leaves_its_traceback_in_a_file(
     assert capsys.readouterr().err == (
         "ValueError: odd\nError: Batchway met an unexpected ValueError; the traceback is above.\n"
     )
+
+
+def test_a_simulator_s_port_that_is_taken(directory: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert batchway("simulate", "--port", str(port), cwd=directory) == Ended(
+            code=1,
+            out="",
+            err=f"Error: Port {port} is in use already. Is another `batchway simulate` running? "
+            "Choose another port with --port.\n",
+        )

@@ -96,3 +96,7 @@ def test_batches_that_go_on_are_named(new_simulator: NewSimulator, new_server: N
     server.stop()
     server.start()
     assert batch.id in server.process.line("batches resumed count=1")
+    # In the order in which it happens: what starts is said before what goes on.
+    told = [line["message"] for line in events(server.process.output(), "text")]
+    start = len(told) - told[::-1].index("server starts")
+    assert told[start:][:4] == ["data", "provider configured", "batches resumed", "listening"]

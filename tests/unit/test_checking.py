@@ -33,7 +33,16 @@ from batchway.bootstrap.checking import CannotRun, endpoint_of, first_line, mode
             "The first line of in.jsonl looks like CSV. Batches take one JSON object a line: "
             '{"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": {...}}.',
         ),
+        (
+            b'{"url": "/v1/chat/completions", "body": {"temperature": NaN}}\n',
+            "The first line of in.jsonl holds NaN, which JSON does not have: write null, or leave "
+            "the field out.",
+        ),
         (b"caf\xe9\n", "in.jsonl is not UTF-8 text. Save it as UTF-8."),
+        (
+            jsonl([{**chat("a")}]).decode().encode("utf-16"),
+            "in.jsonl is UTF-16 text. Save it as UTF-8.",
+        ),
         ("{}".encode("utf-16"), "in.jsonl is UTF-16 text. Save it as UTF-8."),
         (
             b"PK\x03\x04",

@@ -463,7 +463,8 @@ def test_one_log_line_for_each_change_of_a_target_s_state(
 ) -> None:
     async def upstream(_url: str, body: bytes) -> Drawn:
         for start, end, answer in (
-            (5.0, 200.0, FakeAnswer(503, b'{"error":{"code":"overloaded","message":"a secret"}}')),
+            (5.0, 30.0, Failure.UNREACHABLE),
+            (60.0, 200.0, FakeAnswer(503, b'{"error":{"code":"overloaded","message":"a secret"}}')),
             (200.0, 400.0, BAD_KEY),
             (400.0, 500.0, FakeAnswer(429, b'{"error":{"code":"rate_limit_exceeded"}}')),
             (600.0, 700.0, FakeAnswer(200, b"<html>a secret</html>")),
@@ -486,6 +487,8 @@ def test_one_log_line_for_each_change_of_a_target_s_state(
     where = "provider 'up', model 'm', /v1/chat/completions: "
     told = [message.removeprefix(where) for message in caplog.messages]
     assert [message.partition(", after")[0] for message in told] == [
+        "is down (no connection: check that it runs, and its address in the configuration)",
+        "answers again",
         "is down: unavailable (503 overloaded)",
         "denies every request (401 invalid_api_key)",
         "throttles every request (429 rate_limit_exceeded)",

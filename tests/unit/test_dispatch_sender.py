@@ -373,8 +373,9 @@ def test_an_unexpected_exception_gives_the_slot_back() -> None:
         (
             Failure.UNREACHABLE,
             Limits(concurrency=4),
-            "The provider 'up' has been unreachable since 2023-11-14 22:13:22 UTC; it is tried "
-            "again at least once a minute.",
+            "The provider 'up' has been unreachable since 2023-11-14 22:13:22 UTC: check that it "
+            "runs, and the address of 'up' in the configuration; it is tried again at least once a "
+            "minute.",
         ),
         (
             Failure.NO_DESCRIPTORS,

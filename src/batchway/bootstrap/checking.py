@@ -45,7 +45,8 @@ def endpoint_of(path: Path, given: str | None = None, *, name: str | None = None
     shown = name or str(path)
     first = first_line(path)
     try:
-        record: Any = json.loads(first)
+        # Bytes would be taken for UTF-16 where they are, and `NaN` for JSON.
+        record: Any = json.loads(first.decode("utf-8-sig"), parse_constant=_no_constant)
         url: Any = record["url"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CannotRun(not_jsonl(first, shown)) from error
@@ -96,6 +97,11 @@ def not_jsonl(first: bytes, name: str) -> str:
     if text.startswith("{"):
         try:
             json.loads(text, parse_constant=_no_constant)
+        except _ConstantError as error:
+            return (
+                f"The first line of {name} holds {error}, which JSON does not have: write null, or "
+                "leave the field out."
+            )
         except (ValueError, RecursionError):
             return (
                 f"The first line of {name} is not one whole JSON object. Batches take one object a "
@@ -113,7 +119,11 @@ def not_jsonl(first: bytes, name: str) -> str:
 
 
 def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
+    raise _ConstantError(name)
+
+
+class _ConstantError(ValueError):
+    """`NaN` and the infinities, which Python writes into JSON."""
 
 
 class _OneFile:

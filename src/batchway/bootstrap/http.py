@@ -29,7 +29,7 @@ from batchway.bootstrap.parts import (
     service_limits,
 )
 from batchway.bootstrap.signals import StopSignals
-from batchway.bootstrap.starting import tell_start
+from batchway.bootstrap.starting import tell_listening, tell_start
 from batchway.bootstrap.work import Work, new_loop
 from batchway.domain.errors import Unavailable
 from batchway.ports import Blobs, Clock, Ledger, NativeProvider
@@ -99,6 +99,7 @@ async def _serve(
             _refuse_strangers(settings)
         shares = division(limit())
         _listen(listener, host, shares.backlog)
+        tell_start(settings, database=ledger.label)
         main = asyncio.get_running_loop()
         server: uvicorn.Server | None = None
         death: list[BaseException] = []
@@ -140,7 +141,7 @@ async def _serve(
             )
             port = listener.getsockname()[1]
             address = f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
-            tell_start(settings, database=ledger.label, address=address, open_mode=open_mode)
+            tell_listening(address, open_mode=open_mode)
             _announce(settings, address, announce, open_mode=open_mode)
             if death:  # before there was a server that `leave` could stop
                 raise death[0]

@@ -18,8 +18,8 @@ _log: Final = logging.getLogger("batchway")
 _MOST_IDS: Final = 20
 
 
-def tell_start(settings: Settings, *, database: str, address: str, open_mode: bool) -> None:
-    """Log the start; `database` is its label, `address` where the server listens."""
+def tell_start(settings: Settings, *, database: str) -> None:
+    """Log the start, before any batch goes on; `database` is its label."""
     event(
         _log,
         "server starts",
@@ -38,6 +38,10 @@ def tell_start(settings: Settings, *, database: str, address: str, open_mode: bo
             type=provider.type,
             mode=provider.mode.value,
         )
+
+
+def tell_listening(address: str, *, open_mode: bool) -> None:
+    """Log that the server at `address` can be called, and by whom."""
     event(
         _log,
         "listening",

@@ -53,7 +53,14 @@ def settings_with(
         flags = {"providers": [account], "routes": [], "auth.keys": []}
     elif key_variable is not None:
         raise typer.BadParameter("--api-key-env belongs to --base-url")
-    settings = settings_of(config, flags)
+    from batchway.settings import SettingsError  # noqa: PLC0415 - slow to import, see the package
+
+    try:
+        settings = settings_of(config, flags)
+    except SettingsError as error:
+        if base_url is None:
+            raise
+        raise SettingsError(map(_as_flag, error.problems)) from error
     names = [each.name for each in settings.providers]
     if provider is not None and provider not in names:
         known = ", ".join(names) or "none"
@@ -62,6 +69,12 @@ def settings_with(
             f"Configured: {known}."
         )
     return settings
+
+
+def _as_flag(problem: str) -> str:
+    """A problem with what `--base-url` gave, by the name that the person used."""
+    flag = problem.replace("providers[0].base_url: ", "--base-url ")
+    return flag.replace(" (the command line)", "")
 
 
 def with_concurrency(settings: "Settings", concurrency: int | None) -> "Settings":

@@ -212,6 +212,8 @@ class Server:
             sentence += "."
         if response.status == 401 and not self._api_key:
             sentence += " Give a key with --api-key or BATCHWAY_API_KEY."
+        if message.startswith("Invalid URL"):  # Batchway has every path that is asked for here
+            sentence += f" Is {self._url} the address of a Batchway server?"
         raise Refused(sentence, status=response.status)
 
     @contextmanager

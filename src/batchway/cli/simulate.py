@@ -4,6 +4,7 @@ Owns the flags: one for each dial of `providers.simulated`, passed on as the tex
 since the dials check themselves. A test holds the two lists together.
 """
 
+import errno
 from typing import Annotated
 
 import typer
@@ -107,4 +108,12 @@ def simulate(
             for line in str(error).splitlines()
         ]
         raise CommandError("; ".join(sentences) + ".", code=2) from error
-    run(dials, ready=say)
+    try:
+        run(dials, ready=say)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise CommandError(
+            f"Port {port} is in use already. Is another `batchway simulate` running? Choose "
+            "another port with --port."
+        ) from error

@@ -75,6 +75,10 @@ _PAUSE_FOR_PROOF: Final = 2.0
 # A storm of 429s comes and goes; it is told when it lasts.
 _THROTTLED_SECONDS: Final = 30.0
 
+# What the log says where there is no status to quote.
+_UNTOLD: Final = {
+    Fault.UNREACHABLE: "no connection: check that it runs, and its address in the configuration",
+}
 _NOTHING_SENT: Final = frozenset({Fault.UNREACHABLE, Fault.NO_DESCRIPTORS})
 _OUTAGES: Final = frozenset(Fault) - DENIALS - SIGNS_OF_LIFE - {Fault.THROTTLED, Fault.UNSENDABLE}
 
@@ -434,6 +438,8 @@ class Lane:
         elif last.fault is Fault.THROTTLED:
             if now - since >= _THROTTLED_SECONDS:
                 self._tell("throttled", "throttles every request", last, now)
+        elif last.fault is Fault.UNREACHABLE:
+            self._tell("down", "is down", last, now)
         elif last.fault is Fault.GARBAGE:
             self._tell("garbage", "answers with what is not JSON", last, now)
         else:
@@ -446,7 +452,8 @@ class Lane:
             self._told_at = now
         self._told = state
         provider, model = self._provider_model
+        told = setback.told or _UNTOLD.get(setback.fault, "no answer")
         _log.warning(
             "provider '%s', model '%s', %s: %s (%s)",
-            provider, model, self.kind, words, setback.told or "no answer",
+            provider, model, self.kind, words, told,
         )  # fmt: skip

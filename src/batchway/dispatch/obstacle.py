@@ -12,7 +12,6 @@ from batchway.dispatch.gate import Gate
 from batchway.dispatch.lane import Lane
 
 _PLIGHT: Final[dict[Fault, str]] = {
-    Fault.UNREACHABLE: "has been unreachable",
     Fault.INTERRUPTED: "has broken every connection",
     Fault.TIMEOUT: "has not answered in time",
     Fault.GARBAGE: "has answered with something that is not JSON",
@@ -90,6 +89,11 @@ def _down(gate: Gate, last: Setback, since: str) -> str:
             return (
                 f"Batchway's process is out of file descriptors since {since}: requests wait until "
                 "it has some again. Raise its limit (`ulimit -n`)."
+            )
+        case Fault.UNREACHABLE:
+            return (
+                f"The provider '{who}' has been unreachable since {since}: check that it runs, and "
+                f"the address of '{who}' in the configuration; {_AGAIN}"
             )
         case fault:
             plight = _PLIGHT.get(fault, "has answered nothing but errors")

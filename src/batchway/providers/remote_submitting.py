@@ -50,6 +50,9 @@ _MOST_WAITING: Final = 1_000  # inputs, known by their tags
 # A job that a refused creation made all the same is not older than this.
 _JUST_NOW: Final = 3_600
 
+# Answers to an upload that say that there is nothing to upload to.
+_NO_SUCH_PATH: Final = frozenset({404, 405, 501})
+
 # Answers to a creation that say that there will be no job.
 _VERDICTS: Final = frozenset({Trouble.REFUSED, Trouble.DENIED, Trouble.NOT_FOUND})
 
@@ -120,6 +123,8 @@ class Submitting:
         except RemoteError as error:
             if error.trouble is Trouble.UNCERTAIN:
                 await self._see_if_denied()
+            if error.status in _NO_SUCH_PATH:
+                raise self._without_files(error) from error
             raise
         return self._calls.file(answer)
 
@@ -135,6 +140,17 @@ class Submitting:
             if error.trouble not in {Trouble.REFUSED, Trouble.NOT_FOUND}:
                 raise
         return None
+
+    def _without_files(self, error: RemoteError) -> RemoteError:
+        """What is wrong where uploads have no path: a wrong address, or no batch API at all."""
+        return RemoteError(
+            Trouble.REFUSED,
+            f"{error.message.rstrip('.')}. It takes no files, so it has no batch API at this "
+            f"address: correct the address of '{self._calls.provider}', or set its `mode` to "
+            "managed, and its lines are sent one by one (`batchway run`: --base-url does that).",
+            code="no_batch_api",
+            status=error.status,
+        )
 
     async def _see_if_denied(self) -> None:
         """A wrong key often shows as a closed connection only: ask in a way that is answered."""
