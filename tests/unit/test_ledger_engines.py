@@ -7,7 +7,7 @@ from batchway.storage.ledger.engines import SqliteConnection
 
 
 def test_a_statement_that_was_not_read_to_its_end_keeps_no_lock(tmp_path: Path) -> None:
-    """As a cancelled claim leaves it: the traceback of its task may refer to the cursor for long."""
+    """As a cancelled claim leaves it: its task's traceback may refer to the cursor for long."""
     path = tmp_path / "x.db"
     left = sqlite3.connect(path, isolation_level=None, factory=SqliteConnection)
     left.execute("CREATE TABLE t (x INTEGER)")
