@@ -8,6 +8,7 @@ handler. Writers say BEGIN IMMEDIATE: a transaction that reads first and upgrade
 SQLITE_BUSY at once, whatever the busy timeout.
 """
 
+import sqlite3
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
@@ -19,7 +20,22 @@ from batchway.storage.ledger.text import encode
 SQLITE_READERS: Final = 4
 POSTGRES_READERS: Final = 8
 _BUSY_SECONDS: Final = 30
+
+
+class SqliteConnection(sqlite3.Connection):
+    """Gives its lock back when it is closed."""
+
+    def close(self) -> None:
+        """Roll back and close."""
+        # A statement that was not read to its end (its task was cancelled) keeps the database's
+        # connection open, and the write lock with it, for as long as anything refers to it.
+        if self.in_transaction:
+            self.rollback()
+        super().close()
+
+
 _SQLITE_CONNECT: Final = {
+    "factory": SqliteConnection,
     "timeout": _BUSY_SECONDS,
     # Without an isolation level the driver leaves BEGIN to us.
     "isolation_level": None,
