@@ -301,6 +301,27 @@ def test_when_all_are_busy_a_new_one_is_told_to_come_again(sqlite_url: str, tmp_
         _turned_away(api, doors.most)
 
 
+def test_bodies_that_drip_give_way(sqlite_url: str, tmp_path: Path) -> None:
+    keys = [configured_key(name="blue", secret=KEY, tenant="blue")]
+    doors = DoorLimits(most=5, begins_seconds=0.3)
+    begun = b"POST /v1/batches HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n" + AUTH + b"\r\n{"
+    others: list[socket.socket] = []
+    with serving(sqlite_url, tmp_path / "blobs", keys=keys, doors=doors) as api:
+        try:
+            for _ in range(doors.most):
+                others.append(socket.create_connection(("127.0.0.1", api.port), timeout=5))
+                others[-1].sendall(begun)
+            time.sleep(0.4)
+            for other in others:
+                other.sendall(b" ")
+            for _ in range(3):
+                assert api.ask("GET", "/healthz").status == 200
+            assert answer(others[0])[:2] == (503, "too_many_connections")
+        finally:
+            for other in others:
+                other.close()
+
+
 def _turned_away(api: Server, most: int) -> None:
     begun = (
         b"POST /v1/batches HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

@@ -312,6 +312,15 @@ def test_the_same_500_to_every_line_is_the_target_s_answer(lines: int) -> None:
         assert any("is taken for its answer" in sentence for sentence in said if sentence)
 
 
+@pytest.mark.parametrize("look", [GOOD, FakeAnswer(404), FakeAnswer(500)])
+def test_a_minute_of_500s_costs_no_line_where_others_were_answered(look: FakeAnswer) -> None:
+    async def main() -> set[int | str]:
+        sender, _ = _sender(up=_between(2.0, 62.0, BROKEN, look=look))
+        return {_status(o) for o, _ in await _send_all(sender, [_line(n) for n in range(300)])}
+
+    assert in_virtual_time(main()) == {200}
+
+
 def test_a_success_ends_a_verdict_and_an_outage_is_never_one() -> None:
     """500 for a while to everybody, and then an engine that is well."""
 

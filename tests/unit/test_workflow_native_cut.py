@@ -138,6 +138,13 @@ async def test_a_single_line_that_does_not_fit(world: World, rescue: bool) -> No
     assert await world.results() == others | refused
 
 
+async def test_all_lines_run_online_where_not_a_single_one_fits(world: World) -> None:
+    quota = Quota(world, lines=0, late=True)
+    await world.begin(8, rescue=True)
+    assert await run(world) == (Ending.DONE, [0])
+    assert quota.tried == [8, 4, 2, 1, 1, 1]
+
+
 async def test_an_account_that_takes_nothing_at_all_waits(world: World) -> None:
     Quota(world, lines=0)
     await world.begin(2)

@@ -5,12 +5,14 @@ has to give way when there are too many. Does not own what a connection says or 
 (`api.parsing`), nor the pace of bodies (`api.body`): whoever reads one knows when it waits.
 
     waiting     the client owes a head, or the rest of a body that was answered already
+    bringing    the client sends a body
     busy        the server owes an answer
     idle        neither: kept for the client's next request
     leaving     refused or closed, not gone yet
 
-Above `most` connections the longest waiting one gives way to a new one, else the longest idle one;
-when all are busy, the new one is turned away.
+Above `most` connections the longest waiting one gives way to a new one, else the longest idle one,
+else whichever brings its body the slowest, if that is slow; when there is none of these either, the
+new one is turned away.
 """
 
 import asyncio
@@ -29,7 +31,8 @@ class DoorLimits:
     Answers leave at `answer_bytes` in each `answer_seconds` or faster: 512 bytes a second, as
     Apache asks of uploads, over the minute that nginx gives a client. `linger_seconds` is how long
     a refused client may go on sending, so that it gets to see why. `most` is how many connections
-    there may be, `turned_away` how many more are told so before they are simply closed.
+    there may be, `turned_away` how many more are told so before they are simply closed. A body that
+    comes with less than `slow_bytes` a second, once `begins_seconds` have shown it, gives way.
     """
 
     head_bytes: int = 64 * KIB
@@ -42,6 +45,8 @@ class DoorLimits:
     linger_seconds: float = 5.0
     most: int = 1024
     turned_away: int = 32
+    begins_seconds: float = 2.0
+    slow_bytes: int = 4 * KIB
     look_seconds: float = 1.0
 
 
@@ -50,6 +55,10 @@ class Connection(Protocol):
 
     def look(self, now: float) -> None:
         """Close it if it is overdue. `now` is the event loop's time."""
+        ...
+
+    def brought(self, now: float) -> tuple[int, float]:
+        """Bytes of the body that it brings, and the seconds that it was waited for."""
         ...
 
     def give_way(self) -> None:
@@ -67,6 +76,7 @@ class Doors:
         # The one that has waited, or been idle, for longest comes first.
         self._waiting: OrderedDict[Connection, None] = OrderedDict()
         self._idle: OrderedDict[Connection, None] = OrderedDict()
+        self._bringing: set[Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def enter(self, connection: Connection) -> bool:
@@ -74,7 +84,7 @@ class Doors:
         self._open.add(connection)
         self._look_later()
         if len(self._open) - len(self._leaving) > self.limits.most:
-            another = next(iter(self._waiting), None) or next(iter(self._idle), None)
+            another = next(iter(self._waiting), None) or next(iter(self._idle), self._slowest())
             if another is None:
                 self.leaving(connection)
                 return False
@@ -91,18 +101,25 @@ class Doors:
     def waits(self, connection: Connection) -> None:
         """The client owes something."""
         if connection not in self._leaving:
-            self._idle.pop(connection, None)
+            self.busy(connection)
             self._waiting[connection] = None
 
     def busy(self, connection: Connection) -> None:
         """The server owes an answer."""
         self._waiting.pop(connection, None)
         self._idle.pop(connection, None)
+        self._bringing.discard(connection)
+
+    def brings(self, connection: Connection) -> None:
+        """A body begins, and the client owes the rest of it."""
+        self.busy(connection)
+        if connection not in self._leaving:
+            self._bringing.add(connection)
 
     def idles(self, connection: Connection) -> None:
         """Neither owes anything."""
         if connection not in self._leaving:
-            self._waiting.pop(connection, None)
+            self.busy(connection)
             self._idle[connection] = None
 
     def leaving(self, connection: Connection) -> None:
@@ -115,6 +132,15 @@ class Doors:
         self.busy(connection)
         self._leaving.discard(connection)
         self._open.discard(connection)
+
+    def _slowest(self) -> Connection | None:
+        now = asyncio.get_running_loop().time()
+        slowest, least = None, float(self.limits.slow_bytes)
+        for connection in self._bringing:
+            brought, seconds = connection.brought(now)
+            if seconds >= self.limits.begins_seconds and brought / seconds < least:
+                slowest, least = connection, brought / seconds
+        return slowest
 
     def _look_later(self) -> None:
         if self._timer is None:

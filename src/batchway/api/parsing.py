@@ -51,6 +51,8 @@ class EnvelopeProtocol(HttpToolsProtocol):
         self._in_body = False
         self._head_bytes = 0
         self._headers_seen = 0
+        self._body_bytes = 0
+        self._body_since = 0.0  # moved on while nothing is read
         self._quiet = 0  # bytes since the last one of a body: chunks' extensions, trailers
         self._held = b""
         # -- the end
@@ -76,6 +78,11 @@ class EnvelopeProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         self._unsent, self._taken_at = 0, self.loop.time()
         super().resume_writing()
+
+    def brought(self, now: float) -> tuple[int, float]:
+        if self.flow.read_paused:
+            self._body_bytes, self._body_since = 0, now  # it is we who are slow
+        return self._body_bytes, now - self._body_since
 
     def give_way(self) -> None:
         if self._idle or self.transport.get_write_buffer_size():
@@ -192,17 +199,20 @@ class EnvelopeProtocol(HttpToolsProtocol):
             return
         super().on_headers_complete()
         self._in_body, self._head_bytes, self._quiet = True, 0, 0
-        self._doors.busy(self)
+        self._body_bytes, self._body_since = 0, self.loop.time()
+        self._doors.brings(self)
 
     def on_body(self, body: bytes) -> None:
         if self._refusal is None:
             self._quiet = 0
+            self._body_bytes += len(body)
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         if self._refusal is not None:
             return
         self._in_body, self._head_bytes, self._quiet = False, 0, 0
+        self._doors.busy(self)
         super().on_message_complete()
         if not self._owes():
             self._rest()

@@ -64,6 +64,7 @@ _OWN_REFUSED: Final = 90.0
 # remembered, so that good lines among bad ones do not make each of these wait for a new one.
 _VERDICT_LINES: Final = 3
 _VERDICT_SECONDS: Final = 45.0
+_VERDICT_AFTER_ANSWERS: Final = 90.0  # it could do it before: an outage is more likely
 _VERDICT_REMEMBERED: Final = 600.0
 _MOST_LINES: Final = 256
 
@@ -354,7 +355,8 @@ class Lane:
             last.text
             and last.text == self._text
             and sum(tries > 1 for tries in self._text_lines.values()) >= _VERDICT_LINES
-            and now - self._text_since >= _VERDICT_SECONDS
+            and now - self._text_since
+            >= (_VERDICT_AFTER_ANSWERS if self.answered else _VERDICT_SECONDS)
             and well_for >= _SHORT_LOOK
         ):
             self._believe(last, now)

@@ -2,6 +2,7 @@
 
     refused, a limit is named       up to that limit
     refused again, or none named    half of what was refused
+    single lines, one after another nothing fits: no other line is tried
     a day later                     forgotten: limits grow with what an account has paid
 
 Waiting cannot help a job that is larger than everything the account may have enqueued: such a job
@@ -14,6 +15,8 @@ from batchway.dialects.openai_trouble import EnqueuedLimit
 from batchway.ports import Clock
 
 _REMEMBERED: Final = 86_400.0
+# One line that does not fit may be a long one; each that is tried is an upload and a refusal.
+_SINGLES: Final = 3
 
 
 class Fit:
@@ -24,6 +27,7 @@ class Fit:
         self._tokens: int | None = None
         self._lines: int | None = None
         self._until = 0.0
+        self._singles = 0
 
     @property
     def tokens(self) -> int | None:
@@ -46,6 +50,15 @@ class Fit:
             fits = stated if stated is not None and stated < tokens else max(1, tokens // 2)
             known_tokens = min(known_tokens or fits, fits)
         self._remember(known_tokens, known_lines)
+
+    def refuses_all(self) -> bool:
+        """Note that a single line did not fit; whether so many in a row that none will."""
+        self._singles += 1
+        return self._singles >= _SINGLES
+
+    def took(self) -> None:
+        """A job was run."""
+        self._singles = 0
 
     def recall(self, tokens: int) -> None:
         """A job was cut to that size by an earlier process."""

@@ -133,6 +133,8 @@ class NativeJob:
             clock=outfit.clock,
         )
         record.room.ask_again()
+        if collected.rows:
+            record.room.fit.took()
         if collected.short is None and not self._shared.winding_down:
             lack = lacking(job)
             if lack is not None and (collected.open or collected.of_account):

@@ -252,13 +252,17 @@ class Submission:
             # Without any job that was ever taken, it may be the account that is let nothing.
             return list(errors) if record.room.taken or record.now.first_line else None
         if single:
+            before = record.now
+            rest = record.room.fit.refuses_all()
             _log.warning(
-                "batch %s: a line of job %d is too large for the batch API and runs online",
+                "batch %s: %s of job %d is too large for the batch API and runs online",
                 outfit.batch.id,
+                "what is left" if rest else "a line",
                 record.shard.number,
             )
-            before = record.now
-            if before.before_line is None:
+            if rest:
+                await record.put(replace(before, before_line=None))
+            if rest or before.before_line is None:
                 await record.end()
             else:
                 await record.begin(first_line=before.before_line)
