@@ -126,6 +126,10 @@ def ask(script: Script, cwd: Path, *arguments: str, key: str | None = None) -> E
             refused(404, "No batch found with id 'batch_1'."),
             "No batch found with id 'batch_1'.",
         ),
+        (
+            refused(404, "Invalid URL (GET /batches/batch_1)"),
+            "Invalid URL (GET /batches/batch_1). Is {url} the address of a Batchway server?",
+        ),
         (refused(409, "No\x1b[31m"), "No\ufffd[31m."),
         (
             refused(401, "Missing bearer or basic authentication in header"),

@@ -128,4 +128,9 @@ def test_narrow_tables_drop_columns() -> None:
         "ID",
         "STATUS",
     ]
+    # What was left out before a wider one comes back where there is room.
+    assert table(head, rows, width=30, spare=["NAME", "MODEL"]).splitlines() == [
+        "ID       STATUS     NAME",
+        "batch_1  completed  night",
+    ]
     assert columns_of(sys.stdout) is None or columns_of(sys.stdout)

@@ -46,6 +46,11 @@ from batchway.workflows.scan import ScanLimits
 from batchway.workflows.segments import encode, merged
 
 S = BatchStatus
+# What a batch says of what to do while its provider refuses the key.
+BAD_KEY = (
+    "Correct the provider's api_key in the configuration and restart, or have the key enabled "
+    "again at the provider."
+)
 SPEED: Final = 400.0
 MOST_STALL: Final = 0.02
 WINDOW: Final = 86_400

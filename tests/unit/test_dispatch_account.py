@@ -436,8 +436,8 @@ def test_nobody_looks_at_a_target_without_need() -> None:
             MOVED, GOOD,
             "The provider 'up' has redirected every request (308) to "
             "https://api.example.com/v1/chat/completions since 2023-11-14 22:13:22 UTC: requests "
-            "are not sent on; set the base_url of 'up' (Azure: its endpoint) to where it leads and "
-            "restart; it is tried again at least once a minute.",
+            "are not sent on; set the base_url of 'up' (Azure: its endpoint) to where it leads, "
+            "without /chat/completions, and restart; it is tried again at least once a minute.",
         ),
         (
             FakeAnswer(503), FakeAnswer(503),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.unit.fakes import a_batch, fresh_ledger
 from tests.unit.native_world import (
+    BAD_KEY,
     WINDOW,
     World,
     answer,
@@ -321,7 +322,7 @@ async def test_a_key_revoked_meanwhile_waits_and_says_why(world: World) -> None:
     world.vendor.script = [{"status": S.IN_PROGRESS}] * 2 + [{}]
     await world.begin(3)
     running = asyncio.create_task(run(world))
-    await said(world, "The provider 'p' answered 401: bad key. Batchway goes on trying.")
+    await said(world, f"The provider 'p' answered 401: bad key. {BAD_KEY} Batchway goes on trying.")
     world.vendor.troubles.clear()
     assert await running == (Ending.DONE, [])
     assert await world.results() == world.good(0, 1, 2)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.unit.fakes import a_batch, fresh_ledger
 from tests.unit.native_world import (
+    BAD_KEY,
     World,
     answer,
     answers,
@@ -237,7 +238,7 @@ async def test_a_wrong_key_that_may_not_look_either_waits(world: World) -> None:
     world.vendor.troubles = {"submit": [denied()] * 3, "find": [denied()] * 9}
     await world.begin(3)
     running = asyncio.create_task(run(world))
-    await said(world, "The provider 'p' answered 401: bad key. Batchway goes on trying.")
+    await said(world, f"The provider 'p' answered 401: bad key. {BAD_KEY} Batchway goes on trying.")
     assert await running == (Ending.DONE, [])
     assert await world.results() == world.good(0, 1, 2)
 

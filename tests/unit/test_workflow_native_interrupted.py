@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.unit.fakes import a_batch, fresh_ledger
 from tests.unit.native_world import (
+    BAD_KEY,
     WINDOW,
     HookedCodec,
     World,
@@ -90,7 +91,7 @@ async def test_a_refusal_waits_for_what_is_being_encoded(world: World) -> None:
 async def test_a_failed_batch_leaves_no_input_that_waited_for_a_key(world: World) -> None:
     async def hook(what: str) -> None:
         if what == "before submit" and world.vendor.orders:
-            await said(world, "A bad key. Batchway goes on trying.")
+            await said(world, f"A bad key. {BAD_KEY} Batchway goes on trying.")
 
     world.vendor.hook = hook
     bad_key = RemoteError(Trouble.DENIED, "A bad key.", retry_after=4_000.0)

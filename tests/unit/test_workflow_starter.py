@@ -217,7 +217,8 @@ def test_those_that_only_wait_are_bounded_too() -> None:
     assert len(world.sprinted) == 30
 
 
-def test_the_engines_story_waits_for_the_one_that_runs_here() -> None:
+@pytest.mark.parametrize("chapter", ["ingest", "execute", "finalize"])
+def test_the_engines_story_waits_for_the_one_that_runs_here(chapter: str) -> None:
     world = World()
     (batch_id,) = world.add(1)
     world.breath[batch_id] = 30.0
@@ -228,16 +229,16 @@ def test_the_engines_story_waits_for_the_one_that_runs_here() -> None:
         running = asyncio.create_task(world.starter.run())
         while not world.started:  # noqa: ASYNC110 - the engine's double has no event
             await asyncio.sleep(0.5)
-        await world.starter.ingest(batch_id)  # as the engine does
+        # As the engine does: the first chapter, or after a restart whichever comes next.
+        await getattr(world.starter, chapter)(batch_id)
         joined.append(asyncio.get_running_loop().time())
-        await world.starter.execute(batch_id)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
     in_virtual_time(main())
     assert joined[0] >= 30.0
     mine = [f"{chapter} {batch_id}" for chapter in ("ingest", "execute", "finalize")]
-    assert world.chapters == [*mine, *mine[:2]]
+    assert world.chapters == [*mine, f"{chapter} {batch_id}"]
 
 
 def test_a_batch_that_leaves_its_sprint_goes_on_by_the_chapters_in_this_process() -> None:

@@ -41,7 +41,7 @@ def conclude(result: "RunResult", lines: Lines, *, as_json: bool, quiet: bool) -
         if result.errors is not None:
             tell(f"Errors: {result.errors}")
     if result.errors is not None and not quiet:
-        note("The same command with `retry` instead of `run` runs the failed lines again.")
+        note("`batchway retry` with the same arguments runs the failed lines again.")
     return 3 if counts.failed or missing else 0
 
 

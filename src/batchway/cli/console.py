@@ -115,14 +115,24 @@ def table(
 ) -> str:
     """Columns as wide as they need to be, two spaces apart.
 
-    Where `width` is not enough the columns of `spare` are left out, the first one first.
+    Where `width` is not enough the columns of `spare` are left out, the first one first. One that
+    is narrow enough for what is left then comes back.
     """
     shown = [list(head), *[[printable(cell) for cell in row] for row in rows]]
     widths = {name: max(len(row[index]) for row in shown) for index, name in enumerate(head)}
+
+    def fits(name: str | None = None) -> bool:
+        more = 0 if name is None else full[name] + 2
+        return width is None or sum(widths.values()) + 2 * (len(widths) - 1) + more <= width
+
+    full = dict(widths)
     for name in spare:
-        if width is None or sum(widths.values()) + 2 * (len(widths) - 1) <= width:
+        if fits():
             break
         widths.pop(name, None)
+    for name in reversed(spare):
+        if name in full and name not in widths and fits(name):
+            widths[name] = full[name]
     kept = [(index, widths[name]) for index, name in enumerate(head) if name in widths]
     return "\n".join(
         "  ".join(row[index].ljust(columns) for index, columns in kept).rstrip() for row in shown

@@ -37,7 +37,7 @@ def obstacle(gate: Gate, lane: Lane, *, now: float, moment: float) -> str | None
     last, since = lane.circuit.last, lane.circuit.down_since
     if last is not None and since is not None:
         at = f"{datetime.fromtimestamp(moment - (now - since), UTC):%Y-%m-%d %H:%M:%S} UTC"
-        return _down(gate, last, at)
+        return _down(gate, lane, last, at)
     quiet_for = gate.quiet_for
     if quiet_for > 1:
         until = datetime.fromtimestamp(moment + quiet_for, UTC)
@@ -47,7 +47,7 @@ def obstacle(gate: Gate, lane: Lane, *, now: float, moment: float) -> str | None
     return None
 
 
-def _down(gate: Gate, last: Setback, since: str) -> str:
+def _down(gate: Gate, lane: Lane, last: Setback, since: str) -> str:
     who, told = gate.provider, last.told
     match last.fault:
         case Fault.ACCOUNT if last.status in _KEY_STATUSES:
@@ -57,10 +57,12 @@ def _down(gate: Gate, last: Setback, since: str) -> str:
                 f"again at the provider; {_AGAIN}"
             )
         case Fault.ACCOUNT if last.status in REDIRECTS:
+            path = lane.kind.removeprefix("/v1")
+            without = f", without {path}," if last.code.endswith(path) else ""
             return (
                 f"The provider '{who}' has redirected every request ({last.status}) to "
                 f"{last.code} since {since}: requests are not sent on; set the base_url of '{who}' "
-                f"(Azure: its endpoint) to where it leads and restart; {_AGAIN}"
+                f"(Azure: its endpoint) to where it leads{without} and restart; {_AGAIN}"
             )
         case Fault.ACCOUNT:
             return (

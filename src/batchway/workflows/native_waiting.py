@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from batchway.dialects.openai_trouble import means_no_credit
-from batchway.domain.remote import RemoteError
+from batchway.domain.remote import RemoteError, Trouble
 from batchway.ports import Clock
 from batchway.workflows.native_batch import NativeBatch
 from batchway.workflows.native_site import NativeTuning
@@ -112,6 +112,11 @@ def waits(error: RemoteError) -> str:
     if means_no_credit(error.code, error.status):
         code = error.code or "402"
         advice = f" Add credit or raise the limit of the account at the provider ({code})."
+    elif error.trouble is Trouble.DENIED:
+        advice = (
+            " Correct the provider's api_key in the configuration and restart, or have the key "
+            "enabled again at the provider."
+        )
     return f"{error.message}{stop}{advice} Batchway goes on trying."
 
 

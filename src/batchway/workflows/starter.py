@@ -230,15 +230,20 @@ class Starter:
 
     async def ingest(self, batch_id: str) -> None:
         """The first chapter for the engine: a batch that runs here already is left to end."""
-        task = self._tasks.get(batch_id)
-        if task is not None:
-            await asyncio.wait({task})
+        await self._ended_here(batch_id)
         await self._story.ingest(batch_id)
 
     async def execute(self, batch_id: str) -> None:
-        """See `ports.Story`."""
+        """The same for a story that goes on here, after a restart, while the batch runs already."""
+        await self._ended_here(batch_id)
         await self._story.execute(batch_id)
 
     async def finalize(self, batch_id: str) -> None:
-        """See `ports.Story`."""
+        """As `execute`."""
+        await self._ended_here(batch_id)
         await self._story.finalize(batch_id)
+
+    async def _ended_here(self, batch_id: str) -> None:
+        task = self._tasks.get(batch_id)
+        if task is not None:
+            await asyncio.wait({task})
