@@ -225,6 +225,34 @@ def before_expiring(campaign: NativeCampaign) -> None:
     campaign.let_expire(made)
 
 
+def while_the_account_is_bad(campaign: NativeCampaign) -> None:
+    """While a vendor refuses the key or wants to be paid; in the next life all is well again."""
+    campaign.start()
+    account = campaign.dice.choice(ACCOUNTS)
+    campaign.create(campaign.new_order(150, account=account))
+    time.sleep(campaign.dice.uniform(0.0, 1.0))
+    fake = campaign.arena.fakes[account.vendor]
+    if campaign.dice.random() < 0.5:
+        fake.control(revoked=True)
+    else:
+        campaign.arena.trouble(account.vendor, {"on": "*", "do": "refuse", "status": 402})
+    campaign.create(campaign.new_order(70, account=account))
+    campaign.mark("account bad")
+    time.sleep(campaign.dice.uniform(0.2, 1.5))
+    campaign.kill()
+    fake.control(revoked=False)
+
+
+def while_providers_are_renamed(campaign: NativeCampaign) -> None:
+    """A life in which the providers have other names; the next one has them back."""
+    campaign.arena.configure(suffix="-renamed")
+    campaign.start_alone()
+    campaign.mark("providers renamed")
+    time.sleep(campaign.dice.uniform(0.2, 1.5))
+    campaign.kill()
+    campaign.arena.configure()
+
+
 def while_starting(campaign: NativeCampaign) -> None:
     """Before the server answers: imports, lock, migrations, recovery of the engine."""
     campaign.arena.server.start()
@@ -258,6 +286,8 @@ DECK: tuple[Appointment, ...] = (
     after_cancelling,
     after_cancelling_for_want_of_room,
     before_expiring,
+    while_the_account_is_bad,
+    while_providers_are_renamed,
     while_starting,
     while_recovering,
 )
@@ -274,6 +304,8 @@ SHORT: tuple[Appointment, ...] = (
     after_cancelling,
     after_cancelling_for_want_of_room,
     before_expiring,
+    while_the_account_is_bad,
+    while_providers_are_renamed,
     while_recovering,
 )
 

@@ -102,7 +102,7 @@ class NativeArena:
         self.data = root / "data"
         self.fakes = fakes
         self.port = free_port()
-        self._configure()
+        self.configure()
         self.server = Server(
             config=root / "batchway.yaml",
             data=self.data,
@@ -111,7 +111,8 @@ class NativeArena:
         )
         self.client = Client(port=self.port, key="key-0123456789-blue")
 
-    def _configure(self) -> None:
+    def configure(self, *, suffix: str = "") -> None:
+        """Write the configuration; with a suffix the providers have other names."""
         native = {
             **{"poll_min": 0.1, "poll_max": 1, "settle": _SETTLE_SECONDS, "lateness": 20},
             **{"cancel_patience": 20, "max_lines": JOB_LINES},
@@ -119,7 +120,7 @@ class NativeArena:
         kinds = {"openai": "openai", "azure": "azure-openai", "together": "together"}
         providers: list[dict[str, Any]] = [
             {
-                "name": account.name,
+                "name": account.name + suffix,
                 "type": kinds[account.vendor],
                 "endpoint" if account.vendor == "azure" else "base_url": self.fakes[
                     account.vendor

@@ -27,6 +27,8 @@ PHASES = frozenset(
         "cancel",
         "cancelling",
         "before expiring",
+        "account bad",
+        "providers renamed",
     }
 )
 
