@@ -143,6 +143,11 @@ class Campaign:
 
     # ------------------------------------------------------------------ lives
 
+    @property
+    def validating(self) -> bool:
+        """Whether a batch had not been accepted yet when the server was killed."""
+        return "validating" in self._site.statuses.values()
+
     def start_alone(self) -> None:
         """Begin a life and ask for nothing."""
         self.arena.server.start_and_wait()

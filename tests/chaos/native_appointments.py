@@ -245,6 +245,11 @@ def while_the_account_is_bad(campaign: NativeCampaign) -> None:
 
 def while_providers_are_renamed(campaign: NativeCampaign) -> None:
     """A life in which the providers have other names; the next one has them back."""
+    while campaign.validating:
+        # What was not accepted under the old names would rightly be refused under the new ones.
+        campaign.start_alone()
+        time.sleep(1.0)
+        campaign.kill()
     campaign.arena.configure(suffix="-renamed")
     campaign.start_alone()
     campaign.mark("providers renamed")

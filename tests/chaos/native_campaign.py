@@ -115,6 +115,11 @@ class NativeCampaign:
 
     # ------------------------------------------------------------------ lives
 
+    @property
+    def validating(self) -> bool:
+        """Whether a batch had not been accepted yet when the server was killed."""
+        return "validating" in self._site.statuses.values()
+
     def start_alone(self) -> None:
         """Begin a life and ask for nothing."""
         self.arena.server.start_and_wait()
