@@ -237,6 +237,23 @@ def test_a_few_bad_lines_end_within_two_minutes_of_the_last_good_one(
     assert seconds < 120
 
 
+@pytest.mark.parametrize(("answered", "end"), [(996, True), (0, False)])
+def test_lines_left_over_by_an_earlier_life_or_a_job_end_too(answered: int, end: bool) -> None:
+    """Without any sign of life it may be the target that is wrong."""
+
+    async def main() -> bool:
+        sender, _ = _sender(up=_with_bad(range(4), FakeAnswer(200, b"no JSON")))
+        sender.vouch(_line(0), answered=answered)
+        sending = asyncio.ensure_future(_send_all(sender, [_line(n) for n in range(4)]))
+        await asyncio.wait({sending}, timeout=120)
+        ended = sending.done()
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        return ended
+
+    assert in_virtual_time(main()) is end
+
+
 def test_after_a_line_that_is_denied_by_itself_nobody_waits() -> None:
     async def main() -> tuple[int | str, float]:
         sender, _ = _sender(up=_with_bad([9], UNKNOWN))

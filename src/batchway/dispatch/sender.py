@@ -123,6 +123,13 @@ class Sender:
         """A permit if the first target has a free slot and nobody waits for it; else `admit`."""
         return self._gate(work.targets[0]).try_enter(work.party, work.cost, work.endpoint)
 
+    def vouch(self, work: Work, *, answered: int) -> None:
+        """So many lines like this one were answered already, in an earlier life or by a job.
+
+        The target is alive then, and the few lines that are left may be what is wrong.
+        """
+        self._gate(work.targets[0]).lanes.of(work.endpoint).answered += answered
+
     async def admit(self, work: Work) -> Permit:
         """Wait for the line's fair turn at its first target, or the next while that is down."""
         return await self._enter(work, 0, retry=False)

@@ -27,7 +27,14 @@ from batchway.dispatch.sender import Answered, Permit, Sender, Unanswered, Work
 from batchway.domain.batch import Batch
 from batchway.domain.batch_errors import LineText
 from batchway.domain.errors import Conflict, Unavailable
-from batchway.domain.routing import ROUTE_PREFIX, Destination, Forbidden, NotNative, Resolution
+from batchway.domain.routing import (
+    ROUTE_PREFIX,
+    Destination,
+    Forbidden,
+    NotNative,
+    Resolution,
+    Target,
+)
 from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, Clock, Ledger, LineResult
@@ -100,6 +107,9 @@ class ManagedRun:
         self._outstanding = outstanding
         self._most_lines = most_lines
         self._resolutions: dict[tuple[str, str], Destination | None] = {}
+        # By shard: lines that were answered in an earlier life, or by a job of the same account.
+        self._answered: dict[int, int] = {}
+        self._vouched: set[tuple[int, Target]] = set()
         self._stranded: dict[str, str] = {}  # groups without a provider, and why
         self._tasks: set[asyncio.Task[None]] = set()
         self._buffers: list[Buffer] = []
@@ -263,6 +273,7 @@ class ManagedRun:
                 _log.info("batch %s waits to claim a shard: %s", self._batch.id, error)
                 await self._clock.sleep(_GLANCE_SECONDS)
         self._details.tell("claim", None)
+        self._answered[shard.number] = sum(segment.completed for segment in segments)
         buffer = self._collector.open(claim)
         self._buffers.append(buffer)
         return buffer, done
@@ -308,6 +319,7 @@ class ManagedRun:
                 if destination is None:
                     continue
                 work = self._work(line, request, destination)
+                self._vouch(shard, work)
                 if outstanding.full:
                     await outstanding.room()
                 if collector.full:
@@ -327,6 +339,13 @@ class ManagedRun:
             )
 
     # ------------------------------------------------------------------ lines
+
+    def _vouch(self, shard: Shard, work: Work) -> None:
+        """Tell the sender, once, of lines of the shard that the line's target has answered."""
+        answered = self._answered.get(shard.number)
+        if answered and (key := (shard.number, work.targets[0])) not in self._vouched:
+            self._vouched.add(key)
+            self._sender.vouch(work, answered=answered)
 
     def _line_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
