@@ -133,6 +133,7 @@ class BatchService:
             await self._forget(principal, brought)
             raise mismatch(idempotency_key) from error
         except Exception:
+            # Whatever kept the batch from being made: no file that was fetched for it stays behind.
             await self._forget(principal, brought)
             raise
         if kept.id == batch.id:
