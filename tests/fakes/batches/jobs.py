@@ -83,10 +83,12 @@ class Jobs:
         """Bring the counters of a running job up to date."""
         if job.status == "in_progress" and job.started is not None:
             behaviour = self._behaviour()
-            seconds = max(0.001, behaviour.phases.in_progress)
+            seconds = behaviour.phases.in_progress
             held = "in_progress" in behaviour.hold
             most = behaviour.fate(job.number).share if held else 1.0
-            job.run = min(most, (self._clock.now() - job.started) / seconds)
+            # A phase of no time has run all that it will when the job enters it.
+            past = (self._clock.now() - job.started) / seconds if seconds else most
+            job.run = min(most, past)
             job.completed = int(job.lines * job.run)
         return job
 
