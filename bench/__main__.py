@@ -280,7 +280,7 @@ def auto(scale: float) -> list[Goal]:
         figures=tuple(figures),
         notes=(
             f"{seeds} seeds each, in virtual time: `bench/engine_runs.py` over the models of "
-            "`providers/simulated/engine_model.py`. The best fixed number comes from a sweep.",
+            "`simulator/online/engine_model.py`. The best fixed number comes from a sweep.",
             "Goals: median at most 1.2 for 3,000 lines and 1.1 for 7,500; worst seed at most 1.35; "
             "rate after 10 s, until the last line is sent, at least 0.95 of the best (median).",
             "A batch of 3,000 lines ends after 15 s on the H200 and the CPU. After 10 s the ramp "

@@ -40,7 +40,7 @@ from bench.upstream import API_KEY, Upstream
 from multidict import CIMultiDict
 from yarl import URL
 
-from batchway.providers.transport import new_session
+from batchway.providers.http.transport import new_session
 
 IN_FLIGHT: Final = 128
 TIMEOUT: Final = ClientTimeout(total=600, connect=10, ceil_threshold=float("inf"))

@@ -15,7 +15,7 @@ from heapq import heappop, heappush
 from typing import Final
 
 from batchway.dispatch.concurrency import Control
-from batchway.providers.simulated.engine_model import ENGINES, Engine, EngineModel
+from batchway.simulator.online.engine_model import ENGINES, Engine, EngineModel
 
 _REFUSAL_SECONDS: Final = 0.002
 _FAILURE_SECONDS: Final = 0.005

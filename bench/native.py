@@ -18,7 +18,8 @@ from typing import Any, Final
 import psutil
 from bench.figures import Memory, PeakMemory
 from bench.served import Served, ServedError
-from tests.fakes.batches import Fake, process
+
+from batchway.simulator.batches import Fake, process
 
 _ENDPOINT: Final = "/v1/chat/completions"
 _EVERY: Final = 0.05

@@ -21,10 +21,10 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
 from batchway.api.app import create_app
+from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, CatalogEntry, LineShape
 from batchway.cli.app import app as commands
 from batchway.cli.failures import EXIT_CODES
 from batchway.domain.batch_errors import BatchText, LineText
-from batchway.domain.catalog import AZURE, CATALOG, OPENAI, CatalogEntry, LineShape
 from batchway.domain.errors import ApiText
 from batchway.settings.kinds import Size
 from batchway.settings.schema import Settings

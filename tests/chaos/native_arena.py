@@ -14,8 +14,9 @@ from typing import Any, Final
 from tests.chaos.client import Client
 from tests.chaos.processes import Server, free_port
 from tests.chaos.site import Site, look
-from tests.fakes.batches import Behaviour, Fake, process
-from tests.fakes.batches.behaviour import parse
+
+from batchway.simulator.batches import Behaviour, Fake, process
+from batchway.simulator.batches.behaviour import parse
 
 JOB_LINES: Final = 60
 MODEL: Final = "gpt-4o-mini"

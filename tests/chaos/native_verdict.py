@@ -24,7 +24,8 @@ from tests.chaos.verdict import (
     records,
     status_faults,
 )
-from tests.fakes.batches import befalls, failure
+
+from batchway.simulator.batches import befalls, failure
 
 _TAG: Final = re.compile(r"batchway-([0-9a-f]{32})-(\d+)-(\d+)")
 _WITHHELD: Final = {"cancelled": "batch_cancelled", "expired": "batch_expired"}

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from batchway.providers.simulated import prompt_digest
+from batchway.simulator.online import prompt_digest
 
 ENDPOINT = "/v1/chat/completions"
 MODEL = "gpt-4o-mini"  # what the simulator is asked for, whatever the line's model says

@@ -83,7 +83,7 @@ class Simulator(Child):
 
     def __init__(self, *, log: Path, **dials: str | float) -> None:
         flags = [f"--{name.replace('_', '-')}={value}" for name, value in dials.items()]
-        super().__init__(["batchway.providers.simulated", "--record", *flags], log=log)
+        super().__init__(["batchway.simulator.online", "--record", *flags], log=log)
 
     @property
     def url(self) -> str:

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 
-from batchway.bootstrap.dispatching import Dispatch
 from batchway.bootstrap.parts import SystemClock
+from batchway.bootstrap.worker import Dispatch
 from batchway.domain.shard import Segment
 from batchway.settings import Settings
 from batchway.storage.blobs.local import LocalBlobs, LocalBlobWriter

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.chaos.orders import ENDPOINT, MODEL, Order
 
-from batchway.providers.simulated import verify
+from batchway.simulator.online import verify
 
 ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 _WITHHELD = {"cancelled": "batch_cancelled", "expired": "batch_expired"}

@@ -8,7 +8,8 @@ from typing import Any, Final, TypeVar
 import openai
 from openai.types import Batch
 from tests.contract.fake_lines import CHAT
-from tests.fakes.batches import Fake
+
+from batchway.simulator.batches import Fake
 
 ENDED: Final = frozenset({"completed", "failed", "expired", "cancelled"})
 

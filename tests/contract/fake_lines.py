@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from batchway.providers.simulated import verify
+from batchway.simulator.online import verify
 
 CHAT = "/v1/chat/completions"
 

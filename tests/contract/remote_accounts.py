@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.fakes.batches import Fake, running
-
 from batchway.bootstrap.parts import SystemClock
-from batchway.domain.catalog import CATALOG, OPENAI
+from batchway.catalog.openai_family import CATALOG, OPENAI
 from batchway.domain.remote import JobOrder, Reading, RemoteJob, RemoteRow
 from batchway.domain.status import TERMINAL
 from batchway.ports import Clock, NativeProvider, RemoteBatches
-from batchway.providers.azure_batches import AzureBatchesProvider
-from batchway.providers.azure_identity import ApiKey
-from batchway.providers.openai_batches import OpenAIBatchesProvider
-from batchway.providers.remote_http import Timeouts
+from batchway.providers.azure.batches import AzureBatchesProvider
+from batchway.providers.azure.identity import ApiKey
+from batchway.providers.http.session import Timeouts
+from batchway.providers.openai.batches import OpenAIBatchesProvider
+from batchway.simulator.batches import Fake, running
 
 CHAT = "/v1/chat/completions"
 KEY = "sk-secret-of-the-contract-suite"

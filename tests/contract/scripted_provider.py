@@ -1,7 +1,7 @@
 """A provider with a batch API whose jobs, files and troubles a test writes down.
 
 A `ports.NativeProvider` without a network, for what the API makes of answers and errors. What a
-real provider answers is the business of `tests/fakes/batches`.
+real provider answers is the business of `src/batchway/simulator/batches`.
 """
 
 from collections.abc import AsyncGenerator, Mapping

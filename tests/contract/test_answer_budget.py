@@ -21,9 +21,9 @@ from tests.contract.upstreams import (
 )
 
 from batchway.ports import Failure
-from batchway.providers.budget import Budget
-from batchway.providers.sending import SendingTransport
-from batchway.providers.transport import HttpTransport
+from batchway.providers.http.budget import Budget
+from batchway.providers.http.sending import SendingTransport
+from batchway.providers.http.transport import HttpTransport
 
 MB = 1_000_000
 PEAK = Path("/proc/self/clear_refs")

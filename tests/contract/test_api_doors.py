@@ -15,7 +15,7 @@ import pytest
 from tests.contract.test_api_harness import UNKNOWN_BATCH, Server, eventually, serving
 
 from batchway.api.doors import DoorLimits
-from batchway.bootstrap.work import new_loop
+from batchway.bootstrap.work_thread import new_loop
 from batchway.service.keys import configured_key
 from batchway.service.limits import Limits
 

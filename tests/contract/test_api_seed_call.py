@@ -15,13 +15,13 @@ import openai
 import pytest
 from tests.contract.test_api_harness import Server, TestClock, serving
 from tests.contract.truefoundry import HEADERS, check_fields, without_chance
-from tests.fakes.batches import Fake, running
 
-from batchway.domain.catalog import OPENAI
+from batchway.catalog.openai_family import OPENAI
 from batchway.ports import NativeProvider
-from batchway.providers.azure_batches import AzureBatchesProvider
-from batchway.providers.azure_identity import ApiKey
-from batchway.providers.openai_batches import OpenAIBatchesProvider
+from batchway.providers.azure.batches import AzureBatchesProvider
+from batchway.providers.azure.identity import ApiKey
+from batchway.providers.openai.batches import OpenAIBatchesProvider
+from batchway.simulator.batches import Fake, running
 
 GOLDEN = Path(__file__).parent / "golden"
 KEY = "sk-the-accounts-own"

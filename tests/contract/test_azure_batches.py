@@ -11,8 +11,8 @@ from openai import AsyncAzureOpenAI, AsyncOpenAI, OpenAIError
 from tests.contract.remote_accounts import KEY, QUICK, TAG, Impatient, opened, order, vendor
 
 from batchway.domain.remote import RemoteError, Trouble
-from batchway.providers.azure_batches import VERSION_HEADER, AzureBatchesProvider
-from batchway.providers.azure_identity import ApiKey, AzureCredential, EntraTokens
+from batchway.providers.azure.batches import VERSION_HEADER, AzureBatchesProvider
+from batchway.providers.azure.identity import ApiKey, AzureCredential, EntraTokens
 
 
 @dataclass(frozen=True)

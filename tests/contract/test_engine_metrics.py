@@ -6,9 +6,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
 
-from batchway.providers.engine_metrics import HttpEngineMetrics
-from batchway.providers.openai_compatible import OpenAICompatibleProvider
-from batchway.providers.transport import HttpTransport
+from batchway.providers.http.engine_metrics import HttpEngineMetrics
+from batchway.providers.http.transport import HttpTransport
+from batchway.providers.openai.compatible import OpenAICompatibleProvider
 
 PAGE = b'vllm:num_requests_running{model_name="m"} 3.0\n'
 

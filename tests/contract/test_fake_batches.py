@@ -1,4 +1,4 @@
-"""The fake batch APIs of `tests.fakes.batches`, driven by the vendors' own SDKs over the socket."""
+"""The fake batch APIs, driven by the vendors' own SDKs over the socket."""
 
 import json
 import subprocess
@@ -9,9 +9,10 @@ import openai
 import pytest
 from tests.contract.fake_clients import azure, client, ended, eventually, submit
 from tests.contract.fake_lines import CHAT, body, chats, jsonl, line, rows_of, wrong
-from tests.fakes.batches import failure, running
-from tests.fakes.batches.behaviour import Rows
 from tests.journeys.environments import python_with
+
+from batchway.simulator.batches import failure, running
+from batchway.simulator.batches.behaviour import Rows
 
 SDKS = Path(__file__).parent / "sdks"
 # The vendors whose shapes the official OpenAI client reads as they are.

@@ -16,7 +16,8 @@ import openai
 import pytest
 from tests.contract.fake_clients import azure, client, ended, eventually, submit
 from tests.contract.fake_lines import CHAT, chats, rows_of, wrong
-from tests.fakes.batches import Fake, process, running
+
+from batchway.simulator.batches import Fake, process, running
 
 ROOT = Path(__file__).parents[2]
 
@@ -362,13 +363,13 @@ def test_lines_that_are_not_read_at_all() -> None:
 
 def test_no_fake_imports_an_adapter() -> None:
     code = (
-        "import sys, tests.fakes.batches\n"
+        "import sys, batchway.simulator.batches\n"
         "print(*(name for name in sys.modules if name.startswith('batchway')))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    simulated = "batchway.providers.simulated"
+    simulated = "batchway.simulator.online"
     foreign = {name for name in done.stdout.split() if not name.startswith(simulated)}
     assert foreign == {"batchway", "batchway.providers"}
 

@@ -9,7 +9,8 @@ import httpx2
 import pytest
 from tests.contract.fake_clients import eventually
 from tests.contract.fake_lines import CHAT, chats, jsonl, line, rows_of, wrong
-from tests.fakes.batches import Fake, running
+
+from batchway.simulator.batches import Fake, running
 
 
 class Wire:

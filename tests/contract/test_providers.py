@@ -10,9 +10,9 @@ import pytest
 from openai import AsyncAzureOpenAI, AsyncOpenAI
 
 from batchway.ports import Provider
-from batchway.providers.azure_openai import AzureOpenAIProvider
-from batchway.providers.openai import OpenAIProvider
-from batchway.providers.openai_compatible import OpenAICompatibleProvider
+from batchway.providers.azure.online import AzureOpenAIProvider
+from batchway.providers.openai.compatible import OpenAICompatibleProvider
+from batchway.providers.openai.online import OpenAIProvider
 
 KEY = "sk-s3cret"
 

@@ -29,7 +29,7 @@ from tests.contract.remote_accounts import (
 from batchway.domain.batch import RequestCounts
 from batchway.domain.remote import RemoteError, RemoteFile, Trouble
 from batchway.domain.status import BatchStatus
-from batchway.providers.simulated.answers import prompt_digest
+from batchway.simulator.online.answers import prompt_digest
 
 NOBODY = "batchway-ffffffffffffffffffffffffffffffff-0-1"
 

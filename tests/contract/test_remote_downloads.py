@@ -19,7 +19,7 @@ from tests.contract.remote_accounts import (
 from tests.contract.test_remote_http import client, serving
 
 from batchway.domain.remote import FileMark, Reading, RemoteError, RemoteJob, Trouble
-from batchway.providers.remote_redirects import is_public, joined, leads_inside, literal_of
+from batchway.providers.http.redirects import is_public, joined, leads_inside, literal_of
 
 LINES = 12
 

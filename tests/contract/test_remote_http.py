@@ -1,4 +1,4 @@
-"""`providers.remote_http` over plain servers: transfers that crawl or stall, redirects, bounds."""
+"""`providers.http.session` over plain servers: transfers that crawl or stall, redirects, bounds."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -10,7 +10,7 @@ from aiohttp import BodyPartReader, web
 from tests.contract.remote_accounts import Impatient
 
 from batchway.domain.remote import RemoteError, Trouble
-from batchway.providers.remote_http import RemoteHttp, Timeouts
+from batchway.providers.http.session import RemoteHttp, Timeouts
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 

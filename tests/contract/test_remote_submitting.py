@@ -20,9 +20,9 @@ from tests.contract.remote_accounts import (
     vendor,
 )
 from tests.contract.test_remote_http import serving
-from tests.fakes.batches import Fake
 
 from batchway.domain.remote import RemoteError, Trouble
+from batchway.simulator.batches import Fake
 
 PROCESSING = "The provider 'acme' is still processing the input file."
 

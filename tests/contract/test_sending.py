@@ -27,10 +27,10 @@ from tests.contract.upstreams import (
     sized,
 )
 
-from batchway.bootstrap.dispatching import new_transport
+from batchway.bootstrap.worker import new_transport
 from batchway.ports import Failure
-from batchway.providers.sending import SendingError, SendingTransport
-from batchway.providers.transport import HttpTransport
+from batchway.providers.http.sending import SendingError, SendingTransport
+from batchway.providers.http.transport import HttpTransport
 from batchway.settings import Settings
 
 SECRET = "sk-never-to-be-seen"
@@ -133,7 +133,7 @@ async def test_a_process_that_is_stuck_is_killed() -> None:
 
 PARENT = """
 import asyncio, sys
-from batchway.providers.sending import SendingTransport
+from batchway.providers.http.sending import SendingTransport
 
 async def main():
     transport = SendingTransport(processes=2)

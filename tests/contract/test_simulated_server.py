@@ -12,7 +12,7 @@ import aiohttp
 import openai
 import pytest
 
-from batchway.providers.simulated import (
+from batchway.simulator.online import (
     SimulatorSettings,
     expected_embedding,
     expected_moderation,
@@ -562,7 +562,7 @@ async def process(*flags: str) -> AsyncGenerator[asyncio.subprocess.Process]:
     running = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "batchway.providers.simulated",
+        "batchway.simulator.online",
         *flags,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -27,9 +27,9 @@ from tests.contract.upstreams import (
 )
 
 from batchway.ports import Failure, Transport
-from batchway.providers.descriptors import Shortage
-from batchway.providers.sending import SendingTransport
-from batchway.providers.transport import HttpTransport
+from batchway.providers.http.descriptors import Shortage
+from batchway.providers.http.sending import SendingTransport
+from batchway.providers.http.transport import HttpTransport
 
 
 def _in_this_process() -> Transport:

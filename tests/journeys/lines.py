@@ -14,7 +14,7 @@ import openai
 from openai.types import Batch
 from tests.journeys.processes import eventually
 
-from batchway.providers.simulated import verify
+from batchway.simulator.online import verify
 
 CHAT: Final = "/v1/chat/completions"
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"

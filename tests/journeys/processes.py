@@ -149,7 +149,7 @@ class Simulator:
         self._start()
 
     def _start(self) -> None:
-        arguments = ["-m", "batchway.providers.simulated"]
+        arguments = ["-m", "batchway.simulator.online"]
         for dial, value in self._dials.items():
             flag = "--" + dial.replace("_", "-")
             if value is False:

@@ -11,8 +11,8 @@ from tests.journeys.cli_upstream import Reply, Upstream, refused, said, upstream
 from tests.journeys.lines import chat, jsonl
 from tests.journeys.processes import Process, eventually
 
-from batchway.bootstrap.checking import CannotRun
-from batchway.bootstrap.retrying import merge, write_failed
+from batchway.bootstrap.check import CannotRun
+from batchway.bootstrap.retry import merge, write_failed
 
 LINES = [chat(f"line-{number}", f"question {number}") for number in range(12)]
 BAD = {"question 0", "question 5", "question 11"}

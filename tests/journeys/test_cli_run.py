@@ -10,7 +10,7 @@ from tests.journeys.conftest import NewSimulator
 from tests.journeys.lines import EXAMPLES, chat, chats, jsonl
 from tests.journeys.processes import Process, Simulator, eventually
 
-from batchway.providers.simulated import verify
+from batchway.simulator.online import verify
 
 QUESTIONS = EXAMPLES / "gsm8k_test.batch.jsonl"
 

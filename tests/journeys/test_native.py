@@ -9,7 +9,6 @@ from typing import Any
 import openai
 import pytest
 import yaml
-from tests.fakes.batches import Fake, process, running
 from tests.journeys.conftest import Configuration, NewServer, NewSimulator, provider
 from tests.journeys.lines import (
     Line,
@@ -26,6 +25,8 @@ from tests.journeys.lines import (
     submit,
 )
 from tests.journeys.processes import eventually, run_batchway
+
+from batchway.simulator.batches import Fake, process, running
 
 QUICK = {"poll_min": 0.05, "poll_max": 0.3, "settle": 0.5, "lateness": 3, "cancel_patience": 5}
 

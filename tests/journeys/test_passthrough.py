@@ -15,10 +15,11 @@ from urllib.request import Request, urlopen
 import openai
 import pytest
 from tests.contract.truefoundry import HEADERS, check_fields, without_chance
-from tests.fakes.batches import Fake, running
 from tests.journeys.conftest import Configuration, NewServer
 from tests.journeys.lines import CHAT, ENDED, chats, check, ended, jsonl, results, submit
 from tests.journeys.processes import Server, eventually
+
+from batchway.simulator.batches import Fake, running
 
 ACCOUNT_KEY = "sk-the-accounts-own"
 QUICK = {"poll_min": 0.05, "poll_max": 0.2, "settle": 0.2, "lateness": 1}

@@ -21,9 +21,9 @@ from batchway.domain.file import File, Purpose
 from batchway.domain.shard import Claim, Segment, Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, BlobWriter, Ledger, LineResult, Shards, Story
+from batchway.results.segments import encode
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.storage.migrations import upgrade
-from batchway.workflows.segments import encode
 
 CHAT = "/v1/chat/completions"
 START = 1_000_000  # Unix seconds at which a FakeClock starts

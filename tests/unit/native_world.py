@@ -16,8 +16,7 @@ from typing import Final
 
 from tests.unit.fakes import CHAT, START, a_batch, a_file, chat, counted_names, store
 
-from batchway.dialects.openai_batch import OpenAIBatchCodec
-from batchway.dispatch.collector import Collector
+from batchway.dialects.openai.framing import OpenAIBatchCodec
 from batchway.domain.batch import Batch, BatchError, RequestCounts
 from batchway.domain.remote import (
     JobOrder,
@@ -34,16 +33,17 @@ from batchway.domain.routing import Account, Choice, Resolution, RoutingTable
 from batchway.domain.shard import Shard
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import LineCodec, NativeProvider, RemoteBatches
+from batchway.results.collector import Collector
+from batchway.results.records import Records
+from batchway.results.segments import encode, merged
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
-from batchway.workflows.ingest import Ingest
-from batchway.workflows.managed import Ending
-from batchway.workflows.native import NativeRun
-from batchway.workflows.native_site import NativeAccount, NativeSite, NativeTuning
-from batchway.workflows.records import Records
-from batchway.workflows.scan import ScanLimits
-from batchway.workflows.segments import encode, merged
+from batchway.workflows.managed.run import Ending
+from batchway.workflows.native.run import NativeRun
+from batchway.workflows.native.site import NativeAccount, NativeSite, NativeTuning
+from batchway.workflows.plan.ingest import Ingest
+from batchway.workflows.plan.scan import ScanLimits
 
 S = BatchStatus
 # What a batch says of what to do while its provider refuses the key.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.journeys.cli_upstream import Reply, refused, said, upstream
 
-from batchway.bootstrap.accounts import Accounts
+from batchway.bootstrap.first_answer import Accounts
 from batchway.ports import Failure
 from batchway.settings import load
 

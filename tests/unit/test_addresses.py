@@ -3,8 +3,8 @@
 import pytest
 
 from batchway.domain.routing import Account, Choice, Destination, RoutingTable, Unroutable
-from batchway.providers.addresses import segment
-from batchway.providers.azure_addresses import AzureAddresses
+from batchway.providers.azure.addresses import AzureAddresses
+from batchway.providers.http.addresses import segment
 
 LEADING_OUT = ["", ".", "..", "a/..", "../b", "a/./b", "%2e%2e", "%2E", "a\\..\\b", "a%2F..%2Fb",
                "%252e%252e", "..%5cb"]  # fmt: skip

@@ -13,15 +13,15 @@ from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from tests.unit.fakes import FakeClock
 
 from batchway.domain.remote import RemoteError, Trouble
-from batchway.providers.azure_addresses import AzureAddresses
-from batchway.providers.azure_identity import (
+from batchway.providers.azure.addresses import AzureAddresses
+from batchway.providers.azure.identity import (
     MISSING_EXTRA,
     SCOPE,
     ApiKey,
     EntraTokens,
     entra_tokens,
 )
-from batchway.providers.azure_openai import AzureOpenAIProvider
+from batchway.providers.azure.online import AzureOpenAIProvider
 
 HOST = "https://x.openai.azure.com"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from batchway.domain.catalog import AZURE, CATALOG, OPENAI, CatalogEntry, LineShape
+from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, CatalogEntry, LineShape
 from batchway.domain.status import BatchStatus
-from batchway.providers import remote_reading
-from batchway.providers.addresses import checked_base
+from batchway.providers.http.addresses import checked_base
+from batchway.providers.openai import reading as remote_reading
 
 ALL = [OPENAI, AZURE, *CATALOG.values()]
 MB = 1_000_000

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.journeys.lines import chat, jsonl
 
-from batchway.bootstrap.checking import CannotRun, endpoint_of, first_line, model_of
+from batchway.bootstrap.check import CannotRun, endpoint_of, first_line, model_of
 
 
 @pytest.mark.parametrize(

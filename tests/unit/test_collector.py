@@ -17,13 +17,13 @@ from tests.unit.fakes import (
     fresh_ledger,
 )
 
-from batchway.dispatch.collector import Buffer, Collector
 from batchway.domain.batch import RequestCounts, Usage
 from batchway.domain.shard import Mode, Segment, Shard
 from batchway.ports import Blobs
+from batchway.results.collector import Buffer, Collector
+from batchway.results.segments import encode, merged
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
-from batchway.workflows.segments import encode, merged
 
 BATCH = a_batch().id
 RECORD = len(a_result(0).record)

@@ -11,8 +11,9 @@ import pytest
 from aiohttp import ClientConnectorError
 
 from batchway.domain.remote import Trouble
-from batchway.providers import descriptors, remote_trouble
-from batchway.providers.descriptors import Division, division
+from batchway.providers.http import descriptors
+from batchway.providers.http import trouble as remote_trouble
+from batchway.providers.http.descriptors import Division, division
 
 resource: Any = pytest.importorskip("resource")
 

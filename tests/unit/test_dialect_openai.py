@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchway.dialects.openai import count_inputs, estimate_tokens, with_model, without_stream
+from batchway.dialects.openai.body import count_inputs, estimate_tokens, with_model, without_stream
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchway.dialects.openai_answer import MOST_ERROR_TEXT, Reading, error_body, read_result
+from batchway.dialects.openai.answer import MOST_ERROR_TEXT, Reading, error_body, read_result
 from batchway.domain.batch import Usage
 
 NONE = Usage()

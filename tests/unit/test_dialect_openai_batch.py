@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchway.dialects.openai_batch import OpenAIBatchCodec
-from batchway.dialects.openai_trouble import means_no_room
+from batchway.catalog.openai_family import CATALOG, LineShape
+from batchway.dialects.openai.framing import OpenAIBatchCodec
+from batchway.dialects.openai.job_error import means_no_room
 from batchway.domain.batch import Usage
-from batchway.domain.catalog import CATALOG, LineShape
 from batchway.domain.remote import RemoteRow
 
 CHAT = "/v1/chat/completions"

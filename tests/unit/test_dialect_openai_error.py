@@ -2,8 +2,8 @@
 
 import pytest
 
-from batchway.dialects.openai_answer import ErrorWithin, Reading, read_result
-from batchway.dialects.openai_error import Said, read_error, status_within
+from batchway.dialects.openai.answer import ErrorWithin, Reading, read_result
+from batchway.dialects.openai.error import Said, read_error, status_within
 
 _USAGE = '"usage":{"prompt_tokens":1,"completion_tokens":1}'
 _CHOICE = '{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"stop"}'

@@ -13,9 +13,9 @@ import typer
 from batchway.cli.app import app
 from batchway.domain.batch_errors import BatchText, LineText
 from batchway.domain.errors import ApiText
-from batchway.providers.simulated import SimulatorSettings
 from batchway.settings import Settings
 from batchway.settings.tree import keys
+from batchway.simulator.online import SimulatorSettings
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"

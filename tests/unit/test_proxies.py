@@ -3,7 +3,7 @@
 import pytest
 from yarl import URL
 
-from batchway.providers.proxies import proxy_for
+from batchway.providers.http.proxies import proxy_for
 
 NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUEST_METHOD")
 

@@ -8,24 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, Quirks
 from batchway.domain.batch import BatchError, RequestCounts, Usage
-from batchway.domain.catalog import AZURE, CATALOG, OPENAI, Quirks
 from batchway.domain.remote import RemoteFile, RemoteJob, Trouble
 from batchway.domain.status import BatchStatus
-from batchway.providers.remote_reading import (
+from batchway.providers.http.trouble import (
+    Said,
+    of_answer,
+    read_error,
+    retry_after,
+    without_secrets,
+)
+from batchway.providers.openai.reading import (
     file_of,
     job_of,
     read_list,
     read_object,
     status_of,
     time_of,
-)
-from batchway.providers.remote_trouble import (
-    Said,
-    of_answer,
-    read_error,
-    retry_after,
-    without_secrets,
 )
 
 NOW = 1_763_900_000.0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from batchway.domain.catalog import CATALOG
+from batchway.catalog.openai_family import CATALOG
 from batchway.settings import Settings, SettingsError, load
 
 OPENAI = "{name: a, type: openai, api_key: sk-secret}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchway.providers.simulated import (
+from batchway.simulator.online import (
     InvalidSettings,
     SimulatorSettings,
     errors,
@@ -17,12 +17,12 @@ from batchway.providers.simulated import (
     prompt_digest,
     verify,
 )
-from batchway.providers.simulated.answers import answer, model_of
-from batchway.providers.simulated.behaviour import Behaviour, Plan
-from batchway.providers.simulated.endpoints import Endpoint, endpoint_named
-from batchway.providers.simulated.errors import Refusal
-from batchway.providers.simulated.fates import Answered, Broken, Fate, Fault, Refused
-from batchway.providers.simulated.latency import (
+from batchway.simulator.online.answers import answer, model_of
+from batchway.simulator.online.behaviour import Behaviour, Plan
+from batchway.simulator.online.endpoints import Endpoint, endpoint_named
+from batchway.simulator.online.errors import Refusal
+from batchway.simulator.online.fates import Answered, Broken, Fate, Fault, Refused
+from batchway.simulator.online.latency import (
     Exponential,
     Fixed,
     Latency,
@@ -31,9 +31,9 @@ from batchway.providers.simulated.latency import (
     parse_latency,
     sample,
 )
-from batchway.providers.simulated.limits import Exceeded, Limits, duration, retry_headers
-from batchway.providers.simulated.shapes import render
-from batchway.providers.simulated.validation import refuse
+from batchway.simulator.online.limits import Exceeded, Limits, duration, retry_headers
+from batchway.simulator.online.shapes import render
+from batchway.simulator.online.validation import refuse
 
 CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "How many clips?"}]}
 DIGEST = "062ecb193680e8ea"

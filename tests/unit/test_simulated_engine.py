@@ -6,7 +6,7 @@ import pytest
 from bench.engine_runs import Load, World, run
 
 from batchway.dispatch.concurrency import Fixed
-from batchway.providers.simulated.engine_model import ENGINES, Engine, EngineModel
+from batchway.simulator.online.engine_model import ENGINES, Engine, EngineModel
 
 _FIXED = Load(lines=3_000)
 _CPU = Load(lines=6_595, shortest=32, longest=32)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchway.domain.errors import Unavailable
-from batchway.workflows import custom_ids
-from batchway.workflows.custom_ids import CustomIds
+from batchway.workflows.plan import custom_ids
+from batchway.workflows.plan.custom_ids import CustomIds
 
 SPREAD: Callable[[str], int] = hash
 COLLIDING: Callable[[str], int] = len

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchway.workflows.details import past
+from batchway.results.endings import past
 
 SINCE = "since 2026-01-01 00:00:00 UTC"
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.fakes import CHAT
 
 from batchway.domain.batch import BatchError
-from batchway.workflows.envelope import REQUIRED, LineReader, Request, nests_too_deep
+from batchway.lines.envelope import REQUIRED, LineReader, Request, nests_too_deep
 
 T = TypeVar("T")
 LINE = 7

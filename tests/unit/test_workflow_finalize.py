@@ -30,14 +30,14 @@ from batchway.domain.errors import Unavailable
 from batchway.domain.file import File, Purpose
 from batchway.domain.routing import Account, RoutingTable
 from batchway.domain.status import BatchStatus
+from batchway.results import finalize as module
+from batchway.results.finalize import Finalize
+from batchway.results.records import Records
+from batchway.results.segments import encode
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
-from batchway.workflows import finalize as module
-from batchway.workflows.finalize import Finalize
-from batchway.workflows.ingest import Ingest
-from batchway.workflows.records import Records
-from batchway.workflows.scan import ScanLimits
-from batchway.workflows.segments import encode
+from batchway.workflows.plan.ingest import Ingest
+from batchway.workflows.plan.scan import ScanLimits
 
 S = BatchStatus
 EXPIRED = {

@@ -24,12 +24,12 @@ from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Account, Choice, RoutingTable
 from batchway.domain.shard import Mode, Shard
 from batchway.domain.status import BatchStatus
+from batchway.lines import pieces as lines
 from batchway.ports import Blobs
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
-from batchway.workflows import lines
-from batchway.workflows.ingest import Ingest
-from batchway.workflows.scan import ScanLimits
+from batchway.workflows.plan.ingest import Ingest
+from batchway.workflows.plan.scan import ScanLimits
 
 S = BatchStatus
 TRAITS = NativeTraits(endpoints=frozenset({CHAT}), max_lines=100, max_bytes=1 << 20)

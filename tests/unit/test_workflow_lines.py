@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.fakes import MemoryBlob
 
-from batchway.workflows.lines import Piece, read_pieces
+from batchway.lines.pieces import Piece, read_pieces
 
 BOM = b"\xef\xbb\xbf"
 LIMIT = 8

@@ -23,7 +23,6 @@ from tests.unit.fakes import (
 )
 
 from batchway.bootstrap.parts import SystemClock
-from batchway.dispatch.collector import Collector
 from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch, RequestCounts
@@ -31,15 +30,16 @@ from batchway.domain.routing import Account, RoutingTable
 from batchway.domain.shard import Claim, Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Failure
+from batchway.results.collector import Collector
+from batchway.results.finalize import Finalize
+from batchway.results.records import Records
+from batchway.results.segments import encode
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
-from batchway.workflows.finalize import Finalize
-from batchway.workflows.ingest import Ingest
-from batchway.workflows.managed import Ending, ManagedRun
-from batchway.workflows.outstanding import Outstanding
-from batchway.workflows.records import Records
-from batchway.workflows.scan import ScanLimits
-from batchway.workflows.segments import encode
+from batchway.workflows.managed.outstanding import Outstanding
+from batchway.workflows.managed.run import Ending, ManagedRun
+from batchway.workflows.plan.ingest import Ingest
+from batchway.workflows.plan.scan import ScanLimits
 
 ROOM: Final = 64 << 10
 LINE: Final = 1 << 10  # bytes of a line's body, and a little
@@ -340,6 +340,6 @@ async def test_a_line_that_cannot_be_read_any_more_is_that_line_s_error(
     async with site_of(tmp_path, tmp_path_factory, up=well) as site:
         batch = await site.begin(1, ["up/m"] * 6)
         # As if the rules of the version that checked the file had been others.
-        monkeypatch.setattr("batchway.workflows.envelope.MOST_MODEL_CHARACTERS", 3)
+        monkeypatch.setattr("batchway.lines.envelope.MOST_MODEL_CHARACTERS", 3)
         assert await site.new_run(batch).run() is Ending.DONE
         assert (await site.load(batch.id)).counts == RequestCounts(total=6, failed=6)

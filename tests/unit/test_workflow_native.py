@@ -34,7 +34,7 @@ from batchway.domain.batch import BatchError, RequestCounts
 from batchway.domain.remote import JobStage, RemoteError, Trouble
 from batchway.domain.shard import Mode
 from batchway.domain.status import BatchStatus
-from batchway.workflows.managed import Ending
+from batchway.workflows.managed.run import Ending
 
 S = BatchStatus
 

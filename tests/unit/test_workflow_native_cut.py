@@ -9,12 +9,12 @@ import pytest
 from tests.unit.fakes import FakeClock, a_batch, fresh_ledger
 from tests.unit.native_world import World, process, run, said
 
-from batchway.dialects.openai_trouble import EnqueuedLimit, enqueued_limit, means_file_unseen
+from batchway.dialects.openai.job_error import EnqueuedLimit, enqueued_limit, means_file_unseen
 from batchway.domain.batch import BatchError
 from batchway.domain.remote import JobStage, RemoteError, Trouble
 from batchway.domain.status import BatchStatus
-from batchway.workflows.managed import Ending
-from batchway.workflows.native_fit import Fit
+from batchway.workflows.managed.run import Ending
+from batchway.workflows.native.fit import Fit
 
 S = BatchStatus
 BARE = "Enqueued token limit reached for m in organization org-gpt-4."

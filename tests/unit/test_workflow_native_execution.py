@@ -14,7 +14,7 @@ from batchway.domain.status import BatchStatus
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.execution import Execution
-from batchway.workflows.managed import Ending
+from batchway.workflows.managed.run import Ending
 
 S = BatchStatus
 

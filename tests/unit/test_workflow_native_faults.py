@@ -30,9 +30,9 @@ from batchway.domain.batch import BatchError
 from batchway.domain.remote import JobRecord, JobStage, RemoteError, Trouble
 from batchway.domain.shard import Claim
 from batchway.domain.status import BatchStatus
-from batchway.workflows.managed import Ending
-from batchway.workflows.native_waiting import waits
-from batchway.workflows.segments import merged
+from batchway.results.segments import merged
+from batchway.workflows.managed.run import Ending
+from batchway.workflows.native.waiting import waits
 
 S = BatchStatus
 UNFETCHED = {f"id-{n}": (0, "result_not_fetched") for n in range(3)}

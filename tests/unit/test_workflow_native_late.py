@@ -27,8 +27,8 @@ from batchway.domain.batch import BatchError
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.routing import Account, Unroutable
 from batchway.domain.status import BatchStatus
-from batchway.workflows.managed import Ending
-from batchway.workflows.native_site import NativeSite
+from batchway.workflows.managed.run import Ending
+from batchway.workflows.native.site import NativeSite
 
 S = BatchStatus
 LONG = "The provider 'p' gave 0 of the 3 results that it counts. Batchway goes on trying."

@@ -16,22 +16,22 @@ from tests.unit.fakes import (
     fresh_ledger,
 )
 
-from batchway.dialects.openai_batch import OpenAIBatchCodec
+from batchway.dialects.openai.framing import OpenAIBatchCodec
 from batchway.domain.batch import BatchError, Usage
 from batchway.domain.errors import Unavailable
 from batchway.domain.remote import RemoteRow
 from batchway.domain.shard import Mode, Shard
+from batchway.lines.envelope import LineReader
+from batchway.lines.shard_lines import ANSWERED, LEFT, OPEN, LineTable, read_requests
 from batchway.ports import LineResult
+from batchway.results.records import Records
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
-from batchway.workflows.envelope import LineReader
-from batchway.workflows.managed import Ending
-from batchway.workflows.native_batch import HaltedError, NativeBatch
-from batchway.workflows.native_lines import ANSWERED, LEFT, OPEN, LineTable, read_requests
-from batchway.workflows.native_results import Join, is_retryable, missing, was_untried
-from batchway.workflows.native_site import NativeSite, Room
-from batchway.workflows.native_spool import spool
-from batchway.workflows.records import Records
+from batchway.workflows.managed.run import Ending
+from batchway.workflows.native.batch import HaltedError, NativeBatch
+from batchway.workflows.native.results import Join, is_retryable, missing, was_untried
+from batchway.workflows.native.site import NativeSite, Room
+from batchway.workflows.native.spool import spool
 
 TEXT = b"\n".join([chat("a", "x"), chat("é", "y"), b"", chat("c", "x"), chat("d", "y")])
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.fakes import CHAT, MemoryBlob, chat
 
-from batchway.dialects.openai import estimate_tokens
-from batchway.dialects.openai_batch import OpenAIBatchCodec
+from batchway.dialects.openai.body import estimate_tokens
+from batchway.dialects.openai.framing import OpenAIBatchCodec
 from batchway.domain.batch import BatchError
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import (
@@ -25,10 +25,10 @@ from batchway.domain.routing import (
     Unroutable,
 )
 from batchway.domain.shard import Mode, Shard
-from batchway.workflows import custom_ids, scan
-from batchway.workflows.envelope import LineReader
-from batchway.workflows.lines import read_pieces
-from batchway.workflows.scan import Scan, ScanLimits
+from batchway.lines.envelope import LineReader
+from batchway.lines.pieces import read_pieces
+from batchway.workflows.plan import custom_ids, scan
+from batchway.workflows.plan.scan import Scan, ScanLimits
 
 SMALL = ScanLimits(shard_lines_min=3, shard_lines_max=5, max_line_bytes=1_000)
 

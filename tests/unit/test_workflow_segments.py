@@ -11,8 +11,7 @@ from tests.unit.fakes import a_result, a_segment, store
 
 from batchway.domain.shard import Claim, Mode, Segment, Shard
 from batchway.ports import Blobs, LineResult
-from batchway.storage.blobs.local import LocalBlobs
-from batchway.workflows.segments import (
+from batchway.results.segments import (
     SegmentDamagedError,
     done_lines,
     encode,
@@ -20,6 +19,7 @@ from batchway.workflows.segments import (
     merged,
     read_index,
 )
+from batchway.storage.blobs.local import LocalBlobs
 
 SHARD = Shard(
     batch_id="b", number=0, group="g", mode=Mode.MANAGED, start=0, end=9, first_line=0, lines=9

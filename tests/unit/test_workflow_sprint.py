@@ -15,8 +15,8 @@ from batchway.domain.errors import Unavailable
 from batchway.domain.shard import Claim
 from batchway.domain.status import BatchStatus
 from batchway.ports import Failure, Finished
-from batchway.workflows.finalize import Finalize
-from batchway.workflows.managed import Ending, ManagedRun
+from batchway.results.finalize import Finalize
+from batchway.workflows.managed.run import Ending, ManagedRun
 from batchway.workflows.sprint import Sprints
 
 S = BatchStatus

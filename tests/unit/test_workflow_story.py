@@ -21,14 +21,14 @@ from tests.unit.fakes import (
 from batchway.domain.batch import Batch
 from batchway.domain.routing import Account, RoutingTable
 from batchway.domain.status import BatchStatus
+from batchway.results.finalize import Finalize
+from batchway.results.records import Records
 from batchway.storage.blobs.identity import NAME, write_identity
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
-from batchway.workflows.finalize import Finalize
-from batchway.workflows.ingest import Ingest
-from batchway.workflows.managed import STORAGE_TROUBLE, Ending
-from batchway.workflows.records import Records
-from batchway.workflows.scan import ScanLimits
+from batchway.workflows.managed.run import STORAGE_TROUBLE, Ending
+from batchway.workflows.plan.ingest import Ingest
+from batchway.workflows.plan.scan import ScanLimits
 from batchway.workflows.story import BatchStory
 
 IDENTITY = "0" * 32

@@ -1,308 +1,103 @@
-"""What a first answer says of its account: a sentence that names provider, host, setting and cure.
+"""Providers' own batch APIs, built from settings for one event loop.
 
-    401, 403                        the key                        api_key
-    402, the words of a quota       no credit                      -
-    other 4xx in such words         the account                    -
-    404, 405, another model error   the model, else the address    model, base_url
-    3xx                             the address has moved          base_url
-    2xx whose body is not JSON      something else answers there   base_url
-    nothing was sent                refused, DNS, TLS              base_url
-
-Every other answer is about a line, or passes: `None`. Sentences quote a provider's code, never its
-message: that may repeat a key or a prompt.
+They are imported where one is configured: their HTTP client costs 8 MB, and a process whose
+requests are sent by another needs none.
 """
 
-import asyncio
-import json
-import socket
-import ssl
-from collections.abc import Mapping
-from typing import Any, Final, cast
-from urllib.error import URLError
-from urllib.parse import urljoin, urlsplit
-from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+from collections.abc import Callable
 
-from yarl import URL
-
-from batchway.bootstrap.dispatching import new_provider
-from batchway.bootstrap.native import native_provider
-from batchway.bootstrap.parts import SystemClock
-from batchway.dialects.openai_error import read_error
-from batchway.dialects.openai_trouble import means_no_credit
-from batchway.dispatch.fault import REDIRECTS
-from batchway.domain.remote import RemoteError, Trouble
-from batchway.ports import Answer, Failure
-from batchway.providers.proxies import proxy_for
+from batchway.bootstrap.parts import native_traits
+from batchway.ports import Clock, NativeProvider
+from batchway.providers.azure.identity import ApiKey, AzureCredential, entra_tokens
 from batchway.settings import (
     AzureOpenAISettings,
+    CatalogSettings,
     OpenAICompatibleSettings,
+    OpenAISettings,
     ProviderSettings,
     Settings,
 )
-
-_LOOK_SECONDS: Final = 5.0
-_MOST_LISTED: Final = 1 << 20
-_SHOWN_MODELS: Final = 5
-_SUCCESS: Final = range(200, 300)
-_MODEL_CODES: Final = frozenset({"model_not_found", "DeploymentNotFound", "invalid_model"})
+from batchway.workflows.native.site import NativeAccount, NativeSite, NativeTuning
 
 
-class Accounts:
-    """The configured accounts, to judge first answers by.
+def native_provider(settings: ProviderSettings, *, clock: Clock) -> NativeProvider | None:
+    """The batch API of a provider's entry, `None` where it has none.
 
-    `from_flags` is whether the one account was given by `--base-url` and `--api-key-env`.
+    Raises:
+        ValueError: its credentials need a package that is not installed.
     """
-
-    def __init__(self, settings: Settings, *, endpoint: str, from_flags: bool) -> None:
-        clock = SystemClock()
-        self._entries = {entry.name: entry for entry in settings.providers}
-        self._providers = [new_provider(entry, clock=clock) for entry in settings.providers]
-        self._endpoint = endpoint
-        self._from_flags = from_flags
-        # A route with another provider goes on there: the batch need not stop.
-        self._spared = {
-            target.provider
-            for route in settings.routes
-            for target in route.targets
-            if any(other.provider != target.provider for other in route.targets)
-        }
-
-    async def judge(
-        self, url: str, headers: Mapping[str, str], body: bytes, drawn: Answer | Failure
-    ) -> str | None:
-        """The sentence against the account that was asked, `None` when it can be used."""
-        entry = await self._whose(url, headers)
-        if entry is None or entry.name in self._spared:
-            return None
-        where = f"The provider '{entry.name}' ({_host(url)})"
-        if isinstance(drawn, Failure):
-            if drawn is not Failure.UNREACHABLE:
-                return None
-            reason = await asyncio.to_thread(_why_unreachable, url)
-            return f"{where} cannot be reached: {reason}. {self._check_address(entry)}"
-        status, code = drawn.status, _code(drawn.body)
-        told = f"{status}, {code}" if code else f"{status}"
-        model = _model(body)
-        if means_no_credit(code, status):
-            return (
-                f"{where} has no credit left for this account ({told}). Add credit there, or use "
-                "another provider."
-            )
-        if code in _MODEL_CODES or (status == 404 and _speaks_of_model(drawn.body, model)):
-            listed = await asyncio.to_thread(_models, url, self._endpoint, headers)
-            return f"{where} has no model '{model}' ({told}).{listed} {_CHECK_MODEL}"
-        if status in {401, 403}:
-            return f"{where} refuses the key ({told}). {self._check_key(entry)}"
-        if status in REDIRECTS:
-            return (
-                f"{where} sends requests on to {_moved(url, drawn, self._endpoint)} ({status}), "
-                f"which Batchway does not follow. {self._check_address(entry, moved=True)}"
-            )
-        if 400 <= status < 500 and read_error(drawn.body).of_account:
-            # What a served batch waits for (`dispatch.fault`), a run must not wait for.
-            return (
-                f"{where} refuses this account ({told}): see to its key and its billing there, or "
-                "use another provider."
-            )
-        if status in {404, 405}:
-            return (
-                f"{where} has nothing at {urlsplit(url).path} ({told}). "
-                f"{self._check_address(entry)} It is what comes before {self._below(entry)}."
-            )
-        if status in _SUCCESS and not _is_object(drawn.body):
-            return (
-                f"{where} answers {status} with something that is no JSON object, so it is no "
-                f"OpenAI-compatible API. {self._check_address(entry)}"
-            )
+    if isinstance(settings, OpenAICompatibleSettings):
         return None
+    from batchway.providers.azure.batches import AzureBatchesProvider  # noqa: PLC0415 - said above
+    from batchway.providers.openai.batches import (  # noqa: PLC0415 - said above
+        OpenAIBatchesProvider,
+    )
 
-    async def judge_jobs(self, name: str) -> str | None:
-        """The sentence against an account whose own batch API is to be used.
+    match settings:
+        case OpenAISettings():
+            headers = {"authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+            if settings.organization:
+                headers["openai-organization"] = settings.organization
+            if settings.project:
+                headers["openai-project"] = settings.project
+            return OpenAIBatchesProvider(
+                name=settings.name,
+                base_url=settings.base_url,
+                headers=headers,
+                traits=native_traits(settings),
+                quirks=settings.entry.quirks,
+                clock=clock,
+            )
+        case AzureOpenAISettings():
+            return AzureBatchesProvider(
+                name=settings.name,
+                endpoint=settings.endpoint,
+                credential=azure_credential(settings, clock=clock),
+                api_version=settings.api_version,
+                traits=native_traits(settings),
+                clock=clock,
+            )
+        case CatalogSettings():
+            return OpenAIBatchesProvider(
+                name=settings.name,
+                base_url=settings.base_url or settings.entry.base_url,
+                headers={"authorization": f"Bearer {settings.api_key.get_secret_value()}"},
+                traits=native_traits(settings),
+                quirks=settings.entry.quirks,
+                clock=clock,
+            )
 
-        Its jobs are looked through, which costs nothing; a model is only judged by the job itself.
-        """
-        entry = self._entries[name]
-        clock = SystemClock()
+
+def azure_credential(settings: AzureOpenAISettings, *, clock: Clock) -> AzureCredential:
+    """The key of a resource, or its tokens. Raises `ValueError` as `native_provider` does."""
+    if settings.api_key is not None:
+        return ApiKey(provider=settings.name, api_key=settings.api_key.get_secret_value())
+    secret = settings.client_secret
+    return entra_tokens(
+        provider=settings.name,
+        clock=clock,
+        tenant_id=settings.tenant_id,
+        client_id=settings.client_id,
+        client_secret=None if secret is None else secret.get_secret_value(),
+    )
+
+
+def native_site(settings: Settings, *, clock: Clock, draw: Callable[[], float]) -> NativeSite:
+    """Every configured batch API, for the runs of one event loop."""
+    accounts: dict[str, NativeAccount] = {}
+    for entry in settings.providers:
         provider = native_provider(entry, clock=clock)
-        if provider is None or name in self._spared:
-            return None
-        try:
-            await provider.batches({}).find("batchway-trial", since=int(clock.now()))
-        except RemoteError as error:
-            stop = "" if error.message.endswith((".", "!", "?")) else "."
-            if error.trouble is Trouble.DENIED:
-                return f"{error.message}{stop} {self._check_key(entry)}"
-            if error.trouble is Trouble.UNREACHABLE:
-                return f"{error.message}{stop} {self._check_address(entry)}"
-        finally:
-            await provider.close()
-        return None
-
-    async def _whose(self, url: str, headers: Mapping[str, str]) -> ProviderSettings | None:
-        origin = _origin(url)
-        there = [
-            each for each in self._providers if _origin(each.url(self._endpoint, "m")) == origin
-        ]
-        for each in there:
-            if len(there) == 1 or await each.headers() == headers:
-                return self._entries[each.name]
-        return self._entries[there[0].name] if there else None
-
-    def _check_address(self, entry: ProviderSettings, *, moved: bool = False) -> str:
-        if self._from_flags:
-            setting = "--base-url"
-        elif isinstance(entry, AzureOpenAISettings):
-            setting = f"`endpoint` of the provider '{entry.name}'"
-        else:
-            setting = f"`base_url` of the provider '{entry.name}'"
-        return f"Set {setting} to that address." if moved else f"Check {setting}."
-
-    def _check_key(self, entry: ProviderSettings) -> str:
-        if self._from_flags:
-            return "Name the variable that holds its key with --api-key-env."
-        sentence = f"Check `api_key` of the provider '{entry.name}'"
-        if not isinstance(entry, OpenAICompatibleSettings):
-            sentence += f" (or the variable {entry.entry.key_variable})"
-        return sentence + "."
-
-    def _below(self, entry: ProviderSettings) -> str:
-        if isinstance(entry, AzureOpenAISettings):
-            return "/openai"
-        return self._endpoint.removeprefix("/v1") + ", and mostly ends in /v1"
-
-
-_CHECK_MODEL: Final = "Name one that it has with --model, or in the lines."
-
-
-class _Stay(HTTPRedirectHandler):
-    """A key is not carried to another address."""
-
-    def redirect_request(  # noqa: PLR0917 - urllib's own signature
-        self,
-        req: Request,
-        fp: object,
-        code: int,
-        msg: str,
-        headers: object,
-        newurl: str,
-    ) -> None:
-        """Follow nothing."""
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = URL(url)
-    return parts.scheme, parts.host, parts.port
-
-
-def _host(url: str) -> str:
-    parts = URL(url)
-    host = parts.host or ""
-    host = f"[{host}]" if ":" in host else host
-    return host if parts.is_default_port() else f"{host}:{parts.port}"
-
-
-def _is_object(body: bytes) -> bool:
-    return isinstance(_json(body), dict)
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _code(body: bytes) -> str | None:
-    """The code, or else the type, of an error in any of the usual envelopes."""
-    answer = _json(body)
-    if isinstance(answer, list) and answer:  # Google's
-        answer = cast("list[Any]", answer)[0]
-    error: Any = cast("dict[str, Any]", answer).get("error") if isinstance(answer, dict) else None
-    for source in (error, answer):
-        if isinstance(source, dict):
-            found = cast("dict[str, Any]", source)
-            for name in ("code", "type", "status"):
-                text = found.get(name)
-                if isinstance(text, str) and text.isascii() and text.isprintable():
-                    return text[:64]
-    return None
-
-
-def _model(body: bytes) -> str:
-    found = _json(body)
-    text = cast("dict[str, Any]", found).get("model") if isinstance(found, dict) else None
-    shown = text if isinstance(text, str) else ""
-    return "".join(c if c.isprintable() else "\ufffd" for c in shown[:100])
-
-
-def _speaks_of_model(body: bytes, model: str) -> bool:
-    """Whether a 404 is about the model: an error object does so, a web server's page does not."""
-    text = body[:4096].decode("utf-8", "replace")
-    named = model != "" and model in text
-    return isinstance(_json(body), dict) and (named or "model" in text.lower())
-
-
-def _moved(url: str, answer: Answer, endpoint: str) -> str:
-    target = urljoin(url, answer.header("location") or "")
-    try:
-        shown = URL(target).with_user(None).with_query(None).with_fragment(None)
-    except ValueError:
-        return "another address"
-    text = str(shown).removesuffix(endpoint.removeprefix("/v1")).rstrip("/")
-    return text[:200] if text.isascii() and text.isprintable() else "another address"
-
-
-def _why_unreachable(url: str) -> str:
-    """Look again, to say why nothing could be sent. Blocks for some seconds at most."""
-    address = URL(url)
-    try:
-        proxy = proxy_for(address)
-    except ValueError as error:
-        return str(error)
-    through = "" if proxy is None else f"the proxy {proxy.host}:{proxy.port}: "
-    host, port = address.host or "", address.port or 443
-    if proxy is not None:
-        host, port = proxy.host or "", proxy.port or 80
-    try:
-        with socket.create_connection((host, port), timeout=_LOOK_SECONDS) as connection:
-            if address.scheme == "https" and proxy is None:
-                context = ssl.create_default_context()
-                with context.wrap_socket(connection, server_hostname=host):
-                    pass
-        return through + "the connection could not be made"
-    except socket.gaierror:
-        return f"{through}there is no host named {host}"
-    except ssl.SSLCertVerificationError as error:
-        return f"its certificate is not trusted ({error.verify_message})"
-    except ssl.SSLError as error:
-        plain = error.reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}
-        return (
-            "it does not speak TLS; perhaps http:// instead of https://"
-            if plain
-            else (f"TLS failed ({error.reason or 'unknown reason'})")
+        if provider is None or isinstance(entry, OpenAICompatibleSettings):
+            continue
+        accounts[entry.name] = NativeAccount(
+            provider=provider,
+            tuning=NativeTuning(
+                poll_min=entry.native.poll_min,
+                poll_max=entry.native.poll_max,
+                settle=entry.native.settle,
+                lateness=entry.native.lateness,
+                cancel_patience=entry.native.cancel_patience,
+                keep_files=entry.native.keep_files,
+            ),
         )
-    except ConnectionRefusedError:
-        return f"{through}nothing listens on port {port} (connection refused)"
-    except TimeoutError:
-        return f"{through}no answer to a connection on port {port}"
-    except OSError as error:
-        return through + (error.strerror or "the connection failed")
-
-
-def _models(url: str, endpoint: str, headers: Mapping[str, str]) -> str:
-    """` It has: ...`, from the list of models beside the endpoint; nothing where there is none."""
-    base = url.partition("?")[0].removesuffix(endpoint.removeprefix("/v1"))
-    proxy = proxy_for(URL(url))
-    proxies = {} if proxy is None else {"http": str(proxy), "https": str(proxy)}
-    opener = build_opener(ProxyHandler(proxies), _Stay())
-    sent = {name: value for name, value in headers.items() if name != "content-type"}
-    request = Request(f"{base}/models", headers=sent)  # noqa: S310 - http(s), as configured
-    try:
-        with opener.open(request, timeout=_LOOK_SECONDS) as answer:
-            listed: Any = json.loads(answer.read(_MOST_LISTED))
-        names = [str(each["id"]) for each in listed["data"]]
-    except (URLError, OSError, ValueError, KeyError, TypeError):
-        return ""
-    shown = [name[:80] for name in names if name.isprintable()][:_SHOWN_MODELS]
-    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
-    return f" It has: {', '.join(shown)}{more}." if shown else ""
+    return NativeSite(accounts=accounts, clock=clock, draw=draw)

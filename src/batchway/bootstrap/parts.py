@@ -21,7 +21,7 @@ from batchway.settings import (
     ProviderSettings,
     Settings,
 )
-from batchway.workflows.scan import ScanLimits
+from batchway.workflows.plan.scan import ScanLimits
 
 
 class SystemClock:

@@ -26,7 +26,7 @@ def check(
 ) -> None:
     """Print every problem of a file, without sending anything. Exits 1 when there are any."""
     settings = settings_with(config, provider=provider)
-    from batchway.bootstrap.checking import (  # noqa: PLC0415 - slow, see the package
+    from batchway.bootstrap.check import (  # noqa: PLC0415 - slow, see the package
         CannotRun,
         check_file,
     )

@@ -11,7 +11,7 @@ from batchway.cli.inputs import Lines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchway.bootstrap.files import RunResult
+    from batchway.bootstrap.run import RunResult
     from batchway.domain.batch import BatchError
 
 _SHOWN: Final = 20  # problems of a file that a failed run lists

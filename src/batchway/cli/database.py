@@ -17,7 +17,7 @@ def group() -> None:
 def upgrade(config: Config = None, data_dir: DataDir = None) -> None:
     """Bring the schema up to this version; `serve` does so by itself."""
     settings = settings_of(config, {"data_dir": data_dir})
-    from batchway.bootstrap.keeping import upgrade_database  # noqa: PLC0415 - slow, see the package
+    from batchway.bootstrap.stored import upgrade_database  # noqa: PLC0415 - slow, see the package
 
     say(f"The database has schema {upgrade_database(settings)}, the newest of this version.")
 

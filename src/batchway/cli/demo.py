@@ -104,7 +104,7 @@ def _check(
     client: Client, batch: Json, questions: Path, directory: Path
 ) -> tuple[list[str], int, int]:
     """(what is wrong, answers compared, lines that failed) over both result files."""
-    from batchway.providers.simulated import verify  # noqa: PLC0415 - slow to import
+    from batchway.simulator.online import verify  # noqa: PLC0415 - slow to import
 
     bodies: dict[str, Any] = {}
     for line in questions.read_bytes().splitlines():

@@ -86,7 +86,7 @@ def _renamed(line: bytes, model: str) -> bytes:
     """The line with another model; one that is no request stays as it is, to be told about."""
     import msgspec  # noqa: PLC0415 - with its only use
 
-    from batchway.dialects.openai import with_model  # noqa: PLC0415 - same
+    from batchway.dialects.openai.body import with_model  # noqa: PLC0415 - same
 
     mark = b"\xef\xbb\xbf" if line.startswith(b"\xef\xbb\xbf") else b""
     try:

@@ -60,7 +60,7 @@ def create(
     if any(key.name == name for key in settings.auth.keys):
         raise CommandError(f"The configuration has a key named '{name}' already.")
 
-    from batchway.bootstrap.keeping import open_keys  # noqa: PLC0415 - slow to import, see the package
+    from batchway.bootstrap.stored import open_keys  # noqa: PLC0415 - slow to import, see the package
     from batchway.service.keys import DuplicateKeyName  # noqa: PLC0415 - same
 
     async def work() -> tuple["ApiKey", str]:
@@ -81,7 +81,7 @@ def create(
 def list_keys(*, as_json: Json = False, config: Config = None, data_dir: DataDir = None) -> None:
     """List the keys, those of the configuration included. Secrets are not stored."""
     settings = _settings(config, data_dir)
-    from batchway.bootstrap.keeping import open_keys  # noqa: PLC0415 - slow to import, see the package
+    from batchway.bootstrap.stored import open_keys  # noqa: PLC0415 - slow to import, see the package
 
     async def work() -> list["ApiKey"]:
         async with open_keys(settings) as service:
@@ -118,7 +118,7 @@ def list_keys(*, as_json: Json = False, config: Config = None, data_dir: DataDir
 def revoke(name: Name, config: Config = None, data_dir: DataDir = None) -> None:
     """Revoke a key; requests with it are refused from then on."""
     settings = _settings(config, data_dir)
-    from batchway.bootstrap.keeping import open_keys  # noqa: PLC0415 - slow to import, see the package
+    from batchway.bootstrap.stored import open_keys  # noqa: PLC0415 - slow to import, see the package
 
     async def work() -> bool:
         async with open_keys(settings) as service:

@@ -64,9 +64,9 @@ def retry(
         settings = chosen(
             config, provider=provider, base_url=base_url, key=api_key_env, concurrency=concurrency
         )
-        from batchway.bootstrap.checking import CannotRun  # noqa: PLC0415 - slow, see the package
-        from batchway.bootstrap.files import RunRequest  # noqa: PLC0415 - same
-        from batchway.bootstrap.retrying import merge  # noqa: PLC0415 - same
+        from batchway.bootstrap.check import CannotRun  # noqa: PLC0415 - slow, see the package
+        from batchway.bootstrap.retry import merge  # noqa: PLC0415 - same
+        from batchway.bootstrap.run import RunRequest  # noqa: PLC0415 - same
 
         try:
             _prepare(places, lines)
@@ -144,7 +144,7 @@ def _prepare(places: _Places, lines: Lines) -> None:
 
     The digest goes last: with it the scratch directory is whole.
     """
-    from batchway.bootstrap.retrying import write_failed  # noqa: PLC0415 - slow, see the package
+    from batchway.bootstrap.retry import write_failed  # noqa: PLC0415 - slow, see the package
 
     mark = places.scratch / "input.sha256"
     same = digest(lines.path)

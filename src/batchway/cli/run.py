@@ -37,7 +37,7 @@ from batchway.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from batchway.bootstrap.files import RunRequest, RunResult
+    from batchway.bootstrap.run import RunRequest, RunResult
     from batchway.domain.batch import Batch
     from batchway.settings import Settings
 
@@ -79,7 +79,7 @@ def run(
         )
         places = Places.of(input, output, errors, lines)
         _begin(places, restart=restart)
-        from batchway.bootstrap.files import RunRequest, remove_state  # noqa: PLC0415 - slow
+        from batchway.bootstrap.run import RunRequest, remove_state  # noqa: PLC0415 - slow
 
         request = RunRequest(
             input=lines.path,
@@ -177,8 +177,8 @@ def performed(settings: "Settings", request: "RunRequest") -> "RunResult":
     """Run, showing how it goes. Raises `CommandError`, `typer.Exit` when interrupted."""
     from dataclasses import replace  # noqa: PLC0415 - with its only use
 
-    from batchway.bootstrap.checking import CannotRun  # noqa: PLC0415 - slow, see the package
-    from batchway.bootstrap.files import run_file  # noqa: PLC0415 - same
+    from batchway.bootstrap.check import CannotRun  # noqa: PLC0415 - slow, see the package
+    from batchway.bootstrap.run import run_file  # noqa: PLC0415 - same
     from batchway.bootstrap.signals import Interrupted  # noqa: PLC0415 - same
     from batchway.telemetry import configure_logging  # noqa: PLC0415 - same
 
@@ -218,7 +218,7 @@ def _leave() -> None:
 
 
 def _begin(places: Places, *, restart: bool) -> None:
-    from batchway.bootstrap.files import remove_state  # noqa: PLC0415 - slow, see the package
+    from batchway.bootstrap.run import remove_state  # noqa: PLC0415 - slow, see the package
 
     if restart:
         if places.state.exists():

@@ -21,6 +21,6 @@ def serve(
 ) -> None:
     """Start the server. Batches that an earlier run left go on by themselves."""
     settings = settings_of(config, {"server.host": host, "server.port": port, "data_dir": data_dir})
-    from batchway.bootstrap.http import serve as run_server  # noqa: PLC0415 - slow, see the package
+    from batchway.bootstrap.serve import serve as run_server  # noqa: PLC0415 - slow, see the package
 
     run_server(settings, announce=say)

@@ -1,6 +1,6 @@
 """`batchway simulate`: an OpenAI-compatible model server with dialled behaviour.
 
-Owns the flags: one for each dial of `providers.simulated`, passed on as the text that was given,
+Owns the flags: one for each dial of `simulator.online`, passed on as the text that was given,
 since the dials check themselves. A test holds the two lists together.
 """
 
@@ -94,7 +94,7 @@ def simulate(
     """Run a simulated model server to try Batchway on. Prints its base URL when it listens."""
     # First, while the arguments are all that there is: the flags that were given.
     given = {name: value for name, value in locals().items() if value is not None}
-    from batchway.providers.simulated import (  # noqa: PLC0415 - slow to import, see the package
+    from batchway.simulator.online import (  # noqa: PLC0415 - slow to import, see the package
         InvalidSettings,
         SimulatorSettings,
         run,

@@ -147,7 +147,7 @@ def _upload_name(input: Path) -> str:
 
 def _first_url(lines: Lines) -> str:
     """The `url` of the file's first line, as the batch's endpoint."""
-    from batchway.bootstrap.checking import first_line, not_jsonl  # noqa: PLC0415 - slow
+    from batchway.bootstrap.check import first_line, not_jsonl  # noqa: PLC0415 - slow
 
     first = first_line(lines.path)
     try:

@@ -9,7 +9,7 @@ from typing import Final, assert_never
 
 import msgspec
 
-from batchway.dialects.openai_answer import error_body
+from batchway.dialects.openai.answer import error_body
 from batchway.dispatch.fault import Fault, Setback, setback_of
 from batchway.dispatch.gate import Gate
 from batchway.dispatch.limits import MOST_ANSWER_BYTES

@@ -18,7 +18,7 @@
     STREAMED      2xx, an event stream that nobody asked for          the target's, for ever
     UNSENDABLE    no request can be made of the line                  the line's
 
-A 2xx whose body is an error counts as that error (`dialects.openai_error`).
+A 2xx whose body is an error counts as that error (`dialects.openai.error`).
 
 Owns the classes. Does not own what follows from one (`retry`), nor who is to blame (`lane`).
 """
@@ -30,7 +30,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from batchway.dialects.openai_error import Said, read_error
+from batchway.dialects.openai.error import Said, read_error
 from batchway.ports import Answer, Failure
 
 _MOST_TEXT: Final = 300

@@ -13,7 +13,7 @@ A line keeps to the first of its targets that is not done with, has not denied i
 is not down, so that it comes back to the preferred one when that has recovered.
 
 Owns the way of one line and the map of gates. Does not own limits and order (`gate`), decisions
-(`retry`), what counts as a result (`dialects.openai_answer`), or durability.
+(`retry`), what counts as a result (`dialects.openai.answer`), or durability.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from batchway.dialects.openai import with_model, without_stream
-from batchway.dialects.openai_answer import ErrorWithin, read_result
+from batchway.dialects.openai.answer import ErrorWithin, read_result
+from batchway.dialects.openai.body import with_model, without_stream
 from batchway.dispatch.course import (
     UNSENDABLE,
     Answered,

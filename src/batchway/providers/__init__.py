@@ -1,1 +1,1 @@
-"""Providers: where lines are sent, and as whom. `simulated` is a model server that ships along."""
+"""Providers: where lines are sent, and as whom. One package a vendor; `http` is shared."""

@@ -13,7 +13,7 @@ from pydantic import (
     field_validator,
 )
 
-from batchway.domain.catalog import AZURE, CATALOG, OPENAI, CatalogEntry
+from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, CatalogEntry
 from batchway.domain.routing import Choice
 from batchway.settings.kinds import (
     Float,

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 import yaml
 
-from batchway.domain.catalog import CATALOG
+from batchway.catalog.openai_family import CATALOG
 from batchway.settings.problems import SettingsError, stop, suggestion
 from batchway.settings.tree import ENV_PREFIX, Key, dotted, is_structured
 from batchway.settings.tree import Path as KeyPath

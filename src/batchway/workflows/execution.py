@@ -18,8 +18,8 @@ from batchway.domain.shard import Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Ledger
 from batchway.workflows.details import StatusDetails
-from batchway.workflows.managed import Ending
-from batchway.workflows.native import is_unsettled
+from batchway.workflows.managed.run import Ending
+from batchway.workflows.native.run import is_unsettled
 
 # The strongest first: it is what happened to the batch.
 _STRENGTH: Final = (

@@ -17,17 +17,17 @@ import logging
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from batchway.dispatch.collector import Collector
 from batchway.domain.batch import Batch, Usage
 from batchway.domain.errors import Unavailable
 from batchway.domain.file import File
 from batchway.domain.shard import Claim
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, Clock, Delivered, Finished, Ledger, LineResult
-from batchway.workflows.details import tell_end
-from batchway.workflows.ingest import Ingest
-from batchway.workflows.managed import Ending
-from batchway.workflows.result_file import result_file
+from batchway.results.collector import Collector
+from batchway.results.endings import tell_end
+from batchway.results.result_file import result_file
+from batchway.workflows.managed.run import Ending
+from batchway.workflows.plan.ingest import Ingest
 
 _log: Final = logging.getLogger(__name__)
 _SMALL_BYTES: Final = 1 << 20  # of input: about 1,000 lines of 1 KB, which is one shard

@@ -18,11 +18,11 @@ from batchway.domain.batch import Batch
 from batchway.domain.errors import Unavailable
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import Blobs, Clock, Ledger
-from batchway.workflows.details import kept_reason
+from batchway.results.endings import kept_reason
+from batchway.results.finalize import Finalize
 from batchway.workflows.execution import Run
-from batchway.workflows.finalize import Finalize
-from batchway.workflows.ingest import Ingest
-from batchway.workflows.managed import STORAGE_TROUBLE, Ending
+from batchway.workflows.managed.run import STORAGE_TROUBLE, Ending
+from batchway.workflows.plan.ingest import Ingest
 
 _log: Final = logging.getLogger(__name__)
 _FIRST_PAUSE: Final = 1.0

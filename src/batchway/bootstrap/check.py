@@ -1,0 +1,179 @@
+"""`check`: every problem of a file, without a server, a database or a provider."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from batchway.bootstrap.parts import routing_table, scan_limits
+from batchway.domain.batch import BatchError
+from batchway.domain.routing import Destination, Resolution
+from batchway.domain.shard import Mode
+from batchway.lines.envelope import REQUIRED
+from batchway.settings import Settings
+from batchway.workflows.plan.scan import Scan
+
+_HEAD_BYTES: Final = 64 << 20
+
+
+class CannotRun(Exception):
+    """A run or check cannot start; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSummary:
+    """What `batchway check` found."""
+
+    lines: int
+    problems: int
+    endpoint: str
+    models: dict[str, int] = field(default_factory=dict[str, int])
+
+
+def endpoint_of(path: Path, given: str | None = None, *, name: str | None = None) -> str:
+    """The endpoint of a file: the `given` one, or the one that its first line names.
+
+    `name` is what people call the file. Blank lines are skipped. Raises `CannotRun` for an
+    endpoint that batches do not have, and for a file that is no JSONL at all.
+    """
+    if given is not None:
+        known = given if given in REQUIRED else f"/v1{given}"
+        if known not in REQUIRED:
+            raise CannotRun(f"'{given}' is none of the endpoints {', '.join(REQUIRED)}.")
+        return known
+    shown = name or str(path)
+    first = first_line(path)
+    try:
+        # Bytes would be taken for UTF-16 where they are, and `NaN` for JSON.
+        record: Any = json.loads(first.decode("utf-8-sig"), parse_constant=_no_constant)
+        url: Any = record["url"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CannotRun(not_jsonl(first, shown)) from error
+    known = url if url in REQUIRED else f"/v1{url}"
+    if known not in REQUIRED:
+        raise CannotRun(
+            f"The first line of {shown} is for '{url}', which is none of {', '.join(REQUIRED)}."
+        )
+    return known
+
+
+def first_line(path: Path) -> bytes:
+    """The first line that is not blank, without a byte order mark; empty where there is none."""
+    with path.open("rb") as file:
+        line = file.readline(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf")
+        while line and line.isspace():
+            line = file.readline(_HEAD_BYTES)
+    return line.strip()
+
+
+def model_of(line: bytes) -> str:
+    """The model that a line names; empty where it names none."""
+    try:
+        record: Any = json.loads(line)
+        model: Any = record["body"]["model"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return model if isinstance(model, str) else ""
+
+
+def not_jsonl(first: bytes, name: str) -> str:
+    """What a first line that names no `url` says of its file, and what to do."""
+    if not first:
+        return f"{name} is empty: it has no line to run."
+    if first.startswith((b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ")):
+        return f"{name} is packed in a way that Batchway does not read: unpack it, or use gzip."
+    if first.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return f"{name} is UTF-16 text. Save it as UTF-8."
+    try:
+        text = first.decode()
+    except UnicodeDecodeError:
+        return f"{name} is not UTF-8 text. Save it as UTF-8."
+    if text.startswith("["):
+        return (
+            f"{name} is a JSON array. Batches take one object a line: "
+            f"`jq -c '.[]' {name}` makes that of it."
+        )
+    if text.startswith("{"):
+        try:
+            json.loads(text, parse_constant=_no_constant)
+        except _ConstantError as error:
+            return (
+                f"The first line of {name} holds {error}, which JSON does not have: write null, or "
+                "leave the field out."
+            )
+        except (ValueError, RecursionError):
+            return (
+                f"The first line of {name} is not one whole JSON object. Batches take one object a "
+                f"line; `jq -c . {name}` joins objects that are spread over several."
+            )
+        return (
+            f"The first line of {name} does not say which `url` it is for. Name it with --endpoint."
+        )
+    separator = next((each for each in (",", ";", "\t") if each in text), None)
+    kind = "looks like CSV" if separator else "is not JSON"
+    return (
+        f"The first line of {name} {kind}. Batches take one JSON object a line: "
+        '{"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": {...}}.'
+    )
+
+
+def _no_constant(name: str) -> object:
+    raise _ConstantError(name)
+
+
+class _ConstantError(ValueError):
+    """`NaN` and the infinities, which Python writes into JSON."""
+
+
+class _OneFile:
+    """A file on disk as a blob store of one blob."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, key: str, start: int, length: int) -> bytes:  # noqa: ARG002 - there is one
+        with self._path.open("rb") as file:
+            file.seek(start)
+            return file.read(length)
+
+
+async def check_file(
+    settings: Settings,
+    path: Path,
+    endpoint: str | None,
+    provider: str | None,
+    report: Callable[[BatchError], None],
+    *,
+    name: str | None = None,
+) -> CheckSummary:
+    """Read a whole file as validation would and report every problem. Needs no server."""
+    endpoint = endpoint_of(path, endpoint, name=name)
+    routing = routing_table(settings)
+
+    def resolve(model: str) -> Resolution:
+        if not settings.providers:
+            # Checked away from where it will run: which models there are is not known here.
+            return Destination(group="", mode=Mode.MANAGED, primaries=())
+        return routing.resolve(model, endpoint=endpoint, provider=provider, allowed=None)
+
+    scan = Scan(
+        blobs=_OneFile(path),
+        key="input",
+        batch_id="check",
+        endpoint=endpoint,
+        limits=scan_limits(settings, max_errors=None),
+        resolve=resolve,
+        report=report,
+    )
+    try:
+        for piece in scan.pieces():
+            scan.take(piece)
+            if scan.full:
+                break
+        scan.finish()
+    finally:
+        scan.close()
+    return CheckSummary(
+        lines=scan.requests, problems=scan.problems, endpoint=endpoint, models=scan.models
+    )

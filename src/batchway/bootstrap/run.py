@@ -1,0 +1,364 @@
+"""`run`: a batch from a file on disk, without a server.
+
+A run keeps its state (a small database and its results so far) in a directory of its own, so runs
+never meet each other or a server, and one that was interrupted goes on where it was.
+"""
+
+import asyncio
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from batchway.bootstrap.check import CannotRun, endpoint_of, first_line, model_of
+from batchway.bootstrap.first_answer import Accounts
+from batchway.bootstrap.opening import open_blobs, owned
+from batchway.bootstrap.parts import SystemClock, new_ids, prepare_database, routing_table
+from batchway.bootstrap.preconditions import check_database, check_providers
+from batchway.bootstrap.signals import Interrupted, StopSignals
+from batchway.bootstrap.trial import Trial
+from batchway.bootstrap.work_thread import Work
+from batchway.domain.batch import Batch, BatchOptions
+from batchway.domain.file import File, Purpose
+from batchway.domain.keys import DEFAULT_TENANT
+from batchway.domain.routing import Destination
+from batchway.domain.shard import Mode
+from batchway.domain.status import TERMINAL, BatchStatus
+from batchway.domain.window import window_seconds
+from batchway.ports import Blobs
+from batchway.providers.http.descriptors import raise_limit
+from batchway.settings import Settings
+from batchway.storage.blobs.local import LocalBlobs
+from batchway.storage.blobs.lock import DataLock
+from batchway.storage.ledger.owner import Owner
+from batchway.storage.ledger.sql_ledger import SqlLedger
+
+_PIECE: Final = 1 << 20
+_POLL_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What `batchway run` was asked. `state` is the run's own directory.
+
+    `input` is a plain file, `name` what people call it; `preflight` is whether one line goes first;
+    `from_flags` whether the account was given by flags. `stopping` is told, when the run has been
+    interrupted, how many requests in flight are waited for; `leaving` is called when they are not,
+    because it was interrupted again.
+    """
+
+    input: Path
+    name: str
+    output: Path
+    errors: Path
+    endpoint: str | None
+    state: Path
+    window: str
+    provider: str | None
+    preflight: bool = True
+    from_flags: bool = False
+    stopping: Callable[[int], None] = lambda _: None
+    leaving: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended; paths are those of files that were written.
+
+    `earlier` are the lines that had a result before this run went on with them.
+    """
+
+    batch: Batch
+    earlier: int
+    output: Path | None
+    errors: Path | None
+
+
+class _Run(msgspec.Struct, kw_only=True):
+    """`run.json`: what a run's directory belongs to, so that it is never mixed up with another."""
+
+    batch_id: str
+    input_sha256: str
+    endpoint: str
+    provider: str | None
+
+
+async def run_file(
+    settings: Settings, request: RunRequest, *, progress: Callable[[Batch], None]
+) -> RunResult:
+    """Run a file to its end, or on from where an earlier run of it stopped.
+
+    Cancelling, and a signal that asks to stop, let requests in flight finish for
+    `execution.drain_timeout` seconds and keep the state. Raises `CannotRun`, `Unavailable`, and
+    `Interrupted` after a signal; nothing is left of a run whose account was refused before any line
+    had a result.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def stop(_: int) -> None:
+        if task is not None:
+            loop.call_soon_threadsafe(task.cancel)
+
+    with StopSignals(stop, leave=request.leaving) as signals:
+        try:
+            return await _run_file(settings, request, progress=progress)
+        except asyncio.CancelledError:
+            if signals.number is None:
+                raise
+            raise Interrupted(signals.number) from None
+
+
+async def _run_file(
+    settings: Settings, request: RunRequest, *, progress: Callable[[Batch], None]
+) -> RunResult:
+    raise_limit()
+    settings = settings.model_copy(
+        update={"data_dir": request.state, "database": None, "blobs": None}
+    )
+    endpoint = await asyncio.to_thread(
+        endpoint_of, request.input, request.endpoint, name=request.name
+    )
+    check_providers(settings)
+    check_database(settings)
+    accounts = Accounts(settings, endpoint=endpoint, from_flags=request.from_flags)
+    if request.preflight:
+        await _try_jobs(settings, accounts, request, endpoint)
+    # What an earlier run was killed in the middle of removing.
+    shutil.rmtree(_doomed(request.state), ignore_errors=True)
+    with owned(settings) as owner:
+        prepare_database(settings)
+        ledger = await SqlLedger.open(settings.database_url)
+        try:
+            blobs = await open_blobs(settings, ledger)
+            batch_id = await _begin(ledger, blobs, request, endpoint)
+            earlier = await _done(ledger, batch_id)
+            trial = Trial(judge=accounts.judge if request.preflight else None)
+            batch = await _finish(
+                settings,
+                ledger=ledger,
+                blobs=blobs,
+                owner=owner,
+                batch_id=batch_id,
+                progress=progress,
+                trial=trial,
+                request=request,
+            )
+            if batch is not None:
+                files = await _files(ledger, batch)
+                return await asyncio.to_thread(_deliver, blobs, batch, request, files, earlier)
+            kept = await _done(ledger, batch_id) or await ledger.jobs.of(batch_id)
+        finally:
+            await ledger.close()
+    if not kept:
+        await asyncio.to_thread(remove_state, request.state)
+    raise CannotRun(trial.verdict or "")
+
+
+async def _try_jobs(
+    settings: Settings, accounts: Accounts, request: RunRequest, endpoint: str
+) -> None:
+    """Try the account of the first line, if its lines become jobs. Raises `CannotRun`."""
+    model = model_of(await asyncio.to_thread(first_line, request.input))
+    destination = routing_table(settings).resolve(
+        model, endpoint=endpoint, provider=request.provider, allowed=None
+    )
+    if isinstance(destination, Destination) and destination.mode is Mode.NATIVE:
+        verdict = await accounts.judge_jobs(destination.primaries[0].provider)
+        if verdict is not None:
+            raise CannotRun(verdict)
+
+
+async def _done(ledger: SqlLedger, batch_id: str) -> int:
+    batch = await ledger.batches.load(batch_id)
+    return 0 if batch is None else batch.counts.completed + batch.counts.failed
+
+
+async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest, endpoint: str) -> str:
+    """The id of this run's batch: that of an earlier run of the same file, or a new one."""
+    clock, ids = SystemClock(), new_ids()
+    marker = request.state / "run.json"
+    digest = await asyncio.to_thread(_digest, request.input)
+    if marker.exists():
+        earlier = msgspec.json.decode(marker.read_bytes(), type=_Run)
+        if earlier.input_sha256 != digest:
+            raise CannotRun(
+                f"{request.name} has changed since the run that {request.state} belongs to. "
+                "Use --restart to drop that run, or another output file."
+            )
+        if (earlier.endpoint, earlier.provider) != (endpoint, request.provider):
+            raise CannotRun(
+                f"{request.state} belongs to a run with another endpoint or provider. "
+                "Use --restart to drop that run, or another output file."
+            )
+        known = await ledger.batches.load(earlier.batch_id)
+        if known is not None and known.status is not BatchStatus.FAILED:
+            return known.id
+    now = int(clock.now())
+    file_id, batch_id = ids.file(), ids.batch()
+    blob = f"files/{file_id}"
+    size = await asyncio.to_thread(_copy_in, blobs, blob, request.input)
+    await ledger.files.add(
+        File(
+            id=file_id,
+            tenant=DEFAULT_TENANT,
+            bytes=size,
+            created_at=now,
+            expires_at=None,
+            filename=Path(request.name).name,
+            purpose=Purpose.BATCH,
+            blob=blob,
+            sha256=digest,
+        )
+    )
+    # The marker goes first: a batch without one would be forgotten, and paid for again.
+    run = _Run(batch_id=batch_id, input_sha256=digest, endpoint=endpoint, provider=request.provider)
+    partial = marker.with_suffix(".partial")
+    partial.write_bytes(msgspec.json.encode(run))
+    put_in_place(partial, marker)
+    await ledger.batches.add(
+        Batch(
+            id=batch_id,
+            tenant=DEFAULT_TENANT,
+            endpoint=endpoint,
+            input_file_id=file_id,
+            input_blob=blob,
+            completion_window=request.window,
+            status=BatchStatus.VALIDATING,
+            created_at=now,
+            deadline=now + (window_seconds(request.window) or 86_400),
+            options=BatchOptions(provider=request.provider),
+        )
+    )
+    return batch_id
+
+
+async def _finish(
+    settings: Settings,
+    *,
+    ledger: SqlLedger,
+    blobs: Blobs,
+    owner: Owner,
+    batch_id: str,
+    progress: Callable[[Batch], None],
+    trial: Trial,
+    request: RunRequest,
+) -> Batch | None:
+    """Run the batch until it ends, showing how it goes; `None` when its account is refused."""
+    death: list[BaseException] = []
+    work = Work(
+        settings=settings,
+        blobs=blobs,
+        clock=SystemClock(),
+        owner=owner,
+        failed=death.append,
+        around=trial.over,
+    )
+    await asyncio.to_thread(work.start)
+    try:
+        while True:
+            batch = await ledger.batches.load(batch_id)
+            if batch is None:
+                raise CannotRun("The run's state was removed while it ran.")
+            progress(batch)
+            if batch.status in TERMINAL:
+                return batch
+            if death:
+                raise death[0]
+            if trial.verdict is not None:
+                return None
+            await asyncio.sleep(_POLL_SECONDS)
+    except asyncio.CancelledError:
+        request.stopping(trial.in_flight)
+        raise
+    finally:
+        # Not in a thread: this must also happen when the loop is being torn down by Ctrl-C.
+        work.stop(settings.execution.drain_timeout + 10.0)
+
+
+async def _files(ledger: SqlLedger, batch: Batch) -> tuple[File | None, File | None]:
+    async def get(file_id: str | None) -> File | None:
+        return None if file_id is None else await ledger.files.get(batch.tenant, file_id)
+
+    return await get(batch.output_file_id), await get(batch.error_file_id)
+
+
+def _deliver(
+    blobs: Blobs,
+    batch: Batch,
+    request: RunRequest,
+    files: tuple[File | None, File | None],
+    earlier: int,
+) -> RunResult:
+    output, errors = files
+    written_output = _copy_out(blobs, output, request.output)
+    written_errors = _copy_out(blobs, errors, request.errors)
+    return RunResult(batch=batch, earlier=earlier, output=written_output, errors=written_errors)
+
+
+def remove_state(state: Path) -> None:
+    """Remove a run's directory, unless a run is at work in it (`Unavailable`).
+
+    It is renamed first: killed half-way through the removal, a run would otherwise leave a marker
+    without its ledger, and the next one would pay for the whole file again.
+    """
+    lock = DataLock(state)
+    lock.acquire()
+    doomed = _doomed(state)
+    shutil.rmtree(doomed, ignore_errors=True)
+    state.rename(doomed)
+    lock.release()
+    shutil.rmtree(doomed)
+
+
+def _doomed(state: Path) -> Path:
+    return state.with_name(state.name + ".removed")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _copy_in(blobs: Blobs, key: str, path: Path) -> int:
+    writer = blobs.writer(key)
+    size = 0
+    try:
+        with path.open("rb") as file:
+            while data := file.read(_PIECE):
+                writer.write(data)
+                size += len(data)
+        writer.commit()
+    finally:
+        writer.abort()
+    return size
+
+
+def _copy_out(blobs: Blobs, file: File | None, path: Path) -> Path | None:
+    """Write a result file under a temporary name first: a reader never sees half of it."""
+    if file is None:
+        return None
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as target:
+        for offset in range(0, file.bytes, _PIECE):
+            target.write(blobs.read(file.blob, offset, _PIECE))
+        target.flush()
+        os.fsync(target.fileno())
+    put_in_place(partial, path)
+    return path
+
+
+def put_in_place(partial: Path, path: Path) -> None:
+    """Rename, and see to it that the rename survives a power cut: the run's state goes next."""
+    partial.replace(path)
+    if os.name == "nt":
+        return  # a directory cannot be opened there
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

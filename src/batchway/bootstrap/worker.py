@@ -1,0 +1,316 @@
+"""Everything that runs batches, built from settings for one event loop."""
+
+import os
+import random
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from batchway.bootstrap.accounts import azure_credential, native_site
+from batchway.bootstrap.parts import new_ids, routing_table, scan_limits
+from batchway.dialects.openai.body import estimate_tokens
+from batchway.dispatch.limits import Aim
+from batchway.dispatch.limits import Limits as DispatchLimits
+from batchway.dispatch.memory import LimitMemory
+from batchway.dispatch.sender import Sender
+from batchway.domain.batch import Batch
+from batchway.domain.errors import Unavailable
+from batchway.domain.shard import Claim, Shard
+from batchway.engine.late import LateEngine
+from batchway.engine.notes import check_file
+from batchway.ports import Blobs, Clock, Engine, EngineMetrics, Ledger, Provider, Transport
+from batchway.providers.azure.online import AzureOpenAIProvider
+from batchway.providers.http.budget import Budget
+from batchway.providers.http.descriptors import Shortage, division, limit
+from batchway.providers.http.engine_metrics import HttpEngineMetrics
+from batchway.providers.http.sending import SendingTransport
+from batchway.providers.openai.compatible import OpenAICompatibleProvider
+from batchway.providers.openai.online import OpenAIProvider
+from batchway.results.collector import Collector
+from batchway.results.finalize import Finalize
+from batchway.results.records import Records
+from batchway.results.segments import encode
+from batchway.settings import (
+    AzureOpenAISettings,
+    CatalogSettings,
+    OpenAICompatibleSettings,
+    OpenAISettings,
+    ProviderSettings,
+    Settings,
+)
+from batchway.storage.private import make_database
+from batchway.workflows.details import StatusDetails
+from batchway.workflows.execution import Execution
+from batchway.workflows.managed.outstanding import Outstanding
+from batchway.workflows.managed.run import ManagedRun
+from batchway.workflows.native.run import NativeRun
+from batchway.workflows.plan.ingest import Ingest
+from batchway.workflows.sprint import Sprints
+from batchway.workflows.story import BatchStory
+
+
+def new_provider(settings: ProviderSettings, *, clock: Clock) -> Provider:
+    """The provider that an entry of `providers` describes, for lines that are sent one by one."""
+    match settings:
+        case OpenAISettings():
+            return OpenAIProvider(
+                name=settings.name,
+                base_url=settings.base_url,
+                api_key=settings.api_key.get_secret_value(),
+                organization=settings.organization,
+                project=settings.project,
+            )
+        case AzureOpenAISettings():
+            return AzureOpenAIProvider(
+                name=settings.name,
+                endpoint=settings.endpoint,
+                credential=azure_credential(settings, clock=clock),
+                api_version=settings.api_version,
+            )
+        case CatalogSettings():
+            return OpenAICompatibleProvider(
+                name=settings.name,
+                base_url=settings.base_url or settings.entry.base_url,
+                api_key=settings.api_key.get_secret_value(),
+            )
+        case OpenAICompatibleSettings():
+            key = settings.api_key
+            return OpenAICompatibleProvider(
+                name=settings.name,
+                base_url=settings.base_url,
+                api_key=None if key is None else key.get_secret_value(),
+                headers={n: value.get_secret_value() for n, value in settings.headers.items()},
+            )
+
+
+def new_limits(settings: ProviderSettings) -> DispatchLimits:
+    """The limits of a provider's entry."""
+    limits = settings.limits
+    return DispatchLimits(
+        concurrency=None if limits.concurrency == "auto" else limits.concurrency,
+        max_concurrency=limits.max_concurrency,
+        aim=Aim(limits.aim),
+        requests_per_minute=limits.requests_per_minute,
+        tokens_per_minute=limits.tokens_per_minute,
+        timeout=limits.timeout,
+        max_attempts=limits.max_attempts,
+    )
+
+
+def new_transport(settings: Settings) -> Transport:
+    """What sends requests. Its processes start with the first request: idle, none is there."""
+    processes = settings.execution.sending_processes
+    if processes == "auto":
+        # A second process has nothing to gain from a single processor.
+        processes = 1 if _processors() > 1 else 0
+    if processes == 0 or os.name == "nt":
+        # Not needed, it need not take the memory either.
+        from batchway.providers.http.transport import HttpTransport  # noqa: PLC0415 - said above
+
+        return HttpTransport(
+            most_requests=division(limit()).requests, budget=Budget(), shortage=Shortage()
+        )
+    return SendingTransport(processes=processes, most_requests=division(limit()).requests_of_child)
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):  # not on every system
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def new_engine(settings: Settings, clock: Clock) -> Engine:
+    """The durable engine: on SQLite in a file of its own, so that it never waits for the ledger.
+
+    Raises `Unavailable` when the file cannot be made or is damaged.
+    """
+    file, url = settings.sqlite_file, settings.database_url
+    if file is not None:
+        file = _engine_file(file)
+        url = f"sqlite:///{file}"
+        try:
+            make_database(file)
+        except OSError as error:
+            raise Unavailable(f"The engine's database {file} cannot be made: {error}.") from error
+        check_file(file)
+
+    def load() -> Engine:
+        # The slowest import of all; a server that runs short batches only never needs it.
+        from batchway.engine.dbos_engine import DbosEngine  # noqa: PLC0415 - said above
+
+        return DbosEngine(database_url=url, executor_id="local", clock=clock)
+
+    return LateEngine(load=load)
+
+
+def _engine_file(ledger_file: Path) -> Path:
+    return ledger_file.with_name(f"{ledger_file.stem}-engine{ledger_file.suffix}")
+
+
+class Dispatch:
+    """Everything that runs batches, built for the running event loop."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        ledger: Ledger,
+        blobs: Blobs,
+        clock: Clock,
+        around: Callable[[Transport], Transport] | None = None,
+    ) -> None:
+        draw = random.SystemRandom().random
+        # Ids of result lines must be unlike each other, not hard to guess: asking the system for
+        # each one would cost as much as writing the line.
+        records = Records(random_bytes=random.Random(os.urandom(16)).randbytes)  # noqa: S311
+        routing = routing_table(settings)
+        execution = settings.execution
+        most_lines = max((_ceiling(provider) for provider in settings.providers), default=1)
+        counts_tokens = any(p.limits.tokens_per_minute is not None for p in settings.providers)
+        transport = new_transport(settings)
+        self.held_up: set[str] = set()  # batches that only wait: these take no place from others
+        self.transport = transport if around is None else around(transport)
+        self.collector = Collector(
+            blobs=blobs,
+            shards=ledger.shards,
+            clock=clock,
+            new_name=lambda: secrets.token_hex(8),
+            encode=encode,
+            interval=execution.commit_interval,
+            flush_bytes=execution.max_outstanding_bytes // 4,
+            most_bytes=execution.max_outstanding_bytes,
+        )
+        self.memory = LimitMemory(store=ledger.limits, clock=clock)
+        providers = {entry.name: new_provider(entry, clock=clock) for entry in settings.providers}
+        sender = self.sender = Sender(
+            providers=providers,
+            limits={entry.name: new_limits(entry) for entry in settings.providers},
+            transport=self.transport,
+            clock=clock,
+            draw=draw,
+            recall=self.memory.recall,
+            metrics={
+                entry.name: metrics
+                for entry in settings.providers
+                if (metrics := _metrics(entry, providers[entry.name], self.transport)) is not None
+            },
+        )
+        ingest = Ingest(
+            ledger=ledger,
+            blobs=blobs,
+            routing=routing,
+            limits=scan_limits(settings, max_errors=settings.limits.max_errors),
+            clock=clock,
+        )
+
+        # One for all batches: the setting bounds the process.
+        outstanding = Outstanding(most_bytes=execution.max_outstanding_bytes)
+
+        self.site = native_site(settings, clock=clock, draw=random.random)
+        spool_dir = settings.data_dir / "spool"
+        # What a process that was killed left there. The data directory is one process's alone.
+        shutil.rmtree(spool_dir, ignore_errors=True)
+
+        def new_native(
+            batch: Batch, details: StatusDetails, handed_over: Callable[[Shard], None]
+        ) -> NativeRun:
+            return NativeRun(
+                batch=batch,
+                ledger=ledger,
+                blobs=blobs,
+                collector=self.collector,
+                records=records,
+                clock=clock,
+                draw=random.random,
+                site=self.site,
+                resolve=lambda model: ingest.resolve(batch, model),
+                details=details,
+                handed_over=handed_over,
+                spool_dir=spool_dir,
+                drain_timeout=execution.drain_timeout,
+            )
+
+        def new_managed(
+            batch: Batch,
+            shards: frozenset[int] | None,
+            details: StatusDetails,
+            claimed: Claim | None = None,
+        ) -> ManagedRun:
+            return ManagedRun(
+                batch=batch,
+                ledger=ledger,
+                blobs=blobs,
+                sender=sender,
+                collector=self.collector,
+                records=records,
+                clock=clock,
+                resolve=lambda model, group: ingest.resolve_again(batch, model, group),
+                estimate=estimate_tokens if counts_tokens else _free,
+                draw=random.random,  # picks a route's target: no secret depends on it
+                outstanding=outstanding,
+                most_lines=2 * most_lines,
+                drain_timeout=execution.drain_timeout,
+                shards=shards,
+                details=details,
+                claimed=claimed,
+            )
+
+        self.sprints = Sprints(
+            ledger=ledger,
+            blobs=blobs,
+            clock=clock,
+            ingest=ingest,
+            collector=self.collector,
+            new_run=lambda batch, claim: new_managed(
+                batch,
+                None,
+                StatusDetails(batches=ledger.batches, batch=batch, held_up=self.held_up),
+                claim,
+            ),
+            new_file_id=new_ids().file,
+        )
+        self.story = BatchStory(
+            ledger=ledger,
+            blobs=blobs,
+            clock=clock,
+            ingest=ingest,
+            finalize=Finalize(
+                ledger=ledger,
+                blobs=blobs,
+                records=records,
+                clock=clock,
+                new_file_id=new_ids().file,
+            ),
+            new_run=lambda batch: Execution(
+                batch=batch,
+                ledger=ledger,
+                new_managed=new_managed,
+                new_native=new_native,
+                held_up=self.held_up,
+            ),
+        )
+
+
+def _metrics(
+    settings: ProviderSettings, provider: Provider, transport: Transport
+) -> EngineMetrics | None:
+    """Where an engine tells its load, if it may be asked."""
+    where = settings.limits.engine_metrics
+    if where == "off" or settings.limits.concurrency != "auto":
+        return None
+    if where != "auto":
+        return HttpEngineMetrics(transport=transport, url=where)
+    if not isinstance(settings, OpenAICompatibleSettings):
+        return None
+    url = settings.base_url.rstrip("/").removesuffix("/v1") + "/metrics"
+    return HttpEngineMetrics(transport=transport, url=url, account=provider)
+
+
+def _ceiling(provider: ProviderSettings) -> int:
+    limits = provider.limits
+    return limits.max_concurrency if limits.concurrency == "auto" else limits.concurrency
+
+
+def _free(_body: bytes) -> int:
+    return 0

@@ -1,0 +1,130 @@
+"""The lines of a native shard: reading them, and a compact table of them.
+
+Owns what is known of each line between submission and the last result. A shard may have hundreds
+of thousands of lines, so the table holds some twenty bytes and the custom_id for each of them.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from batchway.domain.shard import Shard
+from batchway.lines.envelope import LineReader, Request
+from batchway.lines.pieces import read_pieces
+from batchway.ports import BlobReader
+
+_PIECE_BYTES: Final = 512 << 10
+
+OPEN: Final = 0  # no result yet
+ANSWERED: Final = 1  # committed, or on its way there
+LEFT: Final = 2  # the provider's result is one that the line is better off without
+ELSEWHERE: Final = 3  # not in this job: in an earlier one of its shard, or in one that follows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The lines of a shard that one job holds: those without a result from `first` to the one
+    before `before` (0-based lines of the file, `None`: to the end).
+    """
+
+    first: int = 0
+    before: int | None = None
+
+    def __contains__(self, line: int) -> bool:
+        return line >= self.first and (self.before is None or line < self.before)
+
+
+WHOLE: Final = Part()
+
+
+def read_requests(
+    blobs: BlobReader, key: str, shard: Shard, *, reader: LineReader
+) -> Iterator[list[tuple[int, Request]]]:
+    """The shard's lines with their numbers, in pieces of bounded size. Blocks.
+
+    Raises `ValueError` when the input is not what was validated.
+    """
+    models = None if shard.models is None else frozenset(shard.models)
+    seen = 0
+    for piece in read_pieces(
+        blobs,
+        key,
+        start=shard.start,
+        end=shard.end,
+        first_line=shard.first_line,
+        # Validation was the place for a limit; one that was lowered since must not lose a line.
+        max_line_bytes=shard.end - shard.start,
+        piece_bytes=_PIECE_BYTES,
+    ):
+        requests: list[tuple[int, Request]] = []
+        for line, data in enumerate(piece.lines, piece.first_line):
+            if not data or data.isspace():
+                continue
+            request = reader.read(data)
+            if request is None:
+                raise ValueError(f"line {line + 1} of a validated file cannot be read")
+            if models is None or request.model in models:
+                requests.append((line, request))
+        seen += len(requests)
+        yield requests
+    if seen != shard.lines:
+        raise ValueError(
+            f"shard {shard.number} was planned with {shard.lines} lines and has {seen}: the "
+            "input file was changed in the blob store"
+        )
+
+
+class LineTable:
+    """Numbers, custom_ids and marks of a shard's lines, in input order."""
+
+    def __init__(self) -> None:
+        self._lines = array("Q")
+        self._ends = array("Q")
+        self._ids = bytearray()
+        self.marks = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def add(
+        self, requests: list[tuple[int, Request]], done: Collection[int], part: Part = WHOLE
+    ) -> None:
+        """Append lines; those in `done` have a committed result, those out of `part` are not asked
+        for.
+        """
+        for line, request in requests:
+            self._lines.append(line)
+            self._ids += request.custom_id.encode()
+            self._ends.append(len(self._ids))
+            mark = ANSWERED if line in done else OPEN
+            self.marks.append(mark if line in part else ELSEWHERE)
+
+    def find(self, line: int) -> int | None:
+        """The index of a line of the file, `None` when it is not one of the shard's."""
+        lines = self._lines
+        if not lines:
+            return None
+        index = line - lines[0]  # right wherever no other shard's lines stand in between
+        if not 0 <= index < len(lines) or lines[index] != line:
+            index = bisect_left(lines, line)
+            if index == len(lines) or lines[index] != line:
+                return None
+        return index
+
+    def line(self, index: int) -> int:
+        """The 0-based number in the input file."""
+        return self._lines[index]
+
+    def custom_id(self, index: int) -> str:
+        """The user's own id."""
+        start = self._ends[index - 1] if index else 0
+        return self._ids[start : self._ends[index]].decode()
+
+    def marked(self, mark: int) -> Iterator[int]:
+        """Indexes with a mark, ascending; marks may change meanwhile."""
+        index = self.marks.find(mark)
+        while index != -1:
+            yield index
+            index = self.marks.find(mark, index + 1)

@@ -1,0 +1,1 @@
+"""Azure OpenAI: OpenAI's wire at other addresses, with credentials of its own."""

@@ -1,0 +1,79 @@
+"""`ports.NativeProvider` for an Azure OpenAI resource, in both of its address families.
+
+    api_version 2024-10-21, ...   {endpoint}/openai/batches?api-version=
+    api_version v1, preview       {endpoint}/openai/v1/batches
+
+Owns addresses and authorization; the calls are `providers.openai.jobs`, what differs is data
+(`catalog.openai_family.AZURE`). Source: learn.microsoft.com/azure/ai-foundry/openai/how-to/batch
+"""
+
+from collections.abc import Mapping
+
+from batchway.catalog.openai_family import AZURE, Quirks
+from batchway.domain.remote import NativeTraits
+from batchway.ports import Clock, RemoteBatches
+from batchway.providers.azure.addresses import VERSION_HEADER, AzureAddresses
+from batchway.providers.azure.identity import AzureCredential
+from batchway.providers.http.session import TIMEOUTS, RemoteHttp, Timeouts
+from batchway.providers.openai.jobs import CompatibleBatches
+
+
+class AzureBatchesProvider:
+    """The batch API of a resource at `endpoint`; models are names of batch deployments.
+
+    `credential` makes the authorization headers; it is not closed here, since the online provider
+    of the resource may share it. Belongs to the event loop it is first used on.
+
+    Raises:
+        ValueError: the address cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        endpoint: str,
+        credential: AzureCredential,
+        api_version: str,
+        clock: Clock,
+        traits: NativeTraits = AZURE.traits,
+        quirks: Quirks = AZURE.quirks,
+        timeouts: Timeouts = TIMEOUTS,
+    ) -> None:
+        self._name = name
+        self._endpoint = endpoint
+        self._version = api_version
+        self._traits = traits
+        self._quirks = quirks
+        self._clock = clock
+        AzureAddresses(provider=name, endpoint=endpoint, api_version=api_version)
+        self._http = RemoteHttp(
+            provider=name, headers=credential.headers, clock=clock, timeouts=timeouts
+        )
+
+    def __repr__(self) -> str:
+        return f"AzureBatchesProvider({self._name!r})"
+
+    @property
+    def name(self) -> str:
+        """The name in the configuration."""
+        return self._name
+
+    def batches(self, overrides: Mapping[str, str]) -> RemoteBatches:
+        """Its batch API, at the version that the override names or else the configured one."""
+        version = overrides.get(VERSION_HEADER, "").strip() or self._version
+        addresses = AzureAddresses(
+            provider=self._name, endpoint=self._endpoint, api_version=version
+        )
+        return CompatibleBatches(
+            provider=self._name,
+            http=self._http,
+            address=addresses.batches,
+            traits=self._traits,
+            quirks=self._quirks,
+            clock=self._clock,
+        )
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._http.close()

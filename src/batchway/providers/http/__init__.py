@@ -1,0 +1,1 @@
+"""HTTP to providers: sessions, transports, downloads, and what bounds them. No provider's words."""

@@ -1,0 +1,1 @@
+"""OpenAI, and every provider that speaks its API: online and batches."""

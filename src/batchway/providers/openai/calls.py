@@ -1,0 +1,155 @@
+"""Calls to a batch API of OpenAI's shape: paths, lists, and answers as jobs and files.
+
+Owns how a job is found again. Does not own the order of calls (`jobs`,
+`submitting`), HTTP (`session`) or reading (`reading`).
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from batchway.catalog.openai_family import Quirks
+from batchway.domain.remote import RemoteError, RemoteFile, RemoteJob, Trouble
+from batchway.providers.http import trouble as remote_trouble
+from batchway.providers.http.addresses import segment
+from batchway.providers.http.session import RemoteHttp
+from batchway.providers.openai import reading as remote_reading
+
+METADATA_KEY: Final = "batchway"
+
+# The provider's clock may be behind ours by this much.
+_SKEW_SECONDS: Final = 900
+_MOST_PAGES: Final = 1_000
+
+
+class RemoteCalls:
+    """One account's; `address` makes a URL of a path such as `/batches?limit=100`."""
+
+    def __init__(
+        self,
+        *,
+        provider: str,
+        http: RemoteHttp,
+        address: Callable[[str], str],
+        quirks: Quirks,
+    ) -> None:
+        self.provider = provider
+        self.http = http
+        self.address = address
+        self.quirks = quirks
+
+    async def find(self, tag: str, *, since: int) -> RemoteJob | None:
+        """The job submitted under `tag`, looked for among jobs created after `since`."""
+        by_input: dict[str, RemoteJob] = {}
+        async for fields in self.listed(self.quirks.batches, {}, since=since):
+            job = self.job_of(fields)
+            if job.metadata is not None and job.metadata.get(METADATA_KEY) == tag:
+                return job
+            if job.input_file_id is not None:
+                by_input.setdefault(job.input_file_id, job)
+        if not by_input:
+            return None
+        async for file in self.files_named(filename_of(tag), since=since):
+            if file.id in by_input:
+                return by_input[file.id]
+        return None
+
+    # ------------------------------------------------------------------------- lists
+
+    async def files_named(self, name: str, *, since: int) -> AsyncIterator[RemoteFile]:
+        """Files of a name, at least all that were created after `since`."""
+        query = {"purpose": self.quirks.purpose}
+        async for fields in self.listed(self.quirks.files, query, since=since):
+            file = remote_reading.file_of(fields)
+            if file.filename == name:
+                yield file
+
+    async def listed(
+        self, path: str, query: Mapping[str, str], *, since: int
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Items of a list, page by page, at least all that were created after `since`."""
+        seen: set[str] = set()
+        after: dict[str, str] = {}
+        for _ in range(_MOST_PAGES):
+            answer = await self.call("GET", path + self._query({**query, **after}))
+            page = remote_reading.read_list(answer)
+            if page is None:
+                raise remote_trouble.uncertain(self.provider, "answered with no list")
+            items, more = page
+            new = [item for item in items if str(item["id"]) not in seen]
+            for item in new:
+                seen.add(str(item["id"]))
+                yield item
+            # Without anything new, the provider does not know `after` and repeats itself.
+            if not new or more is False or not self.quirks.pages or _past(new, since):
+                return
+            after = {"after": str(items[-1]["id"])}
+        raise remote_trouble.uncertain(self.provider, "lists more than can be looked through")
+
+    def _query(self, parameters: Mapping[str, str]) -> str:
+        paging = {"limit": str(self.quirks.page)} if self.quirks.pages else {}
+        asked = {**paging, **parameters}
+        return f"?{urlencode(asked)}" if asked else ""
+
+    # ------------------------------------------------------------------------- calls
+
+    async def call(self, method: str, path: str, *, body: bytes | None = None) -> bytes:
+        """The body of a 2xx."""
+        return await self.http.call(method, self.address(path), body=body)
+
+    async def get_file(self, file_id: str) -> RemoteFile:
+        """A file as it is now."""
+        return self.file(await self.call("GET", self.file_path(file_id)))
+
+    def job_path(self, job_id: str) -> str:
+        """The path of a job."""
+        return f"{self.quirks.batches}/{self._segment(job_id)}"
+
+    def file_path(self, file_id: str) -> str:
+        """The path of a file."""
+        return f"{self.quirks.files}/{self._segment(file_id)}"
+
+    def _segment(self, id: str) -> str:
+        try:
+            return segment(id)
+        except ValueError as error:
+            raise RemoteError(
+                Trouble.NOT_FOUND, f"The provider '{self.provider}' has nothing of that id."
+            ) from error
+
+    def job(self, answer: bytes) -> RemoteJob:
+        """The job in an answer."""
+        fields = remote_reading.read_object(answer)
+        if fields is None:
+            raise remote_trouble.uncertain(self.provider, "answered with something that is no job")
+        return self.job_of(fields)
+
+    def job_of(self, fields: Mapping[str, Any]) -> RemoteJob:
+        """The job in an item of a list."""
+        return remote_reading.job_of(fields, self.quirks, secrets=self.http.secrets())
+
+    def file(self, answer: bytes) -> RemoteFile:
+        """The file in an answer."""
+        fields = remote_reading.read_object(answer)
+        if fields is None:
+            raise remote_trouble.uncertain(self.provider, "answered with something that is no file")
+        return remote_reading.file_of(fields)
+
+
+def filename_of(tag: str) -> str:
+    """The name of the input file of a job."""
+    return f"{tag}.jsonl"
+
+
+def _past(items: list[dict[str, Any]], since: int) -> bool:
+    """Whether a list that runs from new to old has come to what is older than `since`."""
+    times = [
+        remote_reading.time_of(item.get("created_at") or item.get("createdAt")) for item in items
+    ]
+    known = [time for time in times if time is not None]
+    return bool(
+        known
+        and len(known) == len(times)
+        and known[0] >= known[-1]
+        and max(known) < since - _SKEW_SECONDS
+    )

@@ -1,0 +1,1 @@
+"""Results on their way out: records, committed segments, and the merge into files."""

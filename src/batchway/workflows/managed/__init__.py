@@ -1,0 +1,1 @@
+"""Managed execution: lines as online requests that Batchway sends itself."""

@@ -1,0 +1,1 @@
+"""Native execution: shards as jobs of the providers' own batch APIs."""

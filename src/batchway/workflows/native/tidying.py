@@ -1,0 +1,30 @@
+"""Removing what a job left at its provider: its input and its results.
+
+Owns how often it is tried. What cannot be removed is not waited for long, and stays.
+"""
+
+import logging
+from typing import Final
+
+from batchway.domain.remote import RemoteError, RemoteJob, Trouble
+from batchway.workflows.native.record import Outfit
+from batchway.workflows.native.waiting import brief
+
+_log: Final = logging.getLogger(__name__)
+_CLEANINGS: Final = 3
+_PAUSE: Final = 1.0
+
+
+async def clean(job: RemoteJob, *, outfit: Outfit, tag: str) -> None:
+    """Remove what we made at the provider."""
+    if outfit.tuning.keep_files:
+        return
+    for left in reversed(range(_CLEANINGS)):
+        try:
+            await outfit.batches.clean(job, tag=tag)
+            break
+        except RemoteError as error:
+            if not left or error.trouble in {Trouble.REFUSED, Trouble.DENIED}:
+                _log.warning("files of %s stay at the provider (%s)", tag, brief(error))
+                break
+        await outfit.clock.sleep(_PAUSE)

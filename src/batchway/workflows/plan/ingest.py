@@ -1,0 +1,176 @@
+"""Ingest: from `validating` to a planned, running batch, or to `failed` with every reason.
+
+Owns the moves out of `validating`. Re-entrant: a crash leaves nothing but a status that has not
+moved, and the pass starts over.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from batchway.domain.batch import Batch, BatchError
+from batchway.domain.batch_errors import BatchText
+from batchway.domain.file import Purpose
+from batchway.domain.routing import Resolution, RoutingTable
+from batchway.domain.shard import Claim, Mode, Shard
+from batchway.domain.status import BatchStatus
+from batchway.lines.envelope import MODEL_OVERRIDE
+from batchway.lines.pieces import Piece
+from batchway.ports import Begun, Blobs, Clock, Ledger
+from batchway.results.endings import because, kept_reason, tell_end
+from batchway.telemetry import event
+from batchway.workflows.plan.scan import Scan, ScanLimits
+
+_log: Final = logging.getLogger(__name__)
+_GLANCE_SECONDS: Final = 1.0  # between looks at the status during a long pass
+
+
+class Ingest:
+    """Validates and plans one batch at a time."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        blobs: Blobs,
+        routing: RoutingTable,
+        limits: ScanLimits,
+        clock: Clock,
+    ) -> None:
+        self._ledger = ledger
+        self._blobs = blobs
+        self._routing = routing
+        self._limits = limits
+        self._clock = clock
+
+    async def run(self, batch: Batch, *, claim: bool = False) -> Claim | None:
+        """Move `batch` out of `validating`, unless somebody else does.
+
+        With `claim`, a batch that is planned as one managed shard is begun with a claim of it,
+        which is returned: nobody else runs it.
+        """
+        errors = await self._misnamed(batch)
+        if errors:
+            await self._fail(batch, errors)
+            return None
+        scan = Scan(
+            blobs=self._blobs,
+            key=batch.input_blob or "",
+            batch_id=batch.id,
+            endpoint=batch.endpoint,
+            limits=self._limits,
+            resolve=lambda model: self.resolve(batch, model),
+            stand_in=batch.options.overrides.get(MODEL_OVERRIDE),
+        )
+        try:
+            shards = await self._pass(batch, scan)
+        finally:
+            scan.close()
+        if shards is None:
+            return None
+        if scan.errors:
+            await self._fail(batch, scan.errors)
+            return None
+        model = next(iter(scan.models)) if len(scan.models) == 1 else None
+        at = int(self._clock.now())
+        claimed: Claim | None = None
+        if claim and len(shards) == 1 and shards[0].mode is Mode.MANAGED:
+            claimed = await self._ledger.short.begin(
+                Begun(shard=shards[0], at=at, model=model, providers=scan.providers)
+            )
+            begins = claimed is not None
+        else:
+            begins = await self._ledger.batches.begin(
+                batch.id, at=at, model=model, shards=shards, providers=scan.providers
+            )
+        if begins:
+            event(
+                _log,
+                "batch in_progress",
+                batch=batch.id,
+                lines=scan.requests,
+                shards=len(shards),
+                providers=" ".join(sorted(scan.providers)),
+            )
+        return claimed
+
+    def resolve(self, batch: Batch, model: str) -> Resolution:
+        """Where lines of `batch` naming `model` go."""
+        options = batch.options
+        return self._routing.resolve(
+            model,
+            endpoint=batch.endpoint,
+            provider=options.provider,
+            allowed=options.allowed_providers,
+            upstream=options.overrides.get(MODEL_OVERRIDE),
+        )
+
+    def resolve_again(self, batch: Batch, model: str, group: str) -> Resolution:
+        """The same, of lines that were accepted for `group` before this process began."""
+        options = batch.options
+        return self._routing.resolve_again(
+            model,
+            group=group,
+            endpoint=batch.endpoint,
+            provider=options.provider,
+            allowed=options.allowed_providers,
+            upstream=options.overrides.get(MODEL_OVERRIDE),
+        )
+
+    async def _misnamed(self, batch: Batch) -> list[BatchError]:
+        """What is wrong with the file as such, before its first line."""
+        # The bytes count, not the row: a file that was deleted since the creation still runs.
+        if (
+            batch.input_blob is None
+            or await asyncio.to_thread(self._blobs.size, batch.input_blob) is None
+        ):
+            return [BatchText.UNKNOWN_FILE.error(file_id=batch.input_file_id, tenant=batch.tenant)]
+        file = await self._ledger.files.get(batch.tenant, batch.input_file_id)
+        if file is not None and file.purpose is not Purpose.BATCH:
+            return [BatchText.WRONG_PURPOSE.error(file_id=file.id, purpose=file.purpose.value)]
+        return []
+
+    async def _pass(self, batch: Batch, scan: Scan) -> list[Shard] | None:
+        """Read the file to its end; `None` when the batch was cancelled or expired meanwhile."""
+        pieces = scan.pieces()
+        looked = self._clock.monotonic()
+        while True:
+            if not await asyncio.to_thread(_take_next, scan, pieces) or scan.full:
+                break
+            if self._clock.monotonic() - looked > _GLANCE_SECONDS:
+                looked = self._clock.monotonic()
+                if self._clock.now() >= batch.deadline:
+                    await self.expire(batch)
+                    return None
+                statuses = await self._ledger.batches.statuses([batch.id])
+                if statuses.get(batch.id) is not BatchStatus.VALIDATING:
+                    return None
+        return await asyncio.to_thread(scan.finish)
+
+    async def _fail(self, batch: Batch, errors: list[BatchError]) -> None:
+        now = int(self._clock.now())
+        if await self._ledger.batches.move(batch.id, BatchStatus.FAILED, at=now, errors=errors):
+            tell_end(batch, BatchStatus.FAILED, now=now, errors=len(errors), code=errors[0].code)
+
+    async def expire(self, batch: Batch) -> None:
+        """Move a batch whose window ended before it was validated."""
+        passed = BatchText.WINDOW_PASSED.error()
+        reason = kept_reason(batch, BatchStatus.EXPIRED)
+        now = int(self._clock.now())
+        if await self._ledger.batches.move(
+            batch.id,
+            BatchStatus.EXPIRED,
+            at=now,
+            before=frozenset({BatchStatus.VALIDATING}),
+            errors=[replace(passed, message=because(passed.message, reason))],
+        ):
+            tell_end(batch, BatchStatus.EXPIRED, now=now, reason=reason)
+
+
+def _take_next(scan: Scan, pieces: Iterator[Piece]) -> bool:
+    piece = next(pieces, None)
+    if piece is not None:
+        scan.take(piece)
+    return piece is not None
