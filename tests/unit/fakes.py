@@ -20,10 +20,13 @@ from batchway.domain.errors import Unavailable
 from batchway.domain.file import File, Purpose
 from batchway.domain.shard import Claim, Segment, Shard
 from batchway.domain.status import BatchStatus
-from batchway.ports import Blobs, BlobWriter, Ledger, LineResult, Shards, Story
+from batchway.ports import Blobs, BlobWriter, Clock, Ledger, LineResult, Shards, Story
 from batchway.results.segments import encode
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.storage.migrations import upgrade
+from batchway.workflows.details import StatusDetails
+from batchway.workflows.run import Ending, Run
+from batchway.workflows.watch import Watch
 
 CHAT = "/v1/chat/completions"
 START = 1_000_000  # Unix seconds at which a FakeClock starts
@@ -66,6 +69,24 @@ class FakeClock:
         self.slept.append(seconds)
         self.time += seconds
         await asyncio.sleep(0)
+
+
+class Watched:
+    """A run with a watch of its own, as `Execution` has one for all of its runs."""
+
+    def __init__(
+        self, run: Run, *, batch: Batch, ledger: Ledger, clock: Clock, details: StatusDetails
+    ) -> None:
+        self._run = run
+        self._watch = Watch(
+            batch=batch, batches=ledger.batches, clock=clock, details=details, run=run
+        )
+
+    async def run(self) -> Ending:
+        return await self._watch.over(self._run.run())
+
+    def stop(self, ending: Ending) -> None:
+        self._run.stop(ending)
 
 
 def counted_bytes() -> Callable[[int], bytes]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from tests.unit.fakes import CHAT, START, a_batch, a_file, chat, counted_names, store
+from tests.unit.fakes import CHAT, START, Watched, a_batch, a_file, chat, counted_names, store
 
 from batchway.dialects.openai.framing import OpenAIBatchCodec
 from batchway.domain.batch import Batch, BatchError, RequestCounts
@@ -39,11 +39,11 @@ from batchway.results.segments import encode, merged
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
-from batchway.workflows.managed.run import Ending
 from batchway.workflows.native.run import NativeRun
 from batchway.workflows.native.site import NativeAccount, NativeSite, NativeTuning
 from batchway.workflows.plan.ingest import Ingest
 from batchway.workflows.plan.scan import ScanLimits
+from batchway.workflows.run import Ending
 
 S = BatchStatus
 # What a batch says of what to do while its provider refuses the key.
@@ -368,13 +368,15 @@ class Process:
 
     def new_run(
         self, batch: Batch, *, resolve: Callable[[str], Resolution] | None = None
-    ) -> NativeRun:
+    ) -> Watched:
+        """A run of the native shards, and the watch over it."""
         world = self.world
+        details = StatusDetails(batches=world.ledger.batches, batch=batch)
 
         def hand_over(shard: Shard) -> None:
             self.handed_over.append(shard.number)
 
-        return NativeRun(
+        run = NativeRun(
             batch=batch,
             ledger=world.ledger,
             blobs=world.blobs,
@@ -384,11 +386,12 @@ class Process:
             draw=lambda: 0.5,
             site=self.site,
             resolve=resolve or (lambda model: world.ingest.resolve(batch, model)),
-            details=StatusDetails(batches=world.ledger.batches, batch=batch),
+            details=details,
             handed_over=hand_over,
             spool_dir=world.spool_dir,
             drain_timeout=0.2,
         )
+        return Watched(run, batch=batch, ledger=world.ledger, clock=world.clock, details=details)
 
     async def run(self) -> Ending:
         """Run the batch to its end."""

@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 from tests.unit.dispatch_world import FakeAnswer, FakeProvider, FakeTransport, Upstream
 from tests.unit.fakes import (
+    Watched,
     a_batch,
     a_file,
     a_result,
@@ -36,10 +37,12 @@ from batchway.results.records import Records
 from batchway.results.segments import encode
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
+from batchway.workflows.details import StatusDetails
 from batchway.workflows.managed.outstanding import Outstanding
-from batchway.workflows.managed.run import Ending, ManagedRun
+from batchway.workflows.managed.run import ManagedRun
 from batchway.workflows.plan.ingest import Ingest
 from batchway.workflows.plan.scan import ScanLimits
+from batchway.workflows.run import Ending
 
 ROOM: Final = 64 << 10
 LINE: Final = 1 << 10  # bytes of a line's body, and a little
@@ -116,7 +119,20 @@ class Site:
         assert batch is not None
         return batch
 
-    def new_run(self, batch: Batch, *, claimed: Claim | None = None) -> ManagedRun:
+    def new_run(self, batch: Batch) -> Watched:
+        """A run of all managed shards, and the watch over it."""
+        details = StatusDetails(batches=self.ledger.batches, batch=batch)
+        return Watched(
+            self.managed(batch, details),
+            batch=batch,
+            ledger=self.ledger,
+            clock=self.clock,
+            details=details,
+        )
+
+    def managed(
+        self, batch: Batch, details: StatusDetails, claimed: Claim | None = None
+    ) -> ManagedRun:
         return ManagedRun(
             batch=batch,
             ledger=self.ledger,
@@ -131,6 +147,7 @@ class Site:
             outstanding=self.outstanding,
             most_lines=2_000,
             drain_timeout=0.0,
+            details=details,
             claimed=claimed,
         )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.fakes import a_batch, fresh_ledger
+from tests.unit.native_world import FastClock
 
 from batchway.domain.batch import Batch
 from batchway.domain.remote import JobRecord, JobStage
@@ -14,7 +15,7 @@ from batchway.domain.status import BatchStatus
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.execution import Execution
-from batchway.workflows.managed.run import Ending
+from batchway.workflows.run import Ending
 
 S = BatchStatus
 
@@ -34,6 +35,9 @@ class FakeRun:
         self.stopped.append(ending)
         if not self.ends.done():
             self.ends.set_result(ending)
+
+    def describe(self) -> None:
+        """Nothing holds it up."""
 
 
 class Stage:
@@ -68,6 +72,7 @@ class Stage:
         return Execution(
             batch=batch,
             ledger=self.ledger,
+            clock=FastClock(),
             new_managed=self.new_managed,
             new_native=self.new_native,
         )

@@ -16,7 +16,9 @@ from batchway.domain.shard import Claim
 from batchway.domain.status import BatchStatus
 from batchway.ports import Failure, Finished
 from batchway.results.finalize import Finalize
-from batchway.workflows.managed.run import Ending, ManagedRun
+from batchway.workflows.details import StatusDetails
+from batchway.workflows.managed.run import ManagedRun
+from batchway.workflows.run import Ending
 from batchway.workflows.sprint import Sprints
 
 S = BatchStatus
@@ -39,8 +41,8 @@ class Track:
             new_file_id=counted_names("file-"),
         )
 
-    def new_run(self, batch: Batch, claim: Claim) -> ManagedRun:
-        run = self.site.new_run(batch, claimed=claim)
+    def new_run(self, batch: Batch, claim: Claim, details: StatusDetails) -> ManagedRun:
+        run = self.site.managed(batch, details, claim)
         self.runs.append(run)
         return run
 

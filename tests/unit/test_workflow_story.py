@@ -26,9 +26,9 @@ from batchway.results.records import Records
 from batchway.storage.blobs.identity import NAME, write_identity
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
-from batchway.workflows.managed.run import STORAGE_TROUBLE, Ending
 from batchway.workflows.plan.ingest import Ingest
 from batchway.workflows.plan.scan import ScanLimits
+from batchway.workflows.run import STORAGE_TROUBLE, Ending
 from batchway.workflows.story import BatchStory
 
 IDENTITY = "0" * 32
@@ -52,6 +52,9 @@ class Gated:
 
     def stop(self, ending: Ending) -> None:
         self.stopped.append(ending)
+
+    def describe(self) -> None:
+        """Nothing holds it up."""
 
 
 class World:

@@ -262,13 +262,9 @@ class Dispatch:
             clock=clock,
             ingest=ingest,
             collector=self.collector,
-            new_run=lambda batch, claim: new_managed(
-                batch,
-                None,
-                StatusDetails(batches=ledger.batches, batch=batch, held_up=self.held_up),
-                claim,
-            ),
+            new_run=lambda batch, claim, details: new_managed(batch, None, details, claim),
             new_file_id=new_ids().file,
+            held_up=self.held_up,
         )
         self.story = BatchStory(
             ledger=ledger,
@@ -285,6 +281,7 @@ class Dispatch:
             new_run=lambda batch: Execution(
                 batch=batch,
                 ledger=ledger,
+                clock=clock,
                 new_managed=new_managed,
                 new_native=new_native,
                 held_up=self.held_up,

@@ -3,9 +3,9 @@
     shard --claim--> job record --NativeJob--> results committed, or lines handed over
 
 One `NativeRun` runs the native shards of one batch on one process, each in a task of its own, so
-that one failed provider never stalls another. Owns the claims, the choice of a target for each
-shard, and the watch over the batch. Does not own the life of a job (`job`), or what a
-refused job means (`batch`).
+that one failed provider never stalls another. Owns the claims, and the choice of a target for each
+shard. Does not own the life of a job (`job`), what a refused job means (`batch`), or the looks at
+the batch (`workflows.watch`).
 """
 
 import asyncio
@@ -28,17 +28,17 @@ from batchway.ports import Blobs, Clock, Ledger, RemoteBatches
 from batchway.results.collector import Collector
 from batchway.results.endings import tell_end
 from batchway.results.records import Records
-from batchway.results.segments import SegmentDamagedError, done_lines
 from batchway.workflows.details import StatusDetails
-from batchway.workflows.managed.run import STORAGE_TROUBLE, Ending
 from batchway.workflows.native.batch import HaltedError, NativeBatch
 from batchway.workflows.native.collection import Collection
 from batchway.workflows.native.job import NativeJob
 from batchway.workflows.native.record import Outfit, new_tag
 from batchway.workflows.native.site import NativeSite
+from batchway.workflows.run import STORAGE_TROUBLE, Ending
+from batchway.workflows.take_over import TakeOver
 
 _log: Final = logging.getLogger(__name__)
-_GLANCE_SECONDS: Final = 1.0
+_PAUSE: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +87,21 @@ class NativeRun:
         self._drain_timeout = drain_timeout
         self._remotes: dict[str, RemoteBatches] = {}
         self._shared = NativeBatch(batch=batch, clock=clock, details=details)
+        self._take_over = TakeOver(
+            shards=ledger.shards,
+            blobs=blobs,
+            details=details,
+            pause=self._shared.pause,
+            is_over=lambda: self._shared.winding_down,
+        )
 
     def stop(self, ending: Ending) -> None:
         """Ask the run to end. Jobs are cancelled only for a batch that is cancelled or expires."""
-        if ending in {Ending.CANCELLED, Ending.EXPIRED}:
-            self._details.keep()
         self._shared.stop(ending)
+
+    def describe(self) -> None:
+        """Tell whether results can be stored; what holds up a job, it tells itself."""
+        self._details.tell("results", STORAGE_TROUBLE if self._collector.trouble else None)
 
     async def run(self) -> Ending:
         """Run every open native shard to its end; returns when all have, or on `stop`."""
@@ -113,28 +122,21 @@ class NativeRun:
         for shard in shards:
             # Before the first of them is heard of: none may refuse the batch while others may run.
             self._shared.submits(shard.number)
-        watch = asyncio.create_task(self._watch())
         halt = asyncio.create_task(self._shared.halt())
         jobs = {
             asyncio.create_task(self._run_shard(shard, known.get(shard.number))) for shard in shards
         }
         try:
-            await self._wait(jobs, watch, halt)
+            await self._wait(jobs, halt)
             return await self._conclude()
         finally:
-            await _end(watch, halt, *jobs)
+            await _end(halt, *jobs)
 
-    async def _wait(
-        self, jobs: set[asyncio.Task[None]], watch: asyncio.Task[None], halt: asyncio.Task[None]
-    ) -> None:
+    async def _wait(self, jobs: set[asyncio.Task[None]], halt: asyncio.Task[None]) -> None:
         """Wait for the jobs; when all are to leave, only as long as a step may take to end."""
         running = set(jobs)
         while running and not halt.done():
-            done, _ = await asyncio.wait(
-                {*running, watch, halt}, return_when=asyncio.FIRST_COMPLETED
-            )
-            if watch in done:
-                await watch  # it never ends by itself: this raises
+            done, _ = await asyncio.wait({*running, halt}, return_when=asyncio.FIRST_COMPLETED)
             for job in done & running:
                 self._look_at(job)
             running -= done
@@ -173,28 +175,6 @@ class NativeRun:
             return Ending.FAILED if moved else Ending.LOST
         return ending or Ending.DONE
 
-    async def _watch(self) -> None:
-        """Once a second: has the batch been cancelled, has its window ended, why does it wait?"""
-        while True:
-            left = self._batch.deadline - self._clock.now()
-            if left <= 0:
-                self.stop(Ending.EXPIRED)
-            await self._clock.sleep(_GLANCE_SECONDS if left <= 0 else min(_GLANCE_SECONDS, left))
-            try:
-                await self._glance()
-            except Unavailable as error:
-                _log.info("batch %s cannot be looked at: %s", self._batch.id, error)
-
-    async def _glance(self) -> None:
-        statuses = await self._ledger.batches.statuses([self._batch.id])
-        status = statuses.get(self._batch.id)
-        if status is BatchStatus.CANCELLING:
-            self.stop(Ending.CANCELLED)
-        elif status is not BatchStatus.IN_PROGRESS:
-            self.stop(Ending.LOST)
-        self._details.tell("results", STORAGE_TROUBLE if self._collector.trouble else None)
-        await self._details.write()
-
     # ------------------------------------------------------------------ shards
 
     async def _run_shard(self, shard: Shard, known: JobRecord | None) -> None:
@@ -204,7 +184,14 @@ class NativeRun:
             self._shared.withdraws(shard.number)
 
     async def _run_one(self, shard: Shard, known: JobRecord | None) -> None:
-        claim, done = await self._take_over(shard)
+        try:
+            taken = await self._take_over.run(shard, source=f"job {shard.number}")
+        except Conflict:
+            self._lose()
+        claim, done = taken.claim, taken.done
+        if done is None:
+            # The batch is being ended: its job is brought to an end all the same.
+            done = await asyncio.to_thread(self._every_line, shard)
         way = await self._way(shard, known)
         if way is None:
             if not self._shared.winding_down:
@@ -234,38 +221,6 @@ class NativeRun:
             spool_dir=self._spool_dir,
         )
         await NativeJob(outfit=outfit, record=way.record, done=done).run()
-
-    async def _take_over(self, shard: Shard) -> tuple[Claim, set[int]]:
-        """Claim a shard; the claim, and the lines that have results."""
-        while True:
-            try:
-                claim = await self._ledger.shards.claim(self._batch.id, shard.number)
-                done = await self._done(shard)
-                break
-            except Conflict:
-                self._lose()
-            except Unavailable as error:
-                _log.info("batch %s waits to claim a shard: %s", self._batch.id, error)
-                self._details.tell(f"job {shard.number}", STORAGE_TROUBLE)
-                await self._shared.pause(_GLANCE_SECONDS)
-        self._details.tell(f"job {shard.number}", None)
-        return claim, done
-
-    async def _done(self, shard: Shard) -> set[int]:
-        """Lines with a result. Those of a damaged segment are open again."""
-        while True:
-            segments = await self._ledger.shards.segments(self._batch.id, shard.number)
-            try:
-                return await asyncio.to_thread(done_lines, self._blobs, segments)
-            except SegmentDamagedError as error:
-                # The provider may still have their results.
-                _log.error("batch %s collects lines again: %s", self._batch.id, error)
-                retracted = await self._ledger.shards.retract(error.segment)
-                if not retracted and self._shared.winding_down:
-                    # Of a batch being cancelled nothing is taken back, however often it is tried.
-                    # Its job is brought to an end all the same.
-                    return await asyncio.to_thread(self._every_line, shard)
-                await self._shared.pause(_GLANCE_SECONDS)
 
     async def _way(self, shard: Shard, known: JobRecord | None) -> _Way | None:
         """How to run the shard; `None` when nothing was sent and it is to run managed today."""
@@ -337,7 +292,7 @@ class NativeRun:
             )
             if self._shared.winding_down:
                 raise HaltedError
-            await self._shared.pause(_GLANCE_SECONDS)
+            await self._shared.pause(_PAUSE)
 
     async def _routed(self, shard: Shard) -> None:
         """Wait until the batch winds down: a configuration is read when the process starts."""
@@ -353,7 +308,7 @@ class NativeRun:
             "until the configuration has one again.",
         )
         while not self._shared.winding_down:
-            await self._shared.pause(_GLANCE_SECONDS)
+            await self._shared.pause(_PAUSE)
 
     def _remote(self, provider: str) -> RemoteBatches:
         remote = self._remotes.get(provider)
@@ -370,7 +325,7 @@ class NativeRun:
                 break
             except Unavailable as error:
                 _log.info("batch %s waits to hand a shard over: %s", self._batch.id, error)
-                await self._shared.pause(_GLANCE_SECONDS)
+                await self._shared.pause(_PAUSE)
         self._shared.accept()
         self._handed_over(claim.shard)
 
