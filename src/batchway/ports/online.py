@@ -1,4 +1,9 @@
-"""Online upstreams: one request, one answer."""
+"""Online upstreams: one request, one answer.
+
+    Account.online --> Online.request --> Transport.post --> Answer --> Dialect.decode
+
+Owns the request, what sends it, and what comes back. What bodies mean is `ports.dialect`'s.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +11,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Protocol
 
+import msgspec
+
 from batchway.domain.batch import Usage
+from batchway.ports.dialect import Dialect
 
 NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -57,6 +65,32 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Close every connection."""
+        ...
+
+
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """A request that can be sent as it is. The headers may hold secrets: never logged."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+class Online(Protocol):
+    """How lines of one kind of call are sent. Belongs to one event loop."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """What lines become, and their answers."""
+        ...
+
+    async def request(self, body: bytes) -> Request:
+        """The request for one body that `dialect` made: address, authorization, signature.
+
+        Of every line, so it is cheap: tokens are kept, and renewed before they end. Without a token
+        the request is made all the same, and refused by the provider: the line waits as it does for
+        any credentials that do not do.
+        """
         ...
 
 

@@ -163,6 +163,11 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.kind if not code or code.isdigit() else code
 
     @property
+    def no_credit(self) -> bool:
+        """Whether its code or type says that the account has to be paid for first."""
+        return _word(self.code) in NO_CREDIT or _word(self.kind) in NO_CREDIT
+
+    @property
     def of_account(self) -> bool:
         """Whether it says that the account has no credit, no valid key, or was closed."""
         if _word(self.code) in _OF_THE_ACCOUNT or _word(self.kind) in _OF_THE_ACCOUNT:
