@@ -18,6 +18,7 @@ import pytest
 from batchway.domain.batch import Batch, Usage
 from batchway.domain.errors import Unavailable
 from batchway.domain.file import File, Purpose
+from batchway.domain.group import Group
 from batchway.domain.shard import Claim, Segment, Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Blobs, BlobWriter, Clock, Ledger, LineResult, Shards, Story
@@ -184,6 +185,12 @@ class FailingShards:
 
     async def open(self, batch_id: str) -> list[Shard]:
         return await self._real.open(batch_id)
+
+    async def groups(self, batch_id: str) -> list[Group]:
+        return await self._real.groups(batch_id)
+
+    async def add_groups(self, batch_id: str, groups: Sequence[Group]) -> None:
+        await self._real.add_groups(batch_id, groups)
 
     async def claim(self, batch_id: str, number: int) -> Claim:
         return await self._real.claim(batch_id, number)

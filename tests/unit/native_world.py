@@ -29,7 +29,7 @@ from batchway.domain.remote import (
     RemoteRow,
     Trouble,
 )
-from batchway.domain.routing import Account, Choice, Resolution, RoutingTable
+from batchway.domain.routing import Account, Choice, RoutingTable
 from batchway.domain.shard import Shard
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import LineCodec, NativeProvider, RemoteBatches
@@ -41,6 +41,7 @@ from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.native.run import NativeRun
 from batchway.workflows.native.site import NativeAccount, NativeSite, NativeTuning
+from batchway.workflows.plan.groups import GroupReader
 from batchway.workflows.plan.ingest import Ingest
 from batchway.workflows.plan.scan import ScanLimits
 from batchway.workflows.run import Ending
@@ -310,10 +311,14 @@ class World:
         return Ingest(
             ledger=self.ledger,
             blobs=self.blobs,
-            routing=RoutingTable(providers={"p": self.account}, routes={}),
+            routing=self.routing,
             limits=ScanLimits(),
             clock=self.clock,
         )
+
+    @property
+    def routing(self) -> RoutingTable:
+        return RoutingTable(providers={"p": self.account}, routes={})
 
     async def load(self) -> Batch:
         batch = await self.ledger.batches.load(a_batch().id)
@@ -366,9 +371,7 @@ class Process:
         self.handed_over: list[int] = []
         self._collecting = asyncio.create_task(self.collector.run())
 
-    def new_run(
-        self, batch: Batch, *, resolve: Callable[[str], Resolution] | None = None
-    ) -> Watched:
+    async def new_run(self, batch: Batch) -> Watched:
         """A run of the native shards, and the watch over it."""
         world = self.world
         details = StatusDetails(batches=world.ledger.batches, batch=batch)
@@ -385,7 +388,7 @@ class Process:
             clock=world.clock,
             draw=lambda: 0.5,
             site=self.site,
-            resolve=resolve or (lambda model: world.ingest.resolve(batch, model)),
+            groups=await GroupReader(ledger=world.ledger, routing=world.routing).of(batch),
             details=details,
             handed_over=hand_over,
             spool_dir=world.spool_dir,
@@ -396,7 +399,7 @@ class Process:
     async def run(self) -> Ending:
         """Run the batch to its end."""
         async with asyncio.timeout(20):
-            return await self.new_run(await self.world.load()).run()
+            return await (await self.new_run(await self.world.load())).run()
 
     async def die(self) -> None:
         self._collecting.cancel()

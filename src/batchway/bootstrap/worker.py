@@ -16,7 +16,7 @@ from batchway.dispatch.memory import LimitMemory
 from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch
 from batchway.domain.errors import Unavailable
-from batchway.domain.shard import Claim, Shard
+from batchway.domain.shard import Shard
 from batchway.engine.late import LateEngine
 from batchway.engine.notes import check_file
 from batchway.ports import Blobs, Clock, Engine, EngineMetrics, Ledger, Provider, Transport
@@ -43,9 +43,10 @@ from batchway.storage.private import make_database
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.execution import Execution
 from batchway.workflows.managed.outstanding import Outstanding
-from batchway.workflows.managed.run import ManagedRun
+from batchway.workflows.managed.run import ManagedRun, ManagedRunner
 from batchway.workflows.native.run import NativeRun
-from batchway.workflows.plan.ingest import Ingest
+from batchway.workflows.plan.groups import GroupReader, Groups
+from batchway.workflows.plan.ingest import Ingest, Started
 from batchway.workflows.sprint import Sprints
 from batchway.workflows.story import BatchStory
 
@@ -204,16 +205,16 @@ class Dispatch:
             clock=clock,
         )
 
-        # One for all batches: the setting bounds the process.
-        outstanding = Outstanding(most_bytes=execution.max_outstanding_bytes)
-
         self.site = native_site(settings, clock=clock, draw=random.random)
         spool_dir = settings.data_dir / "spool"
         # What a process that was killed left there. The data directory is one process's alone.
         shutil.rmtree(spool_dir, ignore_errors=True)
 
         def new_native(
-            batch: Batch, details: StatusDetails, handed_over: Callable[[Shard], None]
+            batch: Batch,
+            groups: Groups,
+            details: StatusDetails,
+            handed_over: Callable[[Shard], None],
         ) -> NativeRun:
             return NativeRun(
                 batch=batch,
@@ -224,37 +225,33 @@ class Dispatch:
                 clock=clock,
                 draw=random.random,
                 site=self.site,
-                resolve=lambda model: ingest.resolve(batch, model),
+                groups=groups,
                 details=details,
                 handed_over=handed_over,
                 spool_dir=spool_dir,
                 drain_timeout=execution.drain_timeout,
             )
 
-        def new_managed(
-            batch: Batch,
-            shards: frozenset[int] | None,
-            details: StatusDetails,
-            claimed: Claim | None = None,
-        ) -> ManagedRun:
-            return ManagedRun(
-                batch=batch,
-                ledger=ledger,
-                blobs=blobs,
-                sender=sender,
-                collector=self.collector,
-                records=records,
-                clock=clock,
-                resolve=lambda model, group: ingest.resolve_again(batch, model, group),
-                estimate=estimate_tokens if counts_tokens else _free,
-                draw=random.random,  # picks a route's target: no secret depends on it
-                outstanding=outstanding,
-                most_lines=2 * most_lines,
-                drain_timeout=execution.drain_timeout,
-                shards=shards,
-                details=details,
-                claimed=claimed,
-            )
+        managed = ManagedRunner(
+            ledger=ledger,
+            blobs=blobs,
+            sender=sender,
+            collector=self.collector,
+            records=records,
+            clock=clock,
+            providers=frozenset(providers),
+            estimate=estimate_tokens if counts_tokens else _free,
+            draw=random.random,  # picks a route's target: no secret depends on it
+            # One for all batches: the setting bounds the process.
+            outstanding=Outstanding(most_bytes=execution.max_outstanding_bytes),
+            most_lines=2 * most_lines,
+            drain_timeout=execution.drain_timeout,
+        )
+        groups = GroupReader(ledger=ledger, routing=routing)
+
+        def new_sprint(batch: Batch, started: Started, details: StatusDetails) -> ManagedRun:
+            known = {started.group.name: started.group}
+            return managed.new_run(batch, Groups(known=known), details, claimed=started.claim)
 
         self.sprints = Sprints(
             ledger=ledger,
@@ -262,7 +259,7 @@ class Dispatch:
             clock=clock,
             ingest=ingest,
             collector=self.collector,
-            new_run=lambda batch, claim, details: new_managed(batch, None, details, claim),
+            new_run=new_sprint,
             new_file_id=new_ids().file,
             held_up=self.held_up,
         )
@@ -282,7 +279,8 @@ class Dispatch:
                 batch=batch,
                 ledger=ledger,
                 clock=clock,
-                new_managed=new_managed,
+                groups=groups,
+                new_managed=managed.new_run,
                 new_native=new_native,
                 held_up=self.held_up,
             ),

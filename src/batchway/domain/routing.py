@@ -168,13 +168,15 @@ class RoutingTable:
         if provider is not None:
             if provider not in self._providers:
                 return self._unroutable(allowed)
-            return self._single(provider, _at(provider, upstream or model), endpoint, allowed)
+            return self._single(
+                provider, at_provider(provider, upstream or model), endpoint, allowed
+            )
         route = self._routes.get(model)
         if route is not None:
             return self._route(model, route, endpoint, allowed)
         prefix, slash, rest = model.partition("/")
         if slash and rest and prefix in self._providers:
-            wanted = rest if upstream is None else _at(prefix, upstream)
+            wanted = rest if upstream is None else at_provider(prefix, upstream)
             return self._single(prefix, wanted, endpoint, allowed)
         if len(self._providers) == 1:
             only = next(iter(self._providers))
@@ -205,35 +207,6 @@ class RoutingTable:
     def usable(self, allowed: frozenset[str] | None) -> tuple[str, ...]:
         """The providers that a caller may use, in the order of the configuration."""
         return tuple(name for name in self._providers if _may(allowed, name))
-
-    def resolve_again(
-        self,
-        model: str,
-        *,
-        group: str,
-        endpoint: str,
-        provider: str | None,
-        allowed: frozenset[str] | None,
-        upstream: str | None = None,
-    ) -> Resolution:
-        """Where lines go that were accepted for `group`, perhaps under another configuration.
-
-        That is where they would go today, if it is the same route or provider; else the provider,
-        if it is still there. Lines accepted for one provider are never sent to another one.
-        """
-        found = self.resolve(
-            model, endpoint=endpoint, provider=provider, allowed=allowed, upstream=upstream
-        )
-        if isinstance(found, Destination):
-            targets = found.primaries + found.fallbacks
-            if found.group == group or any(_is_of(group, t.provider) for t in targets):
-                return found
-        if isinstance(found, Forbidden | NotNative):
-            return found
-        named = next((name for name in self._providers if _is_of(group, name)), None)
-        if named is None:
-            return self._unroutable(allowed)
-        return self._single(named, _at(named, upstream or model), endpoint, allowed)
 
     def _single(
         self, provider: str, model: str, endpoint: str, allowed: frozenset[str] | None
@@ -320,7 +293,7 @@ class RoutingTable:
         )
 
 
-def _at(provider: str, model: str) -> str:
+def at_provider(provider: str, model: str) -> str:
     """The name at the provider of a model that may be written `provider/model`."""
     return model.removeprefix(provider + "/") or model
 
@@ -331,11 +304,6 @@ def _may(allowed: frozenset[str] | None, provider: str) -> bool:
 
 def _parts(name: str) -> list[str]:
     return unquote(unquote(name)).replace("\\", "/").split("/")
-
-
-def _is_of(group: str, provider: str) -> bool:
-    """Whether a group is of that provider alone: its managed lines, or a model's native ones."""
-    return group == provider or group.startswith(provider + "/")
 
 
 def _tightest(together: Sequence[NativeTraits]) -> NativeTraits:

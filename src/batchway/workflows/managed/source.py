@@ -28,7 +28,7 @@ _PIECE_BYTES: Final = 256 << 10
 class Source:
     """Reads shards of one destination, one after the other.
 
-    `destination` tells where a model's lines go; `None`: nowhere at present, they are left open.
+    `destination` tells where lines that name a model go.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Source:
         collector: Collector,
         lines: Lines,
         outstanding: Part,
-        destination: Callable[[str], Destination | None],
+        destination: Callable[[str], Destination],
         estimate: Callable[[bytes], int],
         draw: Callable[[], float],
     ) -> None:
@@ -55,7 +55,7 @@ class Source:
         self._draw = draw
         self._reader = reader_of(batch)
         self._party = Party(tenant=batch.tenant, batch_id=batch.id, deadline=float(batch.deadline))
-        self._known: dict[str, Destination | None] = {}
+        self._known: dict[str, Destination] = {}
 
     async def read(self, shard: Shard, *, done: set[int], answered: int, buffer: Buffer) -> None:
         """Hand out every line of the shard that is not in `done`; returns early without the claim.
@@ -86,11 +86,9 @@ class Source:
         while (lines := await asyncio.to_thread(reading.next)) is not None:
             for line, request in lines:
                 model = request.model
-                if model not in known:
-                    known[model] = self._destination(model)
-                destination = known[model]
+                destination = known.get(model)
                 if destination is None:
-                    continue
+                    destination = known[model] = self._destination(model)
                 work = Work(
                     line=line,
                     endpoint=endpoint,

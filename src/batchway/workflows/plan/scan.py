@@ -11,9 +11,10 @@ from typing import Final
 from batchway.dialects.openai.body import count_inputs, estimate_tokens
 from batchway.domain.batch import BatchError
 from batchway.domain.batch_errors import BatchText
+from batchway.domain.group import Group, group_of
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Destination, Forbidden, NotNative, Resolution, Unroutable
-from batchway.domain.shard import Mode, Shard
+from batchway.domain.shard import Shard
 from batchway.lines.envelope import LineReader, Request, nests_too_deep
 from batchway.lines.pieces import Piece, read_pieces
 from batchway.ports import BlobReader
@@ -65,9 +66,7 @@ class _Open:
 class _Group:
     """Lines of one destination; `traits` bound its shards and `overhead` is in bytes a line."""
 
-    name: str
-    destination: Destination
-    mode: Mode
+    group: Group
     traits: NativeTraits | None
     overhead: int
     models: set[str] = field(default_factory=set[str])
@@ -127,17 +126,14 @@ class Scan:
         return {name: model.lines for name, model in self._models.items()}
 
     @property
+    def groups(self) -> list[Group]:
+        """The destinations of the lines so far, by name."""
+        return sorted((each.group for each in self._groups.values()), key=lambda group: group.name)
+
+    @property
     def providers(self) -> tuple[str, ...]:
         """Every provider that lines may be sent to, fallbacks included, by name."""
-        return tuple(
-            sorted(
-                {
-                    target.provider
-                    for group in self._groups.values()
-                    for target in group.destination.primaries + group.destination.fallbacks
-                }
-            )
-        )
+        return tuple(sorted({name for group in self.groups for name in group.providers}))
 
     def pieces(self) -> Iterator[Piece]:
         """The file's pieces, in order."""
@@ -241,12 +237,11 @@ class Scan:
             group = self._groups.get(resolution.group)
             if group is None:
                 group = self._groups[resolution.group] = _Group(
-                    name=resolution.group,
-                    destination=resolution,
-                    mode=resolution.mode,
+                    group=group_of(resolution),
                     traits=resolution.traits,
                     overhead=self._overhead(resolution),
                 )
+            group.group = group.group.joined_by(resolution)
             group.models.add(name)
             model.group = group
         if len(self._models) > _MAX_MODELS:
@@ -275,7 +270,7 @@ class Scan:
                 BatchText.TOO_LONG_FOR_PROVIDER.error(
                     line=line + 1,
                     size=encoded,
-                    provider=group.destination.primaries[0].provider,
+                    provider=group.group.primaries[0].provider,
                     limit=traits.max_bytes,
                 )
             )
@@ -348,8 +343,8 @@ class Scan:
             Shard(
                 batch_id=self._batch_id,
                 number=len(self._shards),
-                group=group.name,
-                mode=group.mode,
+                group=group.group.name,
+                mode=group.group.mode,
                 start=shard.start,
                 end=shard.end,
                 first_line=shard.first_line,
