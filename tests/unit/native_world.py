@@ -16,6 +16,7 @@ from typing import Final
 
 from tests.unit.fakes import CHAT, START, Watched, a_batch, a_file, chat, counted_names, store
 
+from batchway.bootstrap.parts import dialect_of
 from batchway.dialects.openai.framing import OpenAIBatchCodec
 from batchway.domain.batch import Batch, BatchError, RequestCounts
 from batchway.domain.remote import (
@@ -312,6 +313,7 @@ class World:
             ledger=self.ledger,
             blobs=self.blobs,
             routing=self.routing,
+            dialect=dialect_of,
             limits=ScanLimits(),
             clock=self.clock,
         )

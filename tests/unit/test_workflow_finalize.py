@@ -25,6 +25,7 @@ from tests.unit.fakes import (
     store,
 )
 
+from batchway.bootstrap.parts import dialect_of
 from batchway.domain.batch import Batch, BatchError, RequestCounts
 from batchway.domain.errors import Unavailable
 from batchway.domain.file import File, Purpose
@@ -89,6 +90,7 @@ class Bench:
             routing=RoutingTable(
                 providers={"a": Account(), "b": Account(), "c": Account()}, routes={}
             ),
+            dialect=dialect_of,
             limits=ScanLimits(shard_lines_min=shard_lines, shard_lines_max=shard_lines),
             clock=self.clock,
         ).run(a_batch(**changes))

@@ -18,6 +18,7 @@ from tests.unit.fakes import (
     store,
 )
 
+from batchway.bootstrap.parts import dialect_of
 from batchway.domain.batch import Batch, BatchError, BatchOptions, RequestCounts
 from batchway.domain.file import Purpose
 from batchway.domain.remote import NativeTraits
@@ -64,6 +65,7 @@ class Bench:
             ledger=self.ledger,
             blobs=self.blobs,
             routing=RoutingTable(providers=providers or {"vllm": Account()}, routes={}),
+            dialect=dialect_of,
             limits=limits or ScanLimits(),
             clock=self.clock,
         ).run(batch)

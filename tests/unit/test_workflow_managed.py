@@ -23,7 +23,7 @@ from tests.unit.fakes import (
     store,
 )
 
-from batchway.bootstrap.parts import SystemClock
+from batchway.bootstrap.parts import SystemClock, dialect_of
 from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch, RequestCounts
@@ -102,6 +102,7 @@ class Site:
             ledger=self.ledger,
             blobs=self.blobs,
             routing=self.routing,
+            dialect=dialect_of,
             limits=ScanLimits(shard_lines_min=50, shard_lines_max=50),
             clock=self.clock,
         )

@@ -18,6 +18,7 @@ from tests.unit.fakes import (
     store,
 )
 
+from batchway.bootstrap.parts import dialect_of
 from batchway.domain.batch import Batch
 from batchway.domain.routing import Account, RoutingTable
 from batchway.domain.status import BatchStatus
@@ -77,6 +78,7 @@ class World:
                 ledger=ledger,
                 blobs=self.blobs,
                 routing=RoutingTable(providers={"m": Account()}, routes={}),
+                dialect=dialect_of,
                 limits=ScanLimits(),
                 clock=self.clock,
             ),

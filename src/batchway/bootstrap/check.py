@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from batchway.bootstrap.parts import routing_table, scan_limits
+from batchway.bootstrap.parts import dialect_of, routing_table, scan_limits
 from batchway.domain.batch import BatchError
+from batchway.domain.call import Call
 from batchway.domain.routing import Destination, Resolution
 from batchway.domain.shard import Mode
 from batchway.lines.envelope import REQUIRED
@@ -164,6 +165,9 @@ async def check_file(
         endpoint=endpoint,
         limits=scan_limits(settings, max_errors=None),
         resolve=resolve,
+        dialect=lambda target, mode: dialect_of(
+            target.provider, Call(endpoint=endpoint, model=target.model), mode
+        ),
         report=report,
     )
     try:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from batchway.bootstrap.accounts import azure_credential, native_site
-from batchway.bootstrap.parts import new_ids, routing_table, scan_limits
+from batchway.bootstrap.parts import dialect_of, new_ids, routing_table, scan_limits
 from batchway.dialects.openai.body import estimate_tokens
 from batchway.dispatch.limits import Aim
 from batchway.dispatch.limits import Limits as DispatchLimits
@@ -201,6 +201,7 @@ class Dispatch:
             ledger=ledger,
             blobs=blobs,
             routing=routing,
+            dialect=dialect_of,
             limits=scan_limits(settings, max_errors=settings.limits.max_errors),
             clock=clock,
         )

@@ -28,7 +28,8 @@ class NativeTraits:
     `max_bytes` bound one job's input; `windows` are the completion windows it knows in seconds,
     ascending (empty: it takes none); `enqueued_tokens` bounds the estimated tokens of a job,
     `embedding_inputs` the texts that all lines of an embeddings job hold together; both are
-    `None` when there is no such limit or it is not known.
+    `None` when there is no such limit or it is not known. A job of fewer than `min_lines` is not
+    taken.
     """
 
     endpoints: frozenset[str]
@@ -37,6 +38,7 @@ class NativeTraits:
     windows: tuple[int, ...] = (86_400,)
     enqueued_tokens: int | None = None
     embedding_inputs: int | None = None
+    min_lines: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

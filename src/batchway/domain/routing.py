@@ -54,7 +54,8 @@ class Destination:
     `primaries`, drawn by weight (managed: for each line; native: for each shard); when that gives
     up, to the others of `primaries` in order, then to `fallbacks` in order. `traits` are set for
     native ones: what every one of the primaries takes. `rescue` is whether lines that a native job
-    leaves without a result are run online.
+    leaves without a result are run online, and `online_if_few` whether lines are that are fewer
+    than the job's least number, where there is one: otherwise they cannot be run at all.
     """
 
     group: str
@@ -63,6 +64,7 @@ class Destination:
     fallbacks: tuple[Target, ...] = ()
     traits: NativeTraits | None = None
     rescue: bool = False
+    online_if_few: bool = False
 
     def order(self, draw: float) -> tuple[Target, ...]:
         """Targets in the order to try them; `draw` in [0, 1) picks the first by weight."""
@@ -226,6 +228,7 @@ class RoutingTable:
             primaries=(target,),
             traits=native,
             rescue=self._rescues([target], None),
+            online_if_few=self._goes_online(native, [target], None),
         )
 
     def _route(
@@ -249,6 +252,7 @@ class RoutingTable:
             fallbacks=tuple(Target(provider=t.provider, model=t.model) for t in fallbacks),
             traits=native,
             rescue=native is not None and self._rescues(primaries, route.mode),
+            online_if_few=native is not None and self._goes_online(native, primaries, route.mode),
         )
 
     def _native(
@@ -278,6 +282,13 @@ class RoutingTable:
             if not (by_mode if account.rescue is None else account.rescue):
                 return False
         return True
+
+    def _goes_online(
+        self, traits: NativeTraits, primaries: Sequence[Target], mode: Choice | None
+    ) -> bool:
+        """Whether fewer lines than a job takes may run managed: nobody asked for a job of them."""
+        choices = {mode or self._providers[target.provider].mode for target in primaries}
+        return traits.min_lines > 0 and choices == {Choice.AUTO}
 
     def _unroutable(self, allowed: frozenset[str] | None) -> Unroutable:
         if not self._providers:
@@ -320,4 +331,5 @@ def _tightest(together: Sequence[NativeTraits]) -> NativeTraits:
         windows=first.windows,
         enqueued_tokens=min(tokens) if tokens else None,
         embedding_inputs=min(inputs) if inputs else None,
+        min_lines=max(traits.min_lines for traits in together),
     )

@@ -6,20 +6,21 @@ moved, and the pass starts over.
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from batchway.domain.batch import Batch, BatchError
 from batchway.domain.batch_errors import BatchText
+from batchway.domain.call import Call
 from batchway.domain.file import Purpose
 from batchway.domain.group import Group
-from batchway.domain.routing import Resolution, RoutingTable
+from batchway.domain.routing import Resolution, RoutingTable, Target
 from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.lines.envelope import MODEL_OVERRIDE
 from batchway.lines.pieces import Piece
-from batchway.ports import Begun, Blobs, Clock, Ledger
+from batchway.ports import Begun, Blobs, Clock, Dialect, Ledger
 from batchway.results.endings import because, kept_reason, tell_end
 from batchway.telemetry import event
 from batchway.workflows.plan.scan import Scan, ScanLimits
@@ -37,7 +38,10 @@ class Started:
 
 
 class Ingest:
-    """Validates and plans one batch at a time."""
+    """Validates and plans one batch at a time.
+
+    `dialect` tells what a provider speaks in calls of one kind, in lines that run so.
+    """
 
     def __init__(
         self,
@@ -45,12 +49,14 @@ class Ingest:
         ledger: Ledger,
         blobs: Blobs,
         routing: RoutingTable,
+        dialect: Callable[[str, Call, Mode], Dialect],
         limits: ScanLimits,
         clock: Clock,
     ) -> None:
         self._ledger = ledger
         self._blobs = blobs
         self._routing = routing
+        self._dialect = dialect
         self._limits = limits
         self._clock = clock
 
@@ -71,6 +77,7 @@ class Ingest:
             endpoint=batch.endpoint,
             limits=self._limits,
             resolve=lambda model: self._resolve(batch, model),
+            dialect=lambda target, mode: self._dialect(target.provider, _call(batch, target), mode),
             stand_in=batch.options.overrides.get(MODEL_OVERRIDE),
         )
         try:
@@ -173,6 +180,10 @@ class Ingest:
             errors=[replace(passed, message=because(passed.message, reason))],
         ):
             tell_end(batch, BatchStatus.EXPIRED, now=now, reason=reason)
+
+
+def _call(batch: Batch, target: Target) -> Call:
+    return Call(endpoint=batch.endpoint, model=target.model, overrides=batch.options.overrides)
 
 
 def _take_next(scan: Scan, pieces: Iterator[Piece]) -> bool:
