@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,7 @@ from batchway.bootstrap.parts import SystemClock, dialect_of
 from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch, RequestCounts
-from batchway.domain.routing import Account, RoutingTable
+from batchway.domain.routing import Account, Route, RoutingTable
 from batchway.domain.shard import Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Failure
@@ -95,9 +95,11 @@ class Site:
         )
         self.configure(*upstreams)
 
-    def configure(self, *providers: str) -> None:
-        """Have these providers configured, as after another start."""
-        self.routing = RoutingTable(providers=dict.fromkeys(providers, Account()), routes={})
+    def configure(self, *providers: str, routes: Mapping[str, Route] | None = None) -> None:
+        """Have these providers and routes configured, as after another start."""
+        self.routing = RoutingTable(
+            providers=dict.fromkeys(providers, Account()), routes=routes or {}
+        )
         self.ingest = Ingest(
             ledger=self.ledger,
             blobs=self.blobs,
