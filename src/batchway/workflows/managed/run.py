@@ -25,6 +25,7 @@ from batchway.dispatch.limits import Party
 from batchway.dispatch.sender import Answered, Permit, Sender, Unanswered, Work
 from batchway.domain.batch import Batch
 from batchway.domain.batch_errors import LineText
+from batchway.domain.call import NO_OVERRIDES
 from batchway.domain.errors import Conflict, Unavailable
 from batchway.domain.routing import (
     ROUTE_PREFIX,
@@ -82,7 +83,6 @@ class ManagedRun:
         records: Records,
         clock: Clock,
         resolve: Callable[[str, str], Resolution],
-        estimate: Callable[[bytes], int],
         draw: Callable[[], float],
         outstanding: Outstanding,
         most_lines: int,
@@ -99,10 +99,12 @@ class ManagedRun:
         self._records = records
         self._clock = clock
         self._resolve = resolve
-        self._estimate = estimate
         self._draw = draw
         self._drain_timeout = drain_timeout
         self._reader = reader_of(batch)
+        self._overrides = batch.options.overrides
+        if self._overrides == NO_OVERRIDES:
+            self._overrides = NO_OVERRIDES  # the one that the sender knows at a glance
         self._party = Party(tenant=batch.tenant, batch_id=batch.id, deadline=float(batch.deadline))
         self._outstanding = outstanding
         self._most_lines = most_lines
@@ -406,8 +408,7 @@ class ManagedRun:
             model=request.model,
             targets=destination.order(self._draw()),
             party=self._party,
-            cost=self._estimate(request.body),
-            overrides=self._batch.options.overrides,
+            overrides=self._overrides,
         )
 
     def _unreadable(self, line: int, custom_id: str) -> LineResult:
