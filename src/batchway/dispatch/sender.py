@@ -91,7 +91,8 @@ class Sender:
     def try_admit(self, work: Work) -> Permit | None:
         """A permit if the first target has a free slot and nobody waits for it; else `admit`."""
         gate = self._gate(work.targets[0])
-        return gate.try_enter(work.party, self._cost(work, gate), work.endpoint)
+        cost = 0 if gate.limits.tokens_per_minute is None else self._exchanges.cost(work, gate)
+        return gate.try_enter(work.party, cost, work.endpoint)
 
     def vouch(self, work: Work, *, answered: int) -> None:
         """So many lines like this one were answered already, in an earlier life or by a job.
@@ -283,10 +284,6 @@ class Sender:
             )
         return gate
 
-    def _cost(self, work: Work, gate: Gate) -> int:
-        """What the line takes of a limit of tokens; not worked out where there is none."""
-        return 0 if gate.limits.tokens_per_minute is None else self._exchanges.cost(work, gate)
-
     def _drop_idle(self) -> None:
         """Drop gates unused since the last look; only a new gate is a reason for another one."""
         now = self._clock.monotonic()
@@ -309,7 +306,7 @@ class Sender:
             gate = self._gate(work.targets[index])
             permit = await gate.enter(
                 work.party,
-                self._cost(work, gate),
+                0 if gate.limits.tokens_per_minute is None else self._exchanges.cost(work, gate),
                 retry=retry,
                 may_leave=len(left) > 1,
                 kind=work.endpoint,
