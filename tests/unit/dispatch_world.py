@@ -14,7 +14,7 @@ from batchway.dispatch.limits import Limits, Party
 from batchway.dispatch.sender import Sender, Work
 from batchway.domain.call import Call, Overrides
 from batchway.domain.routing import Target
-from batchway.ports import Dialect, EngineMetrics, Failure, Request
+from batchway.ports import Dialect, EngineMetrics, Failure, Online, Request
 
 T = TypeVar("T")
 
@@ -135,7 +135,7 @@ class FakeAccount:
         """Its name."""
         return self._name
 
-    def online(self, call: Call) -> "FakeOnline | None":
+    def online(self, call: Call) -> Online | None:
         """One address for each endpoint; none without a dialect for it."""
         dialect = self._new_dialect(call)
         query = call.overrides.get("x-tfy-query", "")
