@@ -15,13 +15,15 @@ from typing import Any
 
 import pytest
 
+from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.domain.batch import Batch, Usage
+from batchway.domain.call import Call
 from batchway.domain.errors import Unavailable
 from batchway.domain.file import File, Purpose
 from batchway.domain.group import Group
-from batchway.domain.shard import Claim, Segment, Shard
+from batchway.domain.shard import Claim, Mode, Segment, Shard
 from batchway.domain.status import BatchStatus
-from batchway.ports import Blobs, BlobWriter, Clock, Ledger, LineResult, Shards, Story
+from batchway.ports import Blobs, BlobWriter, Clock, Dialect, Ledger, LineResult, Shards, Story
 from batchway.results.segments import encode
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.storage.migrations import upgrade
@@ -70,6 +72,11 @@ class FakeClock:
         self.slept.append(seconds)
         self.time += seconds
         await asyncio.sleep(0)
+
+
+def dialect_of(_provider: str, call: Call, _mode: Mode) -> Dialect:
+    """Every provider speaks OpenAI's."""
+    return OpenAIDialect(endpoint=call.endpoint, model=call.model)
 
 
 class Watched:

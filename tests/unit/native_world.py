@@ -14,9 +14,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from tests.unit.fakes import CHAT, START, Watched, a_batch, a_file, chat, counted_names, store
+from tests.unit.fakes import (
+    CHAT,
+    START,
+    Watched,
+    a_batch,
+    a_file,
+    chat,
+    counted_names,
+    dialect_of,
+    store,
+)
 
-from batchway.bootstrap.parts import dialect_of
 from batchway.dialects.openai.framing import OpenAIBatchCodec
 from batchway.domain.batch import Batch, BatchError, RequestCounts
 from batchway.domain.remote import (

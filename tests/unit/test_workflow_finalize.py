@@ -21,11 +21,11 @@ from tests.unit.fakes import (
     commit_results,
     counted_bytes,
     counted_names,
+    dialect_of,
     fresh_ledger,
     store,
 )
 
-from batchway.bootstrap.parts import dialect_of
 from batchway.domain.batch import Batch, BatchError, RequestCounts
 from batchway.domain.errors import Unavailable
 from batchway.domain.file import File, Purpose

@@ -14,11 +14,11 @@ from tests.unit.fakes import (
     a_batch,
     a_file,
     chat,
+    dialect_of,
     fresh_ledger,
     store,
 )
 
-from batchway.bootstrap.parts import dialect_of
 from batchway.domain.batch import Batch, BatchError, BatchOptions, RequestCounts
 from batchway.domain.file import Purpose
 from batchway.domain.remote import NativeTraits

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.unit.dispatch_world import FakeAnswer, FakeProvider, FakeTransport, Upstream
+from tests.unit.dispatch_world import FakeAccount, FakeAnswer, FakeTransport, Upstream
 from tests.unit.fakes import (
     Watched,
     a_batch,
@@ -19,11 +19,12 @@ from tests.unit.fakes import (
     commit_results,
     counted_bytes,
     counted_names,
+    dialect_of,
     fresh_ledger,
     store,
 )
 
-from batchway.bootstrap.parts import SystemClock, dialect_of
+from batchway.bootstrap.parts import SystemClock
 from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch, RequestCounts
@@ -79,7 +80,7 @@ class Site:
         self.records = Records(random_bytes=counted_bytes())
         self.transport = FakeTransport(upstreams)
         self.sender = Sender(
-            providers={name: FakeProvider(name) for name in upstreams},
+            accounts={name: FakeAccount(name) for name in upstreams},
             limits=dict.fromkeys(upstreams, Limits(concurrency=1_000)),
             transport=self.transport,
             clock=self.clock,
@@ -146,7 +147,6 @@ class Site:
             records=self.records,
             clock=self.clock,
             providers=self.routing.providers,
-            estimate=len,
             draw=random.Random(1).random,
             outstanding=self.outstanding,
             most_lines=2_000,

@@ -14,11 +14,11 @@ from tests.unit.fakes import (
     commit_results,
     counted_bytes,
     counted_names,
+    dialect_of,
     fresh_ledger,
     store,
 )
 
-from batchway.bootstrap.parts import dialect_of
 from batchway.domain.batch import Batch
 from batchway.domain.routing import Account, RoutingTable
 from batchway.domain.status import BatchStatus

@@ -8,13 +8,10 @@ import os
 import time
 from dataclasses import replace
 
-from batchway.dialects.openai.dialect import OpenAIDialect
-from batchway.domain.call import Call
 from batchway.domain.ids import Ids
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Account, RoutingTable
-from batchway.domain.shard import Mode
-from batchway.ports import Blobs, Clock, Dialect, Ledger
+from batchway.ports import Blobs, Clock, Ledger
 from batchway.service.files import FileService
 from batchway.service.limits import Limits
 from batchway.service.uploads import UploadService
@@ -80,11 +77,6 @@ def native_traits(settings: NativeProviderSettings) -> NativeTraits:
         max_bytes=native.max_bytes or traits.max_bytes,
         enqueued_tokens=native.enqueued_tokens or traits.enqueued_tokens,
     )
-
-
-def dialect_of(provider: str, call: Call, mode: Mode) -> Dialect:  # noqa: ARG001 - all speak one
-    """What a configured provider speaks, in lines that run so."""
-    return OpenAIDialect(endpoint=call.endpoint, model=call.model)
 
 
 def scan_limits(settings: Settings, *, max_errors: int | None) -> ScanLimits:

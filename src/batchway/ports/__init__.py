@@ -69,7 +69,6 @@ from batchway.ports.online import (
     Failure,
     LineResult,
     Online,
-    Provider,
     Request,
     Transport,
 )
@@ -107,7 +106,6 @@ __all__ = [
     "Online",
     "Order",
     "Page",
-    "Provider",
     "Refused",
     "RemoteBatches",
     "RemoteJobs",

@@ -47,8 +47,8 @@ _log: Final = logging.getLogger(__name__)
 class ManagedRunner:
     """What the managed runs of one process share, and need no more than once.
 
-    `providers` are the configured ones by name; `estimate` guesses the tokens of a line; `draw`
-    picks among targets, in [0, 1). A destination's lines that were read and have no result are
+    `providers` are the configured ones by name; `draw` picks among targets, in [0, 1). A
+    destination's lines that were read and have no result are
     `most_lines` at most, and within `outstanding`; `drain_timeout` is in seconds.
     """
 
@@ -59,7 +59,6 @@ class ManagedRunner:
     records: Records
     clock: Clock
     providers: Collection[str]
-    estimate: Callable[[bytes], int]
     draw: Callable[[], float]
     outstanding: Outstanding
     most_lines: int
@@ -248,7 +247,6 @@ class ManagedRun:
             lines=self._lines,
             outstanding=outstanding,
             destination=group.destination,
-            estimate=runner.estimate,
             draw=runner.draw,
         )
         for shard in shards:

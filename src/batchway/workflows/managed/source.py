@@ -13,6 +13,7 @@ from typing import Final
 from batchway.dispatch.limits import Party
 from batchway.dispatch.sender import Sender, Work
 from batchway.domain.batch import Batch
+from batchway.domain.call import NO_OVERRIDES
 from batchway.domain.routing import Destination, Target
 from batchway.domain.shard import Shard
 from batchway.lines.envelope import reader_of
@@ -41,7 +42,6 @@ class Source:
         lines: Lines,
         outstanding: Part,
         destination: Callable[[str], Destination],
-        estimate: Callable[[bytes], int],
         draw: Callable[[], float],
     ) -> None:
         self._batch = batch
@@ -51,7 +51,6 @@ class Source:
         self._lines = lines
         self._outstanding = outstanding
         self._destination = destination
-        self._estimate = estimate
         self._draw = draw
         self._reader = reader_of(batch)
         self._party = Party(tenant=batch.tenant, batch_id=batch.id, deadline=float(batch.deadline))
@@ -80,8 +79,9 @@ class Source:
             self._outstanding,
         )
         known, start = self._known, self._lines.start
-        endpoint, overrides, party = batch.endpoint, batch.options.overrides, self._party
-        estimate, draw = self._estimate, self._draw
+        endpoint, party, draw = batch.endpoint, self._party, self._draw
+        # Without any, the one that the sender knows at a glance.
+        overrides = batch.options.overrides or NO_OVERRIDES
         vouched: set[Target] | None = set() if answered else None
         while (lines := await asyncio.to_thread(reading.next)) is not None:
             for line, request in lines:
@@ -96,7 +96,6 @@ class Source:
                     model=model,
                     targets=destination.order(draw()),
                     party=party,
-                    cost=estimate(request.body),
                     overrides=overrides,
                 )
                 if vouched is not None and work.targets[0] not in vouched:

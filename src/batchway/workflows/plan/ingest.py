@@ -40,7 +40,8 @@ class Started:
 class Ingest:
     """Validates and plans one batch at a time.
 
-    `dialect` tells what a provider speaks in calls of one kind, in lines that run so.
+    `dialect` tells what a provider speaks in calls of one kind, in lines that run so; `None` where
+    that is not known, or no such call can be made: then nothing is asked of the lines.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Ingest:
         ledger: Ledger,
         blobs: Blobs,
         routing: RoutingTable,
-        dialect: Callable[[str, Call, Mode], Dialect],
+        dialect: Callable[[str, Call, Mode], Dialect | None],
         limits: ScanLimits,
         clock: Clock,
     ) -> None:

@@ -55,8 +55,9 @@ class Scan:
     """One pass. Call `pieces` and pass each to `take`, then `finish`; all of them block.
 
     `resolve` answers where a model's lines go, and `dialect` what is spoken at one target, in lines
-    that run so; `stand_in` is the model of lines that name none. Errors are collected up to
-    `max_errors`, or handed to `report` one by one and not kept when that is given.
+    that run so (`None`: they are not tried); `stand_in` is the model of lines that name none.
+    Errors are collected up to `max_errors`, or handed to `report` one by one and not kept when that
+    is given.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Scan:
         endpoint: str,
         limits: ScanLimits,
         resolve: Callable[[str], Resolution],
-        dialect: Callable[[Target, Mode], Dialect],
+        dialect: Callable[[Target, Mode], Dialect | None],
         report: Callable[[BatchError], None] | None = None,
         stand_in: str | None = None,
     ) -> None:
@@ -223,9 +224,10 @@ class Scan:
         plan.models.add(name)
         model.plan = plan
         targets, traits = destination.primaries, destination.traits
-        dialects = tuple(self._dialect(target, destination.mode) for target in targets)
-        if not any(dialect.faithful for dialect in dialects):
-            model.tried = dialects
+        dialects = [self._dialect(target, destination.mode) for target in targets]
+        spoken = tuple(dialect for dialect in dialects if dialect is not None)
+        if len(spoken) == len(dialects) and not any(dialect.faithful for dialect in spoken):
+            model.tried = spoken
         model.plain = traits is None and not model.tried
         if traits is not None:
             # All of a native group's lines become the same models, so what its first line is
@@ -233,8 +235,8 @@ class Scan:
             longest = max(len(target.model) for target in targets)
             plan.overhead = _ENVELOPE_BYTES + len(self._endpoint) + _BYTES_A_CHARACTER * longest
             embeds = self._endpoint == _EMBEDDINGS and traits.embedding_inputs is not None
-            if embeds or traits.enqueued_tokens is not None:
-                plan.measure = dialects[0].measure
+            if spoken and (embeds or traits.enqueued_tokens is not None):
+                plan.measure = spoken[0].measure
 
     def _plan_tried(
         self,
