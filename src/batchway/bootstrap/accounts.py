@@ -7,7 +7,7 @@ requests are sent by another needs none.
 from collections.abc import Callable
 
 from batchway.bootstrap.parts import native_traits
-from batchway.ports import Clock, NativeProvider
+from batchway.ports import BatchAccount, Clock
 from batchway.providers.azure.identity import ApiKey, AzureCredential, entra_tokens
 from batchway.settings import (
     AzureOpenAISettings,
@@ -17,10 +17,10 @@ from batchway.settings import (
     ProviderSettings,
     Settings,
 )
-from batchway.workflows.native.site import NativeAccount, NativeSite, NativeTuning
+from batchway.workflows.native.accounts import NativeAccount, NativeAccounts, NativeTuning
 
 
-def native_provider(settings: ProviderSettings, *, clock: Clock) -> NativeProvider | None:
+def native_provider(settings: ProviderSettings, *, clock: Clock) -> BatchAccount | None:
     """The batch API of a provider's entry, `None` where it has none.
 
     Raises:
@@ -82,7 +82,9 @@ def azure_credential(settings: AzureOpenAISettings, *, clock: Clock) -> AzureCre
     )
 
 
-def native_site(settings: Settings, *, clock: Clock, draw: Callable[[], float]) -> NativeSite:
+def native_accounts(
+    settings: Settings, *, clock: Clock, draw: Callable[[], float]
+) -> NativeAccounts:
     """Every configured batch API, for the runs of one event loop."""
     accounts: dict[str, NativeAccount] = {}
     for entry in settings.providers:
@@ -100,4 +102,4 @@ def native_site(settings: Settings, *, clock: Clock, draw: Callable[[], float]) 
                 keep_files=entry.native.keep_files,
             ),
         )
-    return NativeSite(accounts=accounts, clock=clock, draw=draw)
+    return NativeAccounts(accounts=accounts, clock=clock, draw=draw)

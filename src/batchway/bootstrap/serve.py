@@ -32,7 +32,7 @@ from batchway.bootstrap.signals import StopSignals
 from batchway.bootstrap.starting import tell_listening, tell_start
 from batchway.bootstrap.work_thread import Work, new_loop
 from batchway.domain.errors import Unavailable
-from batchway.ports import Blobs, Clock, Ledger, NativeProvider
+from batchway.ports import BatchAccount, Blobs, Clock, Ledger
 from batchway.providers.http.descriptors import division, limit, raise_limit
 from batchway.service.auth import Auth
 from batchway.service.batches import BatchService
@@ -178,7 +178,7 @@ def _announce(
         )
 
 
-def _natives(settings: Settings, *, clock: Clock) -> dict[str, NativeProvider | None]:
+def _natives(settings: Settings, *, clock: Clock) -> dict[str, BatchAccount | None]:
     """Batch APIs for look-ups by this loop; the work loop has its own. Nothing is connected yet."""
     try:
         return {entry.name: native_provider(entry, clock=clock) for entry in settings.providers}
@@ -193,7 +193,7 @@ def build_app(
     blobs: Blobs,
     clock: Clock,
     wake: Callable[[str], None],
-    natives: Mapping[str, NativeProvider | None],
+    natives: Mapping[str, BatchAccount | None],
 ) -> FastAPI:
     """The HTTP application over these parts. `natives` are all configured providers."""
     ids = new_ids()

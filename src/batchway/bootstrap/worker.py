@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from batchway.bootstrap.accounts import azure_credential, native_site
+from batchway.bootstrap.accounts import azure_credential, native_accounts
 from batchway.bootstrap.parts import new_ids, routing_table, scan_limits
 from batchway.dialects.openai.body import estimate_tokens
 from batchway.dispatch.limits import Aim
@@ -44,6 +44,7 @@ from batchway.workflows.details import StatusDetails
 from batchway.workflows.execution import Execution
 from batchway.workflows.managed.outstanding import Outstanding
 from batchway.workflows.managed.run import ManagedRun
+from batchway.workflows.native.context import Resources
 from batchway.workflows.native.run import NativeRun
 from batchway.workflows.plan.ingest import Ingest
 from batchway.workflows.sprint import Sprints
@@ -207,27 +208,31 @@ class Dispatch:
         # One for all batches: the setting bounds the process.
         outstanding = Outstanding(most_bytes=execution.max_outstanding_bytes)
 
-        self.site = native_site(settings, clock=clock, draw=random.random)
+        self.native_accounts = native_accounts(settings, clock=clock, draw=random.random)
         spool_dir = settings.data_dir / "spool"
         # What a process that was killed left there. The data directory is one process's alone.
         shutil.rmtree(spool_dir, ignore_errors=True)
+
+        native = Resources(
+            ledger=ledger,
+            blobs=blobs,
+            collector=self.collector,
+            records=records,
+            clock=clock,
+            draw=random.random,
+            accounts=self.native_accounts,
+            spool_dir=spool_dir,
+        )
 
         def new_native(
             batch: Batch, details: StatusDetails, handed_over: Callable[[Shard], None]
         ) -> NativeRun:
             return NativeRun(
                 batch=batch,
-                ledger=ledger,
-                blobs=blobs,
-                collector=self.collector,
-                records=records,
-                clock=clock,
-                draw=random.random,
-                site=self.site,
+                resources=native,
                 resolve=lambda model: ingest.resolve(batch, model),
                 details=details,
                 handed_over=handed_over,
-                spool_dir=spool_dir,
                 drain_timeout=execution.drain_timeout,
             )
 

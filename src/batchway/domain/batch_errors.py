@@ -210,7 +210,18 @@ class LineText(Enum):
         "The provider '{provider}' answered {status} with a body that is not JSON.",
         False,
     )
+    JOB_NOT_JSON = (
+        "invalid_provider_response",
+        "The provider's batch answered with something that is not JSON.",
+        False,
+    )
     # -- of one line at one target, for good
+    UNFAITHFUL = (
+        "unsupported_by_provider",
+        "This request was not sent: the provider '{provider}' cannot be asked for the same "
+        "('{param}'): {why}",
+        False,
+    )
     STREAMED = (
         "streamed_provider_response",
         "The provider '{provider}' answered {status} with a stream (text/event-stream) although "

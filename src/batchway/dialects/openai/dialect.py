@@ -31,12 +31,15 @@ class OpenAIDialect:
 
     __slots__ = ("_counts_inputs", "_may_stream", "_model")
 
-    faithful: Final = True
-
     def __init__(self, *, endpoint: str, model: str) -> None:
         self._model = model
         self._may_stream = endpoint in _STREAMED_BY_DEFAULT
         self._counts_inputs = endpoint in _EMBEDDING
+
+    @property
+    def faithful(self) -> bool:
+        """It is."""
+        return True
 
     def encode(self, body: bytes, *, named: str) -> Encoded:
         """See `ports.Dialect`. Raises `ValueError` unless the body is an object."""
