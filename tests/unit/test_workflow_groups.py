@@ -177,7 +177,7 @@ async def test_a_provider_that_was_set_to_managed_changes_no_batch_that_runs(wor
     await world.begin(3, rescue=True)
     world.account = Account(mode=Choice.MANAGED, traits=world.vendor.traits)
     assert await run(world) == (Ending.DONE, [])
-    assert [order.model for order in world.vendor.orders] == ["m"]
+    assert len(world.vendor.orders) == 1
     assert await world.results() == world.good(0, 1, 2)
 
 

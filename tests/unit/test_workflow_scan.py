@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.batch_lines import BatchLines
 from tests.unit.fakes import CHAT, MemoryBlob, chat
 
 from batchway.dialects.openai.body import estimate_tokens
 from batchway.dialects.openai.dialect import OpenAIDialect
-from batchway.dialects.openai.framing import OpenAIBatchCodec
 from batchway.domain.batch import BatchError
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import (
@@ -496,7 +496,7 @@ def test_a_native_shard_never_encodes_to_more_than_the_provider_takes(size: int)
     lines = [json.loads(line) for line in data.splitlines()]
     for _, first, count in shards:
         encoded = [
-            OpenAIBatchCodec().encode(
+            BatchLines().encode(
                 line=n,
                 endpoint=CHAT,
                 model="m\u00e9\u0001",

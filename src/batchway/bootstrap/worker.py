@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from batchway.bootstrap.accounts import close_accounts, dialects_of, native_site, open_accounts
+from batchway.bootstrap.accounts import close_accounts, dialects_of, native_accounts, open_accounts
 from batchway.bootstrap.parts import new_ids, routing_table, scan_limits
 from batchway.dispatch.limits import Aim
 from batchway.dispatch.limits import Limits as DispatchLimits
@@ -33,6 +33,7 @@ from batchway.workflows.details import StatusDetails
 from batchway.workflows.execution import Execution
 from batchway.workflows.managed.outstanding import Outstanding
 from batchway.workflows.managed.run import ManagedRun, ManagedRunner
+from batchway.workflows.native.context import Resources
 from batchway.workflows.native.run import NativeRun
 from batchway.workflows.plan.groups import GroupReader, Groups
 from batchway.workflows.plan.ingest import Ingest, Started
@@ -160,10 +161,20 @@ class Dispatch:
             clock=clock,
         )
 
-        site = native_site(settings, accounts=accounts, clock=clock, draw=random.random)
         spool_dir = settings.data_dir / "spool"
         # What a process that was killed left there. The data directory is one process's alone.
         shutil.rmtree(spool_dir, ignore_errors=True)
+
+        native = Resources(
+            ledger=ledger,
+            blobs=blobs,
+            collector=self.collector,
+            records=records,
+            clock=clock,
+            draw=random.random,
+            accounts=native_accounts(settings, accounts=accounts, clock=clock, draw=random.random),
+            spool_dir=spool_dir,
+        )
 
         def new_native(
             batch: Batch,
@@ -173,17 +184,10 @@ class Dispatch:
         ) -> NativeRun:
             return NativeRun(
                 batch=batch,
-                ledger=ledger,
-                blobs=blobs,
-                collector=self.collector,
-                records=records,
-                clock=clock,
-                draw=random.random,
-                site=site,
+                resources=native,
                 groups=groups,
                 details=details,
                 handed_over=handed_over,
-                spool_dir=spool_dir,
                 drain_timeout=execution.drain_timeout,
             )
 

@@ -225,6 +225,11 @@ class LineText(Enum):
         "The provider '{provider}' answered {status} with a body that is not JSON.",
         False,
     )
+    JOB_NOT_JSON = (
+        "invalid_provider_response",
+        "The provider's batch answered with something that is not JSON.",
+        False,
+    )
     # -- of one line at one target, for good
     STREAMED = (
         "streamed_provider_response",

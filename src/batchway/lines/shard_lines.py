@@ -14,7 +14,7 @@ from typing import Final
 from batchway.domain.shard import Shard
 from batchway.lines.envelope import LineReader, Request
 from batchway.lines.pieces import Piece, read_pieces
-from batchway.ports import BlobReader
+from batchway.ports import BlobReader, Dialect, Encoded, Unfaithful
 
 _PIECE_BYTES: Final = 512 << 10
 
@@ -132,13 +132,22 @@ def read_requests(
 
 
 class LineTable:
-    """Numbers, custom_ids and marks of a shard's lines, in input order."""
+    """Numbers, custom_ids and marks of a shard's lines, in input order.
 
-    def __init__(self) -> None:
+    `dialect` is the one that the lines are sent in. In one that takes every line as one body, as it
+    is, nothing more is kept; in any other, what it makes of each open line is: how many bodies, the
+    context, or why it cannot be said (`unfaithful`, by index).
+    """
+
+    def __init__(self, dialect: Dialect | None = None) -> None:
         self._lines = array("Q")
         self._ends = array("Q")
         self._ids = bytearray()
+        self._encode = None if dialect is None or dialect.faithful else dialect.encode
+        self._contexts: dict[int, bytes] = {}
         self.marks = bytearray()
+        self.parts: dict[int, int] = {}  # of lines with several bodies
+        self.unfaithful: dict[int, Unfaithful] = {}
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -155,6 +164,22 @@ class LineTable:
             self._ends.append(len(self._ids))
             mark = ANSWERED if line in done else OPEN
             self.marks.append(mark if line in part else ELSEWHERE)
+            if self._encode is not None and self.marks[-1] == OPEN:
+                self._note(self._encode(request.body, named=request.model))
+
+    def _note(self, encoded: Encoded | Unfaithful) -> None:
+        index = len(self._lines) - 1
+        if isinstance(encoded, Unfaithful):
+            self.unfaithful[index] = encoded
+            return
+        if len(encoded.bodies) > 1:
+            self.parts[index] = len(encoded.bodies)
+        if encoded.context:
+            self._contexts[index] = encoded.context
+
+    def context(self, index: int) -> bytes:
+        """What the dialect must know of the line to read its answer."""
+        return self._contexts.get(index, b"")
 
     def find(self, line: int) -> int | None:
         """The index of a line of the file, `None` when it is not one of the shard's."""

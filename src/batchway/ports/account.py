@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from batchway.domain.call import Call, Overrides
-from batchway.ports.native import RemoteBatches
+from batchway.ports.archive import Archive
+from batchway.ports.jobs import Jobs
 from batchway.ports.online import Online, Request
 
 
@@ -36,11 +37,11 @@ class Account(Protocol):
         """
         ...
 
-    def jobs(self, call: Call) -> RemoteBatches | None:
+    def jobs(self, call: Call) -> Jobs | None:
         """The batch API for jobs of one kind of call; `None` where the account has none."""
         ...
 
-    def archive(self, overrides: Overrides) -> RemoteBatches | None:
+    def archive(self, overrides: Overrides) -> Archive | None:
         """The batch API, to look at jobs and files by their ids; `None` where there is none."""
         ...
 

@@ -304,8 +304,11 @@ class RemoteJobs(Protocol):
         """
         ...
 
-    async def tenant_of(self, provider: str, remote_id: str) -> str | None:
-        """The tenant whose batch made this job or file (any id of a record), `None` for none."""
+    async def tenant_of(self, provider: str, reference: str) -> str | None:
+        """The tenant whose batch made what has this reference there, `None` for none.
+
+        A job by its id, an input, or a result: whatever a record names.
+        """
         ...
 
     async def of_others(

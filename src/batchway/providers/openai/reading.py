@@ -13,8 +13,8 @@ import msgspec
 
 from batchway.catalog.openai_family import Quirks
 from batchway.domain.batch import BatchError, RequestCounts, Usage
-from batchway.domain.remote import RemoteFile, RemoteJob
 from batchway.domain.status import BatchStatus
+from batchway.ports import ArchivedFile, ArchivedJob
 from batchway.providers.http.trouble import bounded, without_secrets
 
 _log: Final = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def read_list(body: bytes) -> tuple[list[dict[str, Any]], bool | None] | None:
 
 def job_of(
     fields: Mapping[str, Any], quirks: Quirks, *, secrets: Collection[str] = ()
-) -> RemoteJob:
+) -> ArchivedJob:
     """A job. A status that nobody has described counts as `in_progress`: it will be asked again.
 
     `secrets` are cut out of its errors.
@@ -86,7 +86,7 @@ def job_of(
     endpoint = _text(fields.get("endpoint")) or ""
     ours = {spelled: known for known, spelled in reversed(list(quirks.endpoints.items()))}
     status = status_of(fields.get("status"), quirks)
-    return RemoteJob(
+    return ArchivedJob(
         id=str(fields["id"]),
         status=status,
         endpoint=ours.get(endpoint, endpoint),
@@ -111,13 +111,13 @@ def job_of(
     )
 
 
-def file_of(fields: Mapping[str, Any]) -> RemoteFile:
+def file_of(fields: Mapping[str, Any]) -> ArchivedFile:
     """A file."""
     status = _text(fields.get("status"))
     if status is None:
         status = "pending" if fields.get("Processed") is False else "processed"
     size = fields.get("bytes", fields.get("size"))
-    return RemoteFile(
+    return ArchivedFile(
         id=str(fields["id"]),
         bytes=_count(size) or 0,
         filename=_text(fields.get("filename")) or "",

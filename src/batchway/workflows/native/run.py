@@ -13,10 +13,10 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, NoReturn
 
 from batchway.domain.batch import Batch
+from batchway.domain.call import Call
 from batchway.domain.errors import Conflict, Unavailable
 from batchway.domain.group import Group
 from batchway.domain.remote import JobRecord, JobStage
@@ -25,16 +25,14 @@ from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.lines.envelope import reader_of
 from batchway.lines.shard_lines import read_requests
-from batchway.ports import Blobs, Clock, Ledger, RemoteBatches
-from batchway.results.collector import Collector
+from batchway.ports import Jobs
 from batchway.results.endings import tell_end
-from batchway.results.records import Records
 from batchway.workflows.details import StatusDetails
-from batchway.workflows.native.batch import HaltedError, NativeBatch
-from batchway.workflows.native.collection import Collection
+from batchway.workflows.native.batch import NativeBatch
+from batchway.workflows.native.context import JobContext, Resources
+from batchway.workflows.native.ending import HaltedError
 from batchway.workflows.native.job import NativeJob
-from batchway.workflows.native.record import Outfit, new_tag
-from batchway.workflows.native.site import NativeSite
+from batchway.workflows.native.record import new_tag
 from batchway.workflows.plan.groups import Groups, no_batch_api
 from batchway.workflows.run import STORAGE_TROUBLE, Ending
 from batchway.workflows.take_over import TakeOver
@@ -62,37 +60,27 @@ class NativeRun:
         self,
         *,
         batch: Batch,
-        ledger: Ledger,
-        blobs: Blobs,
-        collector: Collector,
-        records: Records,
-        clock: Clock,
-        draw: Callable[[], float],
-        site: NativeSite,
+        resources: Resources,
         groups: Groups,
         details: StatusDetails,
         handed_over: Callable[[Shard], None],
-        spool_dir: Path,
         drain_timeout: float,
     ) -> None:
         self._batch = batch
-        self._ledger = ledger
-        self._blobs = blobs
-        self._collector = collector
-        self._records = records
-        self._clock = clock
-        self._draw = draw
-        self._site = site
+        self._resources = resources
+        self._ledger = resources.ledger
+        self._blobs = resources.blobs
+        self._clock = resources.clock
+        self._accounts = resources.accounts
         self._groups = groups
         self._details = details
         self._handed_over = handed_over
-        self._spool_dir = spool_dir
         self._drain_timeout = drain_timeout
-        self._remotes: dict[str, RemoteBatches] = {}
-        self._shared = NativeBatch(batch=batch, clock=clock, details=details)
+        self._jobs: dict[tuple[str, str], Jobs] = {}
+        self._shared = NativeBatch(batch=batch, clock=resources.clock, details=details)
         self._take_over = TakeOver(
-            shards=ledger.shards,
-            blobs=blobs,
+            shards=resources.ledger.shards,
+            blobs=resources.blobs,
             details=details,
             pause=self._shared.pause,
             is_over=lambda: self._shared.winding_down,
@@ -104,7 +92,9 @@ class NativeRun:
 
     def describe(self) -> None:
         """Tell whether results can be stored; what holds up a job, it tells itself."""
-        self._details.tell("results", STORAGE_TROUBLE if self._collector.trouble else None)
+        self._details.tell(
+            "results", STORAGE_TROUBLE if self._resources.collector.trouble else None
+        )
 
     async def run(self) -> Ending:
         """Run every open native shard to its end; returns when all have, or on `stop`."""
@@ -113,7 +103,7 @@ class NativeRun:
         plan = await self._ledger.shards.plan(self._batch.id)
         counts = self._batch.counts
         if counts.completed + counts.failed or any(s.mode is Mode.MANAGED for s in plan):
-            self._shared.accept()
+            self._shared.verdict.accept()
         known = {record.shard: record for record in await self._ledger.jobs.of(self._batch.id)}
         still_open = {shard.number for shard in await self._ledger.shards.open(self._batch.id)}
         shards = [
@@ -124,7 +114,7 @@ class NativeRun:
         ]
         for shard in shards:
             # Before the first of them is heard of: none may refuse the batch while others may run.
-            self._shared.submits(shard.number)
+            self._shared.verdict.open(shard.number)
         halt = asyncio.create_task(self._shared.halt())
         jobs = {
             asyncio.create_task(self._run_shard(shard, known.get(shard.number))) for shard in shards
@@ -164,7 +154,7 @@ class NativeRun:
     async def _conclude(self) -> Ending:
         ending = self._shared.ending
         if ending is Ending.FAILED:
-            errors = self._shared.errors
+            errors = self._shared.verdict.errors
             at = int(self._clock.now())
             moved = await self._ledger.batches.move(
                 self._batch.id,
@@ -184,7 +174,7 @@ class NativeRun:
         try:
             await self._run_one(shard, known)
         finally:
-            self._shared.withdraws(shard.number)
+            self._shared.verdict.withdraw(shard.number)
 
     async def _run_one(self, shard: Shard, known: JobRecord | None) -> None:
         try:
@@ -200,30 +190,17 @@ class NativeRun:
             if not self._shared.winding_down:
                 await self._hand_over(claim)
             return
-        account = self._site.accounts[way.record.provider]
-        outfit = Outfit(
-            batch=self._batch,
-            claim=claim,
-            rescue=way.rescue,
+        record = way.record
+        context = JobContext(
+            resources=self._resources,
             shared=self._shared,
-            ledger=self._ledger,
-            blobs=self._blobs,
-            collection=Collection(
-                batch=self._batch,
-                shared=self._shared,
-                blobs=self._blobs,
-                collector=self._collector,
-                records=self._records,
-            ),
-            clock=self._clock,
-            draw=self._draw,
-            site=self._site,
-            batches=self._remote(way.record.provider),
-            tuning=account.tuning,
+            claim=claim,
+            account=self._accounts[record.provider],
+            jobs=self._jobs_of(record.provider, record.model),
+            rescue=way.rescue,
             handed_over=self._handed_over,
-            spool_dir=self._spool_dir,
         )
-        await NativeJob(outfit=outfit, record=way.record, done=done).run()
+        await NativeJob(context=context, record=record, done=done).run()
 
     async def _way(self, shard: Shard, known: JobRecord | None) -> _Way | None:
         """How to run the shard; `None` when nothing was sent, and it is to run managed."""
@@ -245,7 +222,7 @@ class NativeRun:
             return None
         if not native:
             return None
-        if known is not None and known.provider in self._site.accounts:
+        if known is not None and known.provider in self._accounts:
             return _Way(record=known, rescue=rescue)
         target = self._target(group)
         if target is None:
@@ -266,8 +243,8 @@ class NativeRun:
     def _target(self, group: Group) -> Target | None:
         """Which primary's job the shard becomes, of those that have a batch API at present."""
         # A native group's targets have models of their own: that of a line decides nothing.
-        drawn = group.destination("").order(self._draw())[: len(group.primaries)]
-        return next((each for each in drawn if each.provider in self._site.accounts), None)
+        drawn = group.destination("").order(self._resources.draw())[: len(group.primaries)]
+        return next((each for each in drawn if each.provider in self._accounts), None)
 
     def _every_line(self, shard: Shard) -> set[int]:
         pieces = read_requests(
@@ -278,14 +255,14 @@ class NativeRun:
     async def _configured(self, shard: Shard, provider: str) -> None:
         """Wait while the provider of a job is not configured: it is paid for, and only there."""
         source = f"job {shard.number}"
-        if provider not in self._site.accounts:
+        if provider not in self._accounts:
             _log.warning(
                 "batch %s: job %d waits: its provider %s is not configured any more",
                 self._batch.id,
                 shard.number,
                 provider,
             )
-        while provider not in self._site.accounts:
+        while provider not in self._accounts:
             self._details.tell(
                 source,
                 f"The provider '{provider}', which runs a part of this batch, is not configured "
@@ -302,12 +279,16 @@ class NativeRun:
         while not self._shared.winding_down:
             await self._shared.pause(_PAUSE)
 
-    def _remote(self, provider: str) -> RemoteBatches:
-        remote = self._remotes.get(provider)
-        if remote is None:
-            remote = self._site.accounts[provider].provider.batches(self._batch.options.overrides)
-            self._remotes[provider] = remote
-        return remote
+    def _jobs_of(self, provider: str, model: str) -> Jobs:
+        jobs = self._jobs.get((provider, model))
+        if jobs is None:
+            batch = self._batch
+            call = Call(batch.endpoint, model, batch.options.overrides)
+            jobs = self._accounts[provider].provider.jobs(call)
+            if jobs is None:
+                raise ValueError(f"the provider {provider} takes no jobs of {batch.endpoint}")
+            self._jobs[provider, model] = jobs
+        return jobs
 
     async def _hand_over(self, claim: Claim) -> None:
         while True:
@@ -318,7 +299,7 @@ class NativeRun:
             except Unavailable as error:
                 _log.info("batch %s waits to hand a shard over: %s", self._batch.id, error)
                 await self._shared.pause(_PAUSE)
-        self._shared.accept()
+        self._shared.verdict.accept()
         self._handed_over(claim.shard)
 
     def _lose(self) -> NoReturn:
@@ -329,6 +310,7 @@ class NativeRun:
 def is_unsettled(record: JobRecord | None) -> bool:
     """Whether there is a job that was not brought to its end, though its lines may have been."""
     return record is not None and record.stage in {
+        JobStage.BROUGHT,
         JobStage.SUBMITTING,
         JobStage.SUBMITTED,
         JobStage.COLLECTED,

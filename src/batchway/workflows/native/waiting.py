@@ -11,11 +11,10 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from batchway.dialects.openai.job_error import means_no_credit
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.ports import Clock
+from batchway.workflows.native.accounts import NativeTuning
 from batchway.workflows.native.batch import NativeBatch
-from batchway.workflows.native.site import NativeTuning
 
 _log: Final = logging.getLogger(__name__)
 _FIRST_PAUSE: Final = 1.0
@@ -109,8 +108,8 @@ def waits(error: RemoteError) -> str:
     """The error, as what a batch waits for."""
     stop = "" if error.message.endswith((".", "!", "?")) else "."
     advice = ""
-    if means_no_credit(error.code, error.status):
-        code = error.code or "402"
+    if error.credit:
+        code = error.code or str(error.status or 402)
         advice = f" Add credit or raise the limit of the account at the provider ({code})."
     elif error.trouble is Trouble.DENIED:
         advice = (

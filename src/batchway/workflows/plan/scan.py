@@ -31,7 +31,7 @@ __all__ = ["Scan", "ScanLimits"]
 _MAX_MODELS: Final = 1_000
 _EMBEDDINGS: Final = "/v1/embeddings"
 _LOOK_UP_BYTES: Final = 256 << 10
-# What encoding adds to a body at most, its endpoint and model aside (`ports.LineCodec`).
+# What encoding adds to a body at most, its endpoint and model aside (`ports.Framing`).
 _ENVELOPE_BYTES: Final = 160
 _BYTES_A_CHARACTER: Final = 6  # of a model's name, every character escaped
 
