@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args, get_origin
 
 import typer
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, Secret, SecretStr
 from pydantic_core import PydanticUndefined
 
 from batchway.api.app import create_app
@@ -146,6 +146,10 @@ def _kind(annotation: Any) -> str:
         return " or ".join(f"`{value}`" for value in values)
     if origin is Mapping:
         return "mapping"
+    if origin is Secret:
+        return "secret " + _kind(get_args(annotation)[0])
+    if origin is type:
+        return "class"
     if origin is not None:
         return " or ".join(_kind(bare(arg)) for arg in get_args(annotation))
     if isinstance(annotation, type) and issubclass(annotation, Enum):
@@ -194,7 +198,8 @@ def providers_page() -> str:
     blocks = [
         "Providers whose own batch API Batchway uses (`mode: native` or `auto`), at that API's "
         "price. Each is a `type` in the configuration. Any other endpoint that speaks OpenAI's "
-        "API is of type `openai-compatible` and runs in the mode `managed`.",
+        "API is of type `openai-compatible` and runs in the mode `managed`; one that speaks "
+        "another is a class of your own, of type [`python`](../guides/own-provider.md).",
         "A batch larger than one job may be becomes several jobs and one result. Limits that no "
         "source names take OpenAI's or a smaller value; `native.max_lines`, `native.max_bytes` and "
         "`native.enqueued_tokens` of a provider replace them. None of this was checked against "

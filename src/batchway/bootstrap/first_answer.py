@@ -31,11 +31,13 @@ from batchway.domain.call import NO_OVERRIDES, Call
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.routing import Target
 from batchway.ports import Account, Answer, Failure, Refused
+from batchway.ports import Request as Sent
 from batchway.providers.http.proxies import proxy_for
 from batchway.settings import (
     AzureOpenAISettings,
     OpenAICompatibleSettings,
     ProviderSettings,
+    PythonSettings,
     Settings,
 )
 
@@ -143,14 +145,26 @@ class FirstAnswers:
 
     async def _whose(self, url: str, headers: Mapping[str, str]) -> ProviderSettings | None:
         origin = _origin(url)
-        there = [entry for entry in self._entries.values() if _origin(address_of(entry)) == origin]
+        there: list[ProviderSettings] = []
+        for entry in self._entries.values():
+            address = address_of(entry)
+            if address is None:
+                request = await self._request(entry)
+                address = None if request is None else request.url
+            if address is not None and _origin(address) == origin:
+                there.append(entry)
         for entry in there:
             if len(there) == 1:
                 return entry
-            online = self._accounts[entry.name].online(Call(self._endpoint, "m"))
-            if online is not None and (await online.request(b"{}")).headers == headers:
+            request = await self._request(entry)
+            if request is not None and request.headers == headers:
                 return entry
         return there[0] if there else None
+
+    async def _request(self, entry: ProviderSettings) -> Sent | None:
+        """A request as the account makes them, `None` where it makes none."""
+        online = self._accounts[entry.name].online(Call(self._endpoint, "m"))
+        return None if online is None else await online.request(b"{}")
 
     def _refused(self, entry: ProviderSettings, answer: Answer) -> Refused | None:
         """What an answer says, if it is an error in the account's dialect."""
@@ -165,6 +179,8 @@ class FirstAnswers:
             setting = "--base-url"
         elif isinstance(entry, AzureOpenAISettings):
             setting = f"`endpoint` of the provider '{entry.name}'"
+        elif isinstance(entry, PythonSettings):
+            setting = f"`options` of the provider '{entry.name}'"
         else:
             setting = f"`base_url` of the provider '{entry.name}'"
         return f"Set {setting} to that address." if moved else f"Check {setting}."
@@ -172,6 +188,8 @@ class FirstAnswers:
     def _check_key(self, entry: ProviderSettings) -> str:
         if self._from_flags:
             return "Name the variable that holds its key with --api-key-env."
+        if isinstance(entry, PythonSettings):
+            return f"Check `options` of the provider '{entry.name}'."
         sentence = f"Check `api_key` of the provider '{entry.name}'"
         if not isinstance(entry, OpenAICompatibleSettings):
             sentence += f" (or the variable {entry.entry.key_variable})"
