@@ -282,9 +282,9 @@ def auto(scale: float) -> list[Goal]:
             f"{seeds} seeds each, in virtual time: `bench/engine_runs.py` over the models of "
             "`simulator/online/engine_model.py`. The best fixed number comes from a sweep.",
             "Goals: median at most 1.2 for 3,000 lines and 1.1 for 7,500; worst seed at most 1.35; "
-            "rate after 10 s at least 0.95 of the best (median), as long as the engine is full: what "
-            "is in flight when the last line is sent runs ever faster and is left out. 3,000 lines "
-            "at the H200 or the CPU have no such time.",
+            "rate after 10 s at least 0.95 of the best (median), as long as the engine is full: "
+            "what is in flight when the last line is sent runs ever faster and is left out. 3,000 "
+            "lines at the H200 or the CPU have no such time.",
             "Missed: "
             + (
                 "; ".join(f"{goal.what}: {goal.got:.3g}" for goal in goals if not goal.met)
