@@ -35,6 +35,9 @@ THROTTLED = FakeAnswer(429, b'{"error":"slow down"}')
 Drawn = FakeAnswer | Failure
 
 
+_LATER = {"retry-after": "90"}
+
+
 def _script(*answers: Drawn, seconds: float = 1.0) -> Upstream:
     """Answers one after the other, the last for ever, each after a second."""
     left = list(answers)
@@ -308,22 +311,32 @@ def test_a_configured_rate_is_kept_to_over_simulated_minutes() -> None:
     assert sent[-1] < 1000 / 300 * 60 * 1.02
 
 
-@pytest.mark.parametrize(
-    ("script", "expected"),
-    [
-        ([FakeAnswer(503, headers={"retry-after": "90"})], 503),
-        ([FakeAnswer(429, headers={"retry-after": "90"})], 429),
-    ],
-)
-def test_nothing_starts_after_the_deadline(script: Sequence[Drawn], expected: int) -> None:
+def test_nothing_starts_after_the_deadline() -> None:
     async def main() -> tuple[Outcome, float]:
-        sender, transport = new_sender({"up": _script(*script)})
+        sender, transport = new_sender({"up": _script(FakeAnswer(503, headers=_LATER))})
         outcomes, _ = await _run_lines(sender, 1, deadline=EPOCH + 60)
         return outcomes[0], transport.sent[-1][0]
 
     outcome, last = in_virtual_time(main())
     assert isinstance(outcome, Answered)
-    assert outcome.status == expected
+    assert outcome.status == 503
+    assert last < 60
+
+
+def test_a_throttled_line_has_no_result_at_the_deadline() -> None:
+    """It waits until its batch expires, and is told so; a 429 is not its fault."""
+
+    async def main() -> tuple[bool, float]:
+        sender, transport = new_sender({"up": _script(FakeAnswer(429, headers=_LATER))})
+        line = asyncio.create_task(_run_lines(sender, 1, deadline=EPOCH + 60))
+        await asyncio.sleep(61)
+        waits = not line.done()
+        line.cancel()
+        await asyncio.gather(line, return_exceptions=True)
+        return waits, transport.sent[-1][0]
+
+    waits, last = in_virtual_time(main())
+    assert waits
     assert last < 60
 
 
