@@ -380,8 +380,6 @@ class Auto:
             # The smallest that is near the best and, if it is too, its double: a queue costs
             # nothing, an idle engine does.
             limit = max(limit for limit in near if limit <= 2 * near[0])
-            if limit == near[0] != self._levels[0][0]:
-                self._down_in = _HOLD  # half of it was seen to be worse
         self._settle()
         self._move(limit, sent)
 
