@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.parts import new_collector
 from tests.unit.fakes import (
     START,
     FailingBlobs,
@@ -13,7 +14,6 @@ from tests.unit.fakes import (
     FakeClock,
     a_batch,
     a_result,
-    counted_names,
     fresh_ledger,
 )
 
@@ -43,12 +43,10 @@ class Bench:
     def new(
         self, *, interval: float = 60.0, flush_bytes: int = 1 << 20, most_bytes: int = 1 << 20
     ) -> Collector:
-        self.collector = Collector(
-            blobs=self.blobs,
+        self.collector = new_collector(
             shards=self.shards,
+            blobs=self.blobs,
             clock=self.clock,
-            new_name=counted_names("s"),
-            encode=encode,
             interval=interval,
             flush_bytes=flush_bytes,
             most_bytes=most_bytes,
