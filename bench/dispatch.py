@@ -98,14 +98,18 @@ def _works(model: str) -> list[Work]:
     ]
 
 
-async def _through_sender(works: list[Work], limits: Limits) -> float:
-    sender = Sender(
+def _sender(limits: Limits, transport: _Transport) -> Sender:
+    return Sender(
         providers={"up": _Provider()},
         limits={"up": limits},
-        transport=_Transport(),
+        transport=transport,
         clock=_Clock(),
         draw=lambda: 0.5,
     )
+
+
+async def _through_sender(works: list[Work], limits: Limits) -> float:
+    sender = _sender(limits, _Transport())
     started = time.perf_counter()
     for work in works:
         permit = sender.try_admit(work) or await sender.admit(work)
@@ -125,13 +129,7 @@ async def _bare(works: list[Work]) -> float:
 
 async def _queued(works: list[Work]) -> float:
     """Four slots and eight lines at a time: half of all lines go through the fair queue."""
-    sender = Sender(
-        providers={"up": _Provider()},
-        limits={"up": Limits(concurrency=4)},
-        transport=_Yielding(),
-        clock=_Clock(),
-        draw=lambda: 0.5,
-    )
+    sender = _sender(Limits(concurrency=4), _Yielding())
     source = iter(works)
 
     async def worker() -> None:

@@ -260,7 +260,7 @@ def while_providers_are_renamed(campaign: NativeCampaign) -> None:
 
 def while_starting(campaign: NativeCampaign) -> None:
     """Before the server answers: imports, lock, migrations, recovery of the engine."""
-    campaign.arena.server.start()
+    campaign.arena.server.start(cold=True)
     time.sleep(campaign.dice.uniform(0.3, 1.6))
     campaign.kill()
 

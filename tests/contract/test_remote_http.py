@@ -137,15 +137,15 @@ async def test_a_download_may_crawl_but_not_stall() -> None:
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
-        for _ in range(8):
+        for _ in range(12):
             await response.write(b"x")
             await asyncio.sleep(0.1)
         if request.path == "/stalls":
             await done.wait()
         return response
 
-    async with serving(handle) as origin, client(idle=0.4, call=0.3) as http:
-        assert await read(http, origin) == b"x" * 8
+    async with serving(handle) as origin, client(idle=0.9, call=0.3) as http:
+        assert await read(http, origin) == b"x" * 12
         with pytest.raises(RemoteError) as caught:
             await read(http, origin + "/stalls")
         done.set()

@@ -118,7 +118,7 @@ async def test_a_reset_at_once(transport: Transport) -> None:
 async def test_the_timeout_covers_the_whole_exchange(
     transport: Transport, behave: Behaviour
 ) -> None:
-    async with serving(behave) as url, asyncio.timeout(3):
+    async with serving(behave) as url, asyncio.timeout(20):
         assert await post(transport, url, timeout=0.5) is Failure.TIMEOUT
 
 
@@ -220,10 +220,10 @@ async def test_a_cancelled_call_closes_its_connection_at_once(
 
     async with serving(never_ends) as url:
         call = asyncio.create_task(post(transport, url))
-        await asyncio.wait_for(asked.wait(), 1)
+        await asyncio.wait_for(asked.wait(), 20)
         await asyncio.sleep(0.05)  # let the client read what was begun
         call.cancel()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(20):
             with pytest.raises(asyncio.CancelledError):
                 await call
             await closed.wait()
@@ -263,7 +263,7 @@ async def test_an_answer_that_is_too_large_closes_the_connection(transport: Tran
         except ConnectionError:
             closed.set()
 
-    async with serving(floods) as url, asyncio.timeout(5):
+    async with serving(floods) as url, asyncio.timeout(20):
         assert await post(transport, url) is Failure.TOO_LARGE
         await closed.wait()
 
@@ -289,8 +289,9 @@ async def test_a_look_is_a_get_with_the_account_s_headers(
         again.feed_data(b"POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n")
         await behave(again, writer)
 
+    patience = 0.5 if expected is Failure.TIMEOUT else 20
     async with serving(notes) as url:
-        answer = await transport.get(url, {"authorization": "Bearer k"}, timeout=0.5)
+        answer = await transport.get(url, {"authorization": "Bearer k"}, timeout=patience)
     said = answer if isinstance(answer, Failure) else (answer.status, answer.body)
     assert said == expected
     lines = heads[0].decode().lower().split("\r\n")
@@ -365,7 +366,7 @@ async def test_closing_interrupts_requests_under_way(transport: Transport) -> No
         call = asyncio.create_task(post(transport, url))
         await asyncio.sleep(0.1)
         await transport.close()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             assert await call is Failure.INTERRUPTED
 
 

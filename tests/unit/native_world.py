@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from tests.parts import new_collector, new_ingest
 from tests.unit.fakes import CHAT, START, a_batch, a_file, chat, counted_names, store
 
 from batchway.dialects.openai.framing import OpenAIBatchCodec
@@ -29,13 +30,12 @@ from batchway.domain.remote import (
     RemoteRow,
     Trouble,
 )
-from batchway.domain.routing import Account, Choice, Resolution, RoutingTable
+from batchway.domain.routing import Account, Choice, Resolution
 from batchway.domain.shard import Shard
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import LineCodec, NativeProvider, RemoteBatches
-from batchway.results.collector import Collector
 from batchway.results.records import Records
-from batchway.results.segments import encode, merged
+from batchway.results.segments import merged
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
@@ -43,7 +43,6 @@ from batchway.workflows.managed.run import Ending
 from batchway.workflows.native.run import NativeRun
 from batchway.workflows.native.site import NativeAccount, NativeSite, NativeTuning
 from batchway.workflows.plan.ingest import Ingest
-from batchway.workflows.plan.scan import ScanLimits
 
 S = BatchStatus
 # What a batch says of what to do while its provider refuses the key.
@@ -52,7 +51,7 @@ BAD_KEY = (
     "again at the provider."
 )
 SPEED: Final = 400.0
-MOST_STALL: Final = 0.02
+MOST_STALL: Final = 0.002
 WINDOW: Final = 86_400
 TUNING: Final = NativeTuning(
     poll_min=2.0, poll_max=20.0, settle=12.0, lateness=60.0, cancel_patience=60.0
@@ -75,7 +74,7 @@ class FastClock:
 
     def monotonic(self) -> float:
         now = time.monotonic()
-        # Else a process that waits for its turn at a processor would see hours pass.
+        # Else a process that waits for a disk, or for its turn at a processor, would see hours pass.
         self._passed += min(now - self._seen, MOST_STALL) * SPEED
         self._seen = now
         return self._passed
@@ -307,12 +306,11 @@ class World:
 
     @property
     def ingest(self) -> Ingest:
-        return Ingest(
+        return new_ingest(
             ledger=self.ledger,
             blobs=self.blobs,
-            routing=RoutingTable(providers={"p": self.account}, routes={}),
-            limits=ScanLimits(),
             clock=self.clock,
+            providers={"p": self.account},
         )
 
     async def load(self) -> Batch:
@@ -350,13 +348,12 @@ class Process:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.collector = Collector(
-            blobs=world.blobs,
+        self.collector = new_collector(
             shards=world.ledger.shards,
+            blobs=world.blobs,
             clock=world.clock,
-            new_name=counted_names(f"s{random.randrange(1 << 30)}-"),
-            encode=encode,
             interval=0.01,
+            new_name=counted_names(f"s{random.randrange(1 << 30)}-"),
         )
         self.site = NativeSite(
             accounts={"p": NativeAccount(provider=world.vendor, tuning=world.tuning)},

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.parts import new_finalize, new_ingest
 from tests.unit.fakes import (
     DAY,
     START,
@@ -19,8 +20,6 @@ from tests.unit.fakes import (
     a_segment,
     chat,
     commit_results,
-    counted_bytes,
-    counted_names,
     fresh_ledger,
     store,
 )
@@ -28,15 +27,12 @@ from tests.unit.fakes import (
 from batchway.domain.batch import Batch, BatchError, RequestCounts
 from batchway.domain.errors import Unavailable
 from batchway.domain.file import File, Purpose
-from batchway.domain.routing import Account, RoutingTable
+from batchway.domain.routing import Account
 from batchway.domain.status import BatchStatus
 from batchway.results import finalize as module
-from batchway.results.finalize import Finalize
-from batchway.results.records import Records
 from batchway.results.segments import encode
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
-from batchway.workflows.plan.ingest import Ingest
 from batchway.workflows.plan.scan import ScanLimits
 
 S = BatchStatus
@@ -70,27 +66,19 @@ class Bench:
         self.ledger = ledger
         self.blobs = FailingBlobs(blobs)
         self.clock = FakeClock()
-        self.finalize = Finalize(
-            ledger=ledger,
-            blobs=self.blobs,
-            records=Records(random_bytes=counted_bytes()),
-            clock=self.clock,
-            new_file_id=counted_names("file-"),
-        )
+        self.finalize = new_finalize(ledger=ledger, blobs=self.blobs, clock=self.clock)
 
     async def begin(self, *models: str, shard_lines: int = 4, **changes: Any) -> Batch:
         """A running batch with a line for each model; an empty model makes a blank line."""
         lines = [chat(f"id-{n}", model) if model else b"" for n, model in enumerate(models)]
         store(self.blobs, a_file().blob, b"".join(line + b"\n" for line in lines))
         await self.ledger.batches.add(a_batch(**changes))
-        await Ingest(
+        await new_ingest(
             ledger=self.ledger,
             blobs=self.blobs,
-            routing=RoutingTable(
-                providers={"a": Account(), "b": Account(), "c": Account()}, routes={}
-            ),
-            limits=ScanLimits(shard_lines_min=shard_lines, shard_lines_max=shard_lines),
             clock=self.clock,
+            providers={"a": Account(), "b": Account(), "c": Account()},
+            limits=ScanLimits(shard_lines_min=shard_lines, shard_lines_max=shard_lines),
         ).run(a_batch(**changes))
         batch = await self.load()
         assert batch.status is S.IN_PROGRESS

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from tests.parts import new_collector, new_finalize, new_ingest
 from tests.unit.dispatch_world import FakeAnswer, FakeProvider, FakeTransport, Upstream
 from tests.unit.fakes import (
     a_batch,
@@ -17,7 +18,6 @@ from tests.unit.fakes import (
     chat,
     commit_results,
     counted_bytes,
-    counted_names,
     fresh_ledger,
     store,
 )
@@ -26,19 +26,15 @@ from batchway.bootstrap.parts import SystemClock
 from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch, RequestCounts
-from batchway.domain.routing import Account, RoutingTable
+from batchway.domain.routing import Account
 from batchway.domain.shard import Claim, Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Failure
-from batchway.results.collector import Collector
-from batchway.results.finalize import Finalize
 from batchway.results.records import Records
-from batchway.results.segments import encode
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.managed.outstanding import Outstanding
 from batchway.workflows.managed.run import Ending, ManagedRun
-from batchway.workflows.plan.ingest import Ingest
 from batchway.workflows.plan.scan import ScanLimits
 
 ROOM: Final = 64 << 10
@@ -81,24 +77,19 @@ class Site:
             clock=self.clock,
             draw=lambda: 0.5,
         )
-        self.collector = Collector(
-            blobs=blobs,
-            shards=ledger.shards,
-            clock=self.clock,
-            new_name=counted_names("s"),
-            encode=encode,
-            interval=interval,
+        self.collector = new_collector(
+            shards=ledger.shards, blobs=blobs, clock=self.clock, interval=interval
         )
         self.configure(*upstreams)
 
     def configure(self, *providers: str) -> None:
         """Have these providers configured, as after another start."""
-        self.ingest = Ingest(
+        self.ingest = new_ingest(
             ledger=self.ledger,
             blobs=self.blobs,
-            routing=RoutingTable(providers=dict.fromkeys(providers, Account()), routes={}),
-            limits=ScanLimits(shard_lines_min=50, shard_lines_max=50),
             clock=self.clock,
+            providers=dict.fromkeys(providers, Account()),
+            limits=ScanLimits(shard_lines_min=50, shard_lines_max=50),
         )
 
     async def begin(self, number: int, models: Sequence[str]) -> Batch:
@@ -268,12 +259,8 @@ async def test_lines_of_a_damaged_segment_are_run_again_while_the_batch_runs(
         assert lost.blob in said
         assert kept in await site.ledger.shards.segments(batch.id, 0)
         assert len(site.transport.sent) == 5
-        finalize = Finalize(
-            ledger=site.ledger,
-            blobs=site.blobs,
-            records=site.records,
-            clock=site.clock,
-            new_file_id=counted_names("file-"),
+        finalize = new_finalize(
+            ledger=site.ledger, blobs=site.blobs, clock=site.clock, records=site.records
         )
         assert await finalize.run(await site.load(batch.id))
         after = await site.load(batch.id)

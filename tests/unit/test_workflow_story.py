@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.parts import new_finalize, new_ingest
 from tests.unit.fakes import (
     FakeClock,
     a_batch,
@@ -12,23 +13,17 @@ from tests.unit.fakes import (
     a_result,
     chat,
     commit_results,
-    counted_bytes,
-    counted_names,
     fresh_ledger,
     store,
 )
 
 from batchway.domain.batch import Batch
-from batchway.domain.routing import Account, RoutingTable
+from batchway.domain.routing import Account
 from batchway.domain.status import BatchStatus
-from batchway.results.finalize import Finalize
-from batchway.results.records import Records
 from batchway.storage.blobs.identity import NAME, write_identity
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.managed.run import STORAGE_TROUBLE, Ending
-from batchway.workflows.plan.ingest import Ingest
-from batchway.workflows.plan.scan import ScanLimits
 from batchway.workflows.story import BatchStory
 
 IDENTITY = "0" * 32
@@ -70,20 +65,10 @@ class World:
             ledger=ledger,
             blobs=self.blobs,
             clock=self.clock,
-            ingest=Ingest(
-                ledger=ledger,
-                blobs=self.blobs,
-                routing=RoutingTable(providers={"m": Account()}, routes={}),
-                limits=ScanLimits(),
-                clock=self.clock,
+            ingest=new_ingest(
+                ledger=ledger, blobs=self.blobs, clock=self.clock, providers={"m": Account()}
             ),
-            finalize=Finalize(
-                ledger=ledger,
-                blobs=self.blobs,
-                records=Records(random_bytes=counted_bytes()),
-                clock=self.clock,
-                new_file_id=counted_names("file-"),
-            ),
+            finalize=new_finalize(ledger=ledger, blobs=self.blobs, clock=self.clock),
             new_run=lambda batch: Gated(self, batch),
         )
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -40,12 +41,19 @@ def demo(
             "--keep", metavar="DIR", help="Keep data and results there.", show_default=False
         ),
     ] = None,
+    lines: Annotated[
+        int | None,
+        typer.Option(
+            "--lines", metavar="N", min=1, help="Only so many of them.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Run 1,319 real questions end to end against a simulated provider and check every answer."""
-    questions = _questions()
+    all_questions = _questions()
     with tempfile.TemporaryDirectory(prefix="batchway-demo-") as scratch:
         directory = (keep or Path(scratch)).absolute()
         directory.mkdir(parents=True, exist_ok=True)
+        questions = all_questions if lines is None else _first(lines, all_questions, directory)
         with _process(directory, "simulate", ["simulate", "--port", "0", *_dials()]) as provider:
             note(f"A simulated provider answers at {provider} (2% of its answers are errors).")
             (directory / "batchway.yaml").write_text(_configuration(provider))
@@ -156,6 +164,14 @@ def _questions() -> Path:
         if path.is_file():
             return path
     raise CommandError(f"The demo's questions are missing: {checkout}")
+
+
+def _first(lines: int, questions: Path, directory: Path) -> Path:
+    """A file of the first lines, below `directory`."""
+    path = directory / questions.name
+    with questions.open("rb") as whole:
+        path.write_bytes(b"".join(islice(whole, lines)))
+    return path
 
 
 @contextmanager
