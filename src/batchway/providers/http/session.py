@@ -14,7 +14,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 from typing import BinaryIO, Final
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
@@ -27,6 +26,7 @@ from batchway.ports import Clock
 from batchway.providers.http import trouble as remote_trouble
 from batchway.providers.http.body import read_body
 from batchway.providers.http.download import Verdict, judge, packing, range_of
+from batchway.providers.http.form import PIECE, Form
 from batchway.providers.http.headers import with_defaults
 from batchway.providers.http.proxies import proxy_for
 from batchway.providers.http.redirects import PublicResolver, joined, leads_inside, literal_of
@@ -36,7 +36,6 @@ from batchway.providers.http.unpacking import source_of
 
 _MOST_ANSWER_BYTES: Final = 32 << 20  # a page of lists, with room
 _MOST_ERROR_BYTES: Final = 64 << 10
-_PIECE: Final = 256 << 10
 _MOST_HOPS: Final = 5
 _UNPACKED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 
@@ -109,7 +108,7 @@ class RemoteHttp:
         idle = self._timeouts.idle
         source, size = await asyncio.to_thread(_opened, path)
         try:
-            form = _Form(source, size=size, fields=fields, filename=filename)
+            form = Form(fields=fields, filename=filename, size=size)
             headers = _sendable(own, form.content_type)
             headers["content-length"] = str(form.length)
             loop = asyncio.get_running_loop()
@@ -120,7 +119,7 @@ class RemoteHttp:
                     limit.reschedule(loop.time() + idle)
 
                 timeout = ClientTimeout(total=None, connect=self._timeouts.connect)
-                sent = form.pieces(moved)
+                sent = _pieces(form, source, size, moved)
                 async with self._request(
                     "POST", URL(url, encoded=True), headers, sent, timeout
                 ) as (response):
@@ -296,41 +295,21 @@ class RemoteHttp:
         )
 
 
-class _Form:
-    """A multipart form whose last field is a file, with its length known before it is sent."""
-
-    def __init__(
-        self, source: BinaryIO, *, size: int, fields: Mapping[str, str], filename: str
-    ) -> None:
-        boundary = f"batchway-{token_hex(16)}"
-        self.content_type = f"multipart/form-data; boundary={boundary}"
-        head = "".join(
-            f'--{boundary}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-            for name, value in fields.items()
-        )
-        head += (
-            f'--{boundary}\r\ncontent-disposition: form-data; name="file"; filename="{filename}"'
-            "\r\ncontent-type: application/jsonl\r\n\r\n"
-        )
-        self._head = head.encode()
-        self._tail = f"\r\n--{boundary}--\r\n".encode()
-        self._source = source
-        self._size = size
-        self.length = len(self._head) + size + len(self._tail)
-
-    async def pieces(self, moved: Callable[[], None]) -> AsyncIterator[bytes]:
-        """The form; `moved` is called whenever the last piece has been taken."""
-        yield self._head
-        left = self._size
-        while left:
-            moved()
-            piece = await asyncio.to_thread(self._source.read, min(_PIECE, left))
-            if not piece:
-                raise OSError("the file to upload became shorter while it was sent")
-            left -= len(piece)
-            yield piece
+async def _pieces(
+    form: Form, source: BinaryIO, size: int, moved: Callable[[], None]
+) -> AsyncIterator[bytes]:
+    """The form; `moved` is called whenever the last piece has been taken."""
+    yield form.head
+    left = size
+    while left:
         moved()
-        yield self._tail
+        piece = await asyncio.to_thread(source.read, min(PIECE, left))
+        if not piece:
+            raise OSError("the file to upload became shorter while it was sent")
+        left -= len(piece)
+        yield piece
+    moved()
+    yield form.tail
 
 
 def _opened(path: Path) -> tuple[BinaryIO, int]:
