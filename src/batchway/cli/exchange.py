@@ -180,7 +180,7 @@ def _cut() -> Generator[None]:
 
 def _joined(before: URL, location: str) -> URL:
     try:
-        target = URL(urljoin(str(before), location))
+        target = URL(urljoin(str(before), location), encoded=True)  # it may be signed as it is
     except ValueError as error:
         raise Cut("it redirects to an address that cannot be used") from error
     if not target.host or target.scheme not in {"https", before.scheme}:
