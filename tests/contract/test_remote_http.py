@@ -11,6 +11,7 @@ from tests.contract.remote_accounts import Impatient
 
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.providers.http.session import RemoteHttp, Timeouts
+from batchway.providers.openai.refusal import read_refusal
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -40,6 +41,7 @@ async def client(*, idle: float = 5.0, call: float = 5.0) -> AsyncGenerator[Remo
     http = RemoteHttp(
         provider="acme",
         headers=headers,
+        read_error=read_refusal,
         clock=Impatient(),
         timeouts=Timeouts(connect=2.0, call=call, idle=idle),
     )
@@ -296,7 +298,13 @@ async def test_secrets_are_those_that_were_sent_lately() -> None:
     async def handle(request: web.BaseRequest) -> web.Response:
         return web.Response(text=f"you said {request.headers['authorization']}", status=401)
 
-    http = RemoteHttp(provider="acme", headers=headers, clock=Impatient(), timeouts=Timeouts())
+    http = RemoteHttp(
+        provider="acme",
+        headers=headers,
+        read_error=read_refusal,
+        clock=Impatient(),
+        timeouts=Timeouts(),
+    )
     assert http.secrets() == ()
     async with serving(handle) as origin:
         for _ in range(40):

@@ -115,3 +115,38 @@ def test_what_is_no_object_is_no_error_of_any_status(body: bytes) -> None:
 def test_what_an_error_says_of_the_account(body: str, short: str, of_account: bool) -> None:
     said = read_error(body.encode())
     assert (said.short, said.of_account) == (short, of_account)
+
+
+@pytest.mark.parametrize(
+    ("body", "said", "word"),
+    [
+        (
+            '{"error":{"code":"c","type":"t","message":"m","param":"p","line":3}}',
+            Said(code="c", kind="t", message="m", param="p", line=3),
+            "c",
+        ),
+        ('{"error":{"code":429,"type":"t"}}', Said(code="429", kind="t"), "t"),
+        ('{"error":{"code":429},"type":"t"}', Said(code="429", kind="t"), "t"),
+        (
+            '[{"error":{"code":404,"message":"m","status":"NOT_FOUND"}}]',
+            Said(code="404", status="NOT_FOUND", message="m"),
+            "NOT_FOUND",
+        ),
+        ('{"error":"m","code":"c"}', Said(code="c", message="m"), "c"),
+        ('{"code":20012,"message":"m","data":null}', Said(code="20012", message="m"), ""),
+        ('{"detail":[{"type":"t","msg":"m"}]}', Said(kind="t", message="m"), "t"),
+        ('{"errors":{"data":[{"code":"c","line":2}]}}', Said(code="c", line=2), "c"),
+        ('{"status":500,"error":"m"}', Said(message="m"), ""),
+        ('{"error":{"code":"not a\\ncode"}}', Said(code="not a\ncode"), ""),
+        (f'{{"error":{{"code":"{"c" * 80}"}}}}', Said(code="c" * 80), "c" * 64),
+        ('"m"', Said(message="m"), ""),
+    ],
+)
+def test_one_reader_knows_every_shape(body: str, said: Said, word: str) -> None:
+    read = read_error(body.encode())
+    assert (read, read.word) == (said, word)
+
+
+def test_a_code_stands_for_an_error_however_deep_it_says_so() -> None:
+    assert read_error(b'{"error":' * 4 + b'{"code":"c"}' + b"}" * 4) == Said(code="c")
+    assert read_error(b'{"error":' * 9 + b'{"code":"c"}' + b"}" * 9) == Said()

@@ -29,7 +29,7 @@ from batchway.bootstrap.parts import SystemClock
 from batchway.bootstrap.worker import new_provider
 from batchway.dialects.openai.error import read_error
 from batchway.dialects.openai.job_error import means_no_credit
-from batchway.dispatch.fault import REDIRECTS
+from batchway.domain.http_status import REDIRECTS
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.ports import Answer, Failure
 from batchway.providers.http.proxies import proxy_for
@@ -80,7 +80,8 @@ class Accounts:
                 return None
             reason = await asyncio.to_thread(_why_unreachable, url)
             return f"{where} cannot be reached: {reason}. {self._check_address(entry)}"
-        status, code = drawn.status, _code(drawn.body)
+        status, said = drawn.status, read_error(drawn.body)
+        code = said.word
         told = f"{status}, {code}" if code else f"{status}"
         model = _model(body)
         if means_no_credit(code, status):
@@ -98,7 +99,7 @@ class Accounts:
                 f"{where} sends requests on to {_moved(url, drawn, self._endpoint)} ({status}), "
                 f"which Batchway does not follow. {self._check_address(entry, moved=True)}"
             )
-        if 400 <= status < 500 and read_error(drawn.body).of_account:
+        if 400 <= status < 500 and said.of_account:
             # What a served batch waits for (`dispatch.fault`), a run must not wait for.
             return (
                 f"{where} refuses this account ({told}): see to its key and its billing there, or "
@@ -210,22 +211,6 @@ def _json(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
-
-
-def _code(body: bytes) -> str | None:
-    """The code, or else the type, of an error in any of the usual envelopes."""
-    answer = _json(body)
-    if isinstance(answer, list) and answer:  # Google's
-        answer = cast("list[Any]", answer)[0]
-    error: Any = cast("dict[str, Any]", answer).get("error") if isinstance(answer, dict) else None
-    for source in (error, answer):
-        if isinstance(source, dict):
-            found = cast("dict[str, Any]", source)
-            for name in ("code", "type", "status"):
-                text = found.get(name)
-                if isinstance(text, str) and text.isascii() and text.isprintable():
-                    return text[:64]
-    return None
 
 
 def _model(body: bytes) -> str:

@@ -76,7 +76,8 @@ def submit(
     from batchway.cli.client import Refused  # noqa: PLC0415 - see the package
 
     window_or_fail(window)
-    with opened(input, model=model) as lines, connected(server, api_key) as client:
+    with opened(input, model=model) as lines:
+        client = connected(server, api_key)
         body: dict[str, Any] = {
             "endpoint": endpoint or _first_url(lines),
             "completion_window": window,

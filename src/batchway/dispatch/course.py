@@ -16,7 +16,7 @@ from batchway.dispatch.limits import MOST_ANSWER_BYTES
 from batchway.dispatch.record import Record
 from batchway.domain.batch import Usage
 from batchway.domain.batch_errors import LineText
-from batchway.domain.retry_after import parse_retry_after
+from batchway.domain.retry_after import retry_after_of
 from batchway.ports import Answer, Failure
 
 _NO_USAGE: Final = Usage()
@@ -113,11 +113,7 @@ class Course:
         )
         retry_after = None
         if fault is Fault.THROTTLED or fault is Fault.UNAVAILABLE:
-            retry_after = parse_retry_after(
-                milliseconds=drawn.header("retry-after-ms"),
-                value=drawn.header("retry-after"),
-                now=now,
-            )
+            retry_after = retry_after_of(drawn.header, now=now)
         return setback, retry_after
 
 

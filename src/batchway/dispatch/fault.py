@@ -31,9 +31,11 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from batchway.dialects.openai.error import Said, read_error
+from batchway.domain.http_status import REDIRECTS
 from batchway.ports import Answer, Failure
 
 _MOST_TEXT: Final = 300
+_MOST_CODE: Final = 64
 
 
 class Fault(Enum):
@@ -64,9 +66,6 @@ SIGNS_OF_LIFE: Final = frozenset({Fault.REJECTED, Fault.TOO_LARGE, Fault.STREAME
 LINE_MAY_BE_THE_CAUSE: Final = frozenset(
     {Fault.DENIED, Fault.BROKEN, Fault.GARBAGE, Fault.TIMEOUT, Fault.INTERRUPTED}
 )
-
-# Requests, with what they hold, are not sent on to an address that the configuration does not name.
-REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 _STATUS: Final = {
     **dict.fromkeys(REDIRECTS, Fault.ACCOUNT),
@@ -162,6 +161,6 @@ def _destination(location: str | None) -> str:
 
 def _common(status: int, said: Said, body: bytes) -> str:
     """What an answer has in common with the same answer to another line."""
-    text = said.message or body[: 4 * _MOST_TEXT].decode("utf-8", "replace")
+    text = said.text or body[: 4 * _MOST_TEXT].decode("utf-8", "replace")
     text = _SPACE.sub(" ", _OF_ONE_LINE.sub("#", text)).strip()
-    return f"{status} {said.code} {said.kind} {text[:_MOST_TEXT]}"
+    return f"{status} {said.code[:_MOST_CODE]} {said.kind[:_MOST_CODE]} {text[:_MOST_TEXT]}"

@@ -7,9 +7,10 @@ secret: names of providers and models, times, codes; no addresses, keys, or text
 from datetime import UTC, datetime
 from typing import Final
 
-from batchway.dispatch.fault import REDIRECTS, Fault, Setback
+from batchway.dispatch.fault import Fault, Setback
 from batchway.dispatch.gate import Gate
 from batchway.dispatch.lane import Lane
+from batchway.domain.http_status import REDIRECTS
 
 _PLIGHT: Final[dict[Fault, str]] = {
     Fault.INTERRUPTED: "has broken every connection",

@@ -16,6 +16,7 @@ from batchway.providers.azure.addresses import VERSION_HEADER, AzureAddresses
 from batchway.providers.azure.identity import AzureCredential
 from batchway.providers.http.session import TIMEOUTS, RemoteHttp, Timeouts
 from batchway.providers.openai.jobs import CompatibleBatches
+from batchway.providers.openai.refusal import read_refusal
 
 
 class AzureBatchesProvider:
@@ -48,7 +49,11 @@ class AzureBatchesProvider:
         self._clock = clock
         AzureAddresses(provider=name, endpoint=endpoint, api_version=api_version)
         self._http = RemoteHttp(
-            provider=name, headers=credential.headers, clock=clock, timeouts=timeouts
+            provider=name,
+            headers=credential.headers,
+            read_error=read_refusal,
+            clock=clock,
+            timeouts=timeouts,
         )
 
     def __repr__(self) -> str:

@@ -23,7 +23,6 @@ from aiohttp import (
     ClientConnectorError,
     ClientError,
     ClientHttpProxyError,
-    ClientResponse,
     ClientSession,
     ClientTimeout,
     ConnectionTimeoutError,
@@ -34,13 +33,14 @@ from aiohttp.abc import AbstractResolver
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from batchway import __version__
 from batchway.dispatch.limits import MOST_ANSWER_BYTES
 from batchway.ports import Failure
-from batchway.providers.http.budget import FREE_BYTES, Budget, Share
+from batchway.providers.http.body import read_within
+from batchway.providers.http.budget import Budget, Share
 from batchway.providers.http.descriptors import Shortage, lacking, none_left
+from batchway.providers.http.headers import with_defaults
 from batchway.providers.http.proxies import proxy_for
-from batchway.providers.http.unpacking import PackedTooTightly, Source, source_of
+from batchway.providers.http.unpacking import PackedTooTightly
 
 _CONNECT_SECONDS: Final = 10.0
 
@@ -125,11 +125,7 @@ class _Address:
         for name, value in given.items():
             if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
                 raise ValueError("a header of the request is malformed") from None
-        made = CIMultiDict(given)
-        made.setdefault("accept", "*/*")
-        # To unpack answers costs more than their bytes, and a packed one is understood anyway.
-        made.setdefault("accept-encoding", "identity")
-        made.setdefault("user-agent", f"batchway/{__version__}")
+        made = with_defaults(given)
         if self._auth is not None:
             made.setdefault("authorization", self._auth)
         # Copied: the caller may change its own between two requests.
@@ -221,7 +217,7 @@ class HttpTransport:
             if self._shortage.lasts:
                 self._shortage.ends()
             try:
-                read = await self._read(response, most)
+                read = await read_within(response, most, self._budget, self._read_to_its_end)
                 if read is None:
                     return Failure.TOO_LARGE
                 return HttpAnswer(response.status, read, response.headers)
@@ -256,49 +252,6 @@ class HttpTransport:
         if len(self._timeouts) < _MOST_REMEMBERED:
             self._timeouts[seconds] = timeout
         return timeout
-
-    async def _read(self, response: ClientResponse, most: int) -> bytes | None:
-        """The body, `None` when it passes the limit."""
-        length = response.headers.get("content-length")
-        if length is not None and int(length) > most:
-            return None
-        # What is announced may be packed: only what was unpacked counts.
-        source = source_of(response)
-        pieces: list[bytes] = []
-        size = 0
-        while piece := await source.readany():
-            size += len(piece)
-            if size > min(most, FREE_BYTES):
-                return await self._read_on(response, source, pieces, piece, most)
-            pieces.append(piece)
-        return b"".join(pieces)
-
-    async def _read_on(
-        self,
-        response: ClientResponse,
-        source: Source,
-        pieces: list[bytes],
-        piece: bytes,
-        most: int,
-    ) -> bytes | None:
-        """Read an answer that is not a small one, as far as there is room for it."""
-        share = self._budget.share(response.close)
-        size = sum(map(len, pieces))
-        try:
-            while piece:
-                size += len(piece)
-                if size > most:
-                    return None
-                await share.take(len(piece))
-                pieces.append(piece)
-                piece = await source.readany()
-            data = b"".join(pieces)
-            share.read = True
-        finally:
-            if not share.read:
-                share.close()
-        self._read_to_its_end(share)
-        return data
 
 
 def new_session(resolver: AbstractResolver | None = None) -> ClientSession:

@@ -12,6 +12,7 @@ from batchway.ports import Clock, RemoteBatches
 from batchway.providers.http.addresses import checked_base, checked_headers
 from batchway.providers.http.session import TIMEOUTS, RemoteHttp, Timeouts
 from batchway.providers.openai.jobs import CompatibleBatches
+from batchway.providers.openai.refusal import read_refusal
 
 
 class OpenAIBatchesProvider:
@@ -42,7 +43,13 @@ class OpenAIBatchesProvider:
         async def current() -> Mapping[str, str]:
             return sent
 
-        self._http = RemoteHttp(provider=name, headers=current, clock=clock, timeouts=timeouts)
+        self._http = RemoteHttp(
+            provider=name,
+            headers=current,
+            read_error=read_refusal,
+            clock=clock,
+            timeouts=timeouts,
+        )
         self._batches = CompatibleBatches(
             provider=name,
             http=self._http,
