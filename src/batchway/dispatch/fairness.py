@@ -74,10 +74,11 @@ class Waiter:
 class FairQueue:
     """Those who wait at one gate."""
 
-    __slots__ = ("_active", "_arrivals", "_leader", "_most_charge", "_shares", "waiting")
+    __slots__ = ("_active", "_arrivals", "_leader", "_most_charge", "_shares", "sharing", "waiting")
 
     def __init__(self) -> None:
         self.waiting = 0
+        self.sharing = 0  # tenants with lines in flight
         self._shares: dict[str, Share] = {}
         self._active: dict[int, Share] = {}  # those with somebody waiting
         self._arrivals = 0
@@ -91,11 +92,24 @@ class FairQueue:
             share = self._shares[tenant] = Share()
         return share
 
-    def charge(self, share: Share, amount: float) -> None:
-        """A share was served; what it did not use in the past is forgotten."""
+    def has_its_part(self, share: Share, limit: int) -> bool:
+        """Whether a tenant uses as many slots as would be its own if all wanted more."""
+        return self.sharing > 1 and share.in_flight * self.sharing >= limit
+
+    def serve(self, share: Share, amount: float) -> None:
+        """A line is sent and charged for; what its tenant did not use in the past is forgotten."""
+        share.in_flight += 1
+        if share.in_flight == 1:
+            self.sharing += 1
         self._most_charge = max(self._most_charge, amount)
         share.served = max(share.served, self._leader - _LAG * self._most_charge) + amount
         self._leader = max(self._leader, share.served)
+
+    def done(self, share: Share) -> None:
+        """A line that was sent is in flight no more."""
+        share.in_flight -= 1
+        if share.in_flight == 0:
+            self.sharing -= 1
 
     def correct(self, share: Share, change: float) -> None:
         """The charge was wrong by this much."""
@@ -164,9 +178,9 @@ class FairQueue:
                 return probe
         return None
 
-    def leavers(self, kind: str | None = None) -> list[Waiter]:
-        """Those who may be sent away because they have another target; of one kind, or of all."""
-        return [
+    def send_away(self, kind: str | None = None) -> None:
+        """Lines that have another target wait no longer: those of one kind, or of all."""
+        leaving = [
             waiter
             for share in self._active.values()
             for of, heaps in share.heaps.items()
@@ -175,6 +189,10 @@ class FairQueue:
             for _, _, waiter in heap
             if waiter.live and waiter.may_leave
         ]
+        for waiter in leaving:
+            self.remove(waiter)
+            if not waiter.turn.done():
+                waiter.turn.set_result(None)
 
 
 def _before(one: Share, other: Share, *, by_service: bool) -> bool:
