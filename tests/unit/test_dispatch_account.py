@@ -16,7 +16,7 @@ from tests.unit.dispatch_world import (
     FakeTransport,
     Upstream,
     in_virtual_time,
-    new_party,
+    new_caller,
     new_sender,
     new_work,
 )
@@ -49,7 +49,7 @@ def _line(number: int, *targets: str, endpoint: str = CHAT, batch_id: str = "b")
     work = new_work(
         number,
         *targets,
-        party=new_party(batch_id=batch_id, deadline=EPOCH + 86_400),
+        caller=new_caller(batch_id=batch_id, deadline=EPOCH + 86_400),
         body=b'{"model":"m","n":"<%d>"}' % number,
     )
     work.endpoint = endpoint

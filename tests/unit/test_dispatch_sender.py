@@ -11,7 +11,7 @@ from tests.unit.dispatch_world import (
     FakeAnswer,
     Upstream,
     in_virtual_time,
-    new_party,
+    new_caller,
     new_sender,
     new_work,
 )
@@ -174,9 +174,9 @@ def _down_between(
 async def _run_lines(
     sender: Sender, count: int, *targets: str, deadline: float = EPOCH + 86_400
 ) -> tuple[list[Outcome], float]:
-    party = new_party(deadline=deadline)
+    caller = new_caller(deadline=deadline)
     outcomes = await asyncio.gather(
-        *(_send(sender, new_work(line, *targets, party=party)) for line in range(count))
+        *(_send(sender, new_work(line, *targets, caller=caller)) for line in range(count))
     )
     return list(outcomes), asyncio.get_running_loop().time()
 

@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, cast
 
 from batchway.dispatch.alarm import Alarm
+from batchway.dispatch.caller import Caller
 from batchway.dispatch.control import OVERLOADED, control_of
 from batchway.dispatch.engine_load import EngineLoad, watch_load
 from batchway.dispatch.fairness import FairQueue, Share, Waiter
@@ -27,7 +28,7 @@ from batchway.dispatch.fault import Fault, Setback
 from batchway.dispatch.health import UNKNOWN
 from batchway.dispatch.lane import Lane
 from batchway.dispatch.lanes import Lanes
-from batchway.dispatch.limits import Limits, Party
+from batchway.dispatch.limits import Limits
 from batchway.dispatch.looks import Look
 from batchway.dispatch.permit import Permit
 from batchway.dispatch.rates import Rates
@@ -103,11 +104,11 @@ class Gate:
 
     # ------------------------------------------------------------------ in
 
-    def try_enter(self, party: Party, cost: float, kind: str = "") -> Permit | None:
+    def try_enter(self, caller: Caller, cost: float, kind: str = "") -> Permit | None:
         """A permit, if there is one to have at once and no line waits for it."""
         if self._queue.waiting or self.in_flight >= self._control.limit:
             return None
-        share = self._queue.share(party.tenant)
+        share = self._queue.share(caller.tenant)
         if self._queue.has_its_part(share, self._control.limit):
             return None
         lane = self.lanes.of(kind)
@@ -118,20 +119,20 @@ class Gate:
         return self._grant(lane, share, cost)
 
     async def enter(
-        self, party: Party, cost: float, *, retry: bool, may_leave: bool, kind: str = ""
+        self, caller: Caller, cost: float, *, retry: bool, may_leave: bool, kind: str = ""
     ) -> Permit | None:
         """Wait for a turn. `None` only if `may_leave`, when the gate shuts: try another one.
 
         A line that is sent again (`retry`) is held up by its lane all along (`Lane.concerns`).
         """
-        permit = self.try_enter(party, cost, kind)
+        permit = self.try_enter(caller, cost, kind)
         if permit is not None:
             return permit
         turn: asyncio.Future[object] = self._loop.create_future()
         waiter = Waiter(
             turn=turn,
-            share=self._queue.share(party.tenant),
-            party=party,
+            share=self._queue.share(caller.tenant),
+            caller=caller,
             cost=cost,
             retry=retry,
             may_leave=may_leave,
@@ -140,7 +141,7 @@ class Gate:
         self._queue.push(waiter)
         lane = self.lanes.of(kind)
         if not retry:
-            lane.concerns(party.batch_id, 1, fresh=True)
+            lane.concerns(caller.batch_id, 1, fresh=True)
             if not lane.calm:
                 self.look()
         try:
@@ -162,7 +163,7 @@ class Gate:
             raise
         finally:
             if not retry:
-                lane.concerns(party.batch_id, -1, fresh=True)
+                lane.concerns(caller.batch_id, -1, fresh=True)
 
     def shut(self, now: float, kind: str = "") -> float | None:
         """When a lane may open again if it is down or told to be quiet for long, else `None`."""

@@ -1,4 +1,4 @@
-"""The lines of one endpoint at one target: may they be sent, and who is to blame when they fail?
+"""The lines of one endpoint at one target: may they be sent, and what is to blame when they fail?
 
                      nothing but failures                    well again by its health
     every line well ----------------------> down, denied  <---------------------------+
@@ -9,8 +9,8 @@
           +-------------------------------- the verdict: believed, delivered ----------+
 
 A failure is a line's own fault only by proof: another line, sent after this one had failed, was
-answered. Where only a few lines are left and nobody could prove anything, the target's health does:
-`Look`. What is about the account, or about everybody, is waited for.
+answered. Where only a few lines are left and no other can be the proof, the target's health is:
+`Look`. What is about the account, or about every line, is waited for.
 
 Owns that judgement and one log line for each change of state. Does not own pauses and probes
 (`circuit`), what is done to a line (`retry`), order and slots (`gate`), or the look itself
@@ -271,7 +271,7 @@ class Lane:
         """Whether those that are left are few of those that this target has answered."""
         return self.fresh == 0 and self.held * _FEW_OF_MANY <= self.answered
 
-    # ------------------------------------------------------------------ whom it holds up
+    # ------------------------------------------------------------------ batches held up
 
     def concerns(self, batch_id: str, change: int, *, fresh: bool = False) -> None:
         """Lines of a batch that started, or stopped, being held up here."""

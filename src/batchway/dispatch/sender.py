@@ -26,6 +26,7 @@ import msgspec
 
 from batchway.dialects.openai.answer import ErrorWithin, read_result
 from batchway.dialects.openai.body import with_model, without_stream
+from batchway.dispatch.caller import Caller
 from batchway.dispatch.course import (
     UNSENDABLE,
     Answered,
@@ -39,7 +40,7 @@ from batchway.dispatch.course import (
 from batchway.dispatch.fault import Fault, Setback
 from batchway.dispatch.gate import Gate
 from batchway.dispatch.health import look_at
-from batchway.dispatch.limits import Limits, Party
+from batchway.dispatch.limits import Limits
 from batchway.dispatch.obstacle import obstacle
 from batchway.dispatch.permit import Permit
 from batchway.dispatch.retry import (
@@ -82,7 +83,7 @@ class Work(msgspec.Struct, kw_only=True):
     body: bytes
     model: str
     targets: tuple[Target, ...]
-    party: Party
+    caller: Caller
     cost: int
     overrides: Mapping[str, str] = NONE
 
@@ -121,7 +122,7 @@ class Sender:
 
     def try_admit(self, work: Work) -> Permit | None:
         """A permit if the first target has a free slot and nobody waits for it; else `admit`."""
-        return self._gate(work.targets[0]).try_enter(work.party, work.cost, work.endpoint)
+        return self._gate(work.targets[0]).try_enter(work.caller, work.cost, work.endpoint)
 
     def vouch(self, work: Work, *, answered: int) -> None:
         """So many lines like this one were answered already, in an earlier life or by a job.
@@ -223,7 +224,7 @@ class Sender:
     async def _persist(self, work: Work, permit: Permit, drawn: Drawn) -> Outcome:
         """Go on with a line whose first exchange brought no result."""
         course = Course(len(work.targets))
-        batch_id = work.party.batch_id
+        batch_id = work.caller.batch_id
         lane = permit.lane
         lane.concerns(batch_id, 1)
         try:
@@ -282,7 +283,7 @@ class Sender:
             first=first,
             cools_down=cools_down,
             setback=setback,
-            line=(work.party.batch_id, work.line),
+            line=(work.caller.batch_id, work.line),
             own=proven and fault is Fault.DENIED,
         )
         return decision
@@ -326,7 +327,7 @@ class Sender:
             tries=record.tries,
             max_attempts=gate.limits.max_attempts,
             draw=self._draw(),
-            time_left=work.party.deadline - self._clock.now(),
+            time_left=work.caller.deadline - self._clock.now(),
             retry_after=retry_after,
             down=permit.lane.circuit.down_since is not None,
             proven=proven,
@@ -378,7 +379,7 @@ class Sender:
         while True:
             index = left[0] if len(left) == 1 else self._open_target(work, left)
             permit = await self._gate(work.targets[index]).enter(
-                work.party,
+                work.caller,
                 work.cost,
                 retry=retry,
                 may_leave=len(left) > 1,

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
-from batchway.dispatch.limits import Party
+from batchway.dispatch.caller import Caller
 from batchway.dispatch.sender import Answered, Permit, Sender, Unanswered, Work
 from batchway.domain.batch import Batch
 from batchway.domain.batch_errors import LineText
@@ -103,7 +103,9 @@ class ManagedRun:
         self._draw = draw
         self._drain_timeout = drain_timeout
         self._reader = reader_of(batch)
-        self._party = Party(tenant=batch.tenant, batch_id=batch.id, deadline=float(batch.deadline))
+        self._caller = Caller(
+            tenant=batch.tenant, batch_id=batch.id, deadline=float(batch.deadline)
+        )
         self._outstanding = outstanding
         self._most_lines = most_lines
         self._resolutions: dict[tuple[str, str], Destination | None] = {}
@@ -405,7 +407,7 @@ class ManagedRun:
             body=request.body,
             model=request.model,
             targets=destination.order(self._draw()),
-            party=self._party,
+            caller=self._caller,
             cost=self._estimate(request.body),
             overrides=self._batch.options.overrides,
         )
