@@ -20,6 +20,7 @@ from batchway.dispatch.gate import Gate
 from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Answered, Outcome, Sender, Unanswered, Work
 from batchway.domain.batch import Usage
+from batchway.domain.reason import text_of
 from batchway.domain.routing import Target
 from batchway.ports import Failure
 
@@ -344,7 +345,7 @@ def test_a_cancelled_line_gives_its_slot_back(after: float) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        return sender.obstacles("b") is None and _slots_free(sender, 2)
+        return text_of(sender.obstacles("b")) is None and _slots_free(sender, 2)
 
     assert in_virtual_time(main())
 
@@ -402,7 +403,7 @@ def test_obstacles_name_what_holds_a_batch_up(
         sender, _ = new_sender({"up": _script(drawn)}, limits)
         tasks = [asyncio.ensure_future(_send(sender, new_work(line))) for line in range(20)]
         await asyncio.sleep(10)
-        said = sender.obstacles("b"), sender.obstacles("another")
+        said = text_of(sender.obstacles("b")), text_of(sender.obstacles("another"))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

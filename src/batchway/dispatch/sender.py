@@ -52,6 +52,7 @@ from batchway.dispatch.retry import (
     Retry,
     decide,
 )
+from batchway.domain.reason import Reason
 from batchway.domain.routing import Target
 from batchway.ports import Clock, EngineMetrics, Failure, Provider, Transport
 from batchway.ports.online import NONE
@@ -65,7 +66,7 @@ _NO_METRICS: Final[Mapping[str, EngineMetrics]] = MappingProxyType({})
 _IDLE_SECONDS: Final = 600.0
 
 # A route's targets that are all in trouble have each something to say.
-_MOST_SENTENCES: Final = 3
+_MOST_REASONS: Final = 3
 
 # Served by some as a stream unless the body says otherwise. Elsewhere no stream is the default.
 _STREAMED_BY_DEFAULT: Final = "/v1/responses"
@@ -146,17 +147,17 @@ class Sender:
             raise
         return await self._persist(work, permit, drawn.drawn)
 
-    def obstacles(self, batch_id: str) -> str | None:
-        """Why lines of the batch are being held up, in a sentence; `None` if they are not."""
-        sentences: list[str] = []
+    def obstacles(self, batch_id: str) -> tuple[Reason, ...]:
+        """Why lines of the batch are being held up; empty if they are not."""
+        reasons: list[Reason] = []
         for gate in self._gates.values():
             lane = gate.lanes.holding_up(batch_id)
             if lane is not None:
                 now, moment = self._clock.monotonic(), self._clock.now()
-                sentence = obstacle(gate, lane, now=now, moment=moment)
-                if sentence is not None:
-                    sentences.append(sentence)
-        return " ".join(sentences[:_MOST_SENTENCES]) or None
+                reason = obstacle(gate, lane, now=now, moment=moment)
+                if reason is not None:
+                    reasons.append(reason)
+        return tuple(reasons[:_MOST_REASONS])
 
     def halt(self, batch_id: str) -> None:
         """Start nothing more for a batch: lines that wait are cancelled, exchanges go on."""
