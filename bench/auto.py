@@ -13,7 +13,8 @@ from typing import Final
 from bench.engine_runs import CASES, Case, run
 from bench.figures import percentile
 
-from batchway.dispatch.concurrency import Auto, Fixed
+from batchway.dispatch.concurrency import Auto
+from batchway.dispatch.control import Fixed
 
 MOST: Final = 1024  # the default of `limits.max_concurrency`
 SIZES: Final = (3_000, 7_500)

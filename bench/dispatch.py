@@ -12,7 +12,8 @@ from typing import Final
 
 import uvloop
 
-from batchway.dispatch.limits import Limits, Party
+from batchway.dispatch.caller import Caller
+from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Answered, Sender, Work
 from batchway.domain.routing import Target
 from batchway.ports import Answer
@@ -81,7 +82,7 @@ class _Provider:
 
 
 def _works(model: str) -> list[Work]:
-    party = Party(tenant="t", batch_id="b", deadline=time.time() + 86_400)
+    caller = Caller(tenant="t", batch_id="b", deadline=time.time() + 86_400)
     body = b'{"model":"m","messages":[{"role":"user","content":"' + b"x" * 900 + b'"}]}'
     targets = (Target(provider="up", model=model),)
     return [
@@ -91,7 +92,7 @@ def _works(model: str) -> list[Work]:
             body=body,
             model="m",
             targets=targets,
-            party=party,
+            caller=caller,
             cost=400,
         )
         for line in range(_LINES)

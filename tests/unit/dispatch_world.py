@@ -9,7 +9,8 @@ import selectors
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
-from batchway.dispatch.limits import Limits, Party
+from batchway.dispatch.caller import Caller
+from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Sender, Work
 from batchway.domain.routing import Target
 from batchway.ports import EngineMetrics, Failure
@@ -162,15 +163,17 @@ def new_sender(
     return sender, transport
 
 
-def new_party(tenant: str = "t", batch_id: str = "b", deadline: float = EPOCH + 86_400.0) -> Party:
-    """A party."""
-    return Party(tenant=tenant, batch_id=batch_id, deadline=deadline)
+def new_caller(
+    tenant: str = "t", batch_id: str = "b", deadline: float = EPOCH + 86_400.0
+) -> Caller:
+    """A caller: one batch of a tenant."""
+    return Caller(tenant=tenant, batch_id=batch_id, deadline=deadline)
 
 
 def new_work(
     line: int = 0,
     *targets: str,
-    party: Party | None = None,
+    caller: Caller | None = None,
     cost: int = 0,
     body: bytes = b'{"model":"m"}',
 ) -> Work:
@@ -181,6 +184,6 @@ def new_work(
         body=body,
         model="m",
         targets=tuple(Target(provider=name, model="m") for name in targets or ("up",)),
-        party=party or new_party(),
+        caller=caller or new_caller(),
         cost=cost,
     )

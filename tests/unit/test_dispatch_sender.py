@@ -11,7 +11,7 @@ from tests.unit.dispatch_world import (
     FakeAnswer,
     Upstream,
     in_virtual_time,
-    new_party,
+    new_caller,
     new_sender,
     new_work,
 )
@@ -20,6 +20,7 @@ from batchway.dispatch.gate import Gate
 from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Answered, Outcome, Sender, Unanswered, Work
 from batchway.domain.batch import Usage
+from batchway.domain.reason import text_of
 from batchway.domain.routing import Target
 from batchway.ports import Failure
 
@@ -177,9 +178,9 @@ def _down_between(
 async def _run_lines(
     sender: Sender, count: int, *targets: str, deadline: float = EPOCH + 86_400
 ) -> tuple[list[Outcome], float]:
-    party = new_party(deadline=deadline)
+    caller = new_caller(deadline=deadline)
     outcomes = await asyncio.gather(
-        *(_send(sender, new_work(line, *targets, party=party)) for line in range(count))
+        *(_send(sender, new_work(line, *targets, caller=caller)) for line in range(count))
     )
     return list(outcomes), asyncio.get_running_loop().time()
 
@@ -357,7 +358,7 @@ def test_a_cancelled_line_gives_its_slot_back(after: float) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        return sender.obstacles("b") is None and _slots_free(sender, 2)
+        return text_of(sender.obstacles("b")) is None and _slots_free(sender, 2)
 
     assert in_virtual_time(main())
 
@@ -415,7 +416,7 @@ def test_obstacles_name_what_holds_a_batch_up(
         sender, _ = new_sender({"up": _script(drawn)}, limits)
         tasks = [asyncio.ensure_future(_send(sender, new_work(line))) for line in range(20)]
         await asyncio.sleep(10)
-        said = sender.obstacles("b"), sender.obstacles("another")
+        said = text_of(sender.obstacles("b")), text_of(sender.obstacles("another"))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -27,6 +27,7 @@ from tests.unit.fakes import (
 from batchway.domain.batch import Batch, BatchError, RequestCounts
 from batchway.domain.errors import Unavailable
 from batchway.domain.file import File, Purpose
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.routing import Account
 from batchway.domain.status import BatchStatus
 from batchway.results import finalize as module
@@ -271,34 +272,39 @@ async def test_lines_without_a_result_say_why(
     assert after.counts == RequestCounts(total=9, completed=len(output), failed=len(done & {1, 8}))
 
 
-WAITS = (
-    "The provider 'a' has been unreachable since 2026-01-01 00:00:00 UTC; it is tried again at "
-    "least once a minute."
-)
 WAITED = "The provider 'a' has been unreachable since 2026-01-01 00:00:00 UTC."
-FULL = "Batchway cannot write to its storage at the moment; it will go on."
+WAITS = Reason(
+    kind=ReasonKind.UNREACHABLE,
+    sentence=WAITED,
+    promise="it is tried again at least once a minute.",
+)
+FULL = Reason(
+    kind=ReasonKind.STORAGE,
+    sentence="Batchway cannot write to its storage at the moment.",
+    promise="it will go on.",
+)
 
 
 @pytest.mark.parametrize(
     ("told", "kept"),
     [
-        ([WAITS], WAITED),
+        ([[WAITS]], WAITED),
         (
-            [FULL, f"{WAITS} {FULL}"],
+            [[FULL], [WAITS, FULL]],
             f"{WAITED} Batchway cannot write to its storage at the moment.",
         ),
         # It went on, and then was too slow for what was left of its window.
-        ([WAITS, None], WAITED),
-        ([None], None),
+        ([[WAITS], []], WAITED),
+        ([[]], None),
     ],
 )
 async def test_an_expired_batch_says_what_it_waited_for(
-    bench: Bench, told: list[str | None], kept: str | None
+    bench: Bench, told: list[list[Reason]], kept: str | None
 ) -> None:
     await bench.begin(*["a/m"] * 3)
     await bench.answer(1)
-    for details in told:
-        await bench.ledger.batches.describe(a_batch().id, details)
+    for reasons in told:
+        await bench.ledger.batches.describe(a_batch().id, reasons)
     bench.clock.time += DAY
     assert await bench.finalize.run(await bench.load())
     after = await bench.load()
@@ -311,7 +317,7 @@ async def test_an_expired_batch_says_what_it_waited_for(
 
 async def test_a_batch_cancelled_while_it_waits_says_what_for(bench: Bench) -> None:
     await bench.begin("a/m")
-    await bench.ledger.batches.describe(a_batch().id, WAITS)
+    await bench.ledger.batches.describe(a_batch().id, [WAITS])
     await bench.ledger.batches.move(a_batch().id, S.CANCELLING, at=START + 1)
     assert await bench.finalize.run(await bench.load())
     after = await bench.load()
@@ -322,12 +328,12 @@ async def test_a_batch_cancelled_while_it_waits_says_what_for(bench: Bench) -> N
 @pytest.mark.parametrize("failed", [set[int](), {1}])
 @pytest.mark.parametrize("told", [WAITS, FULL])
 async def test_a_completed_batch_waits_for_nothing(
-    bench: Bench, failed: set[int], told: str
+    bench: Bench, failed: set[int], told: Reason
 ) -> None:
     """Its failed lines each say why; what held it up for a while was mended."""
     await bench.begin("a/m", "a/m")
     await bench.answer(0, 1, failed=failed)
-    await bench.ledger.batches.describe(a_batch().id, told)
+    await bench.ledger.batches.describe(a_batch().id, [told])
     assert await bench.finalize.run(await bench.load())
     after = await bench.load()
     assert (after.status, after.status_details, after.errors) == (S.COMPLETED, None, None)

@@ -19,6 +19,7 @@ from tests.unit.fakes import (
 from batchway.dialects.openai.framing import OpenAIBatchCodec
 from batchway.domain.batch import BatchError, Usage
 from batchway.domain.errors import Unavailable
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.remote import RemoteRow
 from batchway.domain.shard import Mode, Shard
 from batchway.lines.envelope import LineReader
@@ -401,12 +402,16 @@ async def test_details_of_several_are_one_text(ledger: SqlLedger) -> None:
         return batch.status_details
 
     assert await shown() is None
-    details.tell("job 0", "It is full.")
-    details.tell("job 1", "It is full.")
-    details.tell("managed", "It is slow.")
+    full = Reason(kind=ReasonKind.CAPACITY, sentence="It is full.")
+    slow = Reason(kind=ReasonKind.OUTAGE, sentence="It is slow.")
+    details.tell("job 0", full)
+    details.tell("job 1", full)
+    details.tell("managed", slow, full)
     assert await shown() == "It is full. It is slow."
     details.tell("job 0", None)
     details.tell("job 1", None)
+    assert await shown() == "It is slow. It is full."
+    details.tell("managed", slow)
     assert await shown() == "It is slow."
-    details.tell("managed", None)
+    details.tell("managed")
     assert await shown() is None

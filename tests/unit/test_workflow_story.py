@@ -135,7 +135,7 @@ async def test_a_store_that_is_not_there_holds_a_batch_up(world: World, chapter:
     telling = asyncio.create_task(world.tell())
     await until(world.waits)
     waiting = await world.load()
-    assert waiting.status_details == STORAGE_TROUBLE
+    assert waiting.status_details == str(STORAGE_TROUBLE)
     assert (waiting.counts, waiting.errors) == (before.counts, None)
     assert list(world.root.iterdir()) == []
     world.root.rmdir()

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from batchway.domain.file import Purpose
+from batchway.domain.reason import ReasonKind
 from batchway.domain.status import BatchStatus
 from batchway.domain.upload import UploadStatus
 
@@ -85,7 +86,7 @@ class BatchErrorList(_Answer):
 
 
 class BatchObject(_Answer):
-    """A batch. The last four fields are Batchway's own.
+    """A batch. The last five fields are Batchway's own.
 
     One that is looked up at its provider has the provider's ids, and zeros or empty texts for what
     the provider leaves out.
@@ -119,6 +120,9 @@ class BatchObject(_Answer):
     )
     tfy_metadata: dict[str, str] | None
     status_details: str | None = Field(description="Why the batch waits, in a sentence")
+    status_reason: ReasonKind | None = Field(
+        default=None, description="What has to change, in a word; not there where it is not known"
+    )
 
 
 class BatchPage(_Answer):

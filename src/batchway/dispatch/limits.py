@@ -1,6 +1,6 @@
-"""What bounds the sending of lines, and on whose behalf a line is sent.
+"""What bounds the sending of lines.
 
-Owns two plain values. Does not own how they are enforced: `gate` does.
+Owns plain values. Does not own how they are enforced: `gate` does.
 """
 
 from dataclasses import dataclass
@@ -35,15 +35,3 @@ class Limits:
     tokens_per_minute: int | None = None
     timeout: float = 600.0
     max_attempts: int = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Party:
-    """On whose behalf a line is sent; `deadline` is in Unix seconds.
-
-    Tenants share a provider evenly; within a tenant the batch nearest its deadline goes first.
-    """
-
-    tenant: str
-    batch_id: str
-    deadline: float

@@ -51,7 +51,7 @@ class Circumstances:
     `attempts` counts those that the line has used up at this target before this exchange, `tries`
     its exchanges there since it last had none. `down` is whether the target as a whole is down or
     denied, `proven` whether others were answered between this line's failures, `verdict` whether
-    the target gives everybody this answer and is believed. `elsewhere` is whether another target
+    the target gives every line this answer and is believed. `elsewhere` is whether another target
     is left, `open_elsewhere` whether one of those is up, `untried_elsewhere` whether one of those
     has not denied the line in this round. Times are in seconds; `time_left` is until the batch's
     deadline; `draw` is uniform in [0, 1).
@@ -78,7 +78,7 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Try again after `after` seconds; for `cools_down` seconds nobody uses the target."""
+    """Try again after `after` seconds; for `cools_down` seconds no line is sent there."""
 
     after: float
     uses_attempt: bool

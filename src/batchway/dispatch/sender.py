@@ -26,6 +26,7 @@ import msgspec
 
 from batchway.dialects.openai.answer import ErrorWithin, read_result
 from batchway.dialects.openai.body import with_model, without_stream
+from batchway.dispatch.caller import Caller
 from batchway.dispatch.course import (
     UNSENDABLE,
     Answered,
@@ -39,7 +40,7 @@ from batchway.dispatch.course import (
 from batchway.dispatch.fault import Fault, Setback
 from batchway.dispatch.gate import Gate
 from batchway.dispatch.health import look_at
-from batchway.dispatch.limits import Limits, Party
+from batchway.dispatch.limits import Limits
 from batchway.dispatch.obstacle import obstacle
 from batchway.dispatch.permit import Permit
 from batchway.dispatch.retry import (
@@ -51,6 +52,7 @@ from batchway.dispatch.retry import (
     Retry,
     decide,
 )
+from batchway.domain.reason import Reason
 from batchway.domain.routing import Target
 from batchway.ports import Clock, EngineMetrics, Failure, Provider, Transport
 from batchway.ports.online import NONE
@@ -64,7 +66,7 @@ _NO_METRICS: Final[Mapping[str, EngineMetrics]] = MappingProxyType({})
 _IDLE_SECONDS: Final = 600.0
 
 # A route's targets that are all in trouble have each something to say.
-_MOST_SENTENCES: Final = 3
+_MOST_REASONS: Final = 3
 
 # Served by some as a stream unless the body says otherwise. Elsewhere no stream is the default.
 _STREAMED_BY_DEFAULT: Final = "/v1/responses"
@@ -82,7 +84,7 @@ class Work(msgspec.Struct, kw_only=True):
     body: bytes
     model: str
     targets: tuple[Target, ...]
-    party: Party
+    caller: Caller
     cost: int
     overrides: Mapping[str, str] = NONE
 
@@ -121,7 +123,7 @@ class Sender:
 
     def try_admit(self, work: Work) -> Permit | None:
         """A permit if the first target has a free slot and nobody waits for it; else `admit`."""
-        return self._gate(work.targets[0]).try_enter(work.party, work.cost, work.endpoint)
+        return self._gate(work.targets[0]).try_enter(work.caller, work.cost, work.endpoint)
 
     def vouch(self, work: Work, *, answered: int) -> None:
         """So many lines like this one were answered already, in an earlier life or by a job.
@@ -145,17 +147,17 @@ class Sender:
             raise
         return await self._persist(work, permit, drawn.drawn)
 
-    def obstacles(self, batch_id: str) -> str | None:
-        """Why lines of the batch are being held up, in a sentence; `None` if they are not."""
-        sentences: list[str] = []
+    def obstacles(self, batch_id: str) -> tuple[Reason, ...]:
+        """Why lines of the batch are being held up; empty if they are not."""
+        reasons: list[Reason] = []
         for gate in self._gates.values():
             lane = gate.lanes.holding_up(batch_id)
             if lane is not None:
                 now, moment = self._clock.monotonic(), self._clock.now()
-                sentence = obstacle(gate, lane, now=now, moment=moment)
-                if sentence is not None:
-                    sentences.append(sentence)
-        return " ".join(sentences[:_MOST_SENTENCES]) or None
+                reason = obstacle(gate, lane, now=now, moment=moment)
+                if reason is not None:
+                    reasons.append(reason)
+        return tuple(reasons[:_MOST_REASONS])
 
     def halt(self, batch_id: str) -> None:
         """Start nothing more for a batch: lines that wait are cancelled, exchanges go on."""
@@ -223,7 +225,7 @@ class Sender:
     async def _persist(self, work: Work, permit: Permit, drawn: Drawn) -> Outcome:
         """Go on with a line whose first exchange brought no result."""
         course = Course(len(work.targets))
-        batch_id = work.party.batch_id
+        batch_id = work.caller.batch_id
         lane = permit.lane
         lane.concerns(batch_id, 1)
         try:
@@ -282,7 +284,7 @@ class Sender:
             first=first,
             cools_down=cools_down,
             setback=setback,
-            line=(work.party.batch_id, work.line),
+            line=(work.caller.batch_id, work.line),
             own=proven and fault is Fault.DENIED,
         )
         return decision
@@ -326,7 +328,7 @@ class Sender:
             tries=record.tries,
             max_attempts=gate.limits.max_attempts,
             draw=self._draw(),
-            time_left=work.party.deadline - self._clock.now(),
+            time_left=work.caller.deadline - self._clock.now(),
             retry_after=retry_after,
             down=permit.lane.circuit.down_since is not None,
             proven=proven,
@@ -378,7 +380,7 @@ class Sender:
         while True:
             index = left[0] if len(left) == 1 else self._open_target(work, left)
             permit = await self._gate(work.targets[index]).enter(
-                work.party,
+                work.caller,
                 work.cost,
                 retry=retry,
                 may_leave=len(left) > 1,

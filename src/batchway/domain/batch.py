@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.status import BatchStatus
 
 
@@ -74,7 +75,7 @@ class Batch:
     bytes so that deleting the File during a run cannot take them away (`None` when the input file
     did not exist at creation); `providers` are those that its lines may go to, once it runs.
     `status_details` is why it waits, or waited when it ended; `waited_for` the last such reason,
-    kept when it goes on.
+    without promises, kept when it goes on.
     """
 
     id: str
@@ -103,5 +104,13 @@ class Batch:
     output_expires_after: int | None = None
     options: BatchOptions = field(default_factory=BatchOptions)
     status_details: str | None = None
-    waited_for: str | None = None
+    waited_for: Reason | None = None
     providers: tuple[str, ...] = ()
+
+    @property
+    def status_reason(self) -> ReasonKind | None:
+        """What kind of reason `status_details` is, where that is known."""
+        if self.status_details is None or self.waited_for is None:
+            return None
+        kind = self.waited_for.kind
+        return None if kind is ReasonKind.OTHER else kind

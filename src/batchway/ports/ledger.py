@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from batchway.domain.batch import Batch, BatchError
 from batchway.domain.file import File
 from batchway.domain.keys import ApiKey
+from batchway.domain.reason import Reason
 from batchway.domain.remote import JobRecord
 from batchway.domain.shard import Claim, Segment, Shard
 from batchway.domain.status import BatchStatus
@@ -204,10 +205,11 @@ class Batches(Protocol):
         """
         ...
 
-    async def describe(self, batch_id: str, details: str | None) -> None:
-        """Set `status_details`: why a batch waits, in a sentence, `None` when it goes on.
+    async def describe(self, batch_id: str, reasons: Sequence[Reason]) -> None:
+        """Set `status_details`: why a batch waits, as one text; nothing when it goes on.
 
-        The last sentence is kept as `waited_for` in the same transaction.
+        What stays of the last reasons without their promises is kept as `waited_for` in the same
+        transaction.
         """
         ...
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from batchway.domain.batch import Batch
 from batchway.domain.errors import Unavailable
+from batchway.domain.reason import Reason, ReasonKind, text_of
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import Blobs, Clock, Ledger
 from batchway.results.endings import kept_reason
@@ -29,6 +30,11 @@ _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
 _STANDBY_SECONDS: Final = 5.0  # between looks at a batch that another process runs
 _STANDBY_PATIENCE: Final = 60.0  # without progress before it is taken over
+_INTERNAL_ERROR: Final = Reason(
+    kind=ReasonKind.DEFECT,
+    sentence="An internal error interrupted this batch.",
+    promise="It will be tried again.",
+)
 
 
 class BatchStory:
@@ -110,9 +116,12 @@ class BatchStory:
         if batch.status not in TERMINAL:
             if not await self._finalize.run(batch):
                 return await self._execute_once(batch) and False
-        elif (reason := kept_reason(batch)) != batch.status_details:
-            # It ended without result files: refused by validation or by its provider.
-            await self._ledger.batches.describe(batch.id, reason)
+        else:
+            kept = kept_reason(batch)
+            told = () if kept is None else (kept,)
+            if text_of(told) != batch.status_details:
+                # It ended without result files: refused by validation or by its provider.
+                await self._ledger.batches.describe(batch.id, told)
         await self.clean(batch.id)
         await self._drop_input(batch)
         return True
@@ -146,13 +155,13 @@ class BatchStory:
                 continue
             except Unavailable as error:
                 _log.warning("batch %s waits for storage: %s", batch_id, error)
-                details = STORAGE_TROUBLE
+                reason = STORAGE_TROUBLE
             except Exception:  # noqa: BLE001 - said below
                 # A defect of ours must not strand a batch that somebody pays for: it is logged
                 # whole, shown on the batch, and tried again.
                 _log.exception("batch %s met a defect and will be tried again", batch_id)
-                details = "An internal error interrupted this batch. It will be tried again."
-            await self._describe(batch_id, details)
+                reason = _INTERNAL_ERROR
+            await self._describe(batch_id, reason)
             await self._rest(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -172,9 +181,9 @@ class BatchStory:
         while batch_id in self._runs:
             await self._rest(_FIRST_PAUSE)
 
-    async def _describe(self, batch_id: str, details: str) -> None:
+    async def _describe(self, batch_id: str, reason: Reason) -> None:
         try:
-            await self._ledger.batches.describe(batch_id, details)
+            await self._ledger.batches.describe(batch_id, [reason])
         except Unavailable as error:
             _log.info("batch %s cannot even say why it waits: %s", batch_id, error)
 

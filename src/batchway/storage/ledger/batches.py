@@ -18,11 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batchway.domain.batch import Batch, BatchError
 from batchway.domain.file import File
+from batchway.domain.reason import Reason, lasting, text_of
 from batchway.domain.shard import Shard
 from batchway.domain.status import TERMINAL, TIMESTAMP, BatchStatus, sources_of
 from batchway.ports import BatchFilter, Delivered, Once, Page
 from batchway.storage.ledger import tables
-from batchway.storage.ledger.batch_rows import batch_of, batch_values, error_values
+from batchway.storage.ledger.batch_rows import batch_of, batch_values, error_values, reason_values
 from batchway.storage.ledger.database import Database
 from batchway.storage.ledger.files import INSERT_FILE, file_values
 from batchway.storage.ledger.once import OnceKeys
@@ -57,6 +58,7 @@ _DESCRIBE: Final = (
     .values(
         status_details=bindparam("details"),
         waited_for=func.coalesce(bindparam("reason", type_=Text), _t.c.waited_for),
+        waited_kind=func.coalesce(bindparam("kind", type_=Text), _t.c.waited_kind),
     )
 )
 
@@ -193,9 +195,16 @@ class SqlBatches:
                 await connection.execute(INSERT_FILE, files)
         return True
 
-    async def describe(self, batch_id: str, details: str | None) -> None:
+    async def describe(self, batch_id: str, reasons: Sequence[Reason]) -> None:
+        kept = reason_values(lasting(reasons))
         await self._database.write(
-            _DESCRIBE, {"batch_id": batch_id, "details": details, "reason": details}
+            _DESCRIBE,
+            {
+                "batch_id": batch_id,
+                "details": text_of(reasons),
+                "reason": kept["waited_for"],
+                "kind": kept["waited_kind"],
+            },
         )
 
     def _conditions(self, where: BatchFilter) -> list[ColumnElement[bool]]:

@@ -102,8 +102,9 @@ batches: Final = Table(
     Column("remote_failed", BigInteger, nullable=False, server_default=text("0")),
     # A list of names; unset before the plan, and for batches of the first schema.
     Column("providers", Json),
-    # The last reason that `status_details` gave, kept while the batch goes on.
+    # The last reason that `status_details` gave, without promises, kept while the batch goes on.
     Column("waited_for", Text),
+    Column("waited_kind", Text),
     UniqueConstraint("id"),
     Index("ix_batches_tenant_seq", "tenant", "seq"),
     Index("ix_batches_tenant_status_seq", "tenant", "status", "seq"),

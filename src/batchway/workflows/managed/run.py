@@ -21,11 +21,12 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
-from batchway.dispatch.limits import Party
+from batchway.dispatch.caller import Caller
 from batchway.dispatch.sender import Answered, Permit, Sender, Unanswered, Work
 from batchway.domain.batch import Batch
 from batchway.domain.batch_errors import LineText
 from batchway.domain.errors import Conflict, Unavailable
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.routing import (
     ROUTE_PREFIX,
     Destination,
@@ -49,7 +50,11 @@ _log: Final = logging.getLogger(__name__)
 _PIECE_BYTES: Final = 256 << 10
 _GLANCE_SECONDS: Final = 1.0
 # What a tenant is told; the cause, with its paths, is in the log.
-STORAGE_TROUBLE: Final = "Batchway cannot write to its storage at the moment; it will go on."
+STORAGE_TROUBLE: Final = Reason(
+    kind=ReasonKind.STORAGE,
+    sentence="Batchway cannot write to its storage at the moment.",
+    promise="it will go on.",
+)
 
 
 class Ending(StrEnum):
@@ -103,14 +108,16 @@ class ManagedRun:
         self._draw = draw
         self._drain_timeout = drain_timeout
         self._reader = reader_of(batch)
-        self._party = Party(tenant=batch.tenant, batch_id=batch.id, deadline=float(batch.deadline))
+        self._caller = Caller(
+            tenant=batch.tenant, batch_id=batch.id, deadline=float(batch.deadline)
+        )
         self._outstanding = outstanding
         self._most_lines = most_lines
         self._resolutions: dict[tuple[str, str], Destination | None] = {}
         # By shard: lines that were answered in an earlier life, or by a job of the same account.
         self._answered: dict[int, int] = {}
         self._vouched: set[tuple[int, Target]] = set()
-        self._stranded: dict[str, str] = {}  # groups without a provider, and why
+        self._stranded: dict[str, Reason] = {}  # groups without a provider, and why
         self._tasks: set[asyncio.Task[None]] = set()
         self._buffers: list[Buffer] = []
         self._parts: list[Part] = []
@@ -223,10 +230,10 @@ class ManagedRun:
 
     async def _describe(self) -> None:
         trouble = self._collector.trouble
-        held_up_by = STORAGE_TROUBLE if trouble else self._sender.obstacles(self._batch.id)
-        self._details.tell("managed", held_up_by)
+        held_up_by = (STORAGE_TROUBLE,) if trouble else self._sender.obstacles(self._batch.id)
+        self._details.tell("managed", *held_up_by)
         # Told by each run for itself: another one of this batch may have its providers.
-        self._details.tell(f"stranded {id(self)}", " ".join(self._stranded.values()) or None)
+        self._details.tell(f"stranded {id(self)}", *self._stranded.values())
         await self._details.write()
 
     # ------------------------------------------------------------------ shards
@@ -395,7 +402,7 @@ class ManagedRun:
                     "configure it again under the same name, or set the environment variable that "
                     "its key is read from, and restart; or cancel the batch. Its requests wait."
                 )
-        self._stranded[group] = reason
+        self._stranded[group] = Reason(kind=ReasonKind.CONFIGURATION, sentence=reason)
         _log.warning("batch %s waits: %s", self._batch.id, reason)
 
     def _work(self, line: int, request: Request, destination: Destination) -> Work:
@@ -405,7 +412,7 @@ class ManagedRun:
             body=request.body,
             model=request.model,
             targets=destination.order(self._draw()),
-            party=self._party,
+            caller=self._caller,
             cost=self._estimate(request.body),
             overrides=self._batch.options.overrides,
         )

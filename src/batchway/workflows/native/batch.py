@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from batchway.domain.batch import Batch, BatchError
+from batchway.domain.reason import Reason
 from batchway.ports import Clock
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.managed.run import Ending
@@ -41,7 +42,7 @@ class NativeBatch:
         self._refused: dict[int, Sequence[BatchError]] = {}
         self._pilots: dict[tuple[str, str], int] = {}
         self._changed = asyncio.Event()
-        self.words: dict[tuple[str, str], str] = {}  # why a provider took no job of a model
+        self.words: dict[tuple[str, str], Reason] = {}  # why a provider took no job of a model
 
     # ------------------------------------------------------------------ endings
 

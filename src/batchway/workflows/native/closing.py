@@ -23,11 +23,12 @@ from batchway.dialects.openai.job_error import (
 from batchway.domain.batch import BatchError
 from batchway.domain.batch_errors import LineText
 from batchway.domain.errors import Unavailable
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.remote import JobStage, RemoteError, RemoteJob, Trouble
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.workflows.native.collection import Collected, bounded
 from batchway.workflows.native.record import Outfit, Record
-from batchway.workflows.native.site import no_credit_at
+from batchway.workflows.native.site import GOES_ON, no_credit_at
 from batchway.workflows.native.submission import Submission
 from batchway.workflows.native.tidying import clean
 from batchway.workflows.native.waiting import Waiting
@@ -81,10 +82,16 @@ class Closing:
             if cut is not None:
                 return cut if isinstance(cut, bool) else await self.refused(cut)
         provider = record.now.provider
-        words = f"The provider '{provider}' has no room: {lack.message} Batchway goes on trying."
         if means_no_credit(lack.code):
-            words = f"{lack.message} {no_credit_at(provider, lack.code)}"
-        outfit.shared.words[record.key] = words
+            reason = no_credit_at(provider, lack.code)
+            reason = replace(reason, sentence=f"{lack.message} {reason.sentence}")
+        else:
+            reason = Reason(
+                kind=ReasonKind.CAPACITY,
+                sentence=f"The provider '{provider}' has no room: {lack.message}",
+                promise=GOES_ON,
+            )
+        outfit.shared.words[record.key] = reason
         record.room.close(retry_after=None, code=lack.code)
         return await self._again(job)
 
@@ -92,9 +99,13 @@ class Closing:
         """Rows tell of the account (its key, its credit): their lines are tried again, later."""
         outfit, record = self._outfit, self._record
         provider = record.now.provider
-        outfit.shared.words[record.key] = (
-            f"The provider '{provider}' let lines of a job fail for the sake of the account: its "
-            "key was refused, or it has no credit left. Mend that there. Batchway goes on trying."
+        outfit.shared.words[record.key] = Reason(
+            kind=ReasonKind.ACCOUNT,
+            sentence=(
+                f"The provider '{provider}' let lines of a job fail for the sake of the account: "
+                "its key was refused, or it has no credit left. Mend that there."
+            ),
+            promise=GOES_ON,
         )
         record.room.close(retry_after=None, code="account_refused")
         outfit.shared.accept()
@@ -113,7 +124,7 @@ class Closing:
         shared, number = self._outfit.shared, self._record.shard.number
         errors = [bounded(error) for error in errors]
         _log.warning("batch %s: job %d is refused: %s", shared.batch.id, number, errors[0].code)
-        self._waiting.tell(errors[0].message)
+        self._waiting.tell(Reason(kind=ReasonKind.REQUEST, sentence=errors[0].message))
         if not await shared.refuse(number, errors):
             return False
         self._waiting.tell(None)

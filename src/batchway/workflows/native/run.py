@@ -18,6 +18,7 @@ from typing import Final, NoReturn
 
 from batchway.domain.batch import Batch
 from batchway.domain.errors import Conflict, Unavailable
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.remote import JobRecord, JobStage
 from batchway.domain.routing import Destination, Resolution
 from batchway.domain.shard import Claim, Mode, Shard
@@ -332,8 +333,13 @@ class NativeRun:
         while provider not in self._site.accounts:
             self._details.tell(
                 source,
-                f"The provider '{provider}', which runs a part of this batch, is not configured "
-                "any more: its results cannot be fetched.",
+                Reason(
+                    kind=ReasonKind.CONFIGURATION,
+                    sentence=(
+                        f"The provider '{provider}', which runs a part of this batch, is not "
+                        "configured any more: its results cannot be fetched."
+                    ),
+                ),
             )
             if self._shared.winding_down:
                 raise HaltedError
@@ -349,8 +355,13 @@ class NativeRun:
         )
         self._details.tell(
             source,
-            "No configured provider takes the model of this batch's lines any more: it waits "
-            "until the configuration has one again.",
+            Reason(
+                kind=ReasonKind.CONFIGURATION,
+                sentence=(
+                    "No configured provider takes the model of this batch's lines any more: it "
+                    "waits until the configuration has one again."
+                ),
+            ),
         )
         while not self._shared.winding_down:
             await self._shared.pause(_GLANCE_SECONDS)

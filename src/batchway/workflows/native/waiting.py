@@ -12,15 +12,24 @@ from collections.abc import Callable
 from typing import Final
 
 from batchway.dialects.openai.job_error import means_no_credit
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.ports import Clock
 from batchway.workflows.native.batch import NativeBatch
-from batchway.workflows.native.site import NativeTuning
+from batchway.workflows.native.site import GOES_ON, NativeTuning
 
 _log: Final = logging.getLogger(__name__)
 _FIRST_PAUSE: Final = 1.0
 _AGE_PARTS: Final = 20.0  # a job is looked at again after this part of its age
 _DOUBLINGS: Final = 16  # of a pause; a provider may be down for days
+_KIND: Final = {
+    Trouble.REFUSED: ReasonKind.REQUEST,
+    Trouble.DENIED: ReasonKind.ACCOUNT,
+    Trouble.NOT_FOUND: ReasonKind.ACCOUNT,
+    Trouble.BUSY: ReasonKind.CAPACITY,
+    Trouble.UNREACHABLE: ReasonKind.UNREACHABLE,
+    Trouble.UNCERTAIN: ReasonKind.OUTAGE,
+}
 
 
 class Waiting:
@@ -79,9 +88,9 @@ class Waiting:
         pause = min(max(age / _AGE_PARTS, tuning.poll_min), tuning.poll_max)
         return pause * (0.9 + 0.2 * self._draw())
 
-    def tell(self, sentence: str | None) -> None:
+    def tell(self, reason: Reason | None) -> None:
         """Say what holds the job up, `None` for nothing."""
-        self._shared.details.tell(self._source, sentence)
+        self._shared.details.tell(self._source, reason)
 
     def log(self, error: RemoteError | None) -> None:
         """Log that the job waits, and for what, once; `None`: that it does not any more."""
@@ -105,11 +114,13 @@ class Waiting:
         return self._until - now
 
 
-def waits(error: RemoteError) -> str:
+def waits(error: RemoteError) -> Reason:
     """The error, as what a batch waits for."""
     stop = "" if error.message.endswith((".", "!", "?")) else "."
+    kind = _KIND[error.trouble]
     advice = ""
     if means_no_credit(error.code, error.status):
+        kind = ReasonKind.ACCOUNT
         code = error.code or "402"
         advice = f" Add credit or raise the limit of the account at the provider ({code})."
     elif error.trouble is Trouble.DENIED:
@@ -117,7 +128,7 @@ def waits(error: RemoteError) -> str:
             " Correct the provider's api_key in the configuration and restart, or have the key "
             "enabled again at the provider."
         )
-    return f"{error.message}{stop}{advice} Batchway goes on trying."
+    return Reason(kind=kind, sentence=f"{error.message}{stop}{advice}", promise=GOES_ON)
 
 
 def brief(error: RemoteError | None) -> str:
