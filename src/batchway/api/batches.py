@@ -15,8 +15,9 @@ from batchway.api.caller import Caller
 from batchway.api.envelope import json_response
 from batchway.api.objects import any_batch_object, batch_object, list_object
 from batchway.api.schemas import BatchObject, BatchPage, CreateBatchRequest
+from batchway.domain.endpoint import Endpoint
 from batchway.domain.status import BatchStatus
-from batchway.service.batches import ENDPOINTS, BatchService
+from batchway.service.batches import BatchService
 from batchway.service.limits import Limits
 from batchway.service.remote import Remote
 
@@ -137,7 +138,7 @@ def _list_parameters() -> list[dict[str, Any]]:
         ),
         doc.query(
             "endpoint",
-            {"type": "string", "enum": list(ENDPOINTS)},
+            {"type": "string", "enum": list(Endpoint)},
             "Batchway's own: only batches of this endpoint.",
         ),
         {

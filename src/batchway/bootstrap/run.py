@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from batchway.bootstrap.check import CannotRun, endpoint_of, first_line, model_of
+from batchway.bootstrap.check import CannotRun, first_line, model_of, read_endpoint
 from batchway.bootstrap.first_answer import Accounts
 from batchway.bootstrap.opening import open_blobs, owned
 from batchway.bootstrap.parts import SystemClock, new_ids, prepare_database, routing_table
@@ -121,7 +121,7 @@ async def _run_file(
         update={"data_dir": request.state, "database": None, "blobs": None}
     )
     endpoint = await asyncio.to_thread(
-        endpoint_of, request.input, request.endpoint, name=request.name
+        read_endpoint, request.input, request.endpoint, name=request.name
     )
     check_providers(settings)
     check_database(settings)

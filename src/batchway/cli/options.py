@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from batchway.domain.endpoint import Endpoint as KnownEndpoint
+
 if TYPE_CHECKING:
     from batchway.settings import Settings
 
@@ -76,8 +78,8 @@ Endpoint = Annotated[
     typer.Option(
         "--endpoint",
         metavar="PATH",
-        help="Endpoint of the lines, such as /v1/chat/completions; by default what their `url` "
-        "says.",
+        help=f"Endpoint of the lines, such as {KnownEndpoint.CHAT_COMPLETIONS}; by default what "
+        "their `url` says.",
         show_default=False,
     ),
 ]

@@ -51,6 +51,7 @@ from batchway.dispatch.retry import (
     Retry,
     decide,
 )
+from batchway.domain.endpoint import Endpoint
 from batchway.domain.routing import Target
 from batchway.ports import Clock, EngineMetrics, Failure, Provider, Transport
 from batchway.ports.online import NONE
@@ -67,7 +68,7 @@ _IDLE_SECONDS: Final = 600.0
 _MOST_SENTENCES: Final = 3
 
 # Served by some as a stream unless the body says otherwise. Elsewhere no stream is the default.
-_STREAMED_BY_DEFAULT: Final = "/v1/responses"
+_STREAMED_BY_DEFAULT: Final = Endpoint.RESPONSES
 
 
 class Work(msgspec.Struct, kw_only=True):

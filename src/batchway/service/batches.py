@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from batchway.domain.batch import Batch
+from batchway.domain.endpoint import Endpoint, endpoint_of
 from batchway.domain.errors import ApiError, ApiText, Unavailable
 from batchway.domain.file import File
 from batchway.domain.ids import Ids, is_batch_id, is_file_id
@@ -25,14 +26,6 @@ from batchway.service.overrides import read_options
 from batchway.service.parameters import Parameters
 from batchway.telemetry import event
 
-# The order is that of OpenAI's own error message.
-ENDPOINTS: Final = (
-    "/v1/chat/completions",
-    "/v1/completions",
-    "/v1/embeddings",
-    "/v1/responses",
-    "/v1/moderations",
-)
 _CANCELLED: Final = frozenset({BatchStatus.CANCELLING, BatchStatus.CANCELLED})
 _FILE_ID: Final = re.compile(r"file[\x21-\x7e]{0,255}")
 _LONGEST_ID: Final = 2_048
@@ -57,7 +50,6 @@ class BatchService:
         files: FileService,
         providers: Collection[str],
         wake: Callable[[str], None],
-        endpoints: Collection[str] = ENDPOINTS,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
@@ -65,7 +57,6 @@ class BatchService:
         self._files = files
         self._providers = tuple(providers)
         self._wake = wake
-        self._endpoints = tuple(endpoints)
 
     async def create(
         self,
@@ -199,7 +190,7 @@ class BatchService:
 
         Raises `ApiError` for an unknown cursor or a wrong filter.
         """
-        where = read_filter(query, endpoints=self._endpoints)
+        where = read_filter(query, endpoints=tuple(Endpoint))
         page = None
         if after is None or is_batch_id(after):
             page = await self._ledger.batches.page(
@@ -237,19 +228,18 @@ class BatchService:
         file = await self._ledger.files.get(principal.tenant, file_id)
         return None if file is None else file.blob
 
-    def _read_endpoint(self, fields: Parameters) -> tuple[str, str | None]:
+    def _read_endpoint(self, fields: Parameters) -> tuple[Endpoint, str | None]:
         """The endpoint, and how it was written where that was otherwise: Azure's has no `/v1`."""
         given = fields.string("endpoint")
-        if given in self._endpoints:
-            return given, None
-        if f"/v1{given}" in self._endpoints:
-            return f"/v1{given}", given
-        raise ApiError(
-            ApiText.WRONG_VALUE,
-            param="endpoint",
-            given=given,
-            supported=listed(self._endpoints),
-        )
+        endpoint = endpoint_of(given)
+        if endpoint is None:
+            raise ApiError(
+                ApiText.WRONG_VALUE,
+                param="endpoint",
+                given=given,
+                supported=listed(tuple(Endpoint)),
+            )
+        return endpoint, None if given == endpoint else given
 
     def _tell(self, batch_id: str) -> None:
         try:

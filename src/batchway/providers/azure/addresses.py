@@ -13,14 +13,13 @@ addresses are those that the official SDK's `AzureOpenAI` and `OpenAI` clients s
 from typing import Final
 from urllib.parse import quote
 
+from batchway.domain.endpoint import Endpoint
 from batchway.providers.http.addresses import checked_base, segment
 
 # Endpoints whose deployment stands in the address; all others name it in the body.
 _BY_DEPLOYMENT: Final = frozenset(
     {
-        "/completions",
-        "/chat/completions",
-        "/embeddings",
+        *(Endpoint.COMPLETIONS.path, Endpoint.CHAT_COMPLETIONS.path, Endpoint.EMBEDDINGS.path),
         "/audio/speech",
         "/images/generations",
         "/images/edits",
