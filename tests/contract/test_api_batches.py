@@ -11,6 +11,7 @@ from tests.contract.test_api_harness import UNKNOWN_FILE, Server, serving
 
 from batchway.domain.batch import BatchError, BatchOptions
 from batchway.domain.endpoint import Endpoint
+from batchway.domain.overrides import Overrides
 from batchway.domain.status import BatchStatus
 from batchway.service.keys import configured_key
 
@@ -195,7 +196,7 @@ def test_what_truefoundry_clients_send_is_kept(api: Server) -> None:
         provider="vllm",
         job_name="nightly",
         tfy_metadata={"équipe": "blue"},
-        overrides={"x-tfy-provider-model": "qwen3-8b", "x-tfy-aws-s3-bucket": "bucket"},
+        overrides=Overrides(model="qwen3-8b", s3_bucket="bucket"),
         allowed_providers=None,
     )
 

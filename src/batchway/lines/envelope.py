@@ -19,7 +19,6 @@ _MAX_DEPTH: Final = 256
 MOST_MODEL_CHARACTERS: Final = 256
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
 _NO_BRACKET: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
-MODEL_OVERRIDE: Final = "x-tfy-provider-model"
 _NONE: Final = msgspec.Raw(b"null")
 
 
@@ -62,13 +61,13 @@ class Request(msgspec.Struct, gc=False):
 
 def reader_of(batch: Batch) -> "LineReader":
     """The reader of a batch's lines: every pass over its input must read them alike."""
-    return LineReader(endpoint=batch.endpoint, stand_in=batch.options.overrides.get(MODEL_OVERRIDE))
+    return LineReader(endpoint=batch.endpoint, stand_in=batch.options.overrides.model)
 
 
 class LineReader:
     """Reads lines for one endpoint.
 
-    `stand_in` is the model of a body that names none (`x-tfy-provider-model`). Lines may then
+    `stand_in` is the model of a body that names none (`Overrides.model`). Lines may then
     leave out `method` and `url`, too, since the batch says where they go.
     """
 

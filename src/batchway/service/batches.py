@@ -22,7 +22,7 @@ from batchway.ports import Clock, Ledger, Once, OnceMismatch, Page
 from batchway.service.files import FileService
 from batchway.service.filters import listed, read_filter
 from batchway.service.idempotency import mismatch, once
-from batchway.service.overrides import read_options
+from batchway.service.overrides import given_overrides, read_options
 from batchway.service.parameters import Parameters
 from batchway.telemetry import event
 
@@ -93,7 +93,7 @@ class BatchService:
             "batch",
             [input_file_id, endpoint, window, metadata, output_expires_after],
             [options.provider, options.job_name, _plain(options.tfy_metadata)],
-            _plain(options.overrides),
+            given_overrides(headers),
         )
         blob = await self._find_blob(principal, input_file_id)
         brought = None

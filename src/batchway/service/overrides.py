@@ -14,6 +14,7 @@ from typing import Final, cast
 from batchway.domain.batch import BatchOptions
 from batchway.domain.errors import ApiError, ApiText
 from batchway.domain.keys import Principal
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.service.parameters import kind_of
 
 PROVIDER_HEADER: Final = "x-tfy-provider-name"
@@ -23,9 +24,13 @@ HEADER_PREFIX: Final = "x-tfy-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverrideHeader:
-    """A documented header: what it sets, its shape as a regular expression and in words."""
+    """A documented header: what it sets, its shape as a regular expression and in words.
+
+    `field` is the field of `Overrides` that it becomes.
+    """
 
     name: str
+    field: str
     sets: str
     pattern: str
     shape: str
@@ -36,36 +41,42 @@ _MODEL_SHAPE: Final = "1 to 512 printable ASCII characters without spaces"
 OVERRIDE_HEADERS: Final = (
     OverrideHeader(
         name="x-tfy-provider-model",
+        field="model",
         sets="The model at the provider, in place of what the lines name.",
         pattern=_MODEL,
         shape=_MODEL_SHAPE,
     ),
     OverrideHeader(
         name="x-tfy-azure-api-version",
+        field="azure_api_version",
         sets="The API version, on Azure OpenAI.",
         pattern=r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?|v1|preview",
         shape="a version such as '2024-10-21', '2025-04-01-preview', 'v1' or 'preview'",
     ),
     OverrideHeader(
         name="x-tfy-vertex-storage-bucket-name",
+        field="vertex_bucket",
         sets="The Cloud Storage bucket, on Vertex AI; no other provider reads it.",
         pattern=r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]",
         shape="the name of a bucket, without gs:// and without a path",
     ),
     OverrideHeader(
         name="x-tfy-vertex-region",
+        field="vertex_region",
         sets="The region, on Vertex AI; no other provider reads it.",
         pattern=r"[a-z][a-z0-9]{0,30}(-[a-z0-9]{1,30}){0,3}",
         shape="a region such as 'europe-west4' or 'global'",
     ),
     OverrideHeader(
         name="x-tfy-aws-s3-bucket",
+        field="s3_bucket",
         sets="The bucket, on AWS Bedrock; no other provider reads it.",
         pattern=r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
         shape="the name of a bucket, without s3:// and without a path",
     ),
     OverrideHeader(
         name="x-tfy-aws-bedrock-model",
+        field="bedrock_model",
         sets="The model or inference profile, on AWS Bedrock; no other provider reads it.",
         pattern=_MODEL,
         shape=_MODEL_SHAPE,
@@ -104,17 +115,22 @@ def read_options(
     )
 
 
-def read_overrides(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers (by lower-case name) that override a provider's configuration.
-
-    Those that TrueFoundry documents have their shape; others are kept as they are. Raises
-    `ApiError`.
-    """
-    overrides = {
+def given_overrides(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that override something, those that nobody documents among them, unchecked."""
+    return {
         name: value
         for name, value in headers.items()
         if name.startswith(HEADER_PREFIX) and name not in {PROVIDER_HEADER, METADATA_HEADER}
     }
+
+
+def read_overrides(headers: Mapping[str, str]) -> Overrides:
+    """What the headers (by lower-case name) set in place of a provider's configuration.
+
+    Those that TrueFoundry documents have their shape; others are checked as far as that goes for
+    any, and mean nothing. Raises `ApiError`.
+    """
+    overrides = given_overrides(headers)
     if len(overrides) > _MOST:
         raise _bad(
             f"{HEADER_PREFIX}*", f"expected at most {_MOST} of them, but got {len(overrides)}."
@@ -130,7 +146,12 @@ def read_overrides(headers: Mapping[str, str]) -> dict[str, str]:
         shape = _SHAPES.get(name)
         if shape is not None and shape.fullmatch(value) is None:
             raise _bad(name, f"expected {_WORDS[name]}, but got '{value[:64]}'.")
-    return overrides
+    found = {
+        header.field: overrides[header.name]
+        for header in OVERRIDE_HEADERS
+        if header.name in overrides
+    }
+    return Overrides(**found) if found else NO_OVERRIDES
 
 
 def read_provider(name: str, principal: Principal, providers: Collection[str]) -> str:

@@ -26,8 +26,6 @@ _BY_DEPLOYMENT: Final = frozenset(
     }
 )
 
-VERSION_HEADER: Final = "x-tfy-azure-api-version"  # a batch's own version
-
 # The v1 family needs no version; `preview` opts into features that are not generally available.
 _V1_QUERY: Final = {"v1": "", "preview": "?api-version=preview"}
 
