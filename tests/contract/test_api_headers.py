@@ -7,8 +7,8 @@ import pytest
 from tests.contract.test_api_harness import UNKNOWN_FILE, Server, an_error, serving
 from tests.contract.truefoundry import HEADERS
 
+from batchway.api.overrides import OVERRIDE_HEADERS
 from batchway.domain.overrides import NO_OVERRIDES, Overrides
-from batchway.service.overrides import OVERRIDE_HEADERS
 
 FIELDS = {header.name: header.field for header in OVERRIDE_HEADERS}
 BODY = {

@@ -13,6 +13,7 @@ from batchway.domain.endpoint import Endpoint
 ROOT = Path(batchway.__file__).parent
 PATHS = "|".join(re.escape(endpoint.path) for endpoint in Endpoint)
 ENDPOINT = re.compile(rf"({PATHS})(?![\w-])")
+HEADER = re.compile(r"x-tfy", re.IGNORECASE)
 
 
 def spelled(source: str) -> Iterator[str]:
@@ -68,3 +69,18 @@ def test_endpoints_are_spelled_in_one_module() -> None:
     found = modules_with(ENDPOINT)
     # The fakes know nothing of the product, and spell everything themselves.
     assert {name for name in found if not name.startswith("simulator/")} == {"domain/endpoint.py"}
+
+
+def test_truefoundrys_headers_are_named_at_the_door() -> None:
+    named = modules_with(HEADER)
+    below = {name for name in named if not name.startswith(("api/", "cli/", "simulator/"))}
+    assert below == {
+        # Sentences that people read, which tell them the header to send.
+        "domain/errors.py",
+        "domain/routing.py",
+        "settings/providers.py",
+        "settings/schema.py",
+        # How rows of before were written: a revision is history.
+        "storage/migrations/versions/0009_typed_batches.py",
+    }
+    assert {name for name in named if name.startswith("api/")} == {"api/overrides.py"}

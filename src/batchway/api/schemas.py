@@ -1,6 +1,6 @@
 """The objects of the API as pydantic models, for the OpenAPI document alone.
 
-Answers are rendered by `api.objects` and requests read by `service.parameters`, which speak
+Answers are rendered by `api.objects` and requests read by `api.parameters`, which speak
 OpenAI's error texts; a contract test holds every answer to these models.
 """
 

@@ -1,21 +1,21 @@
 """The `x-tfy-*` headers, TrueFoundry's way to choose and tune a provider.
 
-Owns their checks. Does not own what an override means to a provider. Shapes are checked here and
-not by each provider because some of these become part of an address there.
+Owns their names and their checks: below the API they are `Overrides`. Does not own what an override
+means to a provider. Shapes are checked here and not by each provider because some of these become
+part of an address there.
 Source: truefoundry.com/docs/api-reference/batch/get-batch.
 """
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
-from batchway.domain.batch import BatchOptions
+from batchway.api.parameters import kind_of
 from batchway.domain.errors import ApiError, ApiText
-from batchway.domain.keys import Principal
 from batchway.domain.overrides import NO_OVERRIDES, Overrides
-from batchway.service.parameters import kind_of
+from batchway.service.commands import Elsewhere
 
 PROVIDER_HEADER: Final = "x-tfy-provider-name"
 METADATA_HEADER: Final = "x-tfy-metadata"
@@ -90,29 +90,15 @@ _LONGEST: Final = 4_096
 _LONGEST_METADATA: Final = 16_384
 
 
-def read_options(
-    headers: Mapping[str, str],
-    *,
-    job_name: str | None,
-    principal: Principal,
-    providers: Collection[str],
-    endpoint: str | None = None,
-) -> BatchOptions:
-    """What the headers (by lower-case name) ask for. Raises `ApiError`.
-
-    `endpoint` is kept as the batch's spelling of its endpoint.
-    """
-    overrides = read_overrides(headers)
-    metadata = headers.get(METADATA_HEADER)
+def elsewhere(headers: Mapping[str, str]) -> Elsewhere | None:
+    """Where a look-up may go on, by the headers; `None` where they name no provider."""
     provider = headers.get(PROVIDER_HEADER)
-    return BatchOptions(
-        provider=None if provider is None else read_provider(provider, principal, providers),
-        job_name=job_name,
-        tfy_metadata=None if metadata is None else _read_metadata(metadata),
-        overrides=overrides,
-        allowed_providers=principal.providers,
-        endpoint=endpoint,
-    )
+    if provider is None:
+        return None
+    try:
+        return Elsewhere(provider=provider, overrides=read_overrides(headers))
+    except ApiError as error:
+        return Elsewhere(provider=provider, overrides=error)
 
 
 def given_overrides(headers: Mapping[str, str]) -> dict[str, str]:
@@ -154,20 +140,8 @@ def read_overrides(headers: Mapping[str, str]) -> Overrides:
     return Overrides(**found) if found else NO_OVERRIDES
 
 
-def read_provider(name: str, principal: Principal, providers: Collection[str]) -> str:
-    """The name of a configured provider that the caller may use. Raises `ApiError`."""
-    if name not in providers:
-        # A key that may use few providers does not get to read the names of the others.
-        usable = [f"'{provider}'" for provider in providers if principal.may_use(provider)]
-        raise ApiError(
-            ApiText.UNKNOWN_PROVIDER, provider=name, configured=", ".join(usable) or "none"
-        )
-    if not principal.may_use(name):
-        raise ApiError(ApiText.PROVIDER_FORBIDDEN, provider=name)
-    return name
-
-
-def _read_metadata(text: str) -> dict[str, str]:
+def read_metadata(text: str) -> dict[str, str]:
+    """The pairs of the metadata header, a JSON object of strings. Raises `ApiError`."""
     if len(text) > _LONGEST_METADATA:
         raise _bad(
             METADATA_HEADER, f"expected at most {_LONGEST_METADATA} characters, got {len(text)}."
