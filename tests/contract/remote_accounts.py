@@ -9,6 +9,7 @@ from typing import Any
 
 from batchway.bootstrap.parts import SystemClock
 from batchway.catalog.openai_family import CATALOG, OPENAI
+from batchway.domain.overrides import NO_OVERRIDES
 from batchway.domain.remote import JobOrder, Reading, RemoteJob, RemoteRow
 from batchway.domain.status import TERMINAL
 from batchway.ports import Clock, NativeProvider, RemoteBatches
@@ -82,7 +83,7 @@ def vendor(account: str, **behaviour: Any) -> Generator[Fake]:
 async def opened(provider: NativeProvider) -> AsyncGenerator[RemoteBatches]:
     """Its batches, closed at the end."""
     try:
-        yield provider.batches({})
+        yield provider.batches(NO_OVERRIDES)
     finally:
         await provider.close()
 

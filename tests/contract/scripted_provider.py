@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.remote import (
     JobOrder,
     NativeTraits,
@@ -43,12 +44,12 @@ class ScriptedProvider:
     job_trouble: RemoteError | None = None
     broken: RemoteError | None = None
     asked: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    overrides: Mapping[str, str] = field(default_factory=dict[str, str])
+    overrides: Overrides = NO_OVERRIDES
     found: RemoteJob | None = None
     closed: int = 0
 
-    def batches(self, overrides: Mapping[str, str]) -> "ScriptedBatches":
-        self.overrides = dict(overrides)
+    def batches(self, overrides: Overrides) -> "ScriptedBatches":
+        self.overrides = overrides
         return ScriptedBatches(provider=self)
 
     async def close(self) -> None:

@@ -20,6 +20,7 @@ from batchway.api.objects import (
 )
 from batchway.domain.batch import Batch, BatchError, BatchOptions, RequestCounts, Usage
 from batchway.domain.file import File, Purpose
+from batchway.domain.overrides import Overrides
 from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.status import BatchStatus
 from batchway.domain.upload import Upload, UploadPart, UploadStatus
@@ -68,7 +69,7 @@ ENDED = Batch(
         provider="vllm",
         job_name="j",
         tfy_metadata={"t": "u"},
-        overrides={"x-tfy-vertex-region": "secret"},
+        overrides=Overrides(vertex_region="secret"),
         allowed_providers=frozenset({"vllm"}),
     ),
     status_details="Waiting for a slot.",

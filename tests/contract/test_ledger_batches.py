@@ -7,6 +7,7 @@ from tests.contract.ledger_values import USAGE, a_batch, a_file, a_shard, begun
 
 from batchway.domain.batch import Batch, BatchError, BatchOptions, RequestCounts
 from batchway.domain.errors import Conflict
+from batchway.domain.overrides import Overrides
 from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.status import TERMINAL, TIMESTAMP, BatchStatus, may_move
 from batchway.ports import Delivered, Ledger, Page
@@ -39,7 +40,7 @@ FULL = a_batch(
         provider="openai-main",
         job_name="nightly",
         tfy_metadata={"k": "v"},
-        overrides={"x-tfy-vertex-region": "eu"},
+        overrides=Overrides(vertex_region="eu"),
         allowed_providers=frozenset({"openai-main", "vllm"}),
     ),
     status_details="waits for vllm",

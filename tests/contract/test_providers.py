@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from openai import AsyncAzureOpenAI, AsyncOpenAI
 
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.ports import Provider
 from batchway.providers.azure.online import AzureOpenAIProvider
 from batchway.providers.openai.compatible import OpenAICompatibleProvider
@@ -149,16 +150,16 @@ async def test_azure_v1(echo: Echo, version: str, suffix: str) -> None:
 @pytest.mark.parametrize(
     ("overrides", "path"),
     [
-        ({}, "/openai/deployments/d/chat/completions?api-version=2024-10-21"),
+        (NO_OVERRIDES, "/openai/deployments/d/chat/completions?api-version=2024-10-21"),
         (
-            {"x-tfy-azure-api-version": "2025-04-01-preview"},
+            Overrides(azure_api_version="2025-04-01-preview"),
             "/openai/deployments/d/chat/completions?api-version=2025-04-01-preview",
         ),
-        ({"x-tfy-azure-api-version": "v1"}, "/openai/v1/chat/completions"),
-        ({"x-tfy-other": "v1"}, "/openai/deployments/d/chat/completions?api-version=2024-10-21"),
+        (Overrides(azure_api_version="v1"), "/openai/v1/chat/completions"),
+        (Overrides(model="v1"), "/openai/deployments/d/chat/completions?api-version=2024-10-21"),
     ],
 )
-def test_a_batch_names_azures_version(overrides: Mapping[str, str], path: str) -> None:
+def test_a_batch_names_azures_version(overrides: Overrides, path: str) -> None:
     provider = AzureOpenAIProvider(
         name="p", endpoint="https://x", api_key=KEY, api_version="2024-10-21"
     )

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from batchway.dispatch.caller import Caller
 from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Sender, Work
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.routing import Target
 from batchway.ports import EngineMetrics, Failure
-from batchway.ports.online import NONE
 
 T = TypeVar("T")
 
@@ -127,9 +127,9 @@ class FakeProvider:
         """Its name."""
         return self._name
 
-    def url(self, endpoint: str, model: str, overrides: Mapping[str, str] = NONE) -> str:
+    def url(self, endpoint: str, model: str, overrides: Overrides = NO_OVERRIDES) -> str:
         """The address of an endpoint."""
-        return f"http://{self._name}{endpoint}{overrides.get('x-tfy-query', '')}"
+        return f"http://{self._name}{endpoint}{overrides.azure_api_version or ''}"
 
     def health(self, model: str) -> Sequence[str]:
         """Where to look."""

@@ -19,6 +19,7 @@ from tests.unit.fakes import CHAT, START, a_batch, a_file, chat, counted_names, 
 
 from batchway.dialects.openai.framing import OpenAIBatchCodec
 from batchway.domain.batch import Batch, BatchError, RequestCounts
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.remote import (
     JobOrder,
     JobRecord,
@@ -118,7 +119,7 @@ class Vendor:
         self.others = 0  # jobs of somebody else that the list shows
         self.cancel_script: Sequence[Mapping[str, object]] = [{"status": S.CANCELLED}]
 
-    def batches(self, overrides: Mapping[str, str]) -> "FakeBatches":
+    def batches(self, overrides: Overrides) -> "FakeBatches":
         return FakeBatches(self)
 
     @property
@@ -239,7 +240,7 @@ class FakeBatches:
 
 def implements(vendor: Vendor) -> tuple[NativeProvider, RemoteBatches]:
     """The type checker's proof that the doubles are what they stand for."""
-    return vendor, vendor.batches({})
+    return vendor, vendor.batches(NO_OVERRIDES)
 
 
 def answer(line: Mapping[str, object], status: int = 200) -> bytes:

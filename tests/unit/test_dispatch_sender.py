@@ -20,6 +20,7 @@ from batchway.dispatch.gate import Gate
 from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Answered, Outcome, Sender, Unanswered, Work
 from batchway.domain.batch import Usage
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.reason import text_of
 from batchway.domain.routing import Target
 from batchway.ports import Failure
@@ -482,7 +483,7 @@ def test_a_gate_with_a_line_in_flight_or_a_pause_is_kept() -> None:
 def test_overrides_of_a_batch_change_its_addresses_only() -> None:
     async def main() -> list[str]:
         sender, transport = new_sender({"up": _script(GOOD)})
-        for overrides in ({}, {"x-tfy-query": "?v=2"}, {}):
+        for overrides in (NO_OVERRIDES, Overrides(azure_api_version="?v=2"), NO_OVERRIDES):
             work = new_work()
             work.overrides = overrides
             assert isinstance(await _send(sender, work), Answered)

@@ -1,6 +1,6 @@
 """The objects of the API as pydantic models, for the OpenAPI document alone.
 
-Answers are rendered by `api.objects` and requests read by `service.parameters`, which speak
+Answers are rendered by `api.objects` and requests read by `api.parameters`, which speak
 OpenAI's error texts; a contract test holds every answer to these models.
 """
 
@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from batchway.domain.endpoint import Endpoint
 from batchway.domain.file import Purpose
 from batchway.domain.reason import ReasonKind
 from batchway.domain.status import BatchStatus
@@ -232,18 +233,7 @@ class CreateBatchRequest(BaseModel):
     """The body of `POST /batches`. Other fields are ignored."""
 
     input_file_id: str = Field(pattern="^file[!-~]{0,255}$")
-    endpoint: Literal[
-        "/v1/chat/completions",
-        "/v1/completions",
-        "/v1/embeddings",
-        "/v1/responses",
-        "/v1/moderations",
-        "/chat/completions",
-        "/completions",
-        "/embeddings",
-        "/responses",
-        "/moderations",
-    ]
+    endpoint: str = Field(json_schema_extra={"enum": [*Endpoint, *(e.path for e in Endpoint)]})
     completion_window: str | None = Field(
         pattern="^([1-9][0-9]{0,6})([mhd])$",
         description="`24h`, or any window from `1m` to `30d`; null is `24h`",

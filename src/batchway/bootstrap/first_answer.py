@@ -30,6 +30,7 @@ from batchway.bootstrap.worker import new_provider
 from batchway.dialects.openai.error import read_error
 from batchway.dialects.openai.job_error import means_no_credit
 from batchway.domain.http_status import REDIRECTS
+from batchway.domain.overrides import NO_OVERRIDES
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.ports import Answer, Failure
 from batchway.providers.http.proxies import proxy_for
@@ -128,7 +129,7 @@ class Accounts:
         if provider is None or name in self._spared:
             return None
         try:
-            await provider.batches({}).find("batchway-trial", since=int(clock.now()))
+            await provider.batches(NO_OVERRIDES).find("batchway-trial", since=int(clock.now()))
         except RemoteError as error:
             stop = "" if error.message.endswith((".", "!", "?")) else "."
             if error.trouble is Trouble.DENIED:

@@ -4,6 +4,7 @@ from yarl import URL
 
 from batchway.bootstrap.parts import SystemClock
 from batchway.bootstrap.worker import new_provider
+from batchway.domain.endpoint import Endpoint
 from batchway.domain.errors import Unavailable
 from batchway.providers.http.proxies import proxy_for
 from batchway.settings import Settings
@@ -28,7 +29,7 @@ def check_providers(settings: Settings) -> None:
     clock = SystemClock()
     for entry in settings.providers:
         try:
-            address = new_provider(entry, clock=clock).url("/v1/chat/completions", "model")
+            address = new_provider(entry, clock=clock).url(Endpoint.CHAT_COMPLETIONS, "model")
             proxy_for(URL(address))
         except ValueError as error:
             raise Unavailable(f"The provider '{entry.name}' cannot be called: {error}.") from error

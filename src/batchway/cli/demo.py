@@ -26,6 +26,7 @@ from batchway.cli.demo_clients import Client, Json, new_client
 from batchway.cli.failures import CommandError
 from batchway.cli.following import ENDED
 from batchway.cli.progress import Snapshot, shown
+from batchway.domain.endpoint import Endpoint
 
 _QUESTIONS: Final = "gsm8k_test.batch.jsonl"
 _LATENCY: Final = "lognormal:0.3,0.5"
@@ -72,7 +73,7 @@ def _run(client: Client, questions: Path, directory: Path, *, kept: bool) -> Non
     batch = client.create(
         {
             "input_file_id": upload["id"],
-            "endpoint": "/v1/chat/completions",
+            "endpoint": Endpoint.CHAT_COMPLETIONS,
             "completion_window": "24h",
             "metadata": {"demo": "gsm8k"},
         }
@@ -133,7 +134,7 @@ def _check(
             if kind == "error":
                 failed += 1
                 continue
-            fault = verify("/v1/chat/completions", bodies[custom_id], record["response"]["body"])
+            fault = verify(Endpoint.CHAT_COMPLETIONS, bodies[custom_id], record["response"]["body"])
             if fault is not None:
                 wrong.append(f"{custom_id}: {fault}")
     wrong += [f"{custom_id}: no result" for custom_id in bodies if not seen[custom_id]]

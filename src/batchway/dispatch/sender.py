@@ -52,10 +52,11 @@ from batchway.dispatch.retry import (
     Retry,
     decide,
 )
+from batchway.domain.endpoint import Endpoint
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.reason import Reason
 from batchway.domain.routing import Target
 from batchway.ports import Clock, EngineMetrics, Failure, Provider, Transport
-from batchway.ports.online import NONE
 
 __all__ = ["Answered", "Outcome", "Permit", "Sender", "Unanswered", "Work"]
 
@@ -69,14 +70,14 @@ _IDLE_SECONDS: Final = 600.0
 _MOST_REASONS: Final = 3
 
 # Served by some as a stream unless the body says otherwise. Elsewhere no stream is the default.
-_STREAMED_BY_DEFAULT: Final = "/v1/responses"
+_STREAMED_BY_DEFAULT: Final = Endpoint.RESPONSES
 
 
 class Work(msgspec.Struct, kw_only=True):
     """One line to send.
 
     `model` is the model as the body spells it; `targets` are in the order to try them; `cost` is
-    the estimated number of tokens; `overrides` are the batch's `x-tfy-*` headers.
+    the estimated number of tokens; `overrides` are the batch's own settings.
     """
 
     line: int
@@ -86,7 +87,7 @@ class Work(msgspec.Struct, kw_only=True):
     targets: tuple[Target, ...]
     caller: Caller
     cost: int
-    overrides: Mapping[str, str] = NONE
+    overrides: Overrides = NO_OVERRIDES
 
 
 def _nothing_known(_provider: str, _model: str) -> int | None:
@@ -185,7 +186,7 @@ class Sender:
         headers = await provider.headers()
         try:
             url = gate.urls.get(endpoint)
-            if work.overrides:
+            if work.overrides is not NO_OVERRIDES:
                 url = provider.url(endpoint, gate.model, work.overrides)
             elif url is None:
                 url = gate.urls[endpoint] = provider.url(endpoint, gate.model)

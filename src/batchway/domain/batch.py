@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.status import BatchStatus
 
@@ -53,16 +54,16 @@ class BatchError:
 class BatchOptions:
     """What a client asked for beyond OpenAI's fields, remembered with the batch.
 
-    `provider` is `x-tfy-provider-name`; `tfy_metadata` is `x-tfy-metadata`; `overrides` holds the
-    other `x-tfy-*` headers by name; `job_name` is the body field of that name; `allowed_providers`
-    is what the creating key could use, so that validation can hold lines to it; `endpoint` is the
-    batch's as the client wrote it, where that was without `/v1`.
+    `provider` is the provider that was asked for; `tfy_metadata` are TrueFoundry's pairs, kept
+    beside OpenAI's; `overrides` are the batch's own settings at its provider; `job_name` is a name;
+    `allowed_providers` is what the creating key could use, so that validation can hold lines to it;
+    `endpoint` is the batch's as the client wrote it, where that was without `/v1`.
     """
 
     provider: str | None = None
     job_name: str | None = None
     tfy_metadata: Mapping[str, str] | None = None
-    overrides: Mapping[str, str] = field(default_factory=dict[str, str])
+    overrides: Overrides = NO_OVERRIDES
     allowed_providers: frozenset[str] | None = None
     endpoint: str | None = None
 

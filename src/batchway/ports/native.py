@@ -1,8 +1,9 @@
 """Providers' own batch APIs."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Protocol
 
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import (
     JobOrder,
     NativeTraits,
@@ -95,8 +96,8 @@ class NativeProvider(Protocol):
     @property
     def name(self) -> str: ...
 
-    def batches(self, overrides: Mapping[str, str]) -> RemoteBatches:
-        """Its batch API for one batch; `overrides` are the batch's `x-tfy-*` headers."""
+    def batches(self, overrides: Overrides) -> RemoteBatches:
+        """Its batch API for one batch; `overrides` are the batch's own settings."""
         ...
 
     async def close(self) -> None:

@@ -3,12 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Protocol
 
 from batchway.domain.batch import Usage
-
-NONE: Final[Mapping[str, str]] = MappingProxyType({})
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 
 
 class Failure(StrEnum):
@@ -66,10 +64,10 @@ class Provider(Protocol):
     @property
     def name(self) -> str: ...
 
-    def url(self, endpoint: str, model: str, overrides: Mapping[str, str] = NONE) -> str:
+    def url(self, endpoint: str, model: str, overrides: Overrides = NO_OVERRIDES) -> str:
         """The address for an endpoint such as `/v1/chat/completions`.
 
-        `overrides` are the batch's `x-tfy-*` headers.
+        `overrides` are the batch's own settings.
         """
         ...
 

@@ -7,12 +7,11 @@ Owns addresses and authorization; the calls are `providers.openai.jobs`, what di
 (`catalog.openai_family.AZURE`). Source: learn.microsoft.com/azure/ai-foundry/openai/how-to/batch
 """
 
-from collections.abc import Mapping
-
 from batchway.catalog.openai_family import AZURE, Quirks
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.ports import Clock, RemoteBatches
-from batchway.providers.azure.addresses import VERSION_HEADER, AzureAddresses
+from batchway.providers.azure.addresses import AzureAddresses
 from batchway.providers.azure.identity import AzureCredential
 from batchway.providers.http.session import TIMEOUTS, RemoteHttp, Timeouts
 from batchway.providers.openai.jobs import CompatibleBatches
@@ -64,9 +63,9 @@ class AzureBatchesProvider:
         """The name in the configuration."""
         return self._name
 
-    def batches(self, overrides: Mapping[str, str]) -> RemoteBatches:
+    def batches(self, overrides: Overrides) -> RemoteBatches:
         """Its batch API, at the version that the override names or else the configured one."""
-        version = overrides.get(VERSION_HEADER, "").strip() or self._version
+        version = (overrides.azure_api_version or "").strip() or self._version
         addresses = AzureAddresses(
             provider=self._name, endpoint=self._endpoint, api_version=version
         )

@@ -6,9 +6,9 @@ Owns one request's address and headers; both come from parts that the resource's
 
 from collections.abc import Mapping, Sequence
 
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.remote import RemoteError
-from batchway.ports.online import NONE
-from batchway.providers.azure.addresses import VERSION_HEADER, AzureAddresses
+from batchway.providers.azure.addresses import AzureAddresses
 from batchway.providers.azure.identity import ApiKey, AzureCredential
 
 
@@ -43,9 +43,9 @@ class AzureOpenAIProvider:
         """The name in the configuration."""
         return self._name
 
-    def url(self, endpoint: str, model: str, overrides: Mapping[str, str] = NONE) -> str:
+    def url(self, endpoint: str, model: str, overrides: Overrides = NO_OVERRIDES) -> str:
         """The address of an endpoint for a deployment, in the version that the batch names."""
-        version = overrides.get(VERSION_HEADER, "").strip()
+        version = (overrides.azure_api_version or "").strip()
         if not version:
             return self._addresses.online(endpoint, model)
         return AzureAddresses(

@@ -7,6 +7,7 @@ Owns who is called and as whom; the calls are `jobs`, what differs is data
 from collections.abc import Mapping
 
 from batchway.catalog.openai_family import Quirks
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.ports import Clock, RemoteBatches
 from batchway.providers.http.addresses import checked_base, checked_headers
@@ -67,7 +68,7 @@ class OpenAIBatchesProvider:
         """The name in the configuration."""
         return self._name
 
-    def batches(self, overrides: Mapping[str, str]) -> RemoteBatches:  # noqa: ARG002 - none apply
+    def batches(self, overrides: Overrides) -> RemoteBatches:  # noqa: ARG002 - none apply
         """Its batch API; no override of TrueFoundry's changes anything here."""
         return self._batches
 

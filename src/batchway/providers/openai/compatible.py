@@ -5,7 +5,7 @@ Owns the address and the headers of one account. The key never shows in `repr` o
 
 from collections.abc import Mapping, Sequence
 
-from batchway.ports.online import NONE
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.providers.http.addresses import below, checked_base, checked_headers
 
 
@@ -45,7 +45,7 @@ class OpenAICompatibleProvider:
         self,
         endpoint: str,
         model: str,  # noqa: ARG002 - the port's; others need it
-        overrides: Mapping[str, str] = NONE,  # noqa: ARG002 - same
+        overrides: Overrides = NO_OVERRIDES,  # noqa: ARG002 - same
     ) -> str:
         """The address of an endpoint."""
         return below(self._base, endpoint)

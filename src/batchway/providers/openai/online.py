@@ -5,7 +5,7 @@ Owns the address and the headers. Source: platform.openai.com/docs/api-reference
 
 from collections.abc import Mapping, Sequence
 
-from batchway.ports.online import NONE
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.providers.http.addresses import below, checked_base, checked_headers
 
 BASE_URL = "https://api.openai.com/v1"
@@ -51,7 +51,7 @@ class OpenAIProvider:
         self,
         endpoint: str,
         model: str,  # noqa: ARG002 - the port's; others need it
-        overrides: Mapping[str, str] = NONE,  # noqa: ARG002 - same
+        overrides: Overrides = NO_OVERRIDES,  # noqa: ARG002 - same
     ) -> str:
         """The address of an endpoint."""
         return below(self._base, endpoint)

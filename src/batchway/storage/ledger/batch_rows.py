@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from batchway.domain.batch import Batch, BatchError, BatchOptions, RequestCounts, Usage
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.status import BatchStatus
 from batchway.storage.ledger.database import Row
@@ -123,16 +124,18 @@ def _option_values(options: BatchOptions) -> dict[str, Any]:
         "provider": options.provider,
         "job_name": options.job_name,
         "tfy_metadata": None if tfy is None else dict(tfy),
-        "overrides": dict(options.overrides),
+        "overrides": options.overrides.named(),
         "allowed_providers": None if allowed is None else sorted(allowed),
         "endpoint": options.endpoint,
     }
 
 
 def _options_of(values: dict[str, Any]) -> BatchOptions:
-    allowed = values["allowed_providers"]
+    allowed, overrides = values["allowed_providers"], values["overrides"]
     typed: dict[str, Any] = {
         **values,
+        # The one value without any, which the hot path knows by its identity.
+        "overrides": Overrides(**overrides) if overrides else NO_OVERRIDES,
         "allowed_providers": None if allowed is None else frozenset(allowed),
     }
     return BatchOptions(**typed)

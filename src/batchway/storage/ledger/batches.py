@@ -18,15 +18,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batchway.domain.batch import Batch, BatchError
 from batchway.domain.file import File
+from batchway.domain.idempotency import IdempotencyKey
 from batchway.domain.reason import Reason, lasting, text_of
 from batchway.domain.shard import Shard
 from batchway.domain.status import TERMINAL, TIMESTAMP, BatchStatus, sources_of
-from batchway.ports import BatchFilter, Delivered, Once, Page
+from batchway.ports import BatchFilter, Delivered, Page
 from batchway.storage.ledger import tables
 from batchway.storage.ledger.batch_rows import batch_of, batch_values, error_values, reason_values
 from batchway.storage.ledger.database import Database
 from batchway.storage.ledger.files import INSERT_FILE, file_values
-from batchway.storage.ledger.once import OnceKeys
+from batchway.storage.ledger.idempotency import IdempotencyKeys
 from batchway.storage.ledger.shards import INSERT_SHARD, shard_values
 from batchway.storage.ledger.text import has_item, has_pair, is_storable
 
@@ -68,18 +69,18 @@ class SqlBatches:
 
     def __init__(self, *, database: Database) -> None:
         self._database = database
-        self._once = OnceKeys(database=database, kind="batch")
+        self._idempotency = IdempotencyKeys(database=database, kind="batch")
 
-    async def add(self, batch: Batch, *, once: Once | None = None) -> Batch:
-        if once is None:
+    async def add(self, batch: Batch, *, idempotency: IdempotencyKey | None = None) -> Batch:
+        if idempotency is None:
             values = batch_values(batch)
             await self._database.group(lambda connection: _add(connection, values))
             return batch
         async with self._database.transaction() as connection:
-            earlier = await self._once.take(
+            earlier = await self._idempotency.take(
                 connection,
                 tenant=batch.tenant,
-                once=once,
+                idempotency=idempotency,
                 object_id=batch.id,
                 at=batch.created_at,
             )
@@ -89,8 +90,10 @@ class SqlBatches:
             await connection.execute(_INSERT, batch_values(batch))
         return batch
 
-    async def made(self, tenant: str, once: Once) -> Batch | None:
-        object_id = await self._once.find(self._database, tenant=tenant, once=once)
+    async def made(self, tenant: str, idempotency: IdempotencyKey) -> Batch | None:
+        object_id = await self._idempotency.find(
+            self._database, tenant=tenant, idempotency=idempotency
+        )
         return None if object_id is None else await self.load(object_id)
 
     async def get(self, tenant: str, batch_id: str) -> Batch | None:

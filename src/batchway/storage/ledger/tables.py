@@ -235,7 +235,7 @@ keys: Final = Table(
     sqlite_autoincrement=True,
 )
 
-once: Final = Table(
+idempotency_keys: Final = Table(
     "once",
     metadata,
     Column("tenant", Text, nullable=False),

@@ -16,7 +16,6 @@ from batchway.domain.file import Purpose
 from batchway.domain.routing import Resolution, RoutingTable
 from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus
-from batchway.lines.envelope import MODEL_OVERRIDE
 from batchway.lines.pieces import Piece
 from batchway.ports import Begun, Blobs, Clock, Ledger
 from batchway.results.endings import because, kept_reason, tell_end
@@ -62,7 +61,7 @@ class Ingest:
             endpoint=batch.endpoint,
             limits=self._limits,
             resolve=lambda model: self.resolve(batch, model),
-            stand_in=batch.options.overrides.get(MODEL_OVERRIDE),
+            stand_in=batch.options.overrides.model,
         )
         try:
             shards = await self._pass(batch, scan)
@@ -104,7 +103,7 @@ class Ingest:
             endpoint=batch.endpoint,
             provider=options.provider,
             allowed=options.allowed_providers,
-            upstream=options.overrides.get(MODEL_OVERRIDE),
+            upstream=options.overrides.model,
         )
 
     def resolve_again(self, batch: Batch, model: str, group: str) -> Resolution:
@@ -116,7 +115,7 @@ class Ingest:
             endpoint=batch.endpoint,
             provider=options.provider,
             allowed=options.allowed_providers,
-            upstream=options.overrides.get(MODEL_OVERRIDE),
+            upstream=options.overrides.model,
         )
 
     async def _misnamed(self, batch: Batch) -> list[BatchError]:

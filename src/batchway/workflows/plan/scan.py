@@ -11,6 +11,7 @@ from typing import Final
 from batchway.dialects.openai.body import count_inputs, estimate_tokens
 from batchway.domain.batch import BatchError
 from batchway.domain.batch_errors import BatchText
+from batchway.domain.endpoint import Endpoint
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Destination, Forbidden, NotNative, Resolution, Unroutable
 from batchway.domain.shard import Mode, Shard
@@ -20,7 +21,6 @@ from batchway.ports import BlobReader
 from batchway.workflows.plan.custom_ids import CustomIds
 
 _MAX_MODELS: Final = 1_000
-_EMBEDDINGS: Final = "/v1/embeddings"
 _LOOK_UP_BYTES: Final = 256 << 10
 # What encoding adds to a body at most, its endpoint and model aside (`ports.LineCodec`).
 _ENVELOPE_BYTES: Final = 160
@@ -282,7 +282,7 @@ class Scan:
             return
         tokens = 0 if traits.enqueued_tokens is None else estimate_tokens(request.body)
         inputs = 0
-        if traits.embedding_inputs is not None and self._endpoint == _EMBEDDINGS:
+        if traits.embedding_inputs is not None and self._endpoint == Endpoint.EMBEDDINGS:
             inputs = count_inputs(request.body)
         shard = group.open
         if shard is not None and (

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0006"
+down_revision = "0009"
 
 # "; it is tried again at least once a minute.", " Batchway goes on trying.", and their like, as the
 # releases before this one put them into the text.
