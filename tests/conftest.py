@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 
+import pytest
 from hypothesis import settings
 
 # Started in the background of a shell without job control, this process ignores Ctrl-C, and so
@@ -19,3 +20,13 @@ sys.dont_write_bytecode = False
 # pytest-timeout already ends a test that hangs.
 settings.register_profile("any-machine", deadline=None)
 settings.load_profile("any-machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is given more time than is usual starts first: none is left to one worker at the end."""
+
+    def given(item: pytest.Item) -> float:
+        longer = item.get_closest_marker("timeout")
+        return 0.0 if longer is None else float(longer.args[0])
+
+    items.sort(key=given, reverse=True)

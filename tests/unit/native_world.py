@@ -75,7 +75,7 @@ class FastClock:
 
     def monotonic(self) -> float:
         now = time.monotonic()
-        # Else a process that waits for a disk, or for its turn at a processor, saw hours pass.
+        # Else who waits for a disk, or for a turn at a processor, would see hours pass.
         self._passed += min(now - self._seen, MOST_STALL) * SPEED
         self._seen = now
         return self._passed

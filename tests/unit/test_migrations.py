@@ -120,7 +120,7 @@ def test_the_write_ahead_log_is_on(tmp_path: Path) -> None:
 def test_many_processes_at_once(url: str) -> None:
     script = "import sys; from batchway.storage.migrations import upgrade; upgrade(sys.argv[1])"
     processes = [subprocess.Popen([sys.executable, "-c", script, url]) for _ in range(6)]
-    assert [process.wait(60) for process in processes] == [0] * 6
+    assert [process.wait(150) for process in processes] == [0] * 6
     assert differences(url) == []
 
 
