@@ -40,9 +40,8 @@ from batchway.providers.http.budget import Budget, Share
 from batchway.providers.http.descriptors import Shortage, lacking, none_left
 from batchway.providers.http.headers import with_defaults
 from batchway.providers.http.proxies import proxy_for
+from batchway.providers.http.timing import CONNECT_SECONDS
 from batchway.providers.http.unpacking import PackedTooTightly
-
-_CONNECT_SECONDS: Final = 10.0
 
 # uvicorn, and vLLM with it, closes idle connections after 5 seconds. Letting go first means that
 # no request is ever written to a connection that is being closed.
@@ -146,7 +145,7 @@ class HttpTransport:
         self,
         *,
         most_answer_bytes: int = MOST_ANSWER_BYTES,
-        connect_timeout: float = _CONNECT_SECONDS,
+        connect_timeout: float = CONNECT_SECONDS,
         most_requests: int | None = None,
         budget: Budget | None = None,
         shortage: Shortage | None = None,
