@@ -9,9 +9,8 @@ lane for each endpoint (`lane`: its circuit, and who is to blame) and the order 
 (`fairness`). One timer, on the injected clock, wakes the gate when time alone will let somebody
 through. A freed slot goes to the next in the same instant.
 
-Owns slots: each permit is given back exactly once, and one that is dropped without being used
-(its task was cancelled before it began) gives itself back. Does not own retries (`sender`).
-Belongs to one event loop.
+Owns slots: each permit counts until it is given back, and is given back once however often that is
+said. Does not own retries (`sender`). Belongs to one event loop.
 """
 
 import asyncio
@@ -295,11 +294,6 @@ class Gate:
             if seconds > LONG_COOL_DOWN:
                 self._send_away(None)
 
-    def lost(self, lane: Lane, share: Share, *, probe: bool) -> None:
-        """A permit was dropped unused. Any thread may call: garbage is collected on any."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._recover, lane, share, probe)
-
     def hear(self, answer: Answer) -> None:
         """Look at `x-ratelimit-*`, more often the less is left."""
         if self._look_in > 0:
@@ -405,14 +399,7 @@ class Gate:
 
     def _give_back(self, permit: Permit) -> None:
         permit.held = False
-        self._free(permit.share)
-
-    def _recover(self, lane: Lane, share: Share, probe: bool) -> None:
-        if probe:
-            lane.circuit.dropped(probe=True)
-        self._free(share)
-
-    def _free(self, share: Share) -> None:
+        share = permit.share
         self.in_flight -= 1
         share.in_flight -= 1
         if share.in_flight == 0:
