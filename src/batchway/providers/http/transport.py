@@ -135,7 +135,7 @@ class _Address:
 class HttpTransport:
     """`ports.Transport`. Belongs to the event loop it is first used on.
 
-    Proxies are those of the environment (`providers.proxies`). Redirects are not followed. Above
+    Proxies are those of the environment (`proxies`). Redirects are not followed. Above
     `most_requests` a request waits for its connection, for as long as that takes, before its
     timeout begins. `read` is handed what a large answer holds of the `budget`, to be closed when
     its bytes have been handed on.
@@ -256,7 +256,7 @@ class HttpTransport:
 def new_session(resolver: AbstractResolver | None = None) -> ClientSession:
     """A session for the running loop: as many connections as there are requests under way.
 
-    It does not unpack answers: `providers.unpacking` does, within bounds.
+    It does not unpack answers: `unpacking` does, within bounds.
     """
     return ClientSession(
         connector=TCPConnector(
