@@ -150,7 +150,7 @@ def new_sender(
     """A sender over fake upstreams."""
     transport = FakeTransport(upstreams)
     if limits is None:
-        limits = Limits(concurrency=4)
+        limits = Limits(concurrency=4, max_attempts=8)
     each = dict.fromkeys(upstreams, limits) if isinstance(limits, Limits) else dict(limits)
     sender = Sender(
         providers={name: FakeProvider(name) for name in upstreams},

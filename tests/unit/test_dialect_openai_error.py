@@ -3,7 +3,8 @@
 import pytest
 
 from batchway.dialects.openai.answer import ErrorWithin, Reading, read_result
-from batchway.dialects.openai.error import Said, read_error, status_within
+from batchway.dialects.openai.error import Said, Words, read_error, read_words, status_within
+from batchway.dialects.tolerant_json import json_in
 
 _USAGE = '"usage":{"prompt_tokens":1,"completion_tokens":1}'
 _CHOICE = '{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"stop"}'
@@ -118,33 +119,33 @@ def test_what_an_error_says_of_the_account(body: str, short: str, of_account: bo
 
 
 @pytest.mark.parametrize(
-    ("body", "said", "word"),
+    ("body", "words", "word"),
     [
         (
             '{"error":{"code":"c","type":"t","message":"m","param":"p","line":3}}',
-            Said(code="c", kind="t", message="m", param="p", line=3),
+            Words(code="c", kind="t", message="m", param="p", line=3),
             "c",
         ),
-        ('{"error":{"code":429,"type":"t"}}', Said(code="429", kind="t"), "t"),
-        ('{"error":{"code":429},"type":"t"}', Said(code="429", kind="t"), "t"),
+        ('{"error":{"code":429,"type":"t"}}', Words(code="429", kind="t"), "t"),
+        ('{"error":{"code":429},"type":"t"}', Words(code="429", kind="t"), "t"),
         (
             '[{"error":{"code":404,"message":"m","status":"NOT_FOUND"}}]',
-            Said(code="404", status="NOT_FOUND", message="m"),
+            Words(code="404", status="NOT_FOUND", message="m"),
             "NOT_FOUND",
         ),
-        ('{"error":"m","code":"c"}', Said(code="c", message="m"), "c"),
-        ('{"code":20012,"message":"m","data":null}', Said(code="20012", message="m"), ""),
-        ('{"detail":[{"type":"t","msg":"m"}]}', Said(kind="t", message="m"), "t"),
-        ('{"errors":{"data":[{"code":"c","line":2}]}}', Said(code="c", line=2), "c"),
-        ('{"status":500,"error":"m"}', Said(message="m"), ""),
-        ('{"error":{"code":"not a\\ncode"}}', Said(code="not a\ncode"), ""),
-        (f'{{"error":{{"code":"{"c" * 80}"}}}}', Said(code="c" * 80), "c" * 64),
-        ('"m"', Said(message="m"), ""),
+        ('{"error":"m","code":"c"}', Words(code="c", message="m"), "c"),
+        ('{"code":20012,"message":"m","data":null}', Words(code="20012", message="m"), ""),
+        ('{"detail":[{"type":"t","msg":"m"}]}', Words(kind="t", message="m"), "t"),
+        ('{"errors":{"data":[{"code":"c","line":2}]}}', Words(code="c", line=2), "c"),
+        ('{"status":500,"error":"m"}', Words(message="m"), ""),
+        ('{"error":{"code":"not a\\ncode"}}', Words(code="not a\ncode"), ""),
+        (f'{{"error":{{"code":"{"c" * 80}"}}}}', Words(code="c" * 80), "c" * 64),
+        ('"m"', Words(message="m"), ""),
     ],
 )
-def test_one_reader_knows_every_shape(body: str, said: Said, word: str) -> None:
-    read = read_error(body.encode())
-    assert (read, read.word) == (said, word)
+def test_one_reader_knows_every_shape(body: str, words: Words, word: str) -> None:
+    assert read_words(json_in(body.encode())) == words
+    assert read_error(body.encode()).word == word
 
 
 def test_a_code_stands_for_an_error_however_deep_it_says_so() -> None:

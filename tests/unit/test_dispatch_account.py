@@ -38,7 +38,7 @@ BROKEN = FakeAnswer(500, b'{"error":{"message":"oops"}}')
 MOVED = FakeAnswer(
     308, headers={"location": "https://user:pw@api.example.com/v1/chat/completions?token=secret"}
 )
-LIMITS = Limits(concurrency=16, max_attempts=5)  # the attempts are the default
+LIMITS = Limits(concurrency=16)
 CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
 
 

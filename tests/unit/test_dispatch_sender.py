@@ -198,7 +198,7 @@ def test_an_hour_of_outage_costs_no_line_its_result(
         rng = random.Random(11)
         sender, transport = new_sender(
             {"up": _down_between(2.0, 3602.0, failure)},
-            Limits(concurrency=concurrency),
+            Limits(concurrency=concurrency, max_attempts=8),
             draw=rng.random,
         )
         outcomes, ended = await _run_lines(sender, lines)
@@ -244,7 +244,7 @@ def test_while_the_first_target_is_down_the_next_serves_and_then_the_first_again
     async def main() -> list[tuple[str, bool]]:
         sender, transport = new_sender(
             {"up": _down_between(10.0, 300.0, Failure.UNREACHABLE), "next": _script(GOOD)},
-            Limits(concurrency=2),
+            Limits(concurrency=2, max_attempts=8),
             draw=random.Random(3).random,
         )
         outcomes: list[Outcome] = []
@@ -290,7 +290,7 @@ def test_retry_after_is_obeyed_by_every_line() -> None:
         return GOOD
 
     async def main() -> tuple[list[Outcome], list[float]]:
-        sender, transport = new_sender({"up": upstream}, Limits(concurrency=4))
+        sender, transport = new_sender({"up": upstream}, Limits(concurrency=4, max_attempts=8))
         outcomes, _ = await _run_lines(sender, 100)
         return outcomes, [at for at, _, _ in transport.sent if 5 <= at < 35]
 
@@ -303,7 +303,7 @@ def test_retry_after_is_obeyed_by_every_line() -> None:
 def test_a_configured_rate_is_kept_to_over_simulated_minutes() -> None:
     async def main() -> list[float]:
         sender, transport = new_sender(
-            {"up": _script(GOOD)}, Limits(concurrency=100, requests_per_minute=300)
+            {"up": _script(GOOD)}, Limits(concurrency=100, requests_per_minute=300, max_attempts=8)
         )
         await _run_lines(sender, 1000)
         return [at for at, _, _ in transport.sent]
@@ -353,7 +353,7 @@ def _slots_free(sender: Sender, count: int) -> bool:
 @pytest.mark.parametrize("after", [0.0, 0.5, 1.2, 1.7, 3.0])
 def test_a_cancelled_line_gives_its_slot_back(after: float) -> None:
     async def main() -> bool:
-        sender, _ = new_sender({"up": _script(BROKEN)}, Limits(concurrency=2))
+        sender, _ = new_sender({"up": _script(BROKEN)}, Limits(concurrency=2, max_attempts=8))
         tasks = [asyncio.ensure_future(_send(sender, new_work(line))) for line in range(4)]
         await asyncio.sleep(after)
         for task in tasks:
@@ -369,7 +369,7 @@ def test_an_unexpected_exception_gives_the_slot_back() -> None:
         async def broken(url: str, body: bytes) -> Drawn:
             raise ZeroDivisionError
 
-        sender, _ = new_sender({"up": broken}, Limits(concurrency=2))
+        sender, _ = new_sender({"up": broken}, Limits(concurrency=2, max_attempts=8))
         for _ in range(5):
             with pytest.raises(ZeroDivisionError):
                 await _send(sender, new_work())
@@ -384,28 +384,28 @@ def test_an_unexpected_exception_gives_the_slot_back() -> None:
 @pytest.mark.parametrize(
     ("drawn", "limits", "sentence"),
     [
-        (GOOD, Limits(concurrency=1), None),
+        (GOOD, Limits(concurrency=1, max_attempts=8), None),
         (
             Failure.UNREACHABLE,
-            Limits(concurrency=4),
+            Limits(concurrency=4, max_attempts=8),
             "The provider 'up' has been unreachable since 2023-11-14 22:13:22 UTC: check that it "
             "runs, and the address of 'up' in the configuration; it is tried again at least once a "
             "minute.",
         ),
         (
             Failure.NO_DESCRIPTORS,
-            Limits(concurrency=4),
+            Limits(concurrency=4, max_attempts=8),
             "Batchway's process is out of file descriptors since 2023-11-14 22:13:22 UTC: requests "
             "wait until it has some again. Raise its limit (`ulimit -n`).",
         ),
         (
             FakeAnswer(429, headers={"retry-after": "300"}),
-            Limits(concurrency=4),
+            Limits(concurrency=4, max_attempts=8),
             "The provider 'up' asked for a pause until 22:18:21 UTC.",
         ),
         (
             GOOD,
-            Limits(concurrency=100, requests_per_minute=1),
+            Limits(concurrency=100, requests_per_minute=1, max_attempts=8),
             "Requests wait for the rate limit of the provider 'up'.",
         ),
     ],
@@ -438,7 +438,9 @@ def test_gates_of_models_that_nobody_names_any_more_are_dropped() -> None:
     """A name every second for 2,500 seconds, and one that is in use all the while."""
 
     async def main() -> tuple[int, bool]:
-        sender, _ = new_sender({"up": _script(GOOD, seconds=0.1)}, Limits(requests_per_minute=600))
+        sender, _ = new_sender(
+            {"up": _script(GOOD, seconds=0.1)}, Limits(requests_per_minute=600, max_attempts=8)
+        )
         before = _gates()
         kept = used = None
         for second in range(2_500):
@@ -460,7 +462,7 @@ def test_gates_of_models_that_nobody_names_any_more_are_dropped() -> None:
 
 def test_a_gate_with_a_line_in_flight_or_a_pause_is_kept() -> None:
     async def main() -> tuple[bool, bool]:
-        sender, _ = new_sender({"up": _script(GOOD)}, Limits(concurrency=1))
+        sender, _ = new_sender({"up": _script(GOOD)}, Limits(concurrency=1, max_attempts=8))
         held = await sender.admit(new_work())
         for number in range(3):
             await asyncio.sleep(700.0)

@@ -24,7 +24,7 @@ from tests.unit.fakes import (
 
 from batchway.bootstrap.parts import SystemClock
 from batchway.dispatch.limits import Limits
-from batchway.dispatch.sender import Sender
+from batchway.dispatch.sender import Permit, Sender, Work
 from batchway.domain.batch import Batch, RequestCounts
 from batchway.domain.routing import Account
 from batchway.domain.shard import Claim, Shard
@@ -231,6 +231,27 @@ async def test_a_part_waits_until_another_gives_back() -> None:
     assert second.full  # of lines
     second.remove(30)
     assert not second.full
+
+
+async def test_a_line_that_never_begins_gives_its_permit_back(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with site_of(tmp_path, tmp_path_factory, up=stuck) as site:
+        batch = await site.begin(1, ["up/m"])
+        running = asyncio.create_task(site.new_run(batch).run())
+        try_admit, permits = site.sender.try_admit, list[Permit]()
+
+        def admit_and_cancel(work: Work) -> Permit | None:
+            running.cancel()  # which is heard before the first step of the line's task
+            permit = try_admit(work)
+            assert permit is not None
+            permits.append(permit)
+            return permit
+
+        monkeypatch.setattr(site.sender, "try_admit", admit_and_cancel)
+        await asyncio.gather(running, return_exceptions=True)
+        assert (len(site.transport.sent), len(permits)) == (0, 1)
+        assert (permits[0].gate.in_flight, permits[0].held) == (0, False)
 
 
 # ----------------------------------------------------------------------------- what storage lost

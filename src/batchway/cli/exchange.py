@@ -27,8 +27,8 @@ from yarl import URL
 
 from batchway.domain.http_status import REDIRECTS
 from batchway.providers.http.proxies import proxy_for
+from batchway.providers.http.timing import CONNECT_SECONDS
 
-_CONNECT_SECONDS: Final = 10.0
 _SILENT_SECONDS: Final = 300.0  # long enough for a server that hashes the end of a large upload
 _PIECE: Final = 256 << 10
 _MOST_HOPS: Final = 10
@@ -117,7 +117,7 @@ def _connected(url: URL, headers: dict[str, str]) -> tuple[HTTPConnection, str]:
     tls = url.scheme == "https"
     end = proxy or url
     make = HTTPSConnection if tls or end.scheme == "https" else HTTPConnection
-    connection = make(end.host or "", end.port, timeout=_CONNECT_SECONDS)
+    connection = make(end.host or "", end.port, timeout=CONNECT_SECONDS)
     path = url.raw_path_qs
     if proxy is not None:
         secret = f"{proxy.user or ''}:{proxy.password or ''}".encode()

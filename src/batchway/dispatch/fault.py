@@ -35,7 +35,6 @@ from batchway.domain.http_status import REDIRECTS
 from batchway.ports import Answer, Failure
 
 _MOST_TEXT: Final = 300
-_MOST_CODE: Final = 64
 
 
 class Fault(Enum):
@@ -161,6 +160,6 @@ def _destination(location: str | None) -> str:
 
 def _common(status: int, said: Said, body: bytes) -> str:
     """What an answer has in common with the same answer to another line."""
-    text = said.text or body[: 4 * _MOST_TEXT].decode("utf-8", "replace")
+    text = said.message or body[: 4 * _MOST_TEXT].decode("utf-8", "replace")
     text = _SPACE.sub(" ", _OF_ONE_LINE.sub("#", text)).strip()
-    return f"{status} {said.code[:_MOST_CODE]} {said.kind[:_MOST_CODE]} {text[:_MOST_TEXT]}"
+    return f"{status} {said.code} {said.kind} {text[:_MOST_TEXT]}"

@@ -9,9 +9,8 @@ lane for each endpoint (`lane`: its circuit, and whether a line or its account i
 order of the lines that wait (`fairness`). One timer (`alarm`) wakes the gate when time alone will
 let a line through. A freed slot goes to the next line in the same instant.
 
-Owns slots: each permit is given back exactly once, and one that is dropped without being used
-(its task was cancelled before it began) gives itself back. Does not own retries (`sender`).
-Belongs to one event loop.
+Owns slots: each permit counts until it is given back, and is given back once however often that is
+said. Does not own retries (`sender`). Belongs to one event loop.
 """
 
 import asyncio
@@ -252,11 +251,6 @@ class Gate:
             if seconds > LONG_COOL_DOWN:
                 self._queue.send_away(None)
 
-    def lost(self, lane: Lane, share: Share, *, probe: bool) -> None:
-        """A permit was dropped unused. Any thread may call: garbage is collected on any."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._recover, lane, share, probe)
-
     def hear(self, answer: Answer) -> None:
         """Read `x-ratelimit-*`, more often the less is left."""
         if self._rates.skips():
@@ -340,14 +334,7 @@ class Gate:
 
     def _give_back(self, permit: Permit) -> None:
         permit.held = False
-        self._free(permit.share)
-
-    def _recover(self, lane: Lane, share: Share, probe: bool) -> None:
-        if probe:
-            lane.circuit.dropped(probe=True)
-        self._free(share)
-
-    def _free(self, share: Share) -> None:
+        share = permit.share
         self.in_flight -= 1
         self._queue.done(share)
         if self._queue.waiting:

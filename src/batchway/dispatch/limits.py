@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from batchway.domain.defaults import MAX_ATTEMPTS, MAX_CONCURRENCY, TIMEOUT_SECONDS
+
 # Bytes of one answer; a larger one is dropped as it arrives, so that memory stays bounded.
 MOST_ANSWER_BYTES: Final = 256 << 20
 
@@ -29,9 +31,9 @@ class Limits:
     """
 
     concurrency: int | None = None
-    max_concurrency: int = 2048
+    max_concurrency: int = MAX_CONCURRENCY
     aim: Aim = Aim.THROUGHPUT
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
-    timeout: float = 600.0
-    max_attempts: int = 8
+    timeout: float = TIMEOUT_SECONDS
+    max_attempts: int = MAX_ATTEMPTS

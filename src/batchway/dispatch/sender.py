@@ -138,7 +138,11 @@ class Sender:
         return await self._enter(work, 0, retry=False)
 
     async def run(self, work: Work, permit: Permit) -> Outcome:
-        """Send the line until it has an outcome. Gives the permit back however it ends."""
+        """Send the line until it has an outcome. Gives the permit back however it ends.
+
+        What never begins cannot: whoever cancels a task of it before its first step gives the
+        permit back (`Gate.leave`).
+        """
         try:
             drawn = await self._exchange(work, permit)
             if isinstance(drawn, Answered):

@@ -11,9 +11,10 @@
     {"choices": [{"finish_reason": "error", "error": {...}}]}  OpenRouter
 
 The only reader of error bodies: those of lines, of calls to a batch API, of a run's first request.
-Owns two readings: the words of an error's body (`read_error`), and the status that a body which
-came with a 2xx stands for (`status_within`): aggregators answer 200 before they know. Does not own
-what a status means to a line (`dispatch.retry`), nor what words mean to a job (`job_error`).
+Owns two readings: the words of an error's body (`read_error`, `read_words`), and the status that a
+body which came with a 2xx stands for (`status_within`): aggregators answer 200 before they know.
+Does not own what a status means to a line (`dispatch.retry`), nor what words mean to a job
+(`job_error`).
 """
 
 import re
@@ -155,11 +156,12 @@ _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NO_WORD: Final = re.compile(r"[^a-z0-9]+")
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An error's own words, of any length and with whatever they repeat; empty where it has none.
+class Words(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An error's own words, of any length, with all that they repeat of a request or a key.
 
     `kind` is its `type`, `status` its `status` where that is a word (`NOT_FOUND`); `param` and
-    `line` are the parameter and the line of an input file that it is about.
+    `line` are the parameter and the line of an input file that it is about. Empty where it has
+    none.
     """
 
     code: str = ""
@@ -169,31 +171,35 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     param: str = ""
     line: int | None = None
 
+
+class Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The same words, bounded: `code`, `kind` and `status` can be quoted in sentences and logs."""
+
+    code: str = ""
+    kind: str = ""
+    status: str = ""
+    message: str = ""
+
     @property
     def short(self) -> str:
         """What to quote of it: the code, or the type where there is no code but an HTTP status."""
-        code = _quotable(self.code)
-        return _quotable(self.kind) if not code or code.isdigit() else code
+        code = self.code
+        return self.kind if not code or code.isdigit() else code
 
     @property
     def word(self) -> str:
         """As `short`, or else the word that it has for a status."""
-        return self.short or _quotable(self.status)
-
-    @property
-    def text(self) -> str:
-        """The message, at most 1,000 characters of it."""
-        return self.message[:_MOST_MESSAGE]
+        return self.short or self.status
 
     @property
     def of_account(self) -> bool:
         """Whether it says that the account has no credit, no valid key, or was closed."""
         if _word(self.code) in _OF_THE_ACCOUNT or _word(self.kind) in _OF_THE_ACCOUNT:
             return True
-        return _OF_THE_ACCOUNT_IN_WORDS.search(self.text) is not None
+        return _OF_THE_ACCOUNT_IN_WORDS.search(self.message) is not None
 
 
-_NOTHING: Final = Said()
+_NOTHING: Final = Words()
 
 # Where one error stands in another; what is said further inside is more exact.
 _WITHIN: Final = ("error", "errors", "detail", "data")
@@ -202,7 +208,18 @@ _DEEPEST: Final = 4
 
 def read_error(body: bytes) -> Said:
     """The words of an error in any of the shapes; empty for none, and for no JSON. Never raises."""
-    return _said(json_in(body), depth=0)
+    words = read_words(json_in(body))
+    return Said(
+        code=_quotable(words.code),
+        kind=_quotable(words.kind),
+        status=_quotable(words.status),
+        message=words.message[:_MOST_MESSAGE],
+    )
+
+
+def read_words(value: object) -> Words:
+    """The words of an error that was JSON, in any of the shapes; empty for none. Never raises."""
+    return _words(value, depth=0)
 
 
 def status_within(body: bytes) -> int | None:
@@ -306,21 +323,21 @@ def _word(text: str) -> str:
     return _NO_WORD.sub("_", _CAMEL.sub("_", text[:_MOST_CODE]).lower()).strip("_")
 
 
-def _said(value: object, *, depth: int) -> Said:
+def _words(value: object, *, depth: int) -> Words:
     if isinstance(value, str):
-        return Said(message=value)
+        return Words(message=value)
     if depth > _DEEPEST:
         return _NOTHING
     if isinstance(value, list):
         items = cast("list[object]", value)
-        return _said(items[0], depth=depth + 1) if items else _NOTHING
+        return _words(items[0], depth=depth + 1) if items else _NOTHING
     if not isinstance(value, dict):
         return _NOTHING
     fields = cast("dict[str, Any]", value)
     inner = next((fields[name] for name in _WITHIN if fields.get(name)), None)
-    within = _NOTHING if inner is None else _said(inner, depth=depth + 1)
+    within = _NOTHING if inner is None else _words(inner, depth=depth + 1)
     status = fields.get("status")
-    return Said(
+    return Words(
         code=within.code or _text(fields.get("code")),
         kind=within.kind or _text(fields.get("type")),
         status=within.status or (status if isinstance(status, str) else ""),

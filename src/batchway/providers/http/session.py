@@ -31,6 +31,7 @@ from batchway.providers.http.headers import with_defaults
 from batchway.providers.http.proxies import proxy_for
 from batchway.providers.http.redirects import PublicResolver, joined, leads_inside, literal_of
 from batchway.providers.http.secrets import SentSecrets
+from batchway.providers.http.timing import CONNECT_SECONDS
 from batchway.providers.http.transport import new_session
 from batchway.providers.http.unpacking import source_of
 
@@ -44,7 +45,7 @@ _UNPACKED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 class Timeouts:
     """Seconds: to connect, for a short call as a whole, and without a byte in a transfer."""
 
-    connect: float = 10.0
+    connect: float = CONNECT_SECONDS
     call: float = 60.0
     idle: float = 120.0
 

@@ -40,9 +40,8 @@ from batchway.providers.http.budget import Budget, Share
 from batchway.providers.http.descriptors import Shortage, lacking, none_left
 from batchway.providers.http.headers import with_defaults
 from batchway.providers.http.proxies import proxy_for
+from batchway.providers.http.timing import CONNECT_SECONDS
 from batchway.providers.http.unpacking import PackedTooTightly
-
-_CONNECT_SECONDS: Final = 10.0
 
 # uvicorn, and vLLM with it, closes idle connections after 5 seconds. Letting go first means that
 # no request is ever written to a connection that is being closed.
@@ -136,7 +135,7 @@ class _Address:
 class HttpTransport:
     """`ports.Transport`. Belongs to the event loop it is first used on.
 
-    Proxies are those of the environment (`providers.proxies`). Redirects are not followed. Above
+    Proxies are those of the environment (`proxies`). Redirects are not followed. Above
     `most_requests` a request waits for its connection, for as long as that takes, before its
     timeout begins. `read` is handed what a large answer holds of the `budget`, to be closed when
     its bytes have been handed on.
@@ -146,7 +145,7 @@ class HttpTransport:
         self,
         *,
         most_answer_bytes: int = MOST_ANSWER_BYTES,
-        connect_timeout: float = _CONNECT_SECONDS,
+        connect_timeout: float = CONNECT_SECONDS,
         most_requests: int | None = None,
         budget: Budget | None = None,
         shortage: Shortage | None = None,
@@ -257,7 +256,7 @@ class HttpTransport:
 def new_session(resolver: AbstractResolver | None = None) -> ClientSession:
     """A session for the running loop: as many connections as there are requests under way.
 
-    It does not unpack answers: `providers.unpacking` does, within bounds.
+    It does not unpack answers: `unpacking` does, within bounds.
     """
     return ClientSession(
         connector=TCPConnector(

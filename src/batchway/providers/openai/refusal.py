@@ -7,7 +7,7 @@ Owns which of these words decide more than the status does: those of a quota. Th
 import re
 from typing import Final
 
-from batchway.dialects.openai.error import read_error
+from batchway.dialects.openai.error import Words, read_words
 from batchway.dialects.openai.job_error import means_no_room
 from batchway.dialects.tolerant_json import NoJson, json_in
 from batchway.domain.remote import Trouble
@@ -19,17 +19,17 @@ _MOST_OF_A_PAGE: Final = 8_192
 
 def read_refusal(body: bytes) -> Said:
     """See `providers.http.trouble.ReadError`."""
-    if json_in(body) is NoJson.NO_JSON:
+    value = json_in(body)
+    if value is NoJson.NO_JSON:
         # A proxy's page: its words without the markup.
-        text = body[:_MOST_OF_A_PAGE].decode("utf-8", "replace")
-        message, code, param, line = _TAGS.sub(" ", text), None, None, None
+        words = Words(message=_TAGS.sub(" ", body[:_MOST_OF_A_PAGE].decode("utf-8", "replace")))
     else:
-        said = read_error(body)
-        message, code, param, line = said.message, said.code or None, said.param or None, said.line
+        words = read_words(value)
+    code = words.code or None
     return Said(
-        message=message,
+        message=words.message,
         code=code,
-        param=param,
-        line=line,
-        trouble=Trouble.BUSY if means_no_room(code, message) else None,
+        param=words.param or None,
+        line=words.line,
+        trouble=Trouble.BUSY if means_no_room(code, words.message) else None,
     )

@@ -118,7 +118,7 @@ class ManagedRun:
         self._answered: dict[int, int] = {}
         self._vouched: set[tuple[int, Target]] = set()
         self._stranded: dict[str, Reason] = {}  # groups without a provider, and why
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Permit] = {}
         self._buffers: list[Buffer] = []
         self._parts: list[Part] = []
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
@@ -335,7 +335,7 @@ class ManagedRun:
                 outstanding.add(len(work.body))
                 line_run = self._run_line(work, permit, request.custom_id, buffer, outstanding)
                 task = create_task(line_run)
-                tasks.add(task)
+                tasks[task] = permit
                 task.add_done_callback(self._line_ended)
             if buffer.lost:
                 return
@@ -355,7 +355,9 @@ class ManagedRun:
             self._sender.vouch(work, answered=answered)
 
     def _line_ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        permit = self._tasks.pop(task)
+        if task.cancelled():
+            permit.gate.leave(permit)  # a task that is cancelled before its first step runs nothing
         error = None if task.cancelled() else task.exception()
         if error is not None and not self._ending.done():
             # A line's failures are outcomes; an exception is a defect and must end the run.
