@@ -16,7 +16,7 @@ said. Does not own retries (`sender`). Belongs to one event loop.
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Final, cast
+from typing import cast
 
 from batchway.dispatch.alarm import Alarm
 from batchway.dispatch.caller import Caller
@@ -30,12 +30,9 @@ from batchway.dispatch.lanes import Lanes
 from batchway.dispatch.limits import Limits
 from batchway.dispatch.looks import Look
 from batchway.dispatch.permit import Permit
-from batchway.dispatch.rates import Rates
+from batchway.dispatch.rates import LONG_PAUSE, Rates
 from batchway.dispatch.watch import Watch
 from batchway.ports import Answer, Clock, EngineMetrics
-
-# A line with another target does not sit out a cool-down that is longer than this.
-LONG_COOL_DOWN: Final = 60.0
 
 
 class Gate:
@@ -51,13 +48,13 @@ class Gate:
         "_load",
         "_loop",
         "_queue",
-        "_rates",
         "_watch",
         "in_flight",
         "lanes",
         "limits",
         "model",
         "provider",
+        "rates",
         "urls",
     )
 
@@ -85,7 +82,7 @@ class Gate:
             self._load = watch_load(
                 metrics, wanted=lambda: self.in_flight > 0, seen=self._hear_load, clock=clock
             )
-        self._rates = Rates(
+        self.rates = Rates(
             requests_per_minute=limits.requests_per_minute,
             tokens_per_minute=limits.tokens_per_minute,
             now=clock.monotonic(),
@@ -99,16 +96,17 @@ class Gate:
         self._alarm = Alarm(ring=self._pump, clock=clock)
         self._grants = 0
         self._full_at = 0  # the latest grant that left no slot free
-        self._guarded = self._rates.limited  # more than a free slot is to be asked for
+        self._guarded = self.rates.limited  # more than a free slot is to be asked for
 
     # ------------------------------------------------------------------ in
 
     def try_enter(self, caller: Caller, cost: float, kind: str = "") -> Permit | None:
         """A permit, if there is one to have at once and no line waits for it."""
-        if self._queue.waiting or self.in_flight >= self._control.limit:
+        queue, limit = self._queue, self._control.limit
+        if queue.waiting or self.in_flight >= limit:
             return None
-        share = self._queue.share(caller.tenant)
-        if self._queue.has_its_part(share, self._control.limit):
+        share = queue.share(caller.tenant)
+        if queue.sharing > 1 and queue.has_its_part(share, limit):
             return None
         lane = self.lanes.of(kind)
         if self._guarded:
@@ -169,8 +167,8 @@ class Gate:
         wait = self.lanes.of(kind).circuit.wait(now)
         if wait > 0:
             return now if math.isinf(wait) else now + wait  # a probe may end any moment
-        quiet_until = self._rates.quiet_until
-        return quiet_until if quiet_until - now > LONG_COOL_DOWN else None
+        quiet_until = self.rates.quiet_until
+        return quiet_until if quiet_until - now > LONG_PAUSE else None
 
     # ------------------------------------------------------------------ out
 
@@ -195,7 +193,7 @@ class Gate:
         )
         permit.lane.succeeded(permit.started, now)
         if self._guarded and all_tokens:
-            self._queue.correct(permit.share, self._rates.correct(permit.cost - all_tokens))
+            self._queue.correct(permit.share, self.rates.correct(permit.cost - all_tokens))
         self._give_back(permit)
 
     def failed(
@@ -216,14 +214,14 @@ class Gate:
         """
         now = self._clock.monotonic()
         lane = permit.lane
-        shuts = lane.drew(
+        shuts = lane.failed(
             setback or Setback(fault=fault),
             line=line,
             first=first,
             alone=self.in_flight == 1,
             probe=permit.probe,
             own=own,
-            pause=None if (cools_down or 0) < LONG_COOL_DOWN else cools_down,
+            pause=None if (cools_down or 0) < LONG_PAUSE else cools_down,
             now=now,
         )
         if shuts:
@@ -246,17 +244,19 @@ class Gate:
 
     def quiet(self, seconds: float, now: float) -> None:
         """Let no line through for so long; a longer pause that was asked for before stays."""
-        if self._rates.pause(seconds, now):
+        if self.rates.pause(seconds, now):
             self._guarded = True
-            if seconds > LONG_COOL_DOWN:
+            if seconds > LONG_PAUSE:
                 self._queue.send_away(None)
 
     def hear(self, answer: Answer) -> None:
         """Read `x-ratelimit-*`, more often the less is left."""
-        if self._rates.skips():
+        rates = self.rates
+        if rates.look_in > 0:
+            rates.look_in -= 1
             return
         now = self._clock.monotonic()
-        pause = self._rates.hear(answer, in_flight=self.in_flight, now=now)
+        pause = rates.hear(answer, in_flight=self.in_flight, now=now)
         if pause:
             self.quiet(pause, now)
 
@@ -281,7 +281,7 @@ class Gate:
             self.in_flight == 0
             and self._queue.waiting == 0
             and self.lanes.idle()
-            and self._rates.idle(now)
+            and self.rates.idle(now)
         )
 
     @property
@@ -302,12 +302,7 @@ class Gate:
     @property
     def quiet_for(self) -> float:
         """Seconds for which the upstream wants to be left alone."""
-        return max(0.0, self._rates.quiet_until - self._clock.monotonic())
-
-    @property
-    def short_of_rate(self) -> bool:
-        """Whether the lines that wait do so for a rate limit."""
-        return self._rates.scarce and self._queue.waiting > 0
+        return max(0.0, self.rates.quiet_until - self._clock.monotonic())
 
     # ------------------------------------------------------------------ inside
 
@@ -324,12 +319,12 @@ class Gate:
                 self._load.wake()
         permit = Permit(self, share, cost, self._grants)
         permit.lane = lane
-        self._queue.serve(share, self._rates.charge(cost))
+        self._queue.serve(share, self.rates.charge(cost))
         if self._guarded:
             now = self._clock.monotonic()
             permit.probe = lane.circuit.sent()
             lane.probes += permit.probe
-            self._rates.take(cost, now)
+            self.rates.take(cost, now)
         return permit
 
     def _give_back(self, permit: Permit) -> None:
@@ -342,15 +337,15 @@ class Gate:
 
     def _wait(self, cost: float, now: float) -> float:
         """Seconds until a line of that cost may pass, slots and its lane aside."""
-        wait = self._rates.wait(cost, now)
-        if wait <= 0 and not self._rates.limited:
+        wait = self.rates.wait(cost, now)
+        if wait <= 0 and not self.rates.limited:
             self._guarded = bool(self.lanes.down())
         return wait
 
     def _pump(self) -> None:
         """Let through the lines that may pass now; see to it that time wakes the rest."""
         queue = self._queue
-        by_rate = self._rates.scarce  # what the wait was for decides whose turn it is
+        by_rate = self.rates.scarce  # what the wait was for decides whose turn it is
         while queue.waiting and self.in_flight < self._control.limit:
             if self._guarded:
                 now = self._clock.monotonic()
@@ -379,7 +374,7 @@ class Gate:
                 lane = self.lanes.of(waiter.kind)
                 waiter.turn.set_result(self._grant(lane, waiter.share, waiter.cost))
         if queue.waiting:
-            self._rates.scarce = False  # slots are what is scarce now
+            self.rates.scarce = False  # slots are what is scarce now
         else:
             self._alarm.stop()
 

@@ -116,7 +116,7 @@ class Lane:
             return
         self._well_again(now)
 
-    def drew(
+    def failed(
         self,
         setback: Setback,
         *,
@@ -143,7 +143,9 @@ class Lane:
         elif setback.fault is Fault.UNSENDABLE:
             self.circuit.dropped(probe=probe)  # nothing was sent: no news of the target
         else:
-            shuts = self._failed(setback, line=line, first=first, alone=alone, probe=probe, now=now)
+            shuts = self._count_failure(
+                setback, line=line, first=first, alone=alone, probe=probe, now=now
+            )
             if pause is not None:
                 self._log.paused(setback, pause, now)
             return shuts
@@ -157,7 +159,7 @@ class Lane:
         elif not self.calm:
             self._well_again(now)
 
-    def _failed(
+    def _count_failure(
         self,
         setback: Setback,
         *,
@@ -334,7 +336,7 @@ class Lane:
         if (
             last is not None
             and last.fault is Fault.BROKEN
-            and self._same_answer.is_of(last)
+            and self._same_answer.matches(last)
             and self._is_left_over()
         ):
             self._pardon(now)

@@ -59,7 +59,7 @@ def obstacle(gate: Gate, lane: Lane, *, now: float, moment: float) -> Reason | N
             kind=ReasonKind.CAPACITY,
             sentence=f"The provider '{gate.provider}' asked for a pause until {until}.",
         )
-    if gate.short_of_rate:
+    if gate.rates.scarce and gate.waiting:
         return Reason(
             kind=ReasonKind.CAPACITY,
             sentence=f"Requests wait for the rate limit of the provider '{gate.provider}'.",

@@ -14,6 +14,9 @@ from typing import Final
 from batchway.dispatch.bucket import MOST_HOLD, Bucket, read_allowance
 from batchway.ports import Answer
 
+# A line with another target does not sit out a pause that is longer than this.
+LONG_PAUSE: Final = 60.0
+
 # Answers between two looks at `x-ratelimit-*` headers while they are far from zero.
 _LOOK_EVERY: Final = 16
 
@@ -22,12 +25,12 @@ class Rates:
     """The rates of one target; `None` is unlimited."""
 
     __slots__ = (
-        "_look_in",
         "_per_request",
         "_per_token",
         "_requests",
         "_tokens",
         "limited",
+        "look_in",
         "quiet_until",
         "scarce",
     )
@@ -40,7 +43,7 @@ class Rates:
         self._tokens = None if tpm is None else Bucket(per_minute=tpm, now=now)
         self._per_request = 1.0 if rpm is None and tpm is None else 1.0 / (rpm or math.inf)
         self._per_token = 1.0 / (tpm or math.inf)
-        self._look_in = 0
+        self.look_in = 0  # answers to let pass before the next one's headers are read
         self.limited = rpm is not None or tpm is not None
         self.quiet_until = -math.inf
         self.scarce = False  # the latest `wait` was for a rate, not for a pause
@@ -84,13 +87,6 @@ class Rates:
         self.quiet_until = now + seconds
         return True
 
-    def skips(self) -> bool:
-        """Whether an answer's headers need no reading: the latest that were read were high."""
-        if self._look_in > 0:
-            self._look_in -= 1
-            return True
-        return False
-
     def hear(self, answer: Answer, *, in_flight: int, now: float) -> float:
         """Read an answer's headers, the next one's too if little is left; the pause to make."""
         low, pause = False, 0.0
@@ -103,7 +99,7 @@ class Rates:
             elif said.remaining < 1.0 and said.reset is not None:
                 pause = max(pause, min(said.reset, MOST_HOLD))
             low |= said.remaining < max(said.limit / 4, 4 * in_flight)
-        self._look_in = 0 if low else _LOOK_EVERY - 1
+        self.look_in = 0 if low else _LOOK_EVERY - 1
         return pause
 
     def idle(self, now: float) -> bool:

@@ -43,14 +43,14 @@ class SameAnswer:
         if setback.text and (line in self._lines or len(self._lines) < _MOST_LINES):
             self._lines[line] = self._lines.get(line, 0) + 1
 
-    def is_of(self, setback: Setback) -> bool:
+    def matches(self, setback: Setback) -> bool:
         """Whether this is the answer that is being counted."""
         return bool(setback.text) and setback.text == self._text
 
     def convinces(self, setback: Setback, *, answered: bool, now: float) -> bool:
         """Whether lines enough drew this for long enough; `answered` if the target ever did."""
         return (
-            self.is_of(setback)
+            self.matches(setback)
             and sum(tries > 1 for tries in self._lines.values()) >= _LINES
             and now - self._since >= (_SECONDS_AFTER_ANSWERS if answered else _SECONDS)
         )

@@ -2,7 +2,7 @@
 
     expired     what it waited for when its window ended, else what it waited for before
     cancelled   what it waited for when it was cancelled
-    completed   nothing, unless lines failed: then what held them up at the end
+    completed   nothing: each failed line has its own error
     failed      nothing: its `errors` say why
 
 What a reason promised for later is not in what is kept (`domain.reason`): an ended batch does

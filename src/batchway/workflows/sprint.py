@@ -26,6 +26,7 @@ from batchway.ports import Blobs, Clock, Delivered, Finished, Ledger, LineResult
 from batchway.results.collector import Collector
 from batchway.results.endings import tell_end
 from batchway.results.result_file import result_file
+from batchway.telemetry import event
 from batchway.workflows.managed.run import Ending
 from batchway.workflows.plan.ingest import Ingest
 
@@ -106,7 +107,13 @@ class Sprints:
             if await self._deliver(batch, claim, run.results):
                 return True
         except Unavailable as error:
-            _log.warning("batch %s waits for storage: %s", batch.id, error)
+            event(
+                _log,
+                "batch waits for storage",
+                level=logging.WARNING,
+                batch=batch.id,
+                error=str(error),
+            )
         await self._commit(claim, run.results)
         return False
 

@@ -21,6 +21,7 @@ from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import Blobs, Clock, Ledger
 from batchway.results.endings import kept_reason
 from batchway.results.finalize import Finalize
+from batchway.telemetry import event
 from batchway.workflows.execution import Run
 from batchway.workflows.managed.run import STORAGE_TROUBLE, Ending
 from batchway.workflows.plan.ingest import Ingest
@@ -92,7 +93,12 @@ class BatchStory:
         if batch.id in self._runs:
             # A second story of the batch: the engine took it up although the first one still runs
             # here. It waits, and then finds what the first one has left to do.
-            _log.warning("batch %s is run already: its second story waits", batch.id)
+            event(
+                _log,
+                "batch run twice: the second story waits",
+                level=logging.WARNING,
+                batch=batch.id,
+            )
             await self._while_running(batch.id)
             return False
         run = self._runs[batch.id] = self._new_run(batch)
@@ -154,7 +160,13 @@ class BatchStory:
                 pause = _FIRST_PAUSE
                 continue
             except Unavailable as error:
-                _log.warning("batch %s waits for storage: %s", batch_id, error)
+                event(
+                    _log,
+                    "batch waits for storage",
+                    level=logging.WARNING,
+                    batch=batch_id,
+                    error=str(error),
+                )
                 reason = STORAGE_TROUBLE
             except Exception:  # noqa: BLE001 - said below
                 # A defect of ours must not strand a batch that somebody pays for: it is logged
@@ -189,7 +201,7 @@ class BatchStory:
 
     async def _stand_by(self, batch: Batch) -> None:
         """Another process runs this batch: wait until it ends, or stops making progress."""
-        _log.info("batch %s is run by another process", batch.id)
+        event(_log, "batch run by another process", batch=batch.id)
         seen, since = batch.counts, self._clock.monotonic()
         while self._clock.monotonic() - since < _STANDBY_PATIENCE:
             await self._rest(_STANDBY_SECONDS)

@@ -43,6 +43,7 @@ from batchway.ports import Blobs, Clock, Ledger, LineResult
 from batchway.results.collector import Buffer, Collector
 from batchway.results.records import Records
 from batchway.results.segments import SegmentDamagedError, done_lines
+from batchway.telemetry import event
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.managed.outstanding import Outstanding, Part
 
@@ -245,7 +246,7 @@ class ManagedRun:
                 buffer, done = await self._take_over(shard)
             except Conflict:
                 # The batch has moved on: it was cancelled, or is another runner's.
-                _log.info("batch %s has moved on from shard %d", self._batch.id, shard.number)
+                event(_log, "batch has moved on", batch=self._batch.id, shard=shard.number)
                 self.stop(Ending.LOST)
                 return
             await self._read_shard(shard, done, buffer, outstanding)
@@ -405,7 +406,14 @@ class ManagedRun:
                     "its key is read from, and restart; or cancel the batch. Its requests wait."
                 )
         self._stranded[group] = Reason(kind=ReasonKind.CONFIGURATION, sentence=reason)
-        _log.warning("batch %s waits: %s", self._batch.id, reason)
+        event(
+            _log,
+            "batch waits",
+            level=logging.WARNING,
+            batch=self._batch.id,
+            group=group,
+            reason=reason,
+        )
 
     def _work(self, line: int, request: Request, destination: Destination) -> Work:
         return Work(
