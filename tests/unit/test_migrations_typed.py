@@ -1,4 +1,4 @@
-"""Migration 0009: batches of before, typed: overrides by field."""
+"""Migration 0009: batches of before, with metadata as pairs and overrides by field."""
 
 import json
 from typing import Any
@@ -8,6 +8,7 @@ from sqlalchemy import Connection, create_engine, text
 from tests.unit.test_migrations import postgres_server, url
 
 from batchway.domain.overrides import NO_OVERRIDES, Overrides
+from batchway.ports import BatchFilter
 from batchway.storage.ledger.address import Address
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.storage.migrations import config, upgrade
@@ -96,4 +97,42 @@ async def test_overrides_of_before_are_carried_over(url: str) -> None:
     assert options[0].job_name == "nightly"
     assert options[3].tfy_metadata == {"x-tfy-provider-model": "a pair, no override"}
     assert options[4].overrides is NO_OVERRIDES
+    await ledger.close()
+
+
+async def test_metadata_of_before_is_found_by_its_pairs(url: str) -> None:
+    odd = {"team": "a", "nul\0": r"back\slash", "": "ü 😀"}
+    at_0006(url, {"metadata": odd}, {"metadata": {}}, {}, {"metadata": {"team": "a"}})
+    engine = create_engine(Address.parse(url).synchronous)
+    with engine.begin() as connection:
+        # More than a step, and more than two.
+        connection.execute(
+            text(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2001) "
+                "INSERT INTO batches (id, tenant, endpoint, input_file_id, completion_window, "
+                "status, created_at, deadline, total, completed, failed, input_tokens, "
+                "cached_tokens, output_tokens, reasoning_tokens, metadata, options) "
+                "SELECT 'batch_x' || i, 'red', endpoint, input_file_id, completion_window, "
+                "status, created_at, deadline, total, completed, failed, input_tokens, "
+                "cached_tokens, output_tokens, reasoning_tokens, metadata, options "
+                "FROM batches CROSS JOIN n WHERE id = 'batch_4' ORDER BY i"
+            )
+        )
+    upgrade(url)
+    with engine.begin() as connection:
+        count = connection.scalar(text("SELECT count(*) FROM batch_metadata WHERE tenant = 'red'"))
+    engine.dispose()
+    assert count == 2_001
+    ledger = await SqlLedger.open(url)
+
+    async def found(tenant: str, metadata: dict[str, str]) -> list[str]:
+        page = await ledger.batches.page(
+            tenant, limit=3, after=None, where=BatchFilter(metadata=metadata)
+        )
+        assert page is not None
+        return [batch.id for batch in page.items]
+
+    assert await found("blue", {"team": "a"}) == ["batch_4", "batch_1"]
+    assert await found("blue", odd) == ["batch_1"]
+    assert await found("red", {"team": "a"}) == ["batch_x2001", "batch_x2000", "batch_x1999"]
     await ledger.close()

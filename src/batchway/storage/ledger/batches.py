@@ -28,8 +28,9 @@ from batchway.storage.ledger.batch_rows import batch_of, batch_values, error_val
 from batchway.storage.ledger.database import Database
 from batchway.storage.ledger.files import INSERT_FILE, file_values
 from batchway.storage.ledger.idempotency import IdempotencyKeys
+from batchway.storage.ledger.pairs import INSERT_PAIR, pair_values, with_pairs
 from batchway.storage.ledger.shards import INSERT_SHARD, shard_values
-from batchway.storage.ledger.text import has_item, has_pair, is_storable
+from batchway.storage.ledger.text import has_item, is_storable
 
 _t: Final = tables.batches
 _COLUMNS: Final = [column for column in _t.c if column.key != "seq"]
@@ -40,12 +41,7 @@ _INSERT: Final = insert(_t).inline()  # nobody wants `seq` back
 _GET: Final = select(*_COLUMNS).where(*_MINE)
 _LOAD: Final = select(*_COLUMNS).where(_t.c.id == bindparam("id"))
 _SEQ: Final = select(_t.c.seq).where(*_MINE)
-_PAGE: Final = (
-    select(*_COLUMNS)
-    .where(_t.c.tenant == bindparam("tenant"))
-    .order_by(_t.c.seq.desc())
-    .limit(bindparam("limit"))
-)
+_ALL: Final = select(*_COLUMNS).limit(bindparam("limit"))
 _EVERY: Final = BatchFilter()
 _UNFINISHED: Final = (
     select(_t.c.id)
@@ -73,8 +69,8 @@ class SqlBatches:
 
     async def add(self, batch: Batch, *, idempotency: IdempotencyKey | None = None) -> Batch:
         if idempotency is None:
-            values = batch_values(batch)
-            await self._database.group(lambda connection: _add(connection, values))
+            values, pairs = batch_values(batch), pair_values(batch)
+            await self._database.group(lambda connection: _add(connection, values, pairs))
             return batch
         async with self._database.transaction() as connection:
             earlier = await self._idempotency.take(
@@ -88,6 +84,8 @@ class SqlBatches:
                 found = await connection.execute(_LOAD, {"id": earlier.object_id})
                 return batch_of(found.one())
             await connection.execute(_INSERT, batch_values(batch))
+            if pairs := pair_values(batch):
+                await connection.execute(INSERT_PAIR, pairs)
         return batch
 
     async def made(self, tenant: str, idempotency: IdempotencyKey) -> Batch | None:
@@ -113,12 +111,13 @@ class SqlBatches:
         where: BatchFilter = _EVERY,
     ) -> Page[Batch] | None:
         parameters: dict[str, Any] = {"tenant": tenant, "limit": limit + 1}
-        query = _PAGE.where(*self._conditions(where))
+        query, seq = with_pairs(_ALL, where.metadata)
+        query = query.where(*self._conditions(where)).order_by(seq.desc())
         if after is not None:
             cursor = await self._database.row(_SEQ, {"id": after, "tenant": tenant})
             if cursor is None:
                 return None
-            query = query.where(_t.c.seq < cursor.seq)
+            query = query.where(seq < cursor.seq)
         rows = await self._database.rows(query, parameters)
         return Page(items=tuple(batch_of(row) for row in rows[:limit]), more=len(rows) > limit)
 
@@ -220,8 +219,6 @@ class SqlBatches:
         if where.endpoint is not None:
             known = is_storable(where.endpoint)
             found.append(_t.c.endpoint == where.endpoint if known else false())
-        for key, value in where.metadata.items():
-            found.append(self._database.holds(_t.c.metadata, has_pair(key, value)))
         if where.created_after is not None:
             found.append(_t.c.created_at > where.created_after)
         if where.created_before is not None:
@@ -229,8 +226,10 @@ class SqlBatches:
         return found
 
 
-def _add(connection: Connection, values: dict[str, Any]) -> None:
+def _add(connection: Connection, values: dict[str, Any], pairs: list[dict[str, str]]) -> None:
     connection.execute(_INSERT, values)
+    if pairs:
+        connection.execute(INSERT_PAIR, pairs)
 
 
 async def _swap(

@@ -2,6 +2,7 @@
 
     files      batches --< shards --< segments      uploads --< upload_parts      keys      once
                batches --< remote_jobs                          stores      target_limits
+               batches --< batch_metadata
 
 Owns columns and indexes; `migrations` is held equal to it by a test. `seq` is the order of
 creation: times are whole seconds and many rows share one. Times are Unix seconds.
@@ -93,6 +94,7 @@ batches: Final = Table(
     Column("output_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
     Column("errors", Json),
+    # As it is shown; what lists look for are the pairs in `batch_metadata`.
     Column("metadata", Json),
     Column("output_expires_after", BigInteger),
     Column("options", Json, nullable=False),
@@ -111,6 +113,19 @@ batches: Final = Table(
     Index("ix_batches_status_deadline", "status", "deadline"),
     Index("ix_batches_input_blob", "input_blob"),
     sqlite_autoincrement=True,
+)
+
+# The pairs of a batch's metadata, in the order in which a list by one of them reads them: newest
+# first, by a tenant's pair. Texts are as `text.stored` writes them.
+batch_metadata: Final = Table(
+    "batch_metadata",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("batch_seq", BigInteger, ForeignKey("batches.seq"), nullable=False),
+    PrimaryKeyConstraint("tenant", "key", "value", "batch_seq"),
+    sqlite_with_rowid=False,  # the key is all there is
 )
 
 shards: Final = Table(

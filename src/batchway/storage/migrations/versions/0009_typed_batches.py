@@ -1,4 +1,4 @@
-"""Overrides of batches by the names of their fields.
+"""Metadata of batches as pairs, and their overrides by the names of their fields.
 
 Owns nothing of today's tables: a revision is history, and spells everything out.
 """
@@ -27,16 +27,51 @@ FIELDS: Final = {
 
 
 def upgrade() -> None:
-    """Write overrides anew, in the rows that have some."""
+    """Add `batch_metadata` with the pairs of the batches there are; write overrides anew."""
+    op.create_table(
+        "batch_metadata",
+        sa.Column("tenant", sa.Text, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("value", sa.Text, nullable=False),
+        sa.Column("batch_seq", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "key", "value", "batch_seq", name="pk_batch_metadata"),
+        sa.ForeignKeyConstraint(["batch_seq"], ["batches.seq"], name="fk_batch_metadata_batch_seq"),
+        sqlite_with_rowid=False,
+    )
+    _pairs()
     _overrides()
 
 
+def _pairs() -> None:
+    rows = _in_steps(
+        "SELECT seq, tenant, CAST(metadata AS TEXT) AS metadata FROM batches WHERE seq > :after "
+        "AND metadata IS NOT NULL ORDER BY seq LIMIT :step"
+    )
+    insert = sa.text(
+        "INSERT INTO batch_metadata (tenant, key, value, batch_seq) "
+        "VALUES (:tenant, :key, :value, :seq)"
+    )
+    for step in rows:
+        pairs = [
+            {"tenant": row.tenant, "key": _stored(key), "value": _stored(value), "seq": row.seq}
+            for row in step
+            for key, value in json.loads(row.metadata).items()
+        ]
+        if pairs:
+            op.get_bind().execute(insert, pairs)
+
+
+def _stored(text: str) -> str:
+    """PostgreSQL takes no NUL."""
+    return text.replace("\\", "\\\\").replace("\0", "\\0")
+
+
 def _overrides() -> None:
-    connection = op.get_bind()
     rows = _in_steps(
         "SELECT seq, CAST(options AS TEXT) AS options FROM batches WHERE seq > :after "
         "AND CAST(options AS TEXT) LIKE '%x-tfy-%' ORDER BY seq LIMIT :step"
     )
+    update = sa.text("UPDATE batches SET options = :options WHERE seq = :seq")
     for step in rows:
         changes: list[dict[str, Any]] = []
         for row in step:
@@ -46,15 +81,12 @@ def _overrides() -> None:
                 field: given[name] for name, field in FIELDS.items() if name in given
             }
             changes.append({"seq": row.seq, "options": json.dumps(options)})
-        connection.execute(
-            sa.text("UPDATE batches SET options = :options WHERE seq = :seq"), changes
-        )
+        op.get_bind().execute(update, changes)
 
 
 def _in_steps(query: str) -> Iterator[list[sa.Row[Any]]]:
     """The rows of a query with `:after` and `:step`, by `seq`, never many at a time."""
-    connection = op.get_bind()
-    after = 0
+    connection, after = op.get_bind(), 0
     while step := list(connection.execute(sa.text(query), {"after": after, "step": STEP}).all()):
         yield step
         after = step[-1].seq
