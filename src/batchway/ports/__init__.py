@@ -67,7 +67,6 @@ from batchway.ports.native import (
 from batchway.ports.online import (
     Answer,
     Failure,
-    LineResult,
     Online,
     Request,
     Transport,
@@ -99,7 +98,6 @@ __all__ = [
     "Keys",
     "Ledger",
     "LineCodec",
-    "LineResult",
     "NativeProvider",
     "Once",
     "OnceMismatch",

@@ -39,8 +39,9 @@ from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.lines.envelope import Request, reader_of
 from batchway.lines.pieces import read_pieces
-from batchway.ports import Blobs, Clock, Ledger, LineResult
+from batchway.ports import Blobs, Clock, Ledger
 from batchway.results.collector import Buffer, Collector
+from batchway.results.line_result import LineResult
 from batchway.results.records import Records
 from batchway.results.segments import SegmentDamagedError, done_lines
 from batchway.workflows.details import StatusDetails
