@@ -20,7 +20,8 @@ from batchway.domain.errors import Unavailable
 from batchway.domain.file import File, Purpose
 from batchway.domain.shard import Claim, Segment, Shard
 from batchway.domain.status import BatchStatus
-from batchway.ports import Blobs, BlobWriter, Ledger, LineResult, Shards, Story
+from batchway.ports import Blobs, BlobWriter, Ledger, Shards, Story
+from batchway.results.line_result import LineResult
 from batchway.results.segments import encode
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.storage.migrations import upgrade

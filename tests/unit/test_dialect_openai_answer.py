@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchway.dialects.openai.answer import MOST_ERROR_TEXT, Reading, error_body, read_result
+from batchway.dialects.openai.answer import MOST_ERROR_TEXT, error_body, read_result
 from batchway.domain.batch import Usage
+from batchway.ports import Result
 
 NONE = Usage()
 CHAT = Usage(input_tokens=10, cached_tokens=4, output_tokens=20, reasoning_tokens=5)
@@ -17,18 +18,18 @@ CHAT = Usage(input_tokens=10, cached_tokens=4, output_tokens=20, reasoning_token
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        (b"{}", Reading(b"{}", NONE)),
-        (b' {"a": 1.0 , "a":1e400}', Reading(b' {"a": 1.0 , "a":1e400}', NONE)),
-        (b'{"a":1}\n', Reading(b'{"a":1}', NONE)),
-        (b'\r\n \n{"a" :1}', Reading(b'{"a" :1}', NONE)),  # kept alive with blank lines
+        (b"{}", Result(b"{}", NONE)),
+        (b' {"a": 1.0 , "a":1e400}', Result(b' {"a": 1.0 , "a":1e400}', NONE)),
+        (b'{"a":1}\n', Result(b'{"a":1}', NONE)),
+        (b'\r\n \n{"a" :1}', Result(b'{"a" :1}', NONE)),  # kept alive with blank lines
         (
             b'{\n  "n": 12345678901234567890123,\n  "n": 1.0E+2,\r\n  "s": "a\\n \\u00e9\\/"\n}',
-            Reading(b'{"n":12345678901234567890123,"n":1.0E+2,"s":"a\\n \\u00e9\\/"}', NONE),
+            Result(b'{"n":12345678901234567890123,"n":1.0E+2,"s":"a\\n \\u00e9\\/"}', NONE),
         ),
-        (b'{"s":"\\ud83d"}', Reading(b'{"s":"\\ud83d"}', NONE)),  # a lone surrogate's escape
-        (b'{\n"s": "\\ud83d \\" x",\n"n": 1}', Reading(b'{"s":"\\ud83d \\" x","n":1}', NONE)),
-        (b'\xef\xbb\xbf{"a":1}', Reading(b'{"a":1}', NONE)),
-        ('{"a":"é😀"}'.encode(), Reading('{"a":"é😀"}'.encode(), NONE)),
+        (b'{"s":"\\ud83d"}', Result(b'{"s":"\\ud83d"}', NONE)),  # a lone surrogate's escape
+        (b'{\n"s": "\\ud83d \\" x",\n"n": 1}', Result(b'{"s":"\\ud83d \\" x","n":1}', NONE)),
+        (b'\xef\xbb\xbf{"a":1}', Result(b'{"a":1}', NONE)),
+        ('{"a":"é😀"}'.encode(), Result('{"a":"é😀"}'.encode(), NONE)),
         (b"", None),
         (b"null", None),
         (b"[{}]", None),
@@ -46,7 +47,7 @@ CHAT = Usage(input_tokens=10, cached_tokens=4, output_tokens=20, reasoning_token
         (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", None),
     ],
 )
-def test_a_result_is_one_json_object(body: bytes, expected: Reading | None) -> None:
+def test_a_result_is_one_json_object(body: bytes, expected: Result | None) -> None:
     assert read_result(body) == expected
 
 
@@ -84,7 +85,7 @@ def test_a_result_is_one_json_object(body: bytes, expected: Reading | None) -> N
 )
 def test_an_odd_usage_never_fails_a_good_answer(usage: str, expected: Usage) -> None:
     body = f'{{"id":"x","usage":{usage}}}'.encode()
-    assert read_result(body) == Reading(body, expected)
+    assert read_result(body) == Result(body, expected)
 
 
 _JSON = st.recursive(
@@ -102,7 +103,7 @@ def test_compacting_loses_only_white_space(value: object, ascii_only: bool) -> N
     except UnicodeEncodeError:
         return  # a lone surrogate has no UTF-8
     result = read_result(pretty)
-    assert isinstance(result, Reading)
+    assert isinstance(result, Result)
     assert b"\n" not in result.body
     compact = json.dumps(value, separators=(",", ":"), ensure_ascii=ascii_only).encode()
     # A body without any line break comes back as it was.
@@ -112,7 +113,7 @@ def test_compacting_loses_only_white_space(value: object, ascii_only: bool) -> N
 @given(body=st.binary(max_size=40))
 def test_whatever_arrives_is_one_line_of_utf8_json_or_nothing(body: bytes) -> None:
     result = read_result(body)
-    if isinstance(result, Reading):
+    if isinstance(result, Result):
         assert isinstance(json.loads(result.body.decode()), dict)
         assert b"\n" not in result.body
         assert b"\r" not in result.body

@@ -2,9 +2,11 @@
 
 import pytest
 
-from batchway.dialects.openai.answer import ErrorWithin, Reading, read_result
+from batchway.dialects.openai.answer import ErrorWithin, read_result
+from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.dialects.openai.error import Said, Words, read_error, read_words, status_within
 from batchway.dialects.tolerant_json import json_in
+from batchway.ports import Refused, Result
 
 _USAGE = '"usage":{"prompt_tokens":1,"completion_tokens":1}'
 _CHOICE = '{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"stop"}'
@@ -86,7 +88,7 @@ def test_a_2xx_that_is_an_error_stands_for_a_status(body: str, status: int) -> N
 )
 def test_a_null_error_and_odd_answers_stay_results(body: str) -> None:
     assert status_within(body.encode()) is None
-    assert isinstance(read_result(body.encode()), Reading)
+    assert isinstance(read_result(body.encode()), Result)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"a":NaN}', b"\xff", b"[" * 100_000])
@@ -114,8 +116,9 @@ def test_what_is_no_object_is_no_error_of_any_status(body: bytes) -> None:
     ],
 )
 def test_what_an_error_says_of_the_account(body: str, short: str, of_account: bool) -> None:
-    said = read_error(body.encode())
-    assert (said.short, said.of_account) == (short, of_account)
+    refused = OpenAIDialect(endpoint="/v1/embeddings", model="m").decode(400, body.encode(), b"")
+    assert isinstance(refused, Refused)
+    assert (refused.short, refused.of_account) == (short, of_account)
 
 
 @pytest.mark.parametrize(

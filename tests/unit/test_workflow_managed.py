@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 from tests.parts import new_collector, new_finalize, new_ingest
-from tests.unit.dispatch_world import FakeAnswer, FakeProvider, FakeTransport, Upstream
+from tests.unit.dispatch_world import FakeAccount, FakeAnswer, FakeTransport, Upstream
 from tests.unit.fakes import (
     a_batch,
     a_file,
@@ -71,7 +71,7 @@ class Site:
         self.records = Records(random_bytes=counted_bytes())
         self.transport = FakeTransport(upstreams)
         self.sender = Sender(
-            providers={name: FakeProvider(name) for name in upstreams},
+            accounts={name: FakeAccount(name) for name in upstreams},
             limits=dict.fromkeys(upstreams, Limits(concurrency=1_000)),
             transport=self.transport,
             clock=self.clock,
@@ -117,7 +117,6 @@ class Site:
             records=self.records,
             clock=self.clock,
             resolve=lambda model, group: self.ingest.resolve_again(batch, model, group),
-            estimate=len,
             draw=random.Random(1).random,
             outstanding=self.outstanding,
             most_lines=2_000,

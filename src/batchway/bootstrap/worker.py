@@ -7,9 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from batchway.bootstrap.accounts import azure_credential, native_site
+from batchway.bootstrap.accounts import close_accounts, native_site, open_accounts
 from batchway.bootstrap.parts import new_ids, routing_table, scan_limits
-from batchway.dialects.openai.body import estimate_tokens
 from batchway.dispatch.limits import Aim
 from batchway.dispatch.limits import Limits as DispatchLimits
 from batchway.dispatch.memory import LimitMemory
@@ -19,26 +18,16 @@ from batchway.domain.errors import Unavailable
 from batchway.domain.shard import Claim, Shard
 from batchway.engine.late import LateEngine
 from batchway.engine.notes import check_file
-from batchway.ports import Blobs, Clock, Engine, EngineMetrics, Ledger, Provider, Transport
-from batchway.providers.azure.online import AzureOpenAIProvider
+from batchway.ports import Account, Blobs, Clock, Engine, EngineMetrics, Ledger, Transport
 from batchway.providers.http.budget import Budget
 from batchway.providers.http.descriptors import Shortage, division, limit
 from batchway.providers.http.engine_metrics import HttpEngineMetrics
 from batchway.providers.http.sending import SendingTransport
-from batchway.providers.openai.compatible import OpenAICompatibleProvider
-from batchway.providers.openai.online import OpenAIProvider
 from batchway.results.collector import Collector
 from batchway.results.finalize import Finalize
 from batchway.results.records import Records
 from batchway.results.segments import encode
-from batchway.settings import (
-    AzureOpenAISettings,
-    CatalogSettings,
-    OpenAICompatibleSettings,
-    OpenAISettings,
-    ProviderSettings,
-    Settings,
-)
+from batchway.settings import OpenAICompatibleSettings, ProviderSettings, Settings
 from batchway.storage.private import make_database
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.execution import Execution
@@ -48,40 +37,6 @@ from batchway.workflows.native.run import NativeRun
 from batchway.workflows.plan.ingest import Ingest
 from batchway.workflows.sprint import Sprints
 from batchway.workflows.story import BatchStory
-
-
-def new_provider(settings: ProviderSettings, *, clock: Clock) -> Provider:
-    """The provider that an entry of `providers` describes, for lines that are sent one by one."""
-    match settings:
-        case OpenAISettings():
-            return OpenAIProvider(
-                name=settings.name,
-                base_url=settings.base_url,
-                api_key=settings.api_key.get_secret_value(),
-                organization=settings.organization,
-                project=settings.project,
-            )
-        case AzureOpenAISettings():
-            return AzureOpenAIProvider(
-                name=settings.name,
-                endpoint=settings.endpoint,
-                credential=azure_credential(settings, clock=clock),
-                api_version=settings.api_version,
-            )
-        case CatalogSettings():
-            return OpenAICompatibleProvider(
-                name=settings.name,
-                base_url=settings.base_url or settings.entry.base_url,
-                api_key=settings.api_key.get_secret_value(),
-            )
-        case OpenAICompatibleSettings():
-            key = settings.api_key
-            return OpenAICompatibleProvider(
-                name=settings.name,
-                base_url=settings.base_url,
-                api_key=None if key is None else key.get_secret_value(),
-                headers={n: value.get_secret_value() for n, value in settings.headers.items()},
-            )
 
 
 def new_limits(settings: ProviderSettings) -> DispatchLimits:
@@ -167,7 +122,6 @@ class Dispatch:
         routing = routing_table(settings)
         execution = settings.execution
         most_lines = max((_ceiling(provider) for provider in settings.providers), default=1)
-        counts_tokens = any(p.limits.tokens_per_minute is not None for p in settings.providers)
         transport = new_transport(settings)
         self.held_up: set[str] = set()  # batches that only wait: these take no place from others
         self.transport = transport if around is None else around(transport)
@@ -182,9 +136,9 @@ class Dispatch:
             most_bytes=execution.max_outstanding_bytes,
         )
         self.memory = LimitMemory(store=ledger.limits, clock=clock)
-        providers = {entry.name: new_provider(entry, clock=clock) for entry in settings.providers}
+        accounts = self._accounts = open_accounts(settings, clock=clock)
         sender = self.sender = Sender(
-            providers=providers,
+            accounts=accounts,
             limits={entry.name: new_limits(entry) for entry in settings.providers},
             transport=self.transport,
             clock=clock,
@@ -193,7 +147,7 @@ class Dispatch:
             metrics={
                 entry.name: metrics
                 for entry in settings.providers
-                if (metrics := _metrics(entry, providers[entry.name], self.transport)) is not None
+                if (metrics := _metrics(entry, accounts[entry.name], self.transport)) is not None
             },
         )
         ingest = Ingest(
@@ -207,7 +161,7 @@ class Dispatch:
         # One for all batches: the setting bounds the process.
         outstanding = Outstanding(most_bytes=execution.max_outstanding_bytes)
 
-        self.site = native_site(settings, clock=clock, draw=random.random)
+        site = native_site(settings, accounts=accounts, clock=clock, draw=random.random)
         spool_dir = settings.data_dir / "spool"
         # What a process that was killed left there. The data directory is one process's alone.
         shutil.rmtree(spool_dir, ignore_errors=True)
@@ -223,7 +177,7 @@ class Dispatch:
                 records=records,
                 clock=clock,
                 draw=random.random,
-                site=self.site,
+                site=site,
                 resolve=lambda model: ingest.resolve(batch, model),
                 details=details,
                 handed_over=handed_over,
@@ -246,7 +200,6 @@ class Dispatch:
                 records=records,
                 clock=clock,
                 resolve=lambda model, group: ingest.resolve_again(batch, model, group),
-                estimate=estimate_tokens if counts_tokens else _free,
                 draw=random.random,  # picks a route's target: no secret depends on it
                 outstanding=outstanding,
                 most_lines=2 * most_lines,
@@ -291,9 +244,14 @@ class Dispatch:
             ),
         )
 
+    async def close(self) -> None:
+        """Close connections to accounts and upstreams."""
+        await self.transport.close()
+        await close_accounts(self._accounts.values())
+
 
 def _metrics(
-    settings: ProviderSettings, provider: Provider, transport: Transport
+    settings: ProviderSettings, account: Account, transport: Transport
 ) -> EngineMetrics | None:
     """Where an engine tells its load, if it may be asked."""
     where = settings.limits.engine_metrics
@@ -304,13 +262,9 @@ def _metrics(
     if not isinstance(settings, OpenAICompatibleSettings):
         return None
     url = settings.base_url.rstrip("/").removesuffix("/v1") + "/metrics"
-    return HttpEngineMetrics(transport=transport, url=url, account=provider)
+    return HttpEngineMetrics(transport=transport, url=url, account=account)
 
 
 def _ceiling(provider: ProviderSettings) -> int:
     limits = provider.limits
     return limits.max_concurrency if limits.concurrency == "auto" else limits.concurrency
-
-
-def _free(_body: bytes) -> int:
-    return 0

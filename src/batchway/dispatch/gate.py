@@ -32,7 +32,7 @@ from batchway.dispatch.looks import Look
 from batchway.dispatch.permit import Permit
 from batchway.dispatch.rates import LONG_PAUSE, Rates
 from batchway.dispatch.watch import Watch
-from batchway.ports import Answer, Clock, EngineMetrics
+from batchway.ports import Answer, Clock, EngineMetrics, Online
 
 
 class Gate:
@@ -53,9 +53,9 @@ class Gate:
         "lanes",
         "limits",
         "model",
+        "online",
         "provider",
         "rates",
-        "urls",
     )
 
     def __init__(
@@ -73,7 +73,7 @@ class Gate:
         self.model = model
         self.limits = limits
         self.in_flight = 0
-        self.urls: dict[str, str] = {}  # by endpoint
+        self.online: dict[Hashable, Online] = {}  # by kind of call: `exchange` fills it
         self._loop = asyncio.get_running_loop()
         self._clock = clock
         self._control = control_of(limits, start=start)
@@ -195,6 +195,21 @@ class Gate:
         if self._guarded and all_tokens:
             self._queue.correct(permit.share, self.rates.correct(permit.cost - all_tokens))
         self._give_back(permit)
+
+    def went_on(self, permit: Permit) -> float:
+        """A result came, and its line needs one more request under the same permit.
+
+        Returns the seconds to wait before that one is sent; its place in the rate is taken.
+        """
+        now = self._clock.monotonic()
+        permit.lane.succeeded(permit.started, now)
+        permit.probe = False
+        wait = self._wait(0.0, now) if self._guarded else 0.0
+        if self._guarded:
+            self.rates.take(0.0, now)
+        if self._queue.waiting:
+            self._pump()
+        return wait
 
     def failed(
         self,

@@ -225,6 +225,12 @@ class LineText(Enum):
         "address.",
         False,
     )
+    UNFAITHFUL = (
+        "unsupported_parameter",
+        "This request cannot be sent to the provider '{provider}' without changing what it asks "
+        "for, because of 'body.{param}': {why}",
+        False,
+    )
     UNREADABLE = (
         "invalid_json_line",
         "This line cannot be read as a request any more, although it could when the file was "

@@ -5,6 +5,8 @@
     ledger     the SQL tables that are the truth
     engine     durable stories
     engine_load  what an inference engine says of itself
+    account    a configured account: online, jobs, archive
+    dialect    what lines and answers are called at an account
     online     one request to an upstream
     native     providers' own batch APIs
 
@@ -14,6 +16,9 @@ what is idempotent, in which order things come. The contract suites in `tests/co
 implementation to them.
 """
 
+from batchway.ports.account import (
+    Account,
+)
 from batchway.ports.blobs import (
     BlobReader,
     Blobs,
@@ -21,6 +26,14 @@ from batchway.ports.blobs import (
 )
 from batchway.ports.clock import (
     Clock,
+)
+from batchway.ports.dialect import (
+    Dialect,
+    Encoded,
+    Refused,
+    Result,
+    Size,
+    Unfaithful,
 )
 from batchway.ports.engine import (
     Engine,
@@ -53,8 +66,8 @@ from batchway.ports.native import (
 from batchway.ports.online import (
     Answer,
     Failure,
-    LineResult,
-    Provider,
+    Online,
+    Request,
     Transport,
 )
 from batchway.ports.short import (
@@ -64,6 +77,7 @@ from batchway.ports.short import (
 )
 
 __all__ = [
+    "Account",
     "Answer",
     "BatchFilter",
     "Batches",
@@ -73,6 +87,8 @@ __all__ = [
     "Blobs",
     "Clock",
     "Delivered",
+    "Dialect",
+    "Encoded",
     "Engine",
     "EngineMetrics",
     "Failure",
@@ -82,18 +98,22 @@ __all__ = [
     "Keys",
     "Ledger",
     "LineCodec",
-    "LineResult",
     "NativeProvider",
+    "Online",
     "Order",
     "Page",
-    "Provider",
+    "Refused",
     "RemoteBatches",
     "RemoteJobs",
+    "Request",
+    "Result",
     "Shards",
     "ShortBatches",
+    "Size",
     "Story",
     "TargetLimit",
     "TargetLimits",
     "Transport",
+    "Unfaithful",
     "Uploads",
 ]

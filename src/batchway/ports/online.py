@@ -1,12 +1,17 @@
-"""Online upstreams: one request, one answer."""
+"""Online upstreams: one request, one answer.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+    Account.online --> Online.request --> Transport.post --> Answer --> Dialect.decode
+
+Owns the request, what sends it, and what comes back. What bodies mean is `ports.dialect`'s.
+"""
+
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol
 
-from batchway.domain.batch import Usage
-from batchway.domain.overrides import NO_OVERRIDES, Overrides
+import msgspec
+
+from batchway.ports.dialect import Dialect
 
 
 class Failure(StrEnum):
@@ -58,40 +63,27 @@ class Transport(Protocol):
         ...
 
 
-class Provider(Protocol):
-    """A configured account that runs lines online: where and as whom to call."""
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """A request that can be sent as it is. The headers may hold secrets: never logged."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+class Online(Protocol):
+    """How lines of one kind of call are sent. Belongs to one event loop."""
 
     @property
-    def name(self) -> str: ...
+    def dialect(self) -> Dialect:
+        """What lines become, and their answers."""
+        ...
 
-    def url(self, endpoint: str, model: str, overrides: Overrides = NO_OVERRIDES) -> str:
-        """The address for an endpoint such as `/v1/chat/completions`.
+    async def request(self, body: bytes) -> Request:
+        """The request for one body that `dialect` made: address, authorization, signature.
 
-        `overrides` are the batch's own settings.
+        Of every line, so it is cheap: tokens are kept, and renewed before they end. Without a token
+        the request is made all the same, and refused by the provider: the line waits as it does for
+        any credentials that do not do.
         """
         ...
-
-    def health(self, model: str) -> Sequence[str]:
-        """Addresses whose GET tells whether the account's server is well, the best one first.
-
-        The last is one that only good credentials may read. Empty where there is none.
-        """
-        ...
-
-    async def headers(self) -> Mapping[str, str]:
-        """Headers of the next request, authorization included. Cheap: tokens are cached."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineResult:
-    """What a segment keeps of one line.
-
-    `line` is the 0-based line number in the input file; `ok` is whether it belongs into the
-    output file; `record` is the finished JSON line without its newline.
-    """
-
-    line: int
-    ok: bool
-    record: bytes
-    usage: Usage

@@ -1,4 +1,4 @@
-"""Reading what an upstream answered: is it a result, and what did it cost?
+"""Result what an upstream answered: is it a result, and what did it cost?
 
 Owns the rules that decide between a result and a failure of a 2xx: the body is one JSON object in
 UTF-8, and that object is no error (`error`). Bodies without line breaks pass through byte
@@ -15,6 +15,7 @@ import msgspec
 
 from batchway.dialects.openai.error import status_within
 from batchway.domain.batch import Usage
+from batchway.ports.dialect import Result
 
 MOST_ERROR_TEXT: Final = 16 * 1024
 
@@ -74,20 +75,13 @@ _decode_odd: Final = msgspec.json.Decoder(_Odd).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Reading(msgspec.Struct, frozen=True, gc=False):
-    """A body that is a result: one line of JSON, and the tokens it reports."""
-
-    body: bytes
-    usage: Usage
-
-
 class ErrorWithin(msgspec.Struct, frozen=True, gc=False):
     """The body of a 2xx that is an error: the status that it stands for."""
 
     status: int
 
 
-def read_result(body: bytes) -> Reading | ErrorWithin | None:
+def read_result(body: bytes) -> Result | ErrorWithin | None:
     """The result that the body of a 2xx holds; `None` when it is not a JSON object in UTF-8."""
     if not body.isascii() and not is_utf8(body):
         return None  # msgspec does not look into strings that it skips
@@ -112,7 +106,7 @@ def read_result(body: bytes) -> Reading | ErrorWithin | None:
         return error
     if b"\n" in body or b"\r" in body:
         body = _one_line(body)
-    return Reading(body, NO_USAGE if reported is None else _usage(reported))
+    return Result(body, NO_USAGE if reported is None else _usage(reported))
 
 
 def error_body(status: int, body: bytes) -> bytes:
@@ -176,13 +170,13 @@ def _error_within(body: bytes) -> ErrorWithin | None:
 # ----------------------------------------------------------------------------- rare bodies
 
 
-def _read_odd(body: bytes) -> Reading | None:
+def _read_odd(body: bytes) -> Result | None:
     """A body whose usage has other types than it should, or that is no object at all."""
     try:
         reported = _decode_odd(body).usage
     except (msgspec.MsgspecError, RecursionError):
         return None
-    return Reading(_one_line(body), _odd_usage(reported))
+    return Result(_one_line(body), _odd_usage(reported))
 
 
 def _odd_usage(reported: object) -> Usage:
@@ -221,7 +215,7 @@ def _odd_count(value: object) -> int:
     return _count(value) if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
-def _second_opinion(body: bytes) -> Reading | None:
+def _second_opinion(body: bytes) -> Result | None:
     """What msgspec refuses but clients accept: a byte order mark, a lone surrogate's escape."""
     body = body.removeprefix(b"\xef\xbb\xbf").strip(b" \t\r\n")
     try:
@@ -233,7 +227,7 @@ def _second_opinion(body: bytes) -> Reading | None:
     usage = _odd_usage(cast("dict[str, object]", parsed).get("usage"))
     if b"\n" in body or b"\r" in body:
         body = _STRING_OR_SPACE.sub(_keep_string, body)
-    return Reading(body, usage)
+    return Result(body, usage)
 
 
 def _refuse(constant: str) -> object:

@@ -181,15 +181,15 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     message: str = ""
 
     @property
-    def short(self) -> str:
-        """What to quote of it: the code, or the type where there is no code but an HTTP status."""
-        code = self.code
-        return self.kind if not code or code.isdigit() else code
+    def no_credit(self) -> bool:
+        """Whether its code or type says that the account has to be paid for first."""
+        return _word(self.code) in NO_CREDIT or _word(self.kind) in NO_CREDIT
 
     @property
     def word(self) -> str:
-        """As `short`, or else the word that it has for a status."""
-        return self.short or self.status
+        """The code; or the type, or the status in words, where that is none or an HTTP status."""
+        code = self.code
+        return code if code and not code.isdigit() else self.kind or self.status
 
     @property
     def of_account(self) -> bool:

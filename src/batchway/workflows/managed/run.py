@@ -26,6 +26,7 @@ from batchway.dispatch.sender import Answered, Permit, Sender, Unanswered, Work
 from batchway.domain.batch import Batch
 from batchway.domain.batch_errors import LineText
 from batchway.domain.errors import Conflict, Unavailable
+from batchway.domain.overrides import NO_OVERRIDES
 from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.routing import (
     ROUTE_PREFIX,
@@ -39,8 +40,9 @@ from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.lines.envelope import Request, reader_of
 from batchway.lines.pieces import read_pieces
-from batchway.ports import Blobs, Clock, Ledger, LineResult
+from batchway.ports import Blobs, Clock, Ledger
 from batchway.results.collector import Buffer, Collector
+from batchway.results.line_result import LineResult
 from batchway.results.records import Records
 from batchway.results.segments import SegmentDamagedError, done_lines
 from batchway.telemetry import event
@@ -88,7 +90,6 @@ class ManagedRun:
         records: Records,
         clock: Clock,
         resolve: Callable[[str, str], Resolution],
-        estimate: Callable[[bytes], int],
         draw: Callable[[], float],
         outstanding: Outstanding,
         most_lines: int,
@@ -105,10 +106,15 @@ class ManagedRun:
         self._records = records
         self._clock = clock
         self._resolve = resolve
-        self._estimate = estimate
         self._draw = draw
         self._drain_timeout = drain_timeout
         self._reader = reader_of(batch)
+        self._caller = Caller(
+            tenant=batch.tenant, batch_id=batch.id, deadline=float(batch.deadline)
+        )
+        self._overrides = batch.options.overrides
+        if self._overrides == NO_OVERRIDES:
+            self._overrides = NO_OVERRIDES  # the one that the sender knows at a glance
         self._caller = Caller(
             tenant=batch.tenant, batch_id=batch.id, deadline=float(batch.deadline)
         )
@@ -423,8 +429,7 @@ class ManagedRun:
             model=request.model,
             targets=destination.order(self._draw()),
             caller=self._caller,
-            cost=self._estimate(request.body),
-            overrides=self._batch.options.overrides,
+            overrides=self._overrides,
         )
 
     def _unreadable(self, line: int, custom_id: str) -> LineResult:

@@ -36,8 +36,9 @@ from batchway.lines.shard_lines import (
     Part,
     read_requests,
 )
-from batchway.ports import Blobs, Clock, LineResult, RemoteBatches
+from batchway.ports import Blobs, Clock, RemoteBatches
 from batchway.results.collector import Buffer, Collector
+from batchway.results.line_result import LineResult
 from batchway.results.records import Records
 from batchway.workflows.managed.run import Ending
 from batchway.workflows.native.batch import HaltedError, NativeBatch

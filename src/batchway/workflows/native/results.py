@@ -12,7 +12,8 @@ from typing import Final
 from batchway.dialects.openai.framing import INVALID_ANSWER, NO_ANSWER
 from batchway.domain.remote import RemoteRow
 from batchway.lines.shard_lines import ANSWERED, LEFT, OPEN, LineTable
-from batchway.ports import LineCodec, LineResult
+from batchway.ports import LineCodec
+from batchway.results.line_result import LineResult
 from batchway.results.records import Records
 
 _MISSING_PIECE: Final = 2_000

@@ -173,8 +173,3 @@ class NativeSite:
                 provider=provider, model=model, clock=self._clock, draw=self._draw
             )
         return room
-
-    async def close(self) -> None:
-        """Close connections."""
-        for account in self.accounts.values():
-            await account.provider.close()

@@ -1,0 +1,115 @@
+"""Dialects: what a line becomes at an account, and what the account's answers become again.
+
+    encode    an OpenAI body --> the bodies of the requests to send, or why it cannot be said
+    decode    the answer to one of them --> an OpenAI body, or an error in OpenAI's shape
+    join      the results of several bodies --> the line's
+    measure   how large a line is, before it is sent
+
+Everything here is pure and on the path of every line: no I/O, no clock, no state that a line
+leaves behind. Bodies that need no change are passed on byte for byte, never encoded again.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from batchway.domain.batch import Usage
+
+
+class Encoded(msgspec.Struct, frozen=True, gc=False):
+    """A line in a dialect: one request for each of `bodies`, at least one, each one line of JSON.
+
+    `context` is what `decode` and `join` need to know of the line. It is kept for each line of a
+    job, so it is small: tens of bytes.
+    """
+
+    bodies: tuple[bytes, ...]
+    context: bytes = b""
+
+
+class Unfaithful(msgspec.Struct, frozen=True, gc=False):
+    """The line cannot be said in this dialect without changing what it asks for.
+
+    `param` is the place in the body, such as `logprobs` or `messages[1].content`; `why` a sentence
+    for the batch's owner, which quotes nothing of the line.
+    """
+
+    param: str
+    why: str
+
+
+class Result(msgspec.Struct, frozen=True, gc=False):
+    """An answer as OpenAI would give it: `body` is a JSON object in one line of UTF-8."""
+
+    body: bytes
+    usage: Usage
+
+
+class Refused(msgspec.Struct, frozen=True, gc=False):
+    """An answer that is an error.
+
+    `status` is the HTTP status that it stands for, never a 2xx: that of the answer, or for an error
+    in a 2xx what the error says of itself. `code` and `kind` (its type) are the provider's words,
+    short and printable, empty where it has none; `message` is what people read. `of_account` is
+    whether these words tell of the account (its key, its credit, its state) and not of the line;
+    `no_credit` whether they tell that it has to be paid for. `body` is the error as OpenAI would
+    give it, in one line of JSON.
+    """
+
+    status: int
+    code: str
+    kind: str
+    message: str
+    of_account: bool
+    body: bytes
+    no_credit: bool = False
+
+    @property
+    def short(self) -> str:
+        """What to quote of it: the code, or the type where there is no code but an HTTP status."""
+        code = self.code
+        return self.kind if not code or code.isdigit() else code
+
+
+class Size(msgspec.Struct, frozen=True, gc=False):
+    """How large a line is: a guess at its `tokens`, answer included; `inputs` texts to embed."""
+
+    tokens: int
+    inputs: int = 1
+
+
+class Dialect(Protocol):
+    """A wire format of bodies, bound to one endpoint and one upstream model. Pure."""
+
+    @property
+    def faithful(self) -> bool:
+        """Whether every OpenAI body can be said in it: then no line has to be tried at ingest."""
+        ...
+
+    def encode(self, body: bytes, *, named: str) -> Encoded | Unfaithful:
+        """The requests of a line. `named` is the model as the body spells it.
+
+        Raises:
+            ValueError: no request can be made of it at all; the error may quote the line.
+        """
+        ...
+
+    def decode(self, status: int, body: bytes, context: bytes) -> Result | Refused | None:
+        """What the answer to one body is; never raises, whatever came.
+
+        A 2xx is a `Result`, or a `Refused` if it is an error for all its status, or `None` if it is
+        no JSON object at all. Every other status is a `Refused`, also where its body is no JSON.
+        """
+        ...
+
+    def join(self, results: Sequence[Result], context: bytes) -> Result:
+        """The line's result, of one for each of its bodies in their order. Only called for several.
+
+        Usages are added up.
+        """
+        ...
+
+    def measure(self, body: bytes) -> Size:
+        """The size of a line, from its OpenAI body. Never raises: odd bodies are the provider's."""
+        ...
