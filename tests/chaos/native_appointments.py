@@ -219,6 +219,9 @@ def before_expiring(campaign: NativeCampaign) -> None:
     campaign.start()
     made = campaign.new_order(150)
     campaign.create(made)
+    client, batch_id = campaign.arena.client, made.batch_id or ""
+    # Before that there are no jobs, and a window that ends leaves no results.
+    _until(lambda: client.batch(batch_id)["status"] != "validating")
     time.sleep(campaign.dice.uniform(0.1, 0.9))
     campaign.mark("before expiring")
     campaign.kill()
