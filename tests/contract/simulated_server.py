@@ -64,7 +64,7 @@ async def stats(origin: str) -> dict[str, Any]:
 
 async def until(origin: str, **counts: int) -> dict[str, Any]:
     """Poll the ledger until it holds these counts."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             report = await stats(origin)
             if counts.items() <= report.items():

@@ -226,8 +226,8 @@ async def test_a_process_without_requests_ends_and_the_next_request_starts_anoth
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with (
-        sending(idle=0.05) as transport,
-        serving(says(b"", sized(b"{}"), pause=0.3)) as slow,
+        sending(idle=0.6) as transport,
+        serving(says(b"", sized(b"{}"), pause=1.0)) as slow,
         serving(says(sized(b"{}"))) as url,
     ):
         (pid,) = transport.pids
