@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from batchway.api.parameters import listed
+from batchway.domain.batch import LONGEST_KEY, LONGEST_VALUE, MOST_PAIRS
 from batchway.domain.endpoint import Endpoint
 from batchway.domain.errors import ApiError, ApiText
 from batchway.domain.status import BatchStatus
@@ -19,9 +20,6 @@ from batchway.ports import BatchFilter
 
 _NAMES: Final = frozenset({"status", "provider", "endpoint", "created_after", "created_before"})
 _METADATA: Final = re.compile(r"metadata(?:\[(.*)\])?", re.DOTALL)
-_MOST_PAIRS: Final = 16
-_LONGEST_KEY: Final = 64
-_LONGEST_VALUE: Final = 512
 _LONGEST_NAME: Final = 255
 _UNIX: Final = re.compile(r"[0-9]{1,12}")
 # A plus sign that was not escaped arrives as a space.
@@ -89,15 +87,15 @@ def _read_metadata(given: dict[str, str]) -> dict[str, str]:
             continue
         if not match[1]:
             raise _bad("metadata", "expected a key in brackets, as in 'metadata[team]=search'.")
-        if len(match[1]) > _LONGEST_KEY or len(value) > _LONGEST_VALUE:
+        if len(match[1]) > LONGEST_KEY or len(value) > LONGEST_VALUE:
             raise _bad(
                 "metadata",
-                f"expected a key of at most {_LONGEST_KEY} characters and a value of at most "
-                f"{_LONGEST_VALUE}, which is what metadata can hold.",
+                f"expected a key of at most {LONGEST_KEY} characters and a value of at most "
+                f"{LONGEST_VALUE}, which is what metadata can hold.",
             )
         pairs[match[1]] = value
-    if len(pairs) > _MOST_PAIRS:
-        raise _bad("metadata", f"expected at most {_MOST_PAIRS} keys, but got {len(pairs)}.")
+    if len(pairs) > MOST_PAIRS:
+        raise _bad("metadata", f"expected at most {MOST_PAIRS} keys, but got {len(pairs)}.")
     return pairs
 
 

@@ -17,6 +17,7 @@ from batchway.api.overrides import (
     read_overrides,
 )
 from batchway.api.parameters import Parameters, listed
+from batchway.domain.batch import LONGEST_KEY, LONGEST_VALUE, MOST_PAIRS
 from batchway.domain.endpoint import Endpoint, endpoint_of
 from batchway.domain.errors import ApiError, ApiText
 from batchway.domain.idempotency import idempotency_key
@@ -46,7 +47,9 @@ def read_new_batch(
     given = fields.string("endpoint")
     endpoint = _read_endpoint(given)
     window = _read_window(fields)
-    metadata = fields.maybe_string_map("metadata", pairs=16, longest_key=64, longest_value=512)
+    metadata = fields.maybe_string_map(
+        "metadata", pairs=MOST_PAIRS, longest_key=LONGEST_KEY, longest_value=LONGEST_VALUE
+    )
     expiry = fields.maybe_expiry("output_expires_after")
     job_name = fields.maybe_string("job_name", longest=512)
     overrides = read_overrides(headers)

@@ -2,10 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.status import BatchStatus
+
+# What metadata may hold: pairs, and characters of a key and of a value. OpenAI's own numbers.
+MOST_PAIRS: Final = 16
+LONGEST_KEY: Final = 64
+LONGEST_VALUE: Final = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Text, bindparam, false, insert, select
 
-from batchway.domain.batch import Batch
+from batchway.domain.batch import LONGEST_KEY, LONGEST_VALUE, Batch
 from batchway.storage.ledger import tables
 from batchway.storage.ledger.text import is_storable, stored
 
@@ -32,10 +32,15 @@ INSERT_PAIR: Final = (
 
 
 def pair_values(batch: Batch) -> list[dict[str, str]]:
-    """What `INSERT_PAIR` takes for each pair of a batch; mostly none."""
+    """What `INSERT_PAIR` takes for each pair of a batch.
+
+    A pair that is longer than metadata may be is left out: no list asks for it, and PostgreSQL
+    takes 2.7 KB of it into its index at most.
+    """
     return [
         {"of_batch": batch.id, "pair_key": stored(key), "pair_value": stored(value)}
         for key, value in (batch.metadata or {}).items()
+        if len(key) <= LONGEST_KEY and len(value) <= LONGEST_VALUE
     ]
 
 

@@ -56,6 +56,7 @@ def _pairs() -> None:
             {"tenant": row.tenant, "key": _stored(key), "value": _stored(value), "seq": row.seq}
             for row in step
             for key, value in json.loads(row.metadata).items()
+            if len(key) <= 64 and len(value) <= 512  # what an index takes; no client had more
         ]
         if pairs:
             op.get_bind().execute(insert, pairs)
