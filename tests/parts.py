@@ -8,7 +8,7 @@ module alone needs (`ManagedRun`, `NativeRun`, `Starter`) stay with it.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tests.unit.fakes import counted_bytes, counted_names
+from tests.unit.fakes import counted_bytes, counted_names, dialect_of
 
 from batchway.domain.ids import Ids
 from batchway.domain.routing import Account, RoutingTable
@@ -29,14 +29,16 @@ def new_ingest(
     ledger: Ledger,
     blobs: Blobs,
     clock: Clock,
-    providers: Mapping[str, Account],
+    providers: Mapping[str, Account] | None = None,
+    routing: RoutingTable | None = None,
     limits: ScanLimits | None = None,
 ) -> Ingest:
-    """An ingest for these providers, without routes."""
+    """An ingest for these providers, without routes unless a `routing` has some."""
     return Ingest(
         ledger=ledger,
         blobs=blobs,
-        routing=RoutingTable(providers=providers, routes={}),
+        routing=routing or RoutingTable(providers=providers or {}, routes={}),
+        dialect=dialect_of,
         limits=limits or ScanLimits(),
         clock=clock,
     )

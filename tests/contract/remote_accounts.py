@@ -1,18 +1,22 @@
-"""Accounts for the contract suite of remote batches: a fake vendor and a provider that calls it."""
+"""Accounts for the contract suite of batch APIs: a fake vendor and a provider that calls it."""
 
 import json
-from collections.abc import AsyncGenerator, Callable, Generator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from tests.unit.batch_lines import ReadRow, read_row, written_line
 
 from batchway.bootstrap.parts import SystemClock
 from batchway.catalog.openai_family import CATALOG, OPENAI
+from batchway.domain.call import Call
 from batchway.domain.overrides import NO_OVERRIDES
-from batchway.domain.remote import JobOrder, Reading, RemoteJob, RemoteRow
+from batchway.domain.remote import JobInput, Reading, RemoteJob
 from batchway.domain.status import TERMINAL
-from batchway.ports import Clock, NativeProvider, RemoteBatches
+from batchway.ports import ArchivedFile, ArchivedJob, BatchAccount, Clock
 from batchway.providers.azure.batches import AzureBatchesProvider
 from batchway.providers.azure.identity import ApiKey
 from batchway.providers.http.session import Timeouts
@@ -23,6 +27,7 @@ CHAT = "/v1/chat/completions"
 KEY = "sk-secret-of-the-contract-suite"
 TAG = "batchway-0123456789abcdef0123456789abcdef-3-1"
 DAY = 86_400
+CALL: Final = Call(CHAT, "upstream-model")
 
 # Azure's two address families are two vendors here.
 ACCOUNTS = ("openai", "azure", "azure-v1", *CATALOG)
@@ -48,7 +53,7 @@ def new_provider(
     key: str = KEY,
     timeouts: Timeouts = QUICK,
     clock: Clock | None = None,
-) -> NativeProvider:
+) -> BatchAccount:
     """The provider of an account, as `bootstrap` makes it."""
     clock = clock or Impatient()
     if account.startswith("azure"):
@@ -79,11 +84,48 @@ def vendor(account: str, **behaviour: Any) -> Generator[Fake]:
         yield fake
 
 
+class Batches:
+    """An account's batch API as the suite uses it: `jobs` of one call, and `archive`."""
+
+    def __init__(self, provider: BatchAccount) -> None:
+        jobs, archive = provider.jobs(CALL), provider.archive(NO_OVERRIDES)
+        assert jobs is not None
+        assert archive is not None
+        self.jobs = jobs
+        self.archive = archive
+        self.find = jobs.find
+        self.fetch = jobs.fetch
+        self.cancel = jobs.cancel
+        self.results = jobs.results
+        self.unfinished = jobs.unfinished
+        self.clean = jobs.clean
+
+    def __repr__(self) -> str:
+        return repr((self.jobs, self.archive))
+
+    async def submit(self, order: JobInput) -> RemoteJob:
+        """Both steps, one after the other."""
+        return await self.jobs.create(order, await self.jobs.bring(order))
+
+    async def shown(self, job_id: str) -> ArchivedJob:
+        """The job as callers see it."""
+        return await self.archive.job(job_id)
+
+    async def file(self, file_id: str) -> ArchivedFile:
+        return await self.archive.file(file_id)
+
+    def content(self, file_id: str) -> AsyncIterator[bytes]:
+        return self.archive.content(file_id)
+
+    def decode(self, row: bytes) -> ReadRow | None:
+        return read_row(row, self.jobs.framing, self.jobs.dialect)
+
+
 @asynccontextmanager
-async def opened(provider: NativeProvider) -> AsyncGenerator[RemoteBatches]:
-    """Its batches, closed at the end."""
+async def opened(provider: BatchAccount) -> AsyncGenerator[Batches]:
+    """Its batch API, closed at the end."""
     try:
-        yield provider.batches(NO_OVERRIDES)
+        yield Batches(provider)
     finally:
         await provider.close()
 
@@ -94,7 +136,7 @@ class Account:
 
     name: str
     fake: Fake
-    batches: RemoteBatches
+    batches: Batches
     clock: Impatient
 
     async def ended(self, job_id: str) -> RemoteJob:
@@ -105,15 +147,15 @@ class Account:
                 return job
             await self.clock.sleep(20)
 
-    async def rows(self, job: RemoteJob) -> list[RemoteRow]:
+    async def rows(self, job: RemoteJob) -> list[ReadRow]:
         """The decoded results, by line."""
         return await decoded(self.batches, job)
 
 
-async def decoded(batches: RemoteBatches, job: RemoteJob) -> list[RemoteRow]:
+async def decoded(batches: Batches, job: RemoteJob) -> list[ReadRow]:
     """The decoded results, by line."""
     data = b"".join([piece async for piece in batches.results(job, Reading())])
-    rows = [batches.codec.decode(row) for row in data.split(b"\n") if row.strip()]
+    rows = [batches.decode(row) for row in data.split(b"\n") if row.strip()]
     return sorted((row for row in rows if row is not None), key=lambda row: row.line)
 
 
@@ -127,29 +169,27 @@ def body(line: int) -> bytes:
 
 
 def order(
-    batches: RemoteBatches,
+    batches: Batches,
     folder: Path,
     *,
     lines: int = 3,
     tag: str = TAG,
     resumed: bool = False,
     make: Callable[[int], bytes] = body,
-) -> JobOrder:
+) -> JobInput:
     """An order of a few lines of chat, its input in a file named by the spool, not by the tag."""
     path = folder / f"spool-{tag[-3:]}"
-    encode = batches.codec.encode
+    framing, dialect = batches.jobs.framing, batches.jobs.dialect
     data = b"".join(
-        encode(line=line, endpoint=CHAT, model="upstream-model", body=make(line)) + b"\n"
+        written_line(framing, dialect, line=line, body=make(line), named="mine/gpt") + b"\n"
         for line in range(lines)
     )
     path.write_bytes(data)
-    return JobOrder(
+    return JobInput(
         tag=tag,
-        endpoint=CHAT,
-        model="upstream-model",
         path=path,
         size=len(data),
         lines=lines,
         window=DAY,
-        resumed=resumed,
+        since=int(time.time()) - 60 if resumed else None,
     )

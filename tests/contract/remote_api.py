@@ -11,9 +11,10 @@ from pathlib import Path
 from tests.contract.scripted_provider import ScriptedProvider
 from tests.contract.test_api_harness import UNKNOWN_FILE, Reply, Server, an_error, serving
 
-from batchway.domain.remote import JobRecord, JobStage, RemoteFile, RemoteJob
+from batchway.domain.remote import JobRecord, JobStage
 from batchway.domain.shard import Mode, Shard
 from batchway.domain.status import BatchStatus
+from batchway.ports import ArchivedFile, ArchivedJob
 from batchway.service.keys import configured_key
 
 BLUE, RED, NARROW = "sk-blue-0123456789", "sk-red-01234567890", "sk-narrow-01234567"
@@ -22,13 +23,13 @@ PLAIN = {"authorization": f"Bearer {BLUE}"}
 THEIRS = "batch_3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 ARN = "arn:aws:bedrock:us-east-1:123456789012:model-invocation-job/abc123"
 GS = "gs://bucket/out/a b/predictions.jsonl"
-JOB = RemoteJob(
+JOB = ArchivedJob(
     id=THEIRS,
     status=BatchStatus.IN_PROGRESS,
     endpoint="/v1/chat/completions",
     created_at=1_700_000_000,
 )
-FILE = RemoteFile(id="file-x", bytes=12, filename="out.jsonl", purpose="batch_output")
+FILE = ArchivedFile(id="file-x", bytes=12, filename="out.jsonl", purpose="batch_output")
 UNKNOWN_THEIRS = an_error(f"No batch found with id '{THEIRS}'.")
 
 
@@ -47,8 +48,8 @@ def shared_account(database_url: str, folder: Path) -> Generator[Shared]:
 
     The key that may not use these providers has no right to pass through, either.
     """
-    azure = ScriptedProvider(name="azure", jobs={THEIRS: JOB}, files={FILE.id: FILE})
-    twin = ScriptedProvider(name="twin", jobs={THEIRS: JOB})
+    azure = ScriptedProvider(name="azure", known={THEIRS: JOB}, files={FILE.id: FILE})
+    twin = ScriptedProvider(name="twin", known={THEIRS: JOB})
     keys = [
         configured_key(name="blue", secret=BLUE, tenant="blue", passthrough=True),
         configured_key(name="red", secret=RED, tenant="red", passthrough=True),
@@ -111,8 +112,8 @@ def record_job(
         model="m",
         stage=JobStage.SUBMITTED,
         remote_id=THEIRS,
-        input_file_id="file-in",
-        output_file_id=output_file_id,
+        reference="file-in",
+        references=() if output_file_id is None else (output_file_id,),
         submitted_at=submitted_at,
     )
     assert api.run(api.ledger.jobs.put(claim, record))

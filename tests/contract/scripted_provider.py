@@ -1,6 +1,6 @@
 """A provider with a batch API whose jobs, files and troubles a test writes down.
 
-A `ports.NativeProvider` without a network, for what the API makes of answers and errors. What a
+A `ports.BatchAccount` without a network, for what the API makes of answers and errors. What a
 real provider answers is the business of `src/batchway/simulator/batches`.
 """
 
@@ -8,18 +8,11 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from batchway.domain.call import Call
 from batchway.domain.overrides import NO_OVERRIDES, Overrides
-from batchway.domain.remote import (
-    JobOrder,
-    NativeTraits,
-    Reading,
-    RemoteError,
-    RemoteFile,
-    RemoteJob,
-    RemoteRow,
-    Trouble,
-)
+from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.status import BatchStatus
+from batchway.ports import ArchivedFile, ArchivedJob, Jobs
 
 T = TypeVar("T")
 
@@ -37,78 +30,51 @@ class ScriptedProvider:
     """
 
     name: str
-    jobs: dict[str, RemoteJob] = field(default_factory=dict[str, RemoteJob])
-    files: dict[str, RemoteFile] = field(default_factory=dict[str, RemoteFile])
+    known: dict[str, ArchivedJob] = field(default_factory=dict[str, ArchivedJob])
+    files: dict[str, ArchivedFile] = field(default_factory=dict[str, ArchivedFile])
     pieces: list[bytes] = field(default_factory=list[bytes])
     trouble: RemoteError | None = None
     job_trouble: RemoteError | None = None
     broken: RemoteError | None = None
     asked: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     overrides: Overrides = NO_OVERRIDES
-    found: RemoteJob | None = None
+    found: ArchivedJob | None = None
     closed: int = 0
 
-    def batches(self, overrides: Overrides) -> "ScriptedBatches":
+    def jobs(self, call: Call) -> Jobs | None:
+        raise AssertionError(f"a look-up runs no jobs of {call.endpoint}")
+
+    def archive(self, overrides: Overrides) -> "ScriptedArchive":
         self.overrides = overrides
-        return ScriptedBatches(provider=self)
+        return ScriptedArchive(provider=self)
 
     async def close(self) -> None:
         """There is nothing to close."""
 
 
-class NoLines:
-    """The codec of a provider that runs nothing."""
-
-    def encode(self, *, line: int, endpoint: str, model: str, body: bytes) -> bytes:
-        raise AssertionError("a look-up writes no lines")
-
-    def decode(self, row: bytes) -> RemoteRow | None:
-        raise AssertionError("a look-up reads no lines")
-
-
-class ScriptedBatches:
-    """`ports.RemoteBatches` over what was written down. Everything but look-ups is a mistake."""
+class ScriptedArchive:
+    """`ports.Archive` over what was written down."""
 
     def __init__(self, *, provider: ScriptedProvider) -> None:
         self._provider = provider
 
-    @property
-    def traits(self) -> NativeTraits:
-        return NativeTraits(endpoints=frozenset(), max_lines=1, max_bytes=1)
-
-    @property
-    def codec(self) -> NoLines:
-        return NoLines()
-
-    async def submit(self, order: JobOrder) -> RemoteJob:
-        raise AssertionError(f"nobody asked for {order.tag}")
-
-    async def find(self, tag: str, *, since: int) -> RemoteJob | None:
+    async def find(self, tag: str, *, since: int) -> ArchivedJob | None:
         self._note("find", f"{tag} since {since}")
         return self._provider.found
 
-    def results(self, job: RemoteJob, reading: Reading) -> AsyncGenerator[bytes]:
-        raise AssertionError(f"nobody asked for the results of {job.id}")
-
-    async def unfinished(self, model: str) -> int:
-        raise AssertionError(f"nobody asked for other jobs of {model}")
-
-    async def clean(self, job: RemoteJob, *, tag: str) -> None:
-        raise AssertionError(f"nobody asked to remove {job.id} of {tag}")
-
-    async def fetch(self, job_id: str) -> RemoteJob:
+    async def job(self, job_id: str) -> ArchivedJob:
         self._note("fetch", job_id)
         if self._provider.job_trouble is not None:
             raise self._provider.job_trouble
-        return self._known(self._provider.jobs, job_id)
+        return self._known(self._provider.known, job_id)
 
-    async def cancel(self, job_id: str) -> RemoteJob:
+    async def cancel(self, job_id: str) -> ArchivedJob:
         self._note("cancel", job_id)
-        job = replace(self._known(self._provider.jobs, job_id), status=BatchStatus.CANCELLING)
-        self._provider.jobs[job_id] = job
+        job = replace(self._known(self._provider.known, job_id), status=BatchStatus.CANCELLING)
+        self._provider.known[job_id] = job
         return job
 
-    async def file(self, file_id: str) -> RemoteFile:
+    async def file(self, file_id: str) -> ArchivedFile:
         self._note("file", file_id)
         return self._known(self._provider.files, file_id)
 

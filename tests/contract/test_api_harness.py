@@ -29,7 +29,7 @@ from batchway.domain.errors import Unavailable
 from batchway.domain.ids import Ids
 from batchway.domain.keys import ApiKey
 from batchway.domain.routing import RoutingTable
-from batchway.ports import Blobs, BlobWriter, NativeProvider
+from batchway.ports import BatchAccount, Blobs, BlobWriter
 from batchway.service.auth import Auth
 from batchway.service.batches import BatchService
 from batchway.service.files import FileService
@@ -250,7 +250,7 @@ def serving(
     open_pages: bool = True,
     new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
     providers: Sequence[str] = ("vllm", "openai-main"),
-    natives: Mapping[str, NativeProvider] | None = None,
+    natives: Mapping[str, BatchAccount] | None = None,
     routing: RoutingTable | None = None,
 ) -> Generator[Server]:
     """A server that is up inside the `with`."""

@@ -15,14 +15,15 @@ from tests.contract.scripted_provider import ScriptedProvider
 from tests.contract.test_api_harness import LINE, Reply, Server, an_error, serving
 
 from batchway.domain.keys import ApiKey
-from batchway.domain.remote import JobRecord, JobStage, RemoteError, RemoteFile, Trouble
+from batchway.domain.remote import JobRecord, JobStage, RemoteError, Trouble
 from batchway.domain.shard import Mode, Shard
 from batchway.domain.status import BatchStatus
+from batchway.ports import ArchivedFile
 from batchway.service.keys import configured_key
 from batchway.service.limits import Limits
 
 BLUE, RED = "sk-blue-0123456789", "sk-red-01234567890"
-INPUT = RemoteFile(id="file-abc", bytes=len(LINE), filename="in.jsonl", purpose="batch")
+INPUT = ArchivedFile(id="file-abc", bytes=len(LINE), filename="in.jsonl", purpose="batch")
 BODY = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
 WITHHELD = an_error(
     f"No batch found with id '{THEIRS}'. This API key may look up only what its own batches made; "
@@ -40,7 +41,7 @@ def account(url: str, folder: Path, *keys: ApiKey, **limits: int) -> Generator[t
     """An API over the account `azure` and, without a batch API, `vllm`."""
     azure = ScriptedProvider(
         name="azure",
-        jobs={THEIRS: JOB},
+        known={THEIRS: JOB},
         files={FILE.id: FILE, INPUT.id: INPUT},
         pieces=[LINE[:20], LINE[20:]],
     )
@@ -207,7 +208,7 @@ def test_jobs_beyond_the_first_hundreds_clear_nothing(
 ) -> None:
     with account(sqlite_url, tmp_path, key(BLUE, passthrough=True), key(RED)) as (api, azure):
         jobs_of_red(api, 520, submitted_at=submitted_at, last=LAST)
-        azure.jobs[THEIRS] = replace(JOB, status=BatchStatus.COMPLETED, output_file_id="file-new")
+        azure.known[THEIRS] = replace(JOB, status=BatchStatus.COMPLETED, output_file_id="file-new")
         azure.files["file-new"] = replace(FILE, id="file-new", created_at=NEW + 100)
         for path in ("", "/content"):
             assert ask(api, f"/v1/files/file-new{path}").status == status

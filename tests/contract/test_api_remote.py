@@ -31,8 +31,9 @@ from tests.contract.test_api_harness import (
 )
 
 from batchway.domain.overrides import Overrides
-from batchway.domain.remote import RemoteError, RemoteFile, RemoteJob, Trouble
+from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.status import BatchStatus
+from batchway.ports import ArchivedFile, ArchivedJob
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def azure(shared: Shared) -> ScriptedProvider:
 def test_any_id_reaches_the_provider_as_it_is(
     api: Server, azure: ScriptedProvider, prefix: str, job_id: str
 ) -> None:
-    azure.jobs[job_id] = replace(JOB, id=job_id)
+    azure.known[job_id] = replace(JOB, id=job_id)
     reply = get(api, f"{prefix}/batches/{quote(job_id, safe='')}")
     assert (reply.status, reply.json()["id"]) == (200, job_id)
     assert azure.asked == [("fetch", job_id)]
@@ -71,7 +72,7 @@ def test_any_id_reaches_the_provider_as_it_is(
 def test_what_the_provider_leaves_out_has_its_type_all_the_same(
     api: Server, azure: ScriptedProvider
 ) -> None:
-    azure.jobs[THEIRS] = RemoteJob(
+    azure.known[THEIRS] = ArchivedJob(
         id=THEIRS, status=BatchStatus.CANCELLED, completion_window="", output_file_id=""
     )
     assert get(api, f"/v1/batches/{THEIRS}").json() == {
@@ -120,9 +121,9 @@ def test_what_the_provider_leaves_out_has_its_type_all_the_same(
     ],
 )
 def test_missing_times_follow_from_the_known_ones(
-    api: Server, azure: ScriptedProvider, job: RemoteJob, created_at: int, expires_at: int
+    api: Server, azure: ScriptedProvider, job: ArchivedJob, created_at: int, expires_at: int
 ) -> None:
-    azure.jobs[THEIRS] = job
+    azure.known[THEIRS] = job
     answer = get(api, f"/v1/batches/{THEIRS}").json()
     assert (answer["created_at"], answer["expires_at"]) == (created_at, expires_at)
 
@@ -138,7 +139,7 @@ def test_missing_times_follow_from_the_known_ones(
     ],
 )
 def test_a_file_is_described(api: Server, azure: ScriptedProvider, word: str, status: str) -> None:
-    azure.files[GS] = RemoteFile(
+    azure.files[GS] = ArchivedFile(
         id=GS, bytes=7, filename="predictions.jsonl", purpose="batch-api", status=word, expires_at=8
     )
     assert get(api, f"/files/{quote(GS, safe='')}").json() == {
@@ -250,7 +251,7 @@ def test_ours_are_ours_whatever_the_header_says(api: Server, azure: ScriptedProv
 def test_cancel_asks_only_what_can_still_stop(
     api: Server, azure: ScriptedProvider, status: BatchStatus
 ) -> None:
-    azure.jobs[THEIRS] = replace(JOB, status=status)
+    azure.known[THEIRS] = replace(JOB, status=status)
     reply = api.ask("POST", f"/v1/batches/{THEIRS}/cancel", headers=TFY)
     asked = [call for call, _ in azure.asked]
     if status in {BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.EXPIRED}:

@@ -155,7 +155,7 @@ def test_what_an_earlier_attempt_of_another_tenant_left_is_known_by_its_tag(
     api: Server, azure: ScriptedProvider
 ) -> None:
     tag = f"batchway-{made_by(api, RED)[6:]}-0-1"
-    azure.jobs[THEIRS] = replace(JOB, metadata={"x": tag})
+    azure.known[THEIRS] = replace(JOB, metadata={"x": tag})
     azure.files[FILE.id] = replace(FILE, filename=f"{tag}.jsonl")
     for method, path in (
         ("GET", f"batches/{THEIRS}"),
@@ -166,7 +166,7 @@ def test_what_an_earlier_attempt_of_another_tenant_left_is_known_by_its_tag(
         assert api.ask(method, f"/v1/{path}", headers=TFY).status == 404
         mine = {**TFY, "authorization": f"Bearer {RED}"}
         assert api.ask(method, f"/v1/{path}", headers=mine).status == 200
-    assert azure.jobs[THEIRS].status is BatchStatus.CANCELLING  # by its owner alone
+    assert azure.known[THEIRS].status is BatchStatus.CANCELLING  # by its owner alone
     assert [call for call, _ in azure.asked].count("cancel") == 1
 
 
@@ -177,7 +177,7 @@ def test_results_of_another_tenants_job_are_unknown_before_it_is_polled(
     record_job(api, made_by(api, RED), output_file_id=None)
     for provider in (azure, twin):
         ended = replace(JOB, status=BatchStatus.COMPLETED, **{name: "file-new"})
-        provider.jobs[THEIRS] = ended
+        provider.known[THEIRS] = ended
         provider.files |= {"file-new": replace(FILE, id="file-new"), FILE.id: FILE}
     for provider in ("azure", "twin"):
         headers = {**TFY, "x-tfy-provider-name": provider}

@@ -17,7 +17,7 @@ from tests.contract.test_api_harness import Server, TestClock, serving
 from tests.contract.truefoundry import HEADERS, check_fields, without_chance
 
 from batchway.catalog.openai_family import OPENAI
-from batchway.ports import NativeProvider
+from batchway.ports import BatchAccount
 from batchway.providers.azure.batches import AzureBatchesProvider
 from batchway.providers.azure.identity import ApiKey
 from batchway.providers.openai.batches import OpenAIBatchesProvider
@@ -73,7 +73,7 @@ class World:
         return reply.json()
 
 
-def _openai(fake: Fake) -> tuple[openai.OpenAI, NativeProvider]:
+def _openai(fake: Fake) -> tuple[openai.OpenAI, BatchAccount]:
     return openai.OpenAI(base_url=fake.base_url, api_key=KEY), OpenAIBatchesProvider(
         name="account",
         base_url=fake.base_url,
@@ -84,7 +84,7 @@ def _openai(fake: Fake) -> tuple[openai.OpenAI, NativeProvider]:
     )
 
 
-def _azure(fake: Fake) -> tuple[openai.OpenAI, NativeProvider]:
+def _azure(fake: Fake) -> tuple[openai.OpenAI, BatchAccount]:
     sdk = openai.AzureOpenAI(
         azure_endpoint=fake.base_url, api_key=KEY, api_version="2025-04-01-preview"
     )
@@ -97,7 +97,7 @@ def _azure(fake: Fake) -> tuple[openai.OpenAI, NativeProvider]:
     )
 
 
-MAKERS: dict[str, Callable[[Fake], tuple[openai.OpenAI, NativeProvider]]] = {
+MAKERS: dict[str, Callable[[Fake], tuple[openai.OpenAI, BatchAccount]]] = {
     "openai": _openai,
     "azure": _azure,
 }

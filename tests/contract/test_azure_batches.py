@@ -102,7 +102,7 @@ async def test_an_override_names_the_version(tmp_path: Path) -> None:
         ]
         for override in overrides:
             with pytest.raises(RemoteError):
-                await provider.batches(override).fetch("b")
+                await provider.archive(override).job("b")
         await provider.close()
     assert asked == [
         ("GET", "/openai/v1/batches/b"),
@@ -118,7 +118,7 @@ async def test_entra_tokens(tmp_path: Path) -> None:
         tokens = EntraTokens(provider="azure-eu", token=lambda: Token("the-token"), clock=clock)
         async with opened(azure(fake.base_url, credential=tokens)) as batches:
             job = await batches.submit(order(batches, tmp_path))
-            assert (await batches.fetch(job.id)).metadata == {"batchway": TAG}
+            assert (await batches.shown(job.id)).metadata == {"batchway": TAG}
         assert set(fake.stats()["headers"]["authorization"]) == {"Bearer"}
         assert "api-key" not in fake.stats()["headers"]
 

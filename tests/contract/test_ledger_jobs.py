@@ -21,9 +21,8 @@ FULL = a_job(
     tag="batchway-x-0-3",
     stage=JobStage.SUBMITTED,
     remote_id="batch_remote",
-    input_file_id="file-in",
-    output_file_id="file-out",
-    error_file_id="file-err",
+    reference="file-in",
+    references=("file-out", "file-err"),
     submitted_at=2**40,
     completed=4,
     failed=2,
@@ -145,7 +144,7 @@ async def test_any_id_of_a_record_names_its_tenant(ledger: Ledger) -> None:
     assert await ledger.batches.begin(red.id, at=2, model="m", shards=[shard])
     claim = await ledger.shards.claim(red.id, 0)
     assert await ledger.jobs.put(first(), FULL)
-    theirs = a_job(batch=2, remote_id="batch_red", input_file_id="file-red", provider="azure")
+    theirs = a_job(batch=2, remote_id="batch_red", reference="file-red", provider="azure")
     assert await ledger.jobs.put(claim, theirs)
     tenant_of = ledger.jobs.tenant_of
     for name in ("batch_remote", "file-in", "file-out", "file-err"):

@@ -1,4 +1,4 @@
-"""`ports.RemoteBatches`: what every provider does alike, over fakes of all vendors on sockets.
+"""`ports.Jobs` and `ports.Archive`: what every provider does alike, over fakes of all vendors.
 
 One job's life on each of them, and every way a single call can go wrong.
 """
@@ -27,8 +27,9 @@ from tests.contract.remote_accounts import (
 )
 
 from batchway.domain.batch import RequestCounts
-from batchway.domain.remote import RemoteError, RemoteFile, Trouble
+from batchway.domain.remote import EnqueuedLimit, RemoteError, Trouble
 from batchway.domain.status import BatchStatus
+from batchway.ports import ArchivedFile
 from batchway.simulator.online.answers import prompt_digest
 
 NOBODY = "batchway-ffffffffffffffffffffffffffffffff-0-1"
@@ -70,23 +71,23 @@ async def test_a_jobs_life(account: Account, tmp_path: Path) -> None:
     job = await batches.submit(placed)
 
     assert job.status in {BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS}
-    assert job.endpoint == CHAT
+    assert (await batches.shown(job.id)).endpoint == CHAT
     assert job.created_at is not None
     assert abs(job.created_at - since) < 60
-    assert (job.output_file_id, job.error_file_id) == (None, None)
+    assert job.references == ()
     assert (await batches.fetch(job.id)).id == job.id
     found = await batches.find(TAG, since=since)
     assert found is not None
     assert found.id == job.id
     assert await batches.find(NOBODY, since=since) is None
-    assert job.input_file_id is not None
-    given = await batches.file(job.input_file_id)
+    assert job.reference is not None
+    given = await batches.file(job.reference)
     assert (given.id, given.bytes, given.filename) == (
-        job.input_file_id,
+        job.reference,
         placed.size,
         f"{TAG}.jsonl",
     )
-    sent = b"".join([piece async for piece in batches.content(job.input_file_id)])
+    sent = b"".join([piece async for piece in batches.content(job.reference)])
     assert sent == placed.path.read_bytes()
 
     fake.control(hold=[])
@@ -107,7 +108,7 @@ async def test_a_jobs_life(account: Account, tmp_path: Path) -> None:
     await batches.clean(job, tag=TAG)
     await batches.clean(job, tag=TAG)
     left = {file["id"] for file in fake.stats()["files"]}
-    assert left.isdisjoint({job.input_file_id, job.output_file_id, job.error_file_id})
+    assert left.isdisjoint({job.reference, *job.references})
     assert list(fake.stats()["creates_by_filename"].values()) == [1]
 
 
@@ -305,25 +306,33 @@ async def test_a_key_never_shows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "message"),
+    ("status", "code", "message", "limit"),
     [
-        (429, None, "Rate limit reached."),
-        (429, "insufficient_quota", "You exceeded your current quota."),
-        (400, "token_limit_exceeded", "Too much."),
+        (429, None, "Rate limit reached.", None),
+        (429, "insufficient_quota", "You exceeded your current quota.", None),
+        (400, "token_limit_exceeded", "Too much.", EnqueuedLimit()),
         (
             400,
             None,
             "Enqueued token limit reached for gpt-4o-mini. Limit: 2,000,000 enqueued tokens.",
+            EnqueuedLimit(tokens=2_000_000),
         ),
         (
             403,
             "token_limit_exceeded",
             "The number of enqueued tokens has surpassed the configured limit of 30K.",
+            EnqueuedLimit(tokens=30_000),
         ),
     ],
 )
 async def test_no_room(
-    one: Account, tmp_path: Path, status: int, code: str | None, message: str
+    one: Account,
+    tmp_path: Path,
+    *,
+    status: int,
+    code: str | None,
+    message: str,
+    limit: EnqueuedLimit | None,
 ) -> None:
     one.fake.trouble(
         {
@@ -339,7 +348,9 @@ async def test_no_room(
     with pytest.raises(RemoteError) as caught:
         await one.batches.submit(order(one.batches, tmp_path))
 
-    assert caught.value.trouble is Trouble.BUSY
+    assert caught.value.trouble is Trouble.NO_ROOM
+    assert caught.value.credit is (code == "insufficient_quota")
+    assert caught.value.limit == limit
     assert caught.value.retry_after == 17
     assert message in caught.value.message
     # The input stays for the next try.
@@ -352,7 +363,7 @@ async def test_the_quota_of_azure(tmp_path: Path) -> None:
         async with opened(new_provider("azure", fake.base_url)) as batches:
             with pytest.raises(RemoteError) as caught:
                 await batches.submit(order(batches, tmp_path))
-    assert caught.value.trouble is Trouble.BUSY
+    assert caught.value.trouble is Trouble.NO_ROOM
     assert caught.value.code == "token_limit_exceeded"
 
 
@@ -466,7 +477,7 @@ async def test_capitals_in_ids(one: Account, tmp_path: Path) -> None:
 
 async def test_clean_by_name_when_the_input_is_unknown(account: Account, tmp_path: Path) -> None:
     job = await account.ended((await account.batches.submit(order(account.batches, tmp_path))).id)
-    await account.batches.clean(replace(job, input_file_id=None), tag=TAG)
+    await account.batches.clean(replace(job, reference=None), tag=TAG)
     names = {file["filename"] for file in account.fake.stats()["files"]}
     assert f"{TAG}.jsonl" not in names
 
@@ -477,17 +488,17 @@ async def test_clean_tries_every_file(one: Account, tmp_path: Path) -> None:
     with pytest.raises(RemoteError) as caught:
         await one.batches.clean(job, tag=TAG)
     assert caught.value.trouble is Trouble.UNCERTAIN
-    assert [file["id"] for file in one.fake.stats()["files"]] == [job.input_file_id]
+    assert [file["id"] for file in one.fake.stats()["files"]] == [job.reference]
 
 
 async def test_a_file_as_it_is(tmp_path: Path) -> None:
     with vendor("openai") as fake:
         async with opened(new_provider("openai", fake.base_url)) as batches:
             job = await batches.submit(order(batches, tmp_path))
-            assert job.input_file_id is not None
-            file = await batches.file(job.input_file_id)
-    assert file == RemoteFile(
-        id=job.input_file_id,
+            assert job.reference is not None
+            file = await batches.file(job.reference)
+    assert file == ArchivedFile(
+        id=job.reference,
         bytes=file.bytes,
         filename=f"{TAG}.jsonl",
         purpose="batch",

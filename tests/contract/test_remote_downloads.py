@@ -58,7 +58,7 @@ async def read(one: Account, job: RemoteJob) -> tuple[bytes, list[RemoteError]]:
 
 def lines_of(one: Account, data: bytes) -> list[int]:
     """The lines of the rows, as they came."""
-    rows = [one.batches.codec.decode(row) for row in data.split(b"\n") if row.strip()]
+    rows = [one.batches.decode(row) for row in data.split(b"\n") if row.strip()]
     return [row.line for row in rows if row is not None]
 
 
@@ -141,7 +141,7 @@ async def test_an_input_that_a_creation_does_not_see_yet(tmp_path: Path) -> None
                 with pytest.raises(RemoteError) as caught:
                     await batches.submit(order(batches, tmp_path, resumed=attempt > 0))
                 # About this input alone: the caller comes back for it.
-                assert (caught.value.trouble, caught.value.status) == (Trouble.BUSY, None)
+                assert (caught.value.trouble, caught.value.status) == (Trouble.NOT_YET, None)
                 assert "Cannot find file" in caught.value.message
             fake.control(input_late=0)
             await batches.submit(order(batches, tmp_path, resumed=True))
@@ -160,7 +160,7 @@ async def test_an_input_that_a_creation_never_sees(tmp_path: Path) -> None:
         async with opened(new_provider("openai", fake.base_url, clock=clock)) as batches:
             with pytest.raises(RemoteError) as caught:
                 await batches.submit(order(batches, tmp_path))
-            assert caught.value.trouble is Trouble.BUSY
+            assert caught.value.trouble is Trouble.NOT_YET
             clock.ahead = 601
             with pytest.raises(RemoteError) as caught:
                 await batches.submit(order(batches, tmp_path, resumed=True))
@@ -171,23 +171,23 @@ async def test_an_input_that_a_creation_never_sees(tmp_path: Path) -> None:
 async def test_results_that_are_shown_late(one: Account, tmp_path: Path) -> None:
     one.fake.control(files_late=3_600)
     job = await ended(one, tmp_path)
-    assert (job.output_file_id, job.counts is None or job.counts.completed) in {
-        (None, LINES),
-        (None, True),
+    assert (job.references, job.counts is None or job.counts.completed) in {
+        ((), LINES),
+        ((), True),
     }
     one.fake.control(files_late=0)
     shown = await one.batches.fetch(job.id)
     found = await one.batches.find(TAG, since=0)
-    assert shown.output_file_id is not None
+    assert shown.references
     assert found is not None
-    assert found.output_file_id == shown.output_file_id
+    assert found.references == shown.references
 
 
 async def test_unfinished_jobs_are_counted(one: Account, tmp_path: Path) -> None:
-    assert await one.batches.unfinished("upstream-model") == 0
+    assert await one.batches.unfinished() == 0
     one.fake.control(hold=["validating"])
     await one.batches.submit(order(one.batches, tmp_path))
-    assert await one.batches.unfinished("upstream-model") == 1
+    assert await one.batches.unfinished() == 1
 
 
 # ----------------------------------------------------------------------------- redirects

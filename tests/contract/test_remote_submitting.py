@@ -61,18 +61,20 @@ async def test_an_input_that_stays_pending_is_not_waited_for(tmp_path: Path) -> 
     clock = Impatient()
     with vendor("azure", pending_polls=8) as fake:
         async with opened(new_provider("azure", fake.base_url, clock=clock)) as batches:
+            placed = order(batches, tmp_path)
+            brought = await batches.jobs.bring(placed)
             with pytest.raises(RemoteError) as caught:
-                await batches.submit(order(batches, tmp_path))
+                await batches.jobs.create(placed, brought)
 
-            assert (caught.value.trouble, caught.value.message) == (Trouble.BUSY, PROCESSING)
+            assert (caught.value.trouble, caught.value.message) == (Trouble.NOT_YET, PROCESSING)
             assert caught.value.retry_after == 10
             assert sum(clock.slept) == 10
             # By its id: a list may not show it.
             fake.trouble({"on": "files", "status": 500})
-            job = await batches.submit(order(batches, tmp_path, resumed=True))
+            job = await batches.jobs.create(placed, brought)
 
         assert fake.stats()["creates_by_filename"] == {f"{TAG}.jsonl": 1}
-        assert job.input_file_id is not None
+        assert job.reference is not None
         assert uploads(fake) == 1
 
 
@@ -84,7 +86,7 @@ async def test_an_input_is_sent_again_where_no_files_are_listed(
         async with opened(new_provider("azure", fake.base_url)) as batches:
             fake.trouble({"on": "files", "status": status})
             job = await batches.submit(order(batches, tmp_path, resumed=True))
-        assert job.input_file_id is not None
+        assert job.reference is not None
         assert uploads(fake) == 1
 
 
@@ -102,7 +104,9 @@ async def test_waiting_for_an_input_can_be_called_off(tmp_path: Path) -> None:
     clock = Stopped()
     with vendor("azure", pending_polls=1) as fake:
         async with opened(new_provider("azure", fake.base_url, clock=clock)) as batches:
-            trying = asyncio.create_task(batches.submit(order(batches, tmp_path)))
+            placed = order(batches, tmp_path)
+            brought = await batches.jobs.bring(placed)
+            trying = asyncio.create_task(batches.jobs.create(placed, brought))
             await asyncio.wait_for(clock.asleep.wait(), 5)
             trying.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -110,18 +114,23 @@ async def test_waiting_for_an_input_can_be_called_off(tmp_path: Path) -> None:
             assert fake.stats()["creates"] == []
 
         async with opened(new_provider("azure", fake.base_url)) as batches:
-            await batches.submit(order(batches, tmp_path, resumed=True))
+            await batches.jobs.create(placed, brought)
         assert uploads(fake) == 1
 
 
 async def test_a_pending_input_that_is_gone_is_sent_again(tmp_path: Path) -> None:
     with vendor("azure", pending_polls=8) as fake:
         async with opened(new_provider("azure", fake.base_url)) as batches:
+            placed = order(batches, tmp_path)
+            brought = await batches.jobs.bring(placed)
             with pytest.raises(RemoteError):
-                await batches.submit(order(batches, tmp_path))
+                await batches.jobs.create(placed, brought)
             (left,) = fake.stats()["files"]
             fake.control(pending_polls=0)
             fake.trouble({"on": "file", "status": 404, "times": 1})
+            with pytest.raises(RemoteError) as caught:
+                await batches.jobs.create(placed, brought)
+            assert caught.value.trouble is Trouble.NOT_FOUND
             await batches.submit(order(batches, tmp_path, lines=2, resumed=True))
             assert uploads(fake) == 2
             (made,) = fake.stats()["creates"]
@@ -219,7 +228,7 @@ async def test_the_input_stays_while_nobody_knows_of_its_job(one: Account, tmp_p
     assert caught.value.message == "The provider 'acme' answered 400: No."
     found = await one.batches.find(TAG, since=0)
     assert found is not None
-    assert found.input_file_id in {file["id"] for file in one.fake.stats()["files"]}
+    assert found.reference in {file["id"] for file in one.fake.stats()["files"]}
 
 
 # ----------------------------------------------------------------------------- what is said
@@ -246,7 +255,7 @@ async def test_a_key_shows_neither_in_errors_of_a_job_nor_in_rows(
         {"response": {"body": {"error": {"code": "no", "message": said}}}},
     ):
         given = msgspec.json.encode({"custom_id": "r0000000001", **row})
-        read = one.batches.codec.decode(given)
+        read = one.batches.decode(given)
         assert read is not None
         assert KEY not in repr(read)
         assert len(read.body) + len(read.message) < 1_200

@@ -15,16 +15,22 @@ from typing import Any
 
 import pytest
 
+from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.domain.batch import Batch, Usage
+from batchway.domain.call import Call
 from batchway.domain.errors import Unavailable
 from batchway.domain.file import File, Purpose
-from batchway.domain.shard import Claim, Segment, Shard
+from batchway.domain.group import Group
+from batchway.domain.shard import Claim, Mode, Segment, Shard
 from batchway.domain.status import BatchStatus
-from batchway.ports import Blobs, BlobWriter, Ledger, Shards, Story
+from batchway.ports import Blobs, BlobWriter, Clock, Dialect, Ledger, Shards, Story
 from batchway.results.line_result import LineResult
 from batchway.results.segments import encode
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.storage.migrations import upgrade
+from batchway.workflows.details import StatusDetails
+from batchway.workflows.run import Ending, Run
+from batchway.workflows.watch import Watch
 
 CHAT = "/v1/chat/completions"
 START = 1_000_000  # Unix seconds at which a FakeClock starts
@@ -67,6 +73,29 @@ class FakeClock:
         self.slept.append(seconds)
         self.time += seconds
         await asyncio.sleep(0)
+
+
+def dialect_of(_provider: str, call: Call, _mode: Mode) -> Dialect:
+    """Every provider speaks OpenAI's."""
+    return OpenAIDialect(endpoint=call.endpoint, model=call.model)
+
+
+class Watched:
+    """A run with a watch of its own, as `Execution` has one for all of its runs."""
+
+    def __init__(
+        self, run: Run, *, batch: Batch, ledger: Ledger, clock: Clock, details: StatusDetails
+    ) -> None:
+        self._run = run
+        self._watch = Watch(
+            batch=batch, batches=ledger.batches, clock=clock, details=details, run=run
+        )
+
+    async def run(self) -> Ending:
+        return await self._watch.over(self._run.run())
+
+    def stop(self, ending: Ending) -> None:
+        self._run.stop(ending)
 
 
 def counted_bytes() -> Callable[[int], bytes]:
@@ -164,6 +193,12 @@ class FailingShards:
 
     async def open(self, batch_id: str) -> list[Shard]:
         return await self._real.open(batch_id)
+
+    async def groups(self, batch_id: str) -> list[Group]:
+        return await self._real.groups(batch_id)
+
+    async def add_groups(self, batch_id: str, groups: Sequence[Group]) -> None:
+        await self._real.add_groups(batch_id, groups)
 
     async def claim(self, batch_id: str, number: int) -> Claim:
         return await self._real.claim(batch_id, number)

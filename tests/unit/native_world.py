@@ -15,35 +15,58 @@ from pathlib import Path
 from typing import Final
 
 from tests.parts import new_collector, new_ingest
-from tests.unit.fakes import CHAT, START, a_batch, a_file, chat, counted_names, store
+from tests.unit.fakes import (
+    CHAT,
+    START,
+    Watched,
+    a_batch,
+    a_file,
+    chat,
+    counted_names,
+    store,
+)
 
-from batchway.dialects.openai.framing import OpenAIBatchCodec
+from batchway.dialects.openai.dialect import OpenAIDialect
+from batchway.dialects.openai.framing import OpenAIFraming
+from batchway.dialects.openai.job_error import failure_of, judged
 from batchway.domain.batch import Batch, BatchError, RequestCounts
-from batchway.domain.overrides import NO_OVERRIDES, Overrides
+from batchway.domain.call import Call
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import (
+    JobInput,
     JobOrder,
     JobRecord,
     NativeTraits,
     Reading,
     RemoteError,
-    RemoteFile,
     RemoteJob,
-    RemoteRow,
     Trouble,
 )
-from batchway.domain.routing import Account, Choice, Resolution
+from batchway.domain.routing import Account, Choice, RoutingTable
 from batchway.domain.shard import Shard
 from batchway.domain.status import TERMINAL, BatchStatus
-from batchway.ports import LineCodec, NativeProvider, RemoteBatches
+from batchway.ports import (
+    Archive,
+    BatchAccount,
+    Dialect,
+    Encoded,
+    Framing,
+    Jobs,
+    Refused,
+    Result,
+    Size,
+)
 from batchway.results.records import Records
 from batchway.results.segments import merged
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
-from batchway.workflows.managed.run import Ending
+from batchway.workflows.native.accounts import NativeAccount, NativeAccounts, NativeTuning
+from batchway.workflows.native.context import Resources
 from batchway.workflows.native.run import NativeRun
-from batchway.workflows.native.site import NativeAccount, NativeSite, NativeTuning
+from batchway.workflows.plan.groups import GroupReader
 from batchway.workflows.plan.ingest import Ingest
+from batchway.workflows.run import Ending
 
 S = BatchStatus
 # What a batch says of what to do while its provider refuses the key.
@@ -100,17 +123,19 @@ class Vendor:
 
     def __init__(self) -> None:
         self.traits = NativeTraits(endpoints=frozenset({CHAT}), max_lines=3, max_bytes=1 << 20)
-        self.codec: LineCodec = OpenAIBatchCodec()
+        self.new_dialect: Callable[[Call], Dialect] = openai_dialect
         self.script: Sequence[Mapping[str, object]] = [{"status": S.IN_PROGRESS}, {}]
         self.rows: Callable[[list[dict[str, object]]], list[bytes]] = answers
         self.hook: Callable[[str], Awaitable[None]] = nothing
         self.troubles: dict[str, list[RemoteError | None]] = {}
-        self.orders: list[JobOrder] = []
-        self.jobs: dict[str, RemoteJob] = {}
+        self.orders: list[JobInput] = []  # one for each creation that was tried
+        self.brought: dict[str, tuple[JobInput, bytes]] = {}  # inputs that are there, by reference
+        self.made: dict[str, RemoteJob] = {}
         self.tags: dict[str, str] = {}
         self.inputs: dict[str, list[dict[str, object]]] = {}
         self.looks: dict[str, int] = {}
         self.cancelled: list[str] = []
+        self.uploads: list[str] = []  # the tags of inputs, in order
         self.cleaned: list[str] = []
         self.finds: list[str] = []
         self.lost_answers = 0  # submissions that happen without an answer
@@ -119,57 +144,92 @@ class Vendor:
         self.others = 0  # jobs of somebody else that the list shows
         self.cancel_script: Sequence[Mapping[str, object]] = [{"status": S.CANCELLED}]
 
-    def batches(self, overrides: Overrides) -> "FakeBatches":
-        return FakeBatches(self)
+    def jobs(self, call: Call) -> "FakeJobs":
+        return FakeJobs(self, call)
 
     @property
     def name(self) -> str:
         return "p"
 
+    def archive(self, overrides: Overrides) -> Archive | None:
+        return None
+
     async def close(self) -> None:
         """Nothing is open."""
 
+    def forget(self, tag: str) -> None:
+        """What was brought under the tag is gone."""
+        self.brought = {name: one for name, one in self.brought.items() if one[0].tag != tag}
+
     def trouble(self, call: str) -> None:
+        """Raise what the script says, as the adapter of an OpenAI-like provider would."""
         waiting = self.troubles.get(call)
         if waiting:
             error = waiting.pop(0)
             if error is not None:
-                raise error
+                raise judged(error)
 
 
-class FakeBatches:
-    """`ports.RemoteBatches` over a `Vendor`."""
+class FakeJobs:
+    """`ports.Jobs` over a `Vendor`."""
 
-    def __init__(self, vendor: Vendor) -> None:
+    def __init__(self, vendor: Vendor, call: Call) -> None:
         self._vendor = vendor
+        self._framing = OpenAIFraming(endpoint=call.endpoint)
+        self._dialect = vendor.new_dialect(call)
 
     @property
     def traits(self) -> NativeTraits:
         return self._vendor.traits
 
     @property
-    def codec(self) -> LineCodec:
-        return self._vendor.codec
+    def framing(self) -> Framing:
+        return self._framing
 
-    async def submit(self, order: JobOrder) -> RemoteJob:
+    @property
+    def dialect(self) -> Dialect:
+        return self._dialect
+
+    async def bring(self, order: JobInput) -> str:
         vendor = self._vendor
-        await vendor.hook("before submit")
-        vendor.orders.append(order)
-        vendor.trouble("submit")
+        await vendor.hook("before bring")
+        vendor.trouble("bring")
         text = await asyncio.to_thread(order.path.read_bytes)
         assert len(text) == order.size
-        job = RemoteJob(id=f"job-{len(vendor.jobs)}", status=S.VALIDATING, input_file_id="in")
-        vendor.jobs[job.id] = job
+        earlier = [name for name, (input_, _) in vendor.brought.items() if input_.tag == order.tag]
+        assert order.since is not None or not earlier
+        if earlier:
+            return earlier[0]
+        reference = f"in-{len(vendor.uploads)}"
+        vendor.uploads.append(order.tag)
+        vendor.brought[reference] = (order, text)
+        await vendor.hook("after bring")
+        return reference
+
+    async def create(self, order: JobOrder, reference: str) -> RemoteJob:
+        vendor = self._vendor
+        await vendor.hook("before submit")
+        if reference not in vendor.brought:
+            raise RemoteError(Trouble.NOT_FOUND, "The provider 'p' knows no such input.")
+        brought, text = vendor.brought[reference]
+        assert order.tag == brought.tag
+        vendor.orders.append(brought)
+        vendor.trouble("submit")
+        job = RemoteJob(id=f"job-{len(vendor.made)}", status=S.VALIDATING, reference=reference)
+        vendor.made[job.id] = job
         vendor.tags[job.id] = order.tag
         vendor.inputs[job.id] = [json.loads(line) for line in text.splitlines()]
-        assert len(vendor.inputs[job.id]) == order.lines
-        await vendor.hook("after submit")
+        assert len(vendor.inputs[job.id]) == brought.lines
+        try:
+            await vendor.hook("after submit")
+        except RemoteError as error:
+            raise judged(error) from error
         if vendor.lost_answers:
             vendor.lost_answers -= 1
             raise RemoteError(Trouble.UNCERTAIN, "The provider 'p' did not answer in time.")
         return job
 
-    async def find(self, tag: str, *, since: int) -> RemoteJob | None:
+    async def find(self, tag: str, *, since: int, reference: str | None = None) -> RemoteJob | None:
         vendor = self._vendor
         await vendor.hook("before find")
         vendor.finds.append(tag)
@@ -177,22 +237,25 @@ class FakeBatches:
         if vendor.find_lag:
             vendor.find_lag -= 1
             return None
-        found = [job for job in vendor.jobs.values() if vendor.tags[job.id] == tag]
+        found = [job for job in vendor.made.values() if vendor.tags[job.id] == tag]
         return found[0] if found else None
 
     async def fetch(self, job_id: str) -> RemoteJob:
         vendor = self._vendor
         await vendor.hook("before fetch")
         vendor.trouble("fetch")
-        if job_id not in vendor.jobs:
+        if job_id not in vendor.made:
             raise RemoteError(Trouble.NOT_FOUND, "The provider 'p' knows no such job.")
         script = vendor.cancel_script if job_id in vendor.cancelled else vendor.script
         look = vendor.looks.get(job_id, 0)
         vendor.looks[job_id] = look + 1
-        job = vendor.jobs[job_id]
+        job = vendor.made[job_id]
         if job.status not in TERMINAL:
             change = dict(script[min(look, len(script) - 1)]) or {"status": S.COMPLETED}
-            job = vendor.jobs[job_id] = replace(job, **change)  # type: ignore[arg-type]  # scripted
+            job = replace(job, **change)  # type: ignore[arg-type]  # scripted
+        if job.status is S.FAILED:
+            job = replace(job, failure=failure_of(job.errors or ()))
+        vendor.made[job_id] = job
         return job
 
     async def results(self, job: RemoteJob, reading: Reading) -> AsyncIterator[bytes]:
@@ -212,9 +275,9 @@ class FakeBatches:
                 await vendor.hook("within results")
                 vendor.trouble("results")
 
-    async def unfinished(self, model: str) -> int:
+    async def unfinished(self) -> int:
         self._vendor.trouble("unfinished")
-        held = [job for job in self._vendor.jobs.values() if job.status not in TERMINAL]
+        held = [job for job in self._vendor.made.values() if job.status not in TERMINAL]
         return len(held) + self._vendor.others
 
     async def cancel(self, job_id: str) -> RemoteJob:
@@ -229,18 +292,18 @@ class FakeBatches:
         await self._vendor.hook("before clean")
         self._vendor.trouble("clean")
         self._vendor.cleaned.append(tag)
+        self._vendor.forget(tag)
         await self._vendor.hook("within clean")  # one file is gone, another is not
 
-    async def file(self, file_id: str) -> RemoteFile:
-        raise NotImplementedError
 
-    def content(self, file_id: str) -> AsyncIterator[bytes]:
-        raise NotImplementedError
+def openai_dialect(call: Call) -> Dialect:
+    """The dialect of an OpenAI-like provider."""
+    return OpenAIDialect(endpoint=call.endpoint, model=call.model)
 
 
-def implements(vendor: Vendor) -> tuple[NativeProvider, RemoteBatches]:
+def implements(vendor: Vendor) -> tuple[BatchAccount, Jobs]:
     """The type checker's proof that the doubles are what they stand for."""
-    return vendor, vendor.batches(NO_OVERRIDES)
+    return vendor, vendor.jobs(Call(CHAT, "m"))
 
 
 def answer(line: Mapping[str, object], status: int = 200) -> bytes:
@@ -266,19 +329,37 @@ def answers(lines: list[dict[str, object]]) -> list[bytes]:
     return rows
 
 
-class HookedCodec:
-    """A codec that tells of each line it encodes, by its model, in the thread that encodes."""
+class HookedDialect:
+    """A dialect that tells of each line it encodes, by its model, in the thread that encodes."""
 
-    def __init__(self, hook: Callable[[str], object]) -> None:
+    def __init__(self, call: Call, hook: Callable[[str], object]) -> None:
         self._hook = hook
-        self._codec = OpenAIBatchCodec()
+        self._model = call.model
+        self._dialect = openai_dialect(call)
 
-    def encode(self, *, line: int, endpoint: str, model: str, body: bytes) -> bytes:
-        self._hook(model)
-        return self._codec.encode(line=line, endpoint=endpoint, model=model, body=body)
+    @property
+    def faithful(self) -> bool:
+        return True
 
-    def decode(self, row: bytes) -> RemoteRow | None:
-        return self._codec.decode(row)
+    def encode(self, body: bytes, *, named: str) -> Encoded:
+        self._hook(self._model)
+        encoded = self._dialect.encode(body, named=named)
+        assert isinstance(encoded, Encoded)
+        return encoded
+
+    def decode(self, status: int, body: bytes, context: bytes) -> Result | Refused | None:
+        return self._dialect.decode(status, body, context)
+
+    def join(self, results: Sequence[Result], context: bytes) -> Result:
+        return self._dialect.join(results, context)
+
+    def measure(self, body: bytes) -> Size:
+        return self._dialect.measure(body)
+
+
+def hooked(hook: Callable[[str], object]) -> Callable[[Call], Dialect]:
+    """Dialects that tell of each line they encode."""
+    return lambda call: HookedDialect(call, hook)
 
 
 class World:
@@ -313,6 +394,10 @@ class World:
             clock=self.clock,
             providers={"p": self.account},
         )
+
+    @property
+    def routing(self) -> RoutingTable:
+        return RoutingTable(providers={"p": self.account}, routes={})
 
     async def load(self) -> Batch:
         batch = await self.ledger.batches.load(a_batch().id)
@@ -356,7 +441,7 @@ class Process:
             interval=0.01,
             new_name=counted_names(f"s{random.randrange(1 << 30)}-"),
         )
-        self.site = NativeSite(
+        self.accounts = NativeAccounts(
             accounts={"p": NativeAccount(provider=world.vendor, tuning=world.tuning)},
             clock=world.clock,
             draw=lambda: 0.5,
@@ -364,34 +449,37 @@ class Process:
         self.handed_over: list[int] = []
         self._collecting = asyncio.create_task(self.collector.run())
 
-    def new_run(
-        self, batch: Batch, *, resolve: Callable[[str], Resolution] | None = None
-    ) -> NativeRun:
+    async def new_run(self, batch: Batch) -> Watched:
+        """A run of the native shards, and the watch over it."""
         world = self.world
+        details = StatusDetails(batches=world.ledger.batches, batch=batch)
 
         def hand_over(shard: Shard) -> None:
             self.handed_over.append(shard.number)
 
-        return NativeRun(
+        run = NativeRun(
             batch=batch,
-            ledger=world.ledger,
-            blobs=world.blobs,
-            collector=self.collector,
-            records=Records(random_bytes=random.Random(3).randbytes),
-            clock=world.clock,
-            draw=lambda: 0.5,
-            site=self.site,
-            resolve=resolve or (lambda model: world.ingest.resolve(batch, model)),
-            details=StatusDetails(batches=world.ledger.batches, batch=batch),
+            resources=Resources(
+                ledger=world.ledger,
+                blobs=world.blobs,
+                collector=self.collector,
+                records=Records(random_bytes=random.Random(3).randbytes),
+                clock=world.clock,
+                draw=lambda: 0.5,
+                accounts=self.accounts,
+                spool_dir=world.spool_dir,
+            ),
+            groups=await GroupReader(ledger=world.ledger, routing=world.routing).of(batch),
+            details=details,
             handed_over=hand_over,
-            spool_dir=world.spool_dir,
             drain_timeout=0.2,
         )
+        return Watched(run, batch=batch, ledger=world.ledger, clock=world.clock, details=details)
 
     async def run(self) -> Ending:
         """Run the batch to its end."""
         async with asyncio.timeout(20):
-            return await self.new_run(await self.world.load()).run()
+            return await (await self.new_run(await self.world.load())).run()
 
     async def die(self) -> None:
         self._collecting.cancel()

@@ -7,7 +7,7 @@ from batchway.dispatch.limits import Limits
 from batchway.settings import OpenAISettings, Settings
 from batchway.settings.providers import NativeSettings
 from batchway.settings.schema import ServerSettings
-from batchway.workflows.native.site import NativeTuning
+from batchway.workflows.native.accounts import NativeTuning
 from batchway.workflows.plan.scan import ScanLimits
 
 

@@ -7,15 +7,14 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.batch_lines import BatchLines, ReadRow
 
-from batchway.catalog.openai_family import CATALOG, LineShape
-from batchway.dialects.openai.framing import OpenAIBatchCodec
+from batchway.catalog.openai_family import CATALOG, LineShape, Quirks
 from batchway.dialects.openai.job_error import means_no_room
 from batchway.domain.batch import Usage
-from batchway.domain.remote import RemoteRow
 
 CHAT = "/v1/chat/completions"
-CODEC = OpenAIBatchCodec()
+CODEC = BatchLines()
 MISSING = "The provider's batch gave no answer for this request."
 NOT_JSON = "The provider's batch answered with something that is not JSON."
 
@@ -38,17 +37,17 @@ def upstream(status: int, message: str) -> bytes:
             b'"body":{"model":"up", "n":1.0,"n":1e400}}',
         ),
         (
-            OpenAIBatchCodec(shape=LineShape.BARE),
+            BatchLines(Quirks(line=LineShape.BARE)),
             b'{"custom_id":"r0000000042","body":{"model":"up", "n":1.0,"n":1e400}}',
         ),
         (
-            OpenAIBatchCodec(urls=CATALOG["zhipu"].quirks.urls),
+            BatchLines(CATALOG["zhipu"].quirks),
             b'{"custom_id":"r0000000042","method":"POST","url":"/v4/chat/completions",'
             b'"body":{"model":"up", "n":1.0,"n":1e400}}',
         ),
     ],
 )
-def test_a_line(codec: OpenAIBatchCodec, expected: bytes) -> None:
+def test_a_line(codec: BatchLines, expected: bytes) -> None:
     body = b'{"model":"mine/x", "n":1.0,"n":1e400}'
     for _ in range(2):  # the second time from what was kept
         assert codec.encode(line=42, endpoint=CHAT, model="up", body=body) == expected
@@ -98,32 +97,30 @@ USAGE = Usage(input_tokens=7, cached_tokens=3, output_tokens=2)
         (
             b'{"id":"batch_req_1","custom_id":"r0000000001","response":{"status_code":200,'
             b'"request_id":"q","body":%b},"error":null}' % USED,
-            RemoteRow(line=1, status=200, request_id="q", body=USED, usage=USAGE),
+            ReadRow(line=1, status=200, request_id="q", body=USED, usage=USAGE),
         ),
         (  # Azure: no id, other order, more fields
             b'{"custom_id":"r0000000001","response":{"body":%b,"request_id":"q",'
             b'"status_code":200,"x":[1]},"error":null,"y":{}}' % USED,
-            RemoteRow(line=1, status=200, request_id="q", body=USED, usage=USAGE),
+            ReadRow(line=1, status=200, request_id="q", body=USED, usage=USAGE),
         ),
         (  # every byte of a body is kept, the spaces around it are not; half a pair is no Unicode
             b'{"custom_id":"r0000000001","response":{"status_code":201,"body": '
             b'{"a": 1.0 ,"a":1e400,"s":"\\u00e9\xc3\xa9\\ud83d"} }}\r',
-            RemoteRow(
-                line=1, status=201, body=b'{"a": 1.0 ,"a":1e400,"s":"\\u00e9\xc3\xa9\\ud83d"}'
-            ),
+            ReadRow(line=1, status=201, body=b'{"a": 1.0 ,"a":1e400,"s":"\\u00e9\xc3\xa9\\ud83d"}'),
         ),
         (  # a failure over HTTP, kept as well
             b'{"custom_id":"r0000000001","response":{"status_code":400,"body":'
             b'{"error": {"message": "\xc3\xa9", "n": 1.0}}},"error":null}',
-            RemoteRow(line=1, status=400, body=b'{"error": {"message": "\xc3\xa9", "n": 1.0}}'),
+            ReadRow(line=1, status=400, body=b'{"error": {"message": "\xc3\xa9", "n": 1.0}}'),
         ),
         (
             b'{"custom_id":"r0000000001","response":{"status_code":400,"body":{"a":\r1}}}',
-            RemoteRow(line=1, status=400, body=b'{"a":1}'),
+            ReadRow(line=1, status=400, body=b'{"a":1}'),
         ),
         (  # without a body
             b'{"custom_id":"r0000000001","response":{"status_code":503,"body":null}}',
-            RemoteRow(
+            ReadRow(
                 line=1,
                 status=503,
                 body=upstream(503, "The provider answered 503 with an empty body."),
@@ -132,32 +129,32 @@ USAGE = Usage(input_tokens=7, cached_tokens=3, output_tokens=2)
         (  # a body within a string
             b'{"custom_id":"r0000000001","response":{"status_code":400,'
             b'"body":"{\\"error\\":{\\"message\\":\\"m\\"}}"}}',
-            RemoteRow(line=1, status=400, body=b'{"error":{"message":"m"}}'),
+            ReadRow(line=1, status=400, body=b'{"error":{"message":"m"}}'),
         ),
         (
             b'{"custom_id":"r0000000001","response":{"status_code":500,"body":"plain words"}}',
-            RemoteRow(line=1, status=500, body=upstream(500, "plain words")),
+            ReadRow(line=1, status=500, body=upstream(500, "plain words")),
         ),
         (
             b'{"custom_id":"r0000000001","response":{"status_code":200,"body":"{\\"a\\":1}"}}',
-            RemoteRow(line=1, status=200, body=b'{"a":1}'),
+            ReadRow(line=1, status=200, body=b'{"a":1}'),
         ),
         (  # never run
             b'{"id":"b","custom_id":"r0000000001","response":null,'
             b'"error":{"code":"batch_expired","message":"m"}}',
-            RemoteRow(line=1, code="batch_expired", message="m"),
+            ReadRow(line=1, code="batch_expired", message="m"),
         ),
         (  # a status for a code
             b'{"custom_id":"r0000000001","response":null,"error":{"code":"400","message":"m"}}',
-            RemoteRow(line=1, status=400, body=upstream(400, "m")),
+            ReadRow(line=1, status=400, body=upstream(400, "m")),
         ),
         (
             b'{"custom_id":"r0000000001","error":{"code":429,"message":"m"}}',
-            RemoteRow(line=1, status=429, body=upstream(429, "m")),
+            ReadRow(line=1, status=429, body=upstream(429, "m")),
         ),
         (
             b'{"custom_id":"r0000000001","error":{"code":"500"}}',
-            RemoteRow(
+            ReadRow(
                 line=1,
                 status=500,
                 body=upstream(500, "The provider answered 500 without a message."),
@@ -165,69 +162,69 @@ USAGE = Usage(input_tokens=7, cached_tokens=3, output_tokens=2)
         ),
         (  # an error alone
             b'{"custom_id":"r0000000001","error":{"code":"bad_prompt","message":"m"}}',
-            RemoteRow(line=1, code="bad_prompt", message="m"),
+            ReadRow(line=1, code="bad_prompt", message="m"),
         ),
         (
             b'{"custom_id":"r0000000001","error":"words"}',
-            RemoteRow(line=1, code="missing_result", message="words"),
+            ReadRow(line=1, code="missing_result", message="words"),
         ),
         (
             b'{"custom_id":"r0000000001","error":{"error":{"type":"t","message":"m"}}}',
-            RemoteRow(line=1, code="t", message="m"),
+            ReadRow(line=1, code="t", message="m"),
         ),
         (  # no status
             b'{"custom_id":"r0000000001","response":{"body":%b}}' % USED,
-            RemoteRow(line=1, status=200, body=USED, usage=USAGE),
+            ReadRow(line=1, status=200, body=USED, usage=USAGE),
         ),
         (
             b'{"custom_id":"r0000000001","response":{"body":{"error":{"code":503,"message":"m"}}}}',
-            RemoteRow(line=1, status=503, body=b'{"error":{"code":503,"message":"m"}}'),
+            ReadRow(line=1, status=503, body=b'{"error":{"code":503,"message":"m"}}'),
         ),
         (
             b'{"custom_id":"r0000000001","response":{"body":{"error":{"code":"x","message":"m"}}}}',
-            RemoteRow(line=1, code="x", message="m"),
+            ReadRow(line=1, code="x", message="m"),
         ),
         (  # odd types
             b'{"custom_id":"r0000000001","response":{"status_code":"200","request_id":7,"body":{}}}',
-            RemoteRow(line=1, status=200, body=b"{}"),
+            ReadRow(line=1, status=200, body=b"{}"),
         ),
         (
             b'{"custom_id":"r0000000001","response":{"status_code":429.0,"body":{"error":"no"}}}',
-            RemoteRow(line=1, status=429, body=b'{"error":"no"}'),
+            ReadRow(line=1, status=429, body=b'{"error":"no"}'),
         ),
         (  # an outage at OpenAI
             b'{"custom_id":"r0000000001","response":{"status_code":0,"request_id":"","body":""},'
             b'"error":null}',
-            RemoteRow(line=1, code="missing_result", message=MISSING),
+            ReadRow(line=1, code="missing_result", message=MISSING),
         ),
         (  # nothing at all
             b'{"custom_id":"r0000000001","response":null,"error":null}',
-            RemoteRow(line=1, code="missing_result", message=MISSING),
+            ReadRow(line=1, code="missing_result", message=MISSING),
         ),
-        (b'{"custom_id":"r0000000001"}', RemoteRow(line=1, code="missing_result", message=MISSING)),
+        (b'{"custom_id":"r0000000001"}', ReadRow(line=1, code="missing_result", message=MISSING)),
         (
             b'{"custom_id":"r0000000001","response":[],"error":[]}',
-            RemoteRow(line=1, code="missing_result", message=MISSING),
+            ReadRow(line=1, code="missing_result", message=MISSING),
         ),
         (  # an answer that is none
             b'{"custom_id":"r0000000001","response":{"status_code":200,"body":"words"}}',
-            RemoteRow(line=1, code="invalid_provider_response", message=NOT_JSON),
+            ReadRow(line=1, code="invalid_provider_response", message=NOT_JSON),
         ),
         (
             b'{"custom_id":"r0000000001","response":{"status_code":200,"body":[1]}}',
-            RemoteRow(line=1, code="invalid_provider_response", message=NOT_JSON),
+            ReadRow(line=1, code="invalid_provider_response", message=NOT_JSON),
         ),
         (  # not UTF-8
             b'{"custom_id":"r0000000001","response":{"status_code":200,"body":{"a":"\xff"}}}',
-            RemoteRow(line=1, code="invalid_provider_response", message=NOT_JSON),
+            ReadRow(line=1, code="invalid_provider_response", message=NOT_JSON),
         ),
         (  # a mark at the start of the file
             b'\xef\xbb\xbf{"custom_id":"r0000000001","response":{"status_code":200,"body":{}}}',
-            RemoteRow(line=1, status=200, body=b"{}"),
+            ReadRow(line=1, status=200, body=b"{}"),
         ),
     ],
 )
-def test_a_row(row: bytes, expected: RemoteRow) -> None:
+def test_a_row(row: bytes, expected: ReadRow) -> None:
     assert CODEC.decode(row) == expected
 
 
@@ -386,23 +383,23 @@ def test_a_long_message_is_searched_in_no_time(text: str) -> None:
 def test_messages_are_bounded() -> None:
     long = "m" * 5_000
     row = msgspec.json.encode({"custom_id": "r1", "error": {"code": "c" * 999, "message": long}})
-    assert CODEC.decode(row) == RemoteRow(line=1, code="c" * 256, message="m" * 1_000)
+    assert CODEC.decode(row) == ReadRow(line=1, code="c" * 256, message="m" * 1_000)
     row = msgspec.json.encode({"custom_id": "r1", "error": {"code": "500", "message": long}})
-    assert CODEC.decode(row) == RemoteRow(line=1, status=500, body=upstream(500, "m" * 1_000))
+    assert CODEC.decode(row) == ReadRow(line=1, status=500, body=upstream(500, "m" * 1_000))
 
 
 def test_a_code_of_hundreds_of_digits() -> None:
     row = b'{"custom_id":"r1","error":{"code":%b,"message":"m"}}' % (b"9" * 400)
-    assert CODEC.decode(row) == RemoteRow(line=1, code="missing_result", message="m")
+    assert CODEC.decode(row) == ReadRow(line=1, code="missing_result", message="m")
 
 
 def test_credentials_are_cut_out_of_errors_and_not_out_of_answers() -> None:
-    codec = OpenAIBatchCodec(secrets=lambda: ["s3cret"])
+    codec = BatchLines(secrets=lambda: ["s3cret"])
     said = b'{"custom_id":"r1","response":{"status_code":%d,"body":{"error":"key s3cret"}}}'
-    assert codec.decode(said % 401) == RemoteRow(line=1, status=401, body=b'{"error":"key ***"}')
+    assert codec.decode(said % 401) == ReadRow(line=1, status=401, body=b'{"error":"key ***"}')
     given = b'{"custom_id":"r1","response":{"status_code":200,"body":{"text":"key s3cret"}}}'
-    assert codec.decode(given) == RemoteRow(line=1, status=200, body=b'{"text":"key s3cret"}')
+    assert codec.decode(given) == ReadRow(line=1, status=200, body=b'{"text":"key s3cret"}')
     # Before it is cut: half a key would be left.
     message = "m" * 997 + "s3cret"
     row = msgspec.json.encode({"custom_id": "r1", "error": {"code": "c", "message": message}})
-    assert codec.decode(row) == RemoteRow(line=1, code="c", message="m" * 997 + "***")
+    assert codec.decode(row) == ReadRow(line=1, code="c", message="m" * 997 + "***")

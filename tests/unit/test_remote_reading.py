@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, Quirks
 from batchway.domain.batch import BatchError, RequestCounts, Usage
-from batchway.domain.remote import RemoteFile, RemoteJob, Trouble
+from batchway.domain.remote import Trouble
 from batchway.domain.status import BatchStatus
+from batchway.ports import ArchivedFile, ArchivedJob
 from batchway.providers.http.secrets import without_secrets
 from batchway.providers.http.trouble import Said, of_answer, retry_after
 from batchway.providers.openai.reading import (
@@ -64,7 +65,7 @@ def test_openais_job() -> None:
         },
         OPENAI.quirks,
     )
-    assert job == RemoteJob(
+    assert job == ArchivedJob(
         id="batch_67d4",
         status=BatchStatus.COMPLETED,
         endpoint="/v1/chat/completions",
@@ -101,7 +102,7 @@ def test_azures_older_job() -> None:
         },
         AZURE.quirks,
     )
-    assert job == RemoteJob(
+    assert job == ArchivedJob(
         id="batch_fe3f047a",
         status=BatchStatus.VALIDATING,
         endpoint="/v1/chat/completions",
@@ -125,7 +126,7 @@ def test_togethers_failed_job() -> None:
         },
         CATALOG["together"].quirks,
     )
-    assert job == RemoteJob(
+    assert job == ArchivedJob(
         id="0123",
         status=BatchStatus.FAILED,
         endpoint="/v1/chat/completions",
@@ -301,23 +302,23 @@ def test_lists(body: str, expected: tuple[list[str], bool | None] | None) -> Non
     [
         (
             {"id": "f", "bytes": 3, "filename": "n", "purpose": "batch", "created_at": 5},
-            RemoteFile(id="f", bytes=3, filename="n", purpose="batch", created_at=5),
+            ArchivedFile(id="f", bytes=3, filename="n", purpose="batch", created_at=5),
         ),
         (
             {"id": "f", "size": 3, "createdAt": 5, "status": "Pending", "expires_at": None},
-            RemoteFile(id="f", bytes=3, filename="", purpose="", created_at=5, status="pending"),
+            ArchivedFile(id="f", bytes=3, filename="", purpose="", created_at=5, status="pending"),
         ),
         (
             {"id": "f", "bytes": None, "Processed": False},
-            RemoteFile(id="f", bytes=0, filename="", purpose="", status="pending"),
+            ArchivedFile(id="f", bytes=0, filename="", purpose="", status="pending"),
         ),
         (
             {"id": "f", "bytes": 10**400, "filename": 10**400},
-            RemoteFile(id="f", bytes=0, filename="", purpose=""),
+            ArchivedFile(id="f", bytes=0, filename="", purpose=""),
         ),
     ],
 )
-def test_files(given: dict[str, object], expected: RemoteFile) -> None:
+def test_files(given: dict[str, object], expected: ArchivedFile) -> None:
     assert file_of(given) == expected
 
 

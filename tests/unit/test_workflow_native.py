@@ -50,10 +50,10 @@ async def test_a_batch_becomes_jobs_and_results(world: World) -> None:
     assert await run(world) == (Ending.DONE, [])
     assert await world.results() == world.good(*range(7))
     tag = f"batchway-{a_batch().id.removeprefix('batch_')}"
-    assert sorted((order.tag, order.lines, order.resumed) for order in world.vendor.orders) == [
-        (f"{tag}-0-1", 3, False),
-        (f"{tag}-1-1", 3, False),
-        (f"{tag}-2-1", 1, False),
+    assert sorted((order.tag, order.lines, order.since) for order in world.vendor.orders) == [
+        (f"{tag}-0-1", 3, None),
+        (f"{tag}-1-1", 3, None),
+        (f"{tag}-2-1", 1, None),
     ]
     assert {order.window for order in world.vendor.orders} == {86_400}
     assert [record.stage for record in await world.jobs()] == [JobStage.ENDED] * 3
@@ -97,7 +97,7 @@ async def test_a_lost_answer_finds_the_job(world: World, find_lag: int) -> None:
     world.vendor.find_lag = find_lag
     await world.begin(3)
     assert await run(world) == (Ending.DONE, [])
-    assert (len(world.vendor.jobs), len(world.vendor.orders)) == (1, 1)
+    assert (len(world.vendor.made), len(world.vendor.orders)) == (1, 1)
     assert len(world.vendor.finds) == find_lag + 1
     assert await world.results() == world.good(0, 1, 2)
 
@@ -106,9 +106,9 @@ async def test_a_submission_that_never_happened_is_repeated(world: World) -> Non
     world.vendor.troubles = {"submit": [uncertain()], "find": [down(), None, busy(3.0)]}
     await world.begin(3)
     assert await run(world) == (Ending.DONE, [])
-    assert [order.resumed for order in world.vendor.orders] == [False, True]
+    assert (len(world.vendor.orders), len(world.vendor.uploads)) == (2, 1)
     assert len({order.tag for order in world.vendor.orders}) == 1
-    assert len(world.vendor.jobs) == 1
+    assert len(world.vendor.made) == 1
     assert len(world.vendor.finds) > 3  # it looked for a while
 
 
@@ -118,9 +118,9 @@ async def test_no_room_waits_and_says_why(world: World) -> None:
     async with process(world) as made:
         running = asyncio.create_task(made.run())
         await said(world, "The provider 'p' answered 429: full. Batchway goes on trying.")
-        made.site.room("p", "m").ask_again()
+        made.accounts.capacity("p", "m").ask_again()
         assert await running is Ending.DONE
-    assert len(world.vendor.jobs) == 2
+    assert len(world.vendor.made) == 2
     assert await world.results() == world.good(*range(6))
 
 
@@ -140,7 +140,7 @@ async def test_a_job_that_failed_for_want_of_room_is_made_again(
     world.vendor.script = [{"status": S.VALIDATING}, failing(error)]
 
     async def hook(what: str) -> None:
-        if what == "before submit" and world.vendor.jobs:
+        if what == "before submit" and world.vendor.made:
             world.vendor.script = [{}]
 
     world.vendor.hook = hook
@@ -297,7 +297,7 @@ async def test_a_first_submission_that_is_refused_fails_the_batch(world: World) 
 
 async def test_a_part_that_is_refused_becomes_error_lines(world: World) -> None:
     async def hook(what: str) -> None:
-        if what == "before fetch" and len(world.vendor.jobs) < 2:
+        if what == "before fetch" and len(world.vendor.made) < 2:
             # The first job is not decided before the second has been refused.
             world.vendor.script = [{"status": S.VALIDATING}]
         elif what == "before fetch":

@@ -46,14 +46,14 @@ class Quota:
         if what == "before submit":
             return
         if what == "after submit":
-            job_id, job = list(vendor.jobs.items())[-1]
-            held = [other for other in vendor.jobs.values() if other.status not in S_ENDED]
+            job_id, job = list(vendor.made.items())[-1]
+            held = [other for other in vendor.made.values() if other.status not in S_ENDED]
             size = sum(len(vendor.inputs[other.id]) for other in held)
             self.tried.append(len(vendor.inputs[job_id]))
             if size <= self._lines:
                 return
             error = BatchError(code="token_limit_exceeded", message=self._words)
-            vendor.jobs[job_id] = replace(job, status=S.FAILED, errors=(error,))
+            vendor.made[job_id] = replace(job, status=S.FAILED, errors=(error,))
             if not self._late:
                 vendor.tags[job_id] = ""  # no job was made
                 raise RemoteError(
@@ -124,11 +124,11 @@ async def test_a_single_line_that_does_not_fit(world: World, rescue: bool) -> No
 
     async def hook(what: str) -> None:
         await quota.watch(what)
-        job_id, job = list(world.vendor.jobs.items())[-1] if world.vendor.jobs else ("", None)
+        job_id, job = list(world.vendor.made.items())[-1] if world.vendor.made else ("", None)
         lines = world.vendor.inputs.get(job_id, [])
         if what == "after submit" and job and any(x["custom_id"] == "r0000000012" for x in lines):
             error = BatchError(code="token_limit_exceeded", message=BARE)
-            world.vendor.jobs[job_id] = replace(job, status=S.FAILED, errors=(error,))
+            world.vendor.made[job_id] = replace(job, status=S.FAILED, errors=(error,))
 
     world.vendor.hook = hook
     await world.begin(8, rescue=rescue)
@@ -167,7 +167,7 @@ async def test_killed_between_parts_nobody_pays_twice(world: World) -> None:
     assert await run(world) == (Ending.DONE, [])
     assert await world.results() == world.good(*range(8))
     vendor = world.vendor
-    ran = [job.id for job in vendor.jobs.values() if job.status is S.COMPLETED]
+    ran = [job.id for job in vendor.made.values() if job.status is S.COMPLETED]
     sent = [str(line["custom_id"]) for job_id in ran for line in vendor.inputs[job_id]]
     assert sorted(sent) == sorted(set(sent))
 

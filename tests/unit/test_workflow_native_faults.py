@@ -217,7 +217,7 @@ async def test_a_refusal_of_a_job_that_was_made_makes_no_second(
     world.vendor.troubles = {"find": find}
     await world.begin(3)
     assert await run(world) == (Ending.DONE, [])
-    assert (len(world.vendor.jobs), len(world.vendor.orders)) == (1, 1)
+    assert (len(world.vendor.made), len(world.vendor.orders)) == (1, 1)
     assert await world.results() == world.good(0, 1, 2)
 
 
@@ -244,22 +244,22 @@ async def test_a_wrong_key_that_may_not_look_either_waits(world: World) -> None:
 
 
 async def test_an_input_that_is_still_processed_holds_up_its_job_alone(world: World) -> None:
-    pending = RemoteError(Trouble.BUSY, "The file is still being processed.", retry_after=10.0)
+    pending = RemoteError(Trouble.NOT_YET, "The file is still being processed.", retry_after=10.0)
     world.vendor.troubles = {"submit": [pending] * 10_000}
     await world.begin(3)
     async with process(world) as made:
         running = asyncio.create_task(made.run())
         await said(world, "The file is still being processed. Batchway goes on trying.")
         await until(lambda: len(world.vendor.orders) >= 3)
-        assert made.site.room("p", "m").closed_for == 0
+        assert made.accounts.capacity("p", "m").closed_for == 0
         world.vendor.troubles.clear()
         assert await running is Ending.DONE
-    assert len(world.vendor.jobs) == 1
-    assert world.vendor.orders[-1].resumed
+    assert len(world.vendor.made) == 1
+    assert len(world.vendor.uploads) == 1
 
 
 async def test_a_batch_is_cancelled_while_its_input_is_processed(world: World) -> None:
-    pending = RemoteError(Trouble.BUSY, "Still being processed.", retry_after=50_000.0)
+    pending = RemoteError(Trouble.NOT_YET, "Still being processed.", retry_after=50_000.0)
     world.vendor.troubles = {"submit": [pending]}
     await world.begin(3)
     running = asyncio.create_task(run(world))
@@ -298,15 +298,15 @@ async def test_submissions_that_hang_hold_up_no_collection(world: World) -> None
 async def test_one_batch_does_not_read_what_another_was_told(world: World) -> None:
     await world.begin(3)
     async with process(world) as made:
-        room = made.site.room("p", "m")
-        room.close(retry_after=100.0)  # another batch's job was refused
+        capacity = made.accounts.capacity("p", "m")
+        capacity.close(retry_after=100.0)  # another batch's job was refused
         running = asyncio.create_task(made.run())
         await said(
             world,
             "The provider 'p' takes no more jobs of the model 'm' at present. "
             "Batchway goes on trying.",
         )
-        room.ask_again()
+        capacity.ask_again()
         assert await running is Ending.DONE
 
 

@@ -11,13 +11,13 @@ from tests.unit.fakes import a_batch, fresh_ledger
 from tests.unit.native_world import (
     BAD_KEY,
     WINDOW,
-    HookedCodec,
     World,
     answers,
     busy,
     down,
     end,
     failing,
+    hooked,
     nothing,
     process,
     refused,
@@ -65,8 +65,8 @@ async def test_nothing_is_submitted_once_the_process_ends(world: World) -> None:
     await world.begin(3)
     loop = asyncio.get_running_loop()
     async with process(world) as made:
-        native = made.new_run(await world.load())
-        world.vendor.codec = HookedCodec(
+        native = await made.new_run(await world.load())
+        world.vendor.new_dialect = hooked(
             lambda _: loop.call_soon_threadsafe(native.stop, Ending.STOPPED)
         )
         assert await native.run() is Ending.STOPPED
@@ -81,7 +81,7 @@ async def test_a_refusal_waits_for_what_is_being_encoded(world: World) -> None:
             loop.call_later(0.1, refuses.set)  # the refusal comes in between
 
     world.vendor.hook = hook
-    world.vendor.codec = HookedCodec(lambda model: model == "late" and refuses.wait(5))
+    world.vendor.new_dialect = hooked(lambda model: model == "late" and refuses.wait(5))
     world.vendor.troubles = {"submit": [refused()]}
     await world.begin(2, models=["early", "late"])
     assert await run(world) == (Ending.DONE, [])
@@ -175,7 +175,7 @@ async def test_a_job_made_under_a_lost_claim_is_left_to_whoever_finds_it(world: 
     assert world.vendor.cancelled == []
     world.vendor.hook = nothing
     assert await run(world) == (Ending.DONE, [])
-    assert len(world.vendor.jobs) == 1
+    assert len(world.vendor.made) == 1
     assert await world.results() == world.good(0, 1, 2)
 
 
@@ -199,7 +199,7 @@ async def test_a_process_that_ends_cancels_no_job(world: World) -> None:
     world.vendor.script = [{"status": S.IN_PROGRESS}]
     await world.begin(3)
     async with process(world) as first:
-        native = first.new_run(await world.load())
+        native = await first.new_run(await world.load())
         running = asyncio.create_task(native.run())
         await until(lambda: world.vendor.looks.get("job-0", 0) > 1)
         native.stop(Ending.STOPPED)
@@ -207,7 +207,7 @@ async def test_a_process_that_ends_cancels_no_job(world: World) -> None:
     assert world.vendor.cancelled == []
     world.vendor.script = [{}]
     assert await run(world) == (Ending.DONE, [])
-    assert len(world.vendor.jobs) == 1
+    assert len(world.vendor.made) == 1
 
 
 MOMENTS = (
@@ -264,7 +264,7 @@ async def test_killed_at_any_moment_nobody_pays_twice(
     world.vendor.hook = nothing
     world.vendor.lost_answers = 0
     ending, handed_over = await run(world)
-    assert (ending, len(world.vendor.jobs)) == (Ending.DONE, 1)
+    assert (ending, len(world.vendor.made)) == (Ending.DONE, 1)
     found = await world.results()
     answered = {key: result for key, result in found.items() if result[0] == 200}
     assert len(answered) == 2

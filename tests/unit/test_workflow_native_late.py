@@ -25,10 +25,10 @@ from tests.unit.native_world import (
 
 from batchway.domain.batch import BatchError
 from batchway.domain.remote import RemoteError, Trouble
-from batchway.domain.routing import Account, Unroutable
+from batchway.domain.routing import Account
 from batchway.domain.status import BatchStatus
 from batchway.workflows.managed.run import Ending
-from batchway.workflows.native.site import NativeSite
+from batchway.workflows.native.accounts import NativeAccounts
 
 S = BatchStatus
 LONG = "The provider 'p' gave 0 of the 3 results that it counts. Batchway goes on trying."
@@ -44,9 +44,9 @@ async def world(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Asy
 @pytest.mark.parametrize(
     "early",
     [
-        {"counts": counts(3), "output_file_id": None},
-        {"counts": None, "output_file_id": None},
-        {"counts": counts(0), "output_file_id": None},
+        {"counts": counts(3), "references": ()},
+        {"counts": None, "references": ()},
+        {"counts": counts(0), "references": ()},
     ],
 )
 async def test_a_job_is_complete_before_its_output_is_shown(
@@ -59,11 +59,11 @@ async def test_a_job_is_complete_before_its_output_is_shown(
         looks = world.vendor.looks.get("job-0", 0)
         if what == "before fetch" and looks > 3 and not shown.is_set():
             shown.set()
-            job = world.vendor.jobs["job-0"]
-            world.vendor.jobs["job-0"] = replace(job, output_file_id="out", counts=counts(3))
+            job = world.vendor.made["job-0"]
+            world.vendor.made["job-0"] = replace(job, references=("out",), counts=counts(3))
 
     def rows(lines: list[dict[str, object]]) -> list[bytes]:
-        return answers(lines) if world.vendor.jobs["job-0"].output_file_id else []
+        return answers(lines) if world.vendor.made["job-0"].references else []
 
     world.vendor.hook, world.vendor.rows = hook, rows
     await world.begin(3, rescue=rescue)
@@ -79,8 +79,8 @@ async def test_the_look_under_the_tag_comes_before_a_line_goes_without(world: Wo
     async def hook(what: str) -> None:
         if what == "before find":  # the list knows more than the job's own address
             world.vendor.rows = answers
-            job = world.vendor.jobs["job-0"]
-            world.vendor.jobs["job-0"] = replace(job, output_file_id="out")
+            job = world.vendor.made["job-0"]
+            world.vendor.made["job-0"] = replace(job, references=("out",))
 
     world.vendor.hook = hook
     await world.begin(3)
@@ -94,7 +94,7 @@ async def test_what_was_run_is_never_told_to_be_not_executed(world: World, endin
     world.vendor.rows = lambda _: []
     await world.begin(3)
     async with process(world) as made:
-        native = made.new_run(await world.load())
+        native = await made.new_run(await world.load())
         running = asyncio.create_task(native.run())
         await said(world, LONG)
         native.stop(ending)
@@ -165,9 +165,9 @@ async def test_a_job_that_ran_out_of_credit_is_gone_on_with(world: World, rescue
     world.vendor.hook = hook
     await world.begin(3, rescue=rescue)
     async with process(world) as made:
-        room = made.site.room("p", "m")
+        capacity = made.accounts.capacity("p", "m")
         running = asyncio.create_task(made.run())
-        await until(lambda: str(room.reason) == ADVICE)
+        await until(lambda: str(capacity.reason) == ADVICE)
         assert (await running, made.handed_over) == (Ending.DONE, [])
     assert sent == [3, 2]
     assert await world.results() == world.good(0, 1, 2)
@@ -181,7 +181,7 @@ async def test_rows_that_tell_of_the_account_are_no_results(
     world: World, rescue: bool, status: int, code: str
 ) -> None:
     def rows(lines: list[dict[str, object]]) -> list[bytes]:
-        if len(world.vendor.jobs) > 1:
+        if len(world.vendor.made) > 1:
             return answers(lines)
         error = {"error": {"code": code, "message": "No."}}
         response = {"status_code": status, "request_id": "r", "body": error}
@@ -209,8 +209,8 @@ async def test_a_provider_that_is_renamed_and_back(world: World, submitted: bool
             await end(running)
     mine, world.account = world.account, Account()
     async with process(world) as made:
-        made.site = NativeSite(accounts={}, clock=world.clock, draw=lambda: 0.5)
-        renamed = made.new_run(await world.load(), resolve=lambda _: Unroutable(advice="x"))
+        made.accounts = NativeAccounts(accounts={}, clock=world.clock, draw=lambda: 0.5)
+        renamed = await made.new_run(await world.load())
         running = asyncio.create_task(renamed.run())
         async with asyncio.timeout(10):
             while "configured" not in ((await world.load()).status_details or ""):  # noqa: ASYNC110 - no event for it

@@ -16,11 +16,12 @@ from tests.unit.fakes import (
     fresh_ledger,
 )
 
-from batchway.dialects.openai.framing import OpenAIBatchCodec
-from batchway.domain.batch import BatchError, Usage
+from batchway.dialects.openai.dialect import OpenAIDialect
+from batchway.dialects.openai.framing import OpenAIFraming
+from batchway.domain.batch import BatchError
 from batchway.domain.errors import Unavailable
+from batchway.domain.fate import Fate
 from batchway.domain.reason import Reason, ReasonKind
-from batchway.domain.remote import RemoteRow
 from batchway.domain.shard import Mode, Shard
 from batchway.lines.envelope import LineReader
 from batchway.lines.shard_lines import ANSWERED, LEFT, OPEN, LineTable, read_requests
@@ -29,9 +30,11 @@ from batchway.results.records import Records
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.managed.run import Ending
-from batchway.workflows.native.batch import HaltedError, NativeBatch
-from batchway.workflows.native.results import Join, is_retryable, missing, was_untried
-from batchway.workflows.native.site import NativeSite, Room
+from batchway.workflows.native.accounts import NativeAccounts
+from batchway.workflows.native.batch import NativeBatch
+from batchway.workflows.native.capacity import Capacity
+from batchway.workflows.native.ending import HaltedError
+from batchway.workflows.native.results import Join, missing
 from batchway.workflows.native.spool import spool
 
 TEXT = b"\n".join([chat("a", "x"), chat("é", "y"), b"", chat("c", "x"), chat("d", "y")])
@@ -108,9 +111,8 @@ async def test_the_spool_holds_what_is_open_and_goes(tmp_path: Path) -> None:
     async with spool(
         requests,
         directory=tmp_path / "new",
-        codec=OpenAIBatchCodec(),
-        endpoint=CHAT,
-        model="up",
+        framing=OpenAIFraming(endpoint=CHAT),
+        dialect=OpenAIDialect(endpoint=CHAT, model="up"),
         done={1, 3},
     ) as spooled:
         data = spooled.path.read_bytes()
@@ -129,9 +131,8 @@ async def test_a_spool_without_a_place_is_storage_trouble(tmp_path: Path) -> Non
         async with spool(
             iter(()),
             directory=tmp_path / "file",
-            codec=OpenAIBatchCodec(),
-            endpoint=CHAT,
-            model="m",
+            framing=OpenAIFraming(endpoint=CHAT),
+            dialect=OpenAIDialect(endpoint=CHAT, model="m"),
             done=set(),
         ):
             raise AssertionError("there is no spool")
@@ -147,12 +148,17 @@ def a_row(line: int, status: int = 200, body: str = "{}") -> bytes:
     )
 
 
+def is_retryable(fate: Fate) -> bool:
+    return fate in {Fate.PASSING, Fate.UNTRIED}
+
+
 def joined(
-    table: LineTable, pieces: list[bytes], leave: Callable[[RemoteRow], bool] = is_retryable
+    table: LineTable, pieces: list[bytes], leave: Callable[[Fate], bool] = is_retryable
 ) -> tuple[Join, list[LineResult]]:
     join = Join(
         table=table,
-        codec=OpenAIBatchCodec(),
+        framing=OpenAIFraming(endpoint=CHAT),
+        dialect=OpenAIDialect(endpoint=CHAT, model="up"),
         records=Records(random_bytes=counted_bytes()),
         leave=leave,
     )
@@ -244,8 +250,10 @@ def test_missing_lines_get_an_error() -> None:
 def test_rows_that_another_try_may_mend(
     status: int | None, code: str, retryable: bool, untried: bool
 ) -> None:
-    row = RemoteRow(line=0, status=status, code=code, usage=Usage())
-    assert (is_retryable(row), was_untried(row)) == (retryable, untried)
+    error = b'{"custom_id":"r0","error":{"code":"%b"}}' % code.encode()
+    row = OpenAIFraming(endpoint=CHAT).row(error if status is None else a_row(0, status))
+    assert row is not None
+    assert (is_retryable(row.fate), row.fate is Fate.UNTRIED) == (retryable, untried)
 
 
 # ----------------------------------------------------------------------------- room
@@ -253,7 +261,7 @@ def test_rows_that_another_try_may_mend(
 
 def test_a_room_is_asked_less_and_less_often() -> None:
     clock = FakeClock()
-    room = Room(provider="p", model="m", clock=clock, draw=lambda: 0.5)
+    room = Capacity(provider="p", model="m", clock=clock, draw=lambda: 0.5)
     waits: list[float] = []
     for _ in range(1_100):  # four days of refusals
         assert room.closed_for == 0
@@ -271,19 +279,19 @@ def test_a_room_is_asked_less_and_less_often() -> None:
 
 
 def test_one_answer_does_not_close_a_room_for_a_day() -> None:
-    room = Room(provider="p", model="m", clock=FakeClock(), draw=lambda: 0.5)
+    room = Capacity(provider="p", model="m", clock=FakeClock(), draw=lambda: 0.5)
     room.close(retry_after=86_400.0)
     assert room.closed_for == 300
 
 
 async def test_slots_and_rooms_are_by_provider_and_model() -> None:
-    site = NativeSite(accounts={}, clock=FakeClock(), draw=lambda: 0.5)
+    site = NativeAccounts(accounts={}, clock=FakeClock(), draw=lambda: 0.5)
     for slots in (site.submissions, site.collections):
         assert slots("a") is slots("a")
         assert slots("a") is not slots("b")
     assert site.submissions("a") is not site.collections("a")
-    assert site.room("a", "m") is site.room("a", "m")
-    assert site.room("a", "m") is not site.room("a", "n")
+    assert site.capacity("a", "m") is site.capacity("a", "m")
+    assert site.capacity("a", "m") is not site.capacity("a", "n")
 
 
 # ----------------------------------------------------------------------------- the batch
@@ -334,59 +342,59 @@ TWO = BatchError(code="two", message="Two.", line=2)
 
 
 async def test_a_batch_fails_when_the_last_job_is_refused(shared: NativeBatch) -> None:
-    shared.submits(0)
-    shared.submits(1)
-    first = asyncio.ensure_future(shared.refuse(0, [ONE, TWO]))
+    shared.verdict.open(0)
+    shared.verdict.open(1)
+    first = asyncio.ensure_future(shared.verdict.refuse(0, [ONE, TWO]))
     await asyncio.sleep(0)
     assert not first.done()
     with pytest.raises(HaltedError):
-        await shared.refuse(1, [TWO])
+        await shared.verdict.refuse(1, [TWO])
     with pytest.raises(HaltedError):
         await first
-    assert (shared.ending, shared.errors) == (Ending.FAILED, [TWO, ONE])
+    assert (shared.ending, shared.verdict.errors) == (Ending.FAILED, [TWO, ONE])
 
 
 @pytest.mark.parametrize(("accepts", "expected"), [(True, True), (False, False)])
 async def test_a_refusal_waits_for_the_others(
     shared: NativeBatch, accepts: bool, expected: bool
 ) -> None:
-    shared.submits(0)
-    shared.submits(1)
-    refusal = asyncio.ensure_future(shared.refuse(0, [ONE]))
+    shared.verdict.open(0)
+    shared.verdict.open(1)
+    refusal = asyncio.ensure_future(shared.verdict.refuse(0, [ONE]))
     await asyncio.sleep(0)
     if accepts:
-        shared.accept()
+        shared.verdict.accept()
     else:
         shared.stop(Ending.CANCELLED)
     assert await refusal is expected
 
 
 async def test_a_job_that_came_to_nothing_holds_up_no_verdict(shared: NativeBatch) -> None:
-    shared.submits(0)
-    shared.submits(1)
-    assert not shared.rejected
-    refusal = asyncio.ensure_future(shared.refuse(0, [ONE]))
+    shared.verdict.open(0)
+    shared.verdict.open(1)
+    assert not shared.verdict.rejected
+    refusal = asyncio.ensure_future(shared.verdict.refuse(0, [ONE]))
     await asyncio.sleep(0)
-    shared.withdraws(1)
-    assert shared.rejected
+    shared.verdict.withdraw(1)
+    assert shared.verdict.rejected
     with pytest.raises(HaltedError):
         await refusal
 
 
 async def test_the_first_job_of_a_model_goes_ahead(shared: NativeBatch) -> None:
     key, other = ("p", "m"), ("p", "n")
-    await shared.take_turn(0, key)
-    await shared.take_turn(0, key)
-    await shared.take_turn(1, other)
-    waiting = asyncio.ensure_future(shared.take_turn(2, key))
+    await shared.pilots.take_turn(0, key)
+    await shared.pilots.take_turn(0, key)
+    await shared.pilots.take_turn(1, other)
+    waiting = asyncio.ensure_future(shared.pilots.take_turn(2, key))
     await asyncio.sleep(0)
     assert not waiting.done()
-    shared.end_turn(2, key)  # is not its to end
+    shared.pilots.end_turn(2, key)  # is not its to end
     await asyncio.sleep(0)
     assert not waiting.done()
-    shared.end_turn(0, key)
+    shared.pilots.end_turn(0, key)
     await waiting
-    await shared.take_turn(3, key)
+    await shared.pilots.take_turn(3, key)
 
 
 # ----------------------------------------------------------------------------- details

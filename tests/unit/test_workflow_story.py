@@ -23,7 +23,7 @@ from batchway.domain.status import BatchStatus
 from batchway.storage.blobs.identity import NAME, write_identity
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
-from batchway.workflows.managed.run import STORAGE_TROUBLE, Ending
+from batchway.workflows.run import STORAGE_TROUBLE, Ending
 from batchway.workflows.story import BatchStory
 
 IDENTITY = "0" * 32
@@ -47,6 +47,9 @@ class Gated:
 
     def stop(self, ending: Ending) -> None:
         self.stopped.append(ending)
+
+    def describe(self) -> None:
+        """Nothing holds it up."""
 
 
 class World:

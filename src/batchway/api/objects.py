@@ -9,10 +9,9 @@ from typing import Final, TypeVar
 
 from batchway.domain.batch import Batch, BatchError, RequestCounts, Usage
 from batchway.domain.file import File
-from batchway.domain.remote import RemoteFile, RemoteJob
 from batchway.domain.upload import Upload, UploadPart
 from batchway.domain.window import DEFAULT_WINDOW, window_seconds
-from batchway.ports import Page
+from batchway.ports import ArchivedFile, ArchivedJob, Page
 from batchway.service.models import Model, Models
 from batchway.service.remote import RemoteBatch
 
@@ -126,7 +125,7 @@ def file_object(file: File) -> JsonObject:
     }
 
 
-def remote_file_object(file: RemoteFile) -> JsonObject:
+def remote_file_object(file: ArchivedFile) -> JsonObject:
     """A provider's file as a File; its status in OpenAI's words."""
     return {
         "object": "file",
@@ -141,9 +140,9 @@ def remote_file_object(file: RemoteFile) -> JsonObject:
     }
 
 
-def any_file_object(file: File | RemoteFile) -> JsonObject:
+def any_file_object(file: File | ArchivedFile) -> JsonObject:
     """A File, wherever it lives."""
-    return remote_file_object(file) if isinstance(file, RemoteFile) else file_object(file)
+    return remote_file_object(file) if isinstance(file, ArchivedFile) else file_object(file)
 
 
 def deleted_file_object(file: File) -> JsonObject:
@@ -221,7 +220,7 @@ def _counts_object(counts: RequestCounts) -> JsonObject:
     return {"total": counts.total, "completed": counts.completed, "failed": counts.failed}
 
 
-def _creation_of(job: RemoteJob) -> int:
+def _creation_of(job: ArchivedJob) -> int:
     later = (
         *(job.in_progress_at, job.finalizing_at, job.completed_at, job.failed_at),
         *(job.expired_at, job.cancelling_at, job.cancelled_at),
@@ -230,7 +229,7 @@ def _creation_of(job: RemoteJob) -> int:
     return job.created_at if job.created_at is not None else min(known, default=0)
 
 
-def _expiry_of(job: RemoteJob, created_at: int) -> int:
+def _expiry_of(job: ArchivedJob, created_at: int) -> int:
     if job.expires_at is not None:
         return job.expires_at
     seconds = window_seconds(job.completion_window)

@@ -7,9 +7,11 @@ requests are sent by another needs none.
 from collections.abc import Callable, Iterable, Mapping
 
 from batchway.bootstrap.parts import native_traits
+from batchway.domain.call import Call
 from batchway.domain.errors import Unavailable
-from batchway.domain.overrides import NO_OVERRIDES, Overrides
-from batchway.ports import Account, Clock, NativeProvider, RemoteBatches
+from batchway.domain.overrides import NO_OVERRIDES
+from batchway.domain.shard import Mode
+from batchway.ports import Account, BatchAccount, Clock, Dialect
 from batchway.providers.azure.account import AzureAccount
 from batchway.providers.azure.identity import ApiKey, AzureCredential, entra_tokens
 from batchway.providers.openai.account import OpenAIAccount
@@ -21,7 +23,7 @@ from batchway.settings import (
     ProviderSettings,
     Settings,
 )
-from batchway.workflows.native.site import NativeAccount, NativeSite, NativeTuning
+from batchway.workflows.native.accounts import NativeAccount, NativeAccounts, NativeTuning
 
 
 def open_accounts(settings: Settings, *, clock: Clock) -> dict[str, Account]:
@@ -37,6 +39,20 @@ def open_accounts(settings: Settings, *, clock: Clock) -> dict[str, Account]:
         except ValueError as error:
             raise Unavailable(f"The provider '{entry.name}' cannot be called: {error}.") from error
     return accounts
+
+
+def dialects_of(accounts: Mapping[str, Account]) -> Callable[[str, Call, Mode], Dialect | None]:
+    """What is spoken at an account in calls of one kind; `None` where no such call can be made."""
+
+    def dialect_of(provider: str, call: Call, mode: Mode) -> Dialect | None:
+        account = accounts[provider]
+        try:
+            way = account.jobs(call) if mode is Mode.NATIVE else account.online(call)
+        except ValueError:
+            return None  # what that means to a line is said when it is sent
+        return None if way is None else way.dialect
+
+    return dialect_of
 
 
 async def close_accounts(accounts: Iterable[Account]) -> None:
@@ -126,7 +142,7 @@ def _openai_batches(
     headers: Mapping[str, str],
     *,
     clock: Clock,
-) -> NativeProvider:
+) -> BatchAccount:
     from batchway.providers.openai.batches import (  # noqa: PLC0415 - said above
         OpenAIBatchesProvider,
     )
@@ -143,7 +159,7 @@ def _openai_batches(
 
 def _azure_batches(
     settings: AzureOpenAISettings, credential: AzureCredential, *, clock: Clock
-) -> NativeProvider:
+) -> BatchAccount:
     from batchway.providers.azure.batches import AzureBatchesProvider  # noqa: PLC0415 - said above
 
     return AzureBatchesProvider(
@@ -156,42 +172,21 @@ def _azure_batches(
     )
 
 
-class _BatchApi:
-    """An account's batch API as services and native runs take it, until these take accounts."""
-
-    def __init__(self, account: Account, api: Callable[[Overrides], RemoteBatches | None]) -> None:
-        self._account = account
-        self._api = api
-
-    @property
-    def name(self) -> str:
-        return self._account.name
-
-    def batches(self, overrides: Overrides) -> RemoteBatches:
-        api = self._api(overrides)
-        if api is None:
-            raise RuntimeError(f"the account {self.name} has lost its batch API")
-        return api
-
-    async def close(self) -> None:
-        await self._account.close()
-
-
-def batch_apis(accounts: Mapping[str, Account]) -> dict[str, NativeProvider | None]:
+def batch_apis(accounts: Mapping[str, Account]) -> dict[str, BatchAccount | None]:
     """The batch API of every account, `None` for those without one."""
     return {
-        name: None if account.archive(NO_OVERRIDES) is None else _BatchApi(account, account.archive)
+        name: None if account.archive(NO_OVERRIDES) is None else account
         for name, account in accounts.items()
     }
 
 
-def native_site(
+def native_accounts(
     settings: Settings,
     *,
     accounts: Mapping[str, Account],
     clock: Clock,
     draw: Callable[[], float],
-) -> NativeSite:
+) -> NativeAccounts:
     """Every configured batch API, for the runs of one event loop."""
     apis = batch_apis(accounts)
     natives: dict[str, NativeAccount] = {}
@@ -210,4 +205,4 @@ def native_site(
                 keep_files=entry.native.keep_files,
             ),
         )
-    return NativeSite(accounts=natives, clock=clock, draw=draw)
+    return NativeAccounts(accounts=natives, clock=clock, draw=draw)

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from batchway.bootstrap.parts import routing_table, scan_limits
+from batchway.bootstrap.accounts import dialects_of, new_account
+from batchway.bootstrap.parts import SystemClock, routing_table, scan_limits
 from batchway.domain.batch import BatchError
+from batchway.domain.call import Call
 from batchway.domain.endpoint import Endpoint, endpoint_of
-from batchway.domain.routing import Destination, Resolution
+from batchway.domain.routing import Destination, Resolution, Target
 from batchway.domain.shard import Mode
+from batchway.ports import Dialect
 from batchway.settings import Settings
 from batchway.workflows.plan.scan import Scan
 
@@ -148,22 +151,33 @@ async def check_file(
     name: str | None = None,
 ) -> CheckSummary:
     """Read a whole file as validation would and report every problem. Needs no server."""
-    endpoint = read_endpoint(path, endpoint, name=name)
+    asked = read_endpoint(path, endpoint, name=name)
     routing = routing_table(settings)
 
     def resolve(model: str) -> Resolution:
         if not settings.providers:
             # Checked away from where it will run: which models there are is not known here.
             return Destination(group="", mode=Mode.MANAGED, primaries=())
-        return routing.resolve(model, endpoint=endpoint, provider=provider, allowed=None)
+        return routing.resolve(model, endpoint=asked, provider=provider, allowed=None)
+
+    entries = {entry.name: entry for entry in settings.providers}
+
+    def dialect(target: Target, mode: Mode) -> Dialect | None:
+        try:
+            account = new_account(entries[target.provider], clock=SystemClock())
+        except ValueError:
+            return None  # a mistake of the configuration, not of the file
+        call = Call(endpoint=asked, model=target.model)
+        return dialects_of({target.provider: account})(target.provider, call, mode)
 
     scan = Scan(
         blobs=_OneFile(path),
         key="input",
         batch_id="check",
-        endpoint=endpoint,
+        endpoint=asked,
         limits=scan_limits(settings, max_errors=None),
         resolve=resolve,
+        dialect=dialect,
         report=report,
     )
     try:
@@ -175,5 +189,5 @@ async def check_file(
     finally:
         scan.close()
     return CheckSummary(
-        lines=scan.requests, problems=scan.problems, endpoint=endpoint, models=scan.models
+        lines=scan.requests, problems=scan.problems, endpoint=asked, models=scan.models
     )

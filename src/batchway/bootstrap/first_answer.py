@@ -28,6 +28,7 @@ from batchway.bootstrap.accounts import address_of
 from batchway.bootstrap.parts import SystemClock
 from batchway.dispatch.fault import REDIRECTS
 from batchway.domain.call import Call
+from batchway.domain.overrides import NO_OVERRIDES
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.routing import Target
 from batchway.ports import Account, Answer, Failure, Refused
@@ -128,12 +129,11 @@ class FirstAnswers:
         Its jobs are looked through, which costs nothing; a model is only judged by the job itself.
         """
         entry = self._entries[target.provider]
-        call = Call(self._endpoint, target.model)
-        jobs = self._accounts[target.provider].jobs(call)
-        if jobs is None or target.provider in self._spared:
+        archive = self._accounts[target.provider].archive(NO_OVERRIDES)
+        if archive is None or target.provider in self._spared:
             return None
         try:
-            await jobs.find("batchway-trial", since=int(SystemClock().now()))
+            await archive.find("batchway-trial", since=int(SystemClock().now()))
         except RemoteError as error:
             stop = "" if error.message.endswith((".", "!", "?")) else "."
             if error.trouble is Trouble.DENIED:

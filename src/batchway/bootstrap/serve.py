@@ -32,7 +32,7 @@ from batchway.bootstrap.signals import StopSignals
 from batchway.bootstrap.starting import tell_listening, tell_start
 from batchway.bootstrap.work_thread import Work, new_loop
 from batchway.domain.errors import Unavailable
-from batchway.ports import Account, Blobs, Clock, Ledger, NativeProvider
+from batchway.ports import Account, BatchAccount, Blobs, Clock, Ledger
 from batchway.providers.http.descriptors import division, limit, raise_limit
 from batchway.service.auth import Auth
 from batchway.service.batches import BatchService
@@ -194,7 +194,7 @@ def build_app(
     blobs: Blobs,
     clock: Clock,
     wake: Callable[[str], None],
-    natives: Mapping[str, NativeProvider | None],
+    natives: Mapping[str, BatchAccount | None],
 ) -> FastAPI:
     """The HTTP application over these parts. `natives` are all configured providers."""
     ids = new_ids()

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from batchway.bootstrap.accounts import close_accounts, native_site, open_accounts
+from batchway.bootstrap.accounts import close_accounts, dialects_of, native_accounts, open_accounts
 from batchway.bootstrap.parts import new_ids, routing_table, scan_limits
 from batchway.dispatch.limits import Aim
 from batchway.dispatch.limits import Limits as DispatchLimits
@@ -15,7 +15,7 @@ from batchway.dispatch.memory import LimitMemory
 from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch
 from batchway.domain.errors import Unavailable
-from batchway.domain.shard import Claim, Shard
+from batchway.domain.shard import Shard
 from batchway.engine.late import LateEngine
 from batchway.engine.notes import check_file
 from batchway.ports import Account, Blobs, Clock, Engine, EngineMetrics, Ledger, Transport
@@ -32,9 +32,11 @@ from batchway.storage.private import make_database
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.execution import Execution
 from batchway.workflows.managed.outstanding import Outstanding
-from batchway.workflows.managed.run import ManagedRun
+from batchway.workflows.managed.run import ManagedRun, ManagedRunner
+from batchway.workflows.native.context import Resources
 from batchway.workflows.native.run import NativeRun
-from batchway.workflows.plan.ingest import Ingest
+from batchway.workflows.plan.groups import GroupReader, Groups
+from batchway.workflows.plan.ingest import Ingest, Started
 from batchway.workflows.sprint import Sprints
 from batchway.workflows.story import BatchStory
 
@@ -154,60 +156,60 @@ class Dispatch:
             ledger=ledger,
             blobs=blobs,
             routing=routing,
+            dialect=dialects_of(accounts),
             limits=scan_limits(settings, max_errors=settings.limits.max_errors),
             clock=clock,
         )
 
-        # One for all batches: the setting bounds the process.
-        outstanding = Outstanding(most_bytes=execution.max_outstanding_bytes)
-
-        site = native_site(settings, accounts=accounts, clock=clock, draw=random.random)
         spool_dir = settings.data_dir / "spool"
         # What a process that was killed left there. The data directory is one process's alone.
         shutil.rmtree(spool_dir, ignore_errors=True)
 
+        native = Resources(
+            ledger=ledger,
+            blobs=blobs,
+            collector=self.collector,
+            records=records,
+            clock=clock,
+            draw=random.random,
+            accounts=native_accounts(settings, accounts=accounts, clock=clock, draw=random.random),
+            spool_dir=spool_dir,
+        )
+
         def new_native(
-            batch: Batch, details: StatusDetails, handed_over: Callable[[Shard], None]
+            batch: Batch,
+            groups: Groups,
+            details: StatusDetails,
+            handed_over: Callable[[Shard], None],
         ) -> NativeRun:
             return NativeRun(
                 batch=batch,
-                ledger=ledger,
-                blobs=blobs,
-                collector=self.collector,
-                records=records,
-                clock=clock,
-                draw=random.random,
-                site=site,
-                resolve=lambda model: ingest.resolve(batch, model),
+                resources=native,
+                groups=groups,
                 details=details,
                 handed_over=handed_over,
-                spool_dir=spool_dir,
                 drain_timeout=execution.drain_timeout,
             )
 
-        def new_managed(
-            batch: Batch,
-            shards: frozenset[int] | None,
-            details: StatusDetails,
-            claimed: Claim | None = None,
-        ) -> ManagedRun:
-            return ManagedRun(
-                batch=batch,
-                ledger=ledger,
-                blobs=blobs,
-                sender=sender,
-                collector=self.collector,
-                records=records,
-                clock=clock,
-                resolve=lambda model, group: ingest.resolve_again(batch, model, group),
-                draw=random.random,  # picks a route's target: no secret depends on it
-                outstanding=outstanding,
-                most_lines=2 * most_lines,
-                drain_timeout=execution.drain_timeout,
-                shards=shards,
-                details=details,
-                claimed=claimed,
-            )
+        managed = ManagedRunner(
+            ledger=ledger,
+            blobs=blobs,
+            sender=sender,
+            collector=self.collector,
+            records=records,
+            clock=clock,
+            providers=frozenset(accounts),
+            draw=random.random,  # picks a route's target: no secret depends on it
+            # One for all batches: the setting bounds the process.
+            outstanding=Outstanding(most_bytes=execution.max_outstanding_bytes),
+            most_lines=2 * most_lines,
+            drain_timeout=execution.drain_timeout,
+        )
+        groups = GroupReader(ledger=ledger, routing=routing)
+
+        def new_sprint(batch: Batch, started: Started, details: StatusDetails) -> ManagedRun:
+            known = {started.group.name: started.group}
+            return managed.new_run(batch, Groups(known=known), details, claimed=started.claim)
 
         self.sprints = Sprints(
             ledger=ledger,
@@ -215,13 +217,9 @@ class Dispatch:
             clock=clock,
             ingest=ingest,
             collector=self.collector,
-            new_run=lambda batch, claim: new_managed(
-                batch,
-                None,
-                StatusDetails(batches=ledger.batches, batch=batch, held_up=self.held_up),
-                claim,
-            ),
+            new_run=new_sprint,
             new_file_id=new_ids().file,
+            held_up=self.held_up,
         )
         self.story = BatchStory(
             ledger=ledger,
@@ -238,7 +236,9 @@ class Dispatch:
             new_run=lambda batch: Execution(
                 batch=batch,
                 ledger=ledger,
-                new_managed=new_managed,
+                clock=clock,
+                groups=groups,
+                new_managed=managed.new_run,
                 new_native=new_native,
                 held_up=self.held_up,
             ),

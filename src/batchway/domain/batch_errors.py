@@ -90,6 +90,21 @@ class BatchText(Enum):
         "body.model",
         False,
     )
+    UNFAITHFUL = (
+        "unsupported_parameter",
+        "This request cannot be sent to the provider '{provider}' without changing what it asks "
+        "for: {why}",
+        "body.{param}",
+        False,
+    )
+    TOO_FEW_FOR_PROVIDER = (
+        "too_few_requests",
+        "The batch API of the provider '{provider}' takes no fewer than {least} requests at once, "
+        "and would get {count} for the model '{model}'. Add requests, or set the provider's `mode` "
+        "to `auto`, which sends so few one by one.",
+        None,
+        False,
+    )
     NO_NATIVE_ENDPOINT = (
         "endpoint_not_supported",
         "The model '{model}' is to run on the batch API of the provider '{provider}', which does "
@@ -208,6 +223,11 @@ class LineText(Enum):
     NOT_JSON = (
         "invalid_provider_response",
         "The provider '{provider}' answered {status} with a body that is not JSON.",
+        False,
+    )
+    JOB_NOT_JSON = (
+        "invalid_provider_response",
+        "The provider's batch answered with something that is not JSON.",
         False,
     )
     # -- of one line at one target, for good

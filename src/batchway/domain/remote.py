@@ -1,22 +1,22 @@
 """Remote jobs: batches that run on a provider's own batch API.
 
-    JobOrder      what is asked of a provider: one shard as one job
-    RemoteJob     what the provider says of a job, in OpenAI's words
-    RemoteFile    what it says of a file
-    RemoteRow     one decoded line of a job's results
+    JobOrder      what a provider is to run: one shard, or a part of one, as one job; and JobInput
+    RemoteJob     what a job is at its provider, as far as its story needs it
+    Failed        why a job failed without having run its lines
     Reading       how far a job's results were read
     JobRecord     what the ledger remembers of a shard's job
     NativeTraits  what a provider's batch API takes
+    RemoteError   why a call to it gave nothing
 
-Pure values. Times are Unix seconds.
+Pure values, in no provider's words: what an error or a row means is decided where the provider's
+words are known, and stands here as a verdict. Times are Unix seconds.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from batchway.domain.batch import BatchError, RequestCounts, Usage
+from batchway.domain.batch import BatchError, RequestCounts
 from batchway.domain.status import BatchStatus
 
 
@@ -24,16 +24,17 @@ from batchway.domain.status import BatchStatus
 class NativeTraits:
     """What a provider's batch API takes.
 
-    `endpoints` are the endpoints it runs (`/v1/chat/completions`, ...); `max_lines` and
-    `max_bytes` bound one job's input; `windows` are the completion windows it knows in seconds,
-    ascending (empty: it takes none); `enqueued_tokens` bounds the estimated tokens of a job,
-    `embedding_inputs` the texts that all lines of an embeddings job hold together; both are
-    `None` when there is no such limit or it is not known.
+    `endpoints` are the endpoints it runs (`/v1/chat/completions`, ...); `min_lines` (0: none),
+    `max_lines` and `max_bytes` bound one job's input; `windows` are the completion windows it
+    knows in seconds, ascending (empty: it takes none); `enqueued_tokens` bounds the estimated
+    tokens of a job, `embedding_inputs` the texts that all lines of an embeddings job hold
+    together; both are `None` when there is no such limit or it is not known.
     """
 
     endpoints: frozenset[str]
     max_lines: int
     max_bytes: int
+    min_lines: int = 0
     windows: tuple[int, ...] = (86_400,)
     enqueued_tokens: int | None = None
     embedding_inputs: int | None = None
@@ -41,81 +42,80 @@ class NativeTraits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOrder:
-    """One job to submit.
+    """One job to create at its provider.
 
-    `tag` finds the job again after a crash, whatever of the submission got through: it is put
-    into the name of the input file and, where the provider keeps them, into the job's metadata.
-    `path` is the encoded input, complete, of `size` bytes and `lines` lines. `window` is seconds.
-    `resumed` tells that a submission under this tag may have been started before.
+    `tag` finds the input and the job again after a crash, whatever of the two got through: it is
+    put into the name of the input and, where the provider keeps them, into the job's metadata.
+    `window` is the seconds that the batch gives.
     """
 
     tag: str
-    endpoint: str
-    model: str
+    window: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobInput(JobOrder):
+    """The order of a job whose input is to be brought.
+
+    `path` is the encoded input, complete, of `size` bytes and `lines` lines. `since` is when
+    something was first sent under this tag, `None` when nothing was: then nothing is there to be
+    found.
+    """
+
     path: Path
     size: int
     lines: int
-    window: int
-    resumed: bool = False
+    since: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnqueuedLimit:
+    """What an account may have enqueued of a model, where the provider says a number."""
+
+    tokens: int | None = None
+    requests: int | None = None
+
+
+class Cause(StrEnum):
+    """Why a job failed without having run its lines."""
+
+    NO_ROOM = "no_room"  # the same lines are taken at a later time
+    UNSEEN = "unseen"  # its input, brought a moment ago, was not seen by whoever validates
+    REFUSED = "refused"  # anything else
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Why a job failed: `error` is the one that told, of all that the provider gave.
+
+    For `NO_ROOM`, `limit` is the limit of what may be enqueued that the job went over, `credit`
+    whether the account is to be paid for first.
+    """
+
+    cause: Cause
+    error: BatchError | None = None
+    limit: EnqueuedLimit | None = None
+    credit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteJob:
-    """A job as the provider describes it, in OpenAI's words.
+    """A job as its provider shows it, as far as its story needs it.
 
-    `counts` is `None` while the provider does not say; empty ids of files are `None`.
+    `reference` is its input at the provider, `references` are its results there in the order in
+    which they are read; what is not shown (yet) is left out. `counts` are of rows, `None` while
+    the provider does not say. `failure` is set for jobs that failed, and for no others.
     """
 
     id: str
     status: BatchStatus
-    endpoint: str = ""
-    completion_window: str = "24h"
-    input_file_id: str | None = None
-    output_file_id: str | None = None
-    error_file_id: str | None = None
-    model: str | None = None
+    reference: str | None = None
+    references: tuple[str, ...] = ()
     created_at: int | None = None
     in_progress_at: int | None = None
-    expires_at: int | None = None
-    finalizing_at: int | None = None
-    completed_at: int | None = None
-    failed_at: int | None = None
-    expired_at: int | None = None
-    cancelling_at: int | None = None
-    cancelled_at: int | None = None
     counts: RequestCounts | None = None
-    usage: Usage | None = None
     errors: tuple[BatchError, ...] | None = None
-    metadata: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteFile:
-    """A file as the provider describes it. `status` is the provider's word, OpenAI's by default."""
-
-    id: str
-    bytes: int
-    filename: str
-    purpose: str
-    created_at: int | None = None
-    expires_at: int | None = None
-    status: str = "processed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteRow:
-    """One line of results: an HTTP answer (`status` and `body`), or none (`code` and `message`).
-
-    `line` is the 0-based line of our input file; `body` is one line of valid JSON.
-    """
-
-    line: int
-    status: int | None = None
-    request_id: str | None = None
-    body: bytes = b""
-    code: str = ""
-    message: str = ""
-    usage: Usage = field(default_factory=Usage)
+    failure: Failed | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -149,9 +149,9 @@ class Reading:
     def __init__(self) -> None:
         self._files: dict[str, FileMark] = {}
 
-    def mark(self, file_id: str) -> FileMark:
+    def mark(self, reference: str) -> FileMark:
         """The mark of a file."""
-        return self._files.setdefault(file_id, FileMark())
+        return self._files.setdefault(reference, FileMark())
 
     @property
     def restarts(self) -> int:
@@ -167,16 +167,19 @@ class Reading:
 class JobStage(StrEnum):
     """How far a shard's job has come; written before the step that it names is taken.
 
-    intended --> submitting --> submitted --> collected --> ended
-       ^             |              |
-       +-- refused for now, failed for want of room, or too large; or the job was a part of its
-           shard and the rest follows (a new attempt, a new tag)
+    intended --bring--> brought --> submitting --create--> submitted --> collected --> ended
+       ^                 ^   |           |                     |
+       |                 +---|-----------+ not made            |
+       +-- the input is gone +                                 |
+       +-- failed for want of room, or too large; or the job was a part of its shard and the
+           rest follows (a new attempt, a new tag)
     """
 
-    INTENDED = "intended"  # nothing has been sent under this tag
-    SUBMITTING = "submitting"  # the provider may or may not have the job: look before sending
+    INTENDED = "intended"  # no job was made; `submitted_at`: an input may be on its way there
+    BROUGHT = "brought"  # the input is at the provider, as `reference`; no job is known of
+    SUBMITTING = "submitting"  # the provider may or may not have the job: look before creating
     SUBMITTED = "submitted"  # `remote_id` is known
-    COLLECTED = "collected"  # everything it gave is committed; its files may be half removed
+    COLLECTED = "collected"  # everything it gave is committed; what it left may be half removed
     ENDED = "ended"  # nothing is left to do with the job
 
 
@@ -185,10 +188,11 @@ class JobRecord:
     """The job of one native shard, as the ledger keeps it (also after the batch has ended).
 
     `provider` and `model` are where it goes; `completed` and `failed` are lines that the provider
-    reports as done and that are not committed yet; the ids are the provider's. `submitted_at` is
-    when the submission under this tag was first tried. The job holds the shard's lines without a
-    result from `first_line` to the one before `before_line` (0-based lines of the file, `None`: to
-    the end): the rest follows when it has ended. `tokens` is its estimated size.
+    reports as done and that are not committed yet. `reference` is the job's input at the provider,
+    `references` are the results that it made there. `submitted_at` is when something was first
+    sent under this tag. The job holds the shard's lines without a result from `first_line` to the
+    one before `before_line` (0-based lines of the file, `None`: to the end): the rest follows when
+    it has ended. `tokens` is its estimated size.
     """
 
     batch_id: str
@@ -199,9 +203,8 @@ class JobRecord:
     model: str
     stage: JobStage = JobStage.INTENDED
     remote_id: str | None = None
-    input_file_id: str | None = None
-    output_file_id: str | None = None
-    error_file_id: str | None = None
+    reference: str | None = None
+    references: tuple[str, ...] = ()
     submitted_at: int | None = None
     completed: int = 0
     failed: int = 0
@@ -214,9 +217,11 @@ class Trouble(StrEnum):
     """Why a call to a provider's batch API gave nothing."""
 
     REFUSED = "refused"  # the request is wrong: asking again draws the same answer
-    DENIED = "denied"  # 401, 402, 403: the account is not let in
-    NOT_FOUND = "not_found"  # no such job or file (any more)
-    BUSY = "busy"  # 429 or no room in a quota: nothing was done, ask again later
+    DENIED = "denied"  # the account is not let in
+    NOT_FOUND = "not_found"  # no such job, input or file (any more)
+    NO_ROOM = "no_room"  # a quota is used up: nothing was done, and all of its jobs wait
+    NOT_YET = "not_yet"  # the input is not taken in yet: nothing was done, this job alone waits
+    BUSY = "busy"  # nothing was done, ask again later
     UNREACHABLE = "unreachable"  # never sent: refused connection, DNS, TLS
     UNCERTAIN = "uncertain"  # sent; a timeout, a 5xx or a broken connection: it may have happened
 
@@ -226,7 +231,8 @@ class RemoteError(Exception):
 
     `message` is a sentence for the batch's owner: it names the provider and repeats the provider's
     own words, and never a credential. `code`, `param` and `line` (1-based) are the provider's,
-    `retry_after` is in seconds.
+    `retry_after` is in seconds. `limit` is the limit of what may be enqueued that was gone over
+    (with `NO_ROOM`); `credit` is whether the account is to be paid for first.
     """
 
     def __init__(
@@ -239,6 +245,8 @@ class RemoteError(Exception):
         line: int | None = None,
         status: int | None = None,
         retry_after: float | None = None,
+        limit: EnqueuedLimit | None = None,
+        credit: bool = False,
     ) -> None:
         super().__init__(message)
         self.trouble = trouble
@@ -248,3 +256,19 @@ class RemoteError(Exception):
         self.line = line
         self.status = status
         self.retry_after = retry_after
+        self.limit = limit
+        self.credit = credit
+
+    def as_(self, trouble: Trouble) -> "RemoteError":
+        """The same error, understood as another trouble."""
+        return RemoteError(
+            trouble,
+            self.message,
+            code=self.code,
+            param=self.param,
+            line=self.line,
+            status=self.status,
+            retry_after=self.retry_after,
+            limit=self.limit,
+            credit=self.credit,
+        )

@@ -1,19 +1,20 @@
-"""The lines of a native shard: reading them, and a compact table of them.
+"""The lines of a shard: reading them, for both ways of running it, and a compact table of them.
 
-Owns what is known of each line between submission and the last result. A shard may have hundreds
-of thousands of lines, so the table holds some twenty bytes and the custom_id for each of them.
+Owns what is known of each line of a job between submission and the last result. A native shard may
+have hundreds of thousands of lines, so the table holds some twenty bytes and the custom_id for each
+of them.
 """
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from batchway.domain.shard import Shard
 from batchway.lines.envelope import LineReader, Request
-from batchway.lines.pieces import read_pieces
-from batchway.ports import BlobReader
+from batchway.lines.pieces import Piece, read_pieces
+from batchway.ports import BlobReader, Dialect, Encoded, Unfaithful
 
 _PIECE_BYTES: Final = 512 << 10
 
@@ -39,51 +40,114 @@ class Part:
 WHOLE: Final = Part()
 
 
+class ShardReader:
+    """One pass over the lines of a shard, in input order.
+
+    Lines in `done` are left out, undecoded. A line that was good when the file was checked, and is
+    not by the rules of today, goes to `unreadable` with its number and its custom_id (empty where
+    not even that can be read); without `unreadable` it ends the pass with `ValueError`.
+    """
+
+    def __init__(
+        self,
+        blobs: BlobReader,
+        key: str,
+        shard: Shard,
+        *,
+        reader: LineReader,
+        piece_bytes: int = _PIECE_BYTES,
+        done: Collection[int] = (),
+        unreadable: Callable[[int, str], None] | None = None,
+    ) -> None:
+        self._shard = shard
+        self._reader = reader
+        self._done = done
+        self._unreadable = unreadable
+        self._models = None if shard.models is None else frozenset(shard.models)
+        self._seen = 0
+        self._pieces = read_pieces(
+            blobs,
+            key,
+            start=shard.start,
+            end=shard.end,
+            first_line=shard.first_line,
+            # Validation was the place for a limit; one that was lowered since must not lose a line.
+            max_line_bytes=shard.end - shard.start,
+            piece_bytes=piece_bytes,
+        )
+
+    def next(self) -> Iterator[tuple[int, Request]] | None:
+        """The numbered lines of the next piece, all of which are to be taken; `None` at the end.
+
+        Blocks for as long as a piece takes to read; a line is decoded when it is taken. Raises
+        `ValueError` at the end when the input is not what was validated.
+        """
+        piece = next(self._pieces, None)
+        if piece is not None:
+            return self._lines(piece)
+        if self._seen != self._shard.lines:
+            raise ValueError(
+                f"shard {self._shard.number} was planned with {self._shard.lines} lines and has "
+                f"{self._seen}: the input file was changed in the blob store"
+            )
+        return None
+
+    def _lines(self, piece: Piece) -> Iterator[tuple[int, Request]]:
+        read, models, done = self._reader.read, self._models, self._done
+        line = piece.first_line - 1
+        for data in piece.lines:
+            line += 1
+            if line in done:
+                self._seen += 1
+                continue
+            if not data or data.isspace():
+                continue
+            request = read(data)
+            if request is None:
+                self._tell(line, data)
+            elif models is None or request.model in models:
+                self._seen += 1
+                yield line, request
+
+    def _tell(self, line: int, data: bytes) -> None:
+        if self._unreadable is None:
+            raise ValueError(f"line {line + 1} of a validated file cannot be read")
+        custom_id, model = self._reader.glimpse(data)
+        # One that does not even name its model is no shard's: the count at the end says so.
+        if self._models is None or model in self._models:
+            self._seen += 1
+            self._unreadable(line, custom_id)
+
+
 def read_requests(
     blobs: BlobReader, key: str, shard: Shard, *, reader: LineReader
 ) -> Iterator[list[tuple[int, Request]]]:
     """The shard's lines with their numbers, in pieces of bounded size. Blocks.
 
-    Raises `ValueError` when the input is not what was validated.
+    Raises `ValueError` when the input is not what was validated, or a line of it cannot be read.
     """
-    models = None if shard.models is None else frozenset(shard.models)
-    seen = 0
-    for piece in read_pieces(
-        blobs,
-        key,
-        start=shard.start,
-        end=shard.end,
-        first_line=shard.first_line,
-        # Validation was the place for a limit; one that was lowered since must not lose a line.
-        max_line_bytes=shard.end - shard.start,
-        piece_bytes=_PIECE_BYTES,
-    ):
-        requests: list[tuple[int, Request]] = []
-        for line, data in enumerate(piece.lines, piece.first_line):
-            if not data or data.isspace():
-                continue
-            request = reader.read(data)
-            if request is None:
-                raise ValueError(f"line {line + 1} of a validated file cannot be read")
-            if models is None or request.model in models:
-                requests.append((line, request))
-        seen += len(requests)
-        yield requests
-    if seen != shard.lines:
-        raise ValueError(
-            f"shard {shard.number} was planned with {shard.lines} lines and has {seen}: the "
-            "input file was changed in the blob store"
-        )
+    lines = ShardReader(blobs, key, shard, reader=reader)
+    while (piece := lines.next()) is not None:
+        yield list(piece)
 
 
 class LineTable:
-    """Numbers, custom_ids and marks of a shard's lines, in input order."""
+    """Numbers, custom_ids and marks of a shard's lines, in input order.
 
-    def __init__(self) -> None:
+    `dialect` is the one that the lines are sent in. In one that takes every line as one body, as it
+    is, nothing more is kept; in any other, what it makes of each open line is: how many bodies, the
+    context, or why it cannot be said (`unfaithful`, by index).
+    """
+
+    def __init__(self, dialect: Dialect | None = None) -> None:
         self._lines = array("Q")
         self._ends = array("Q")
         self._ids = bytearray()
+        self._encode = None if dialect is None or dialect.faithful else dialect.encode
+        self._contexts: dict[int, bytes] = {}
         self.marks = bytearray()
+        self.parts: dict[int, int] = {}  # of lines with several bodies
+        self.unfaithful: dict[int, Unfaithful] = {}
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -100,6 +164,22 @@ class LineTable:
             self._ends.append(len(self._ids))
             mark = ANSWERED if line in done else OPEN
             self.marks.append(mark if line in part else ELSEWHERE)
+            if self._encode is not None and self.marks[-1] == OPEN:
+                self._note(self._encode(request.body, named=request.model))
+
+    def _note(self, encoded: Encoded | Unfaithful) -> None:
+        index = len(self._lines) - 1
+        if isinstance(encoded, Unfaithful):
+            self.unfaithful[index] = encoded
+            return
+        if len(encoded.bodies) > 1:
+            self.parts[index] = len(encoded.bodies)
+        if encoded.context:
+            self._contexts[index] = encoded.context
+
+    def context(self, index: int) -> bytes:
+        """What the dialect must know of the line to read its answer."""
+        return self._contexts.get(index, b"")
 
     def find(self, line: int) -> int | None:
         """The index of a line of the file, `None` when it is not one of the shard's."""

@@ -8,7 +8,9 @@
     account    a configured account: online, jobs, archive
     dialect    what lines and answers are called at an account
     online     one request to an upstream
-    native     providers' own batch APIs
+    framing    the envelopes of lines in the files of providers' batch APIs
+    jobs       jobs of providers' own batch APIs
+    archive    what lies at a provider, for the pass-through
 
 The core (service, workflows, dispatch) is written against these Protocols; storage, engine and
 providers implement them; `bootstrap` joins the two. Docstrings state obligations: what is atomic,
@@ -18,6 +20,11 @@ implementation to them.
 
 from batchway.ports.account import (
     Account,
+)
+from batchway.ports.archive import (
+    Archive,
+    ArchivedFile,
+    ArchivedJob,
 )
 from batchway.ports.blobs import (
     BlobReader,
@@ -42,6 +49,14 @@ from batchway.ports.engine import (
 from batchway.ports.engine_load import (
     EngineMetrics,
 )
+from batchway.ports.framing import (
+    Framing,
+    Row,
+)
+from batchway.ports.jobs import (
+    BatchAccount,
+    Jobs,
+)
 from batchway.ports.ledger import (
     Batches,
     BatchFilter,
@@ -57,11 +72,6 @@ from batchway.ports.ledger import (
     TargetLimit,
     TargetLimits,
     Uploads,
-)
-from batchway.ports.native import (
-    LineCodec,
-    NativeProvider,
-    RemoteBatches,
 )
 from batchway.ports.online import (
     Answer,
@@ -79,6 +89,10 @@ from batchway.ports.short import (
 __all__ = [
     "Account",
     "Answer",
+    "Archive",
+    "ArchivedFile",
+    "ArchivedJob",
+    "BatchAccount",
     "BatchFilter",
     "Batches",
     "Begun",
@@ -94,19 +108,19 @@ __all__ = [
     "Failure",
     "Files",
     "Finished",
+    "Framing",
     "IdempotencyMismatch",
+    "Jobs",
     "Keys",
     "Ledger",
-    "LineCodec",
-    "NativeProvider",
     "Online",
     "Order",
     "Page",
     "Refused",
-    "RemoteBatches",
     "RemoteJobs",
     "Request",
     "Result",
+    "Row",
     "Shards",
     "ShortBatches",
     "Size",

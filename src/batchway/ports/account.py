@@ -11,7 +11,8 @@ from typing import Protocol
 
 from batchway.domain.call import Call
 from batchway.domain.overrides import Overrides
-from batchway.ports.native import RemoteBatches
+from batchway.ports.archive import Archive
+from batchway.ports.jobs import Jobs
 from batchway.ports.online import Online, Request
 
 
@@ -37,11 +38,11 @@ class Account(Protocol):
         """
         ...
 
-    def jobs(self, call: Call) -> RemoteBatches | None:
+    def jobs(self, call: Call) -> Jobs | None:
         """The batch API for jobs of one kind of call; `None` where the account has none."""
         ...
 
-    def archive(self, overrides: Overrides) -> RemoteBatches | None:
+    def archive(self, overrides: Overrides) -> Archive | None:
         """The batch API, to look at jobs and files by their ids; `None` where there is none."""
         ...
 

@@ -11,7 +11,7 @@ from typing import Final, assert_never
 
 from batchway.domain.errors import ApiError, ApiText
 from batchway.domain.remote import RemoteError, Trouble
-from batchway.ports import RemoteBatches
+from batchway.ports import Archive
 from batchway.telemetry import event
 
 _BUSY_SECONDS: Final = 5.0  # for a provider that is busy and does not say how long
@@ -21,14 +21,14 @@ _log = logging.getLogger("batchway.remote")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteAccount:
-    """A provider's batch API for one request.
+    """What lies at a provider, for one request.
 
     `unknown` is the answer for what is not there, or is another tenant's; `withheld` is the answer
     to a key that may not look up what is nobody's here, whether there is such a thing or not.
     """
 
     provider: str
-    api: RemoteBatches
+    archive: Archive
     unknown: ApiError
     withheld: ApiError
 
@@ -57,7 +57,7 @@ def answer_to(account: RemoteAccount, error: RemoteError) -> ApiError:
                 status=error.status,
             )
             return ApiError(ApiText.PROVIDER_DENIED, provider=account.provider)
-        case Trouble.BUSY:
+        case Trouble.BUSY | Trouble.NO_ROOM | Trouble.NOT_YET:
             seconds = _BUSY_SECONDS if error.retry_after is None else max(0.0, error.retry_after)
             return ApiError(ApiText.PROVIDER_BUSY, reason=error.message, retry_after=seconds)
         case Trouble.UNREACHABLE:
@@ -72,7 +72,7 @@ def answer_to(account: RemoteAccount, error: RemoteError) -> ApiError:
 
 async def content_of(account: RemoteAccount, file_id: str) -> AsyncGenerator[bytes]:
     """The bytes of a provider's file. Close it, or its connection waits for a garbage collector."""
-    pieces = account.api.content(file_id)
+    pieces = account.archive.content(file_id)
     try:
         with answered(account):
             async for piece in pieces:

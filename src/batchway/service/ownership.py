@@ -20,8 +20,8 @@ from typing import Final
 
 from batchway.domain.errors import ApiError, ApiText
 from batchway.domain.keys import ApiKey, Principal
-from batchway.domain.remote import JobRecord, RemoteError, RemoteFile, RemoteJob, Trouble
-from batchway.ports import Ledger, NativeProvider
+from batchway.domain.remote import JobRecord, RemoteError, Trouble
+from batchway.ports import ArchivedFile, ArchivedJob, BatchAccount, Ledger
 from batchway.service.accounts import RemoteAccount, answer_to
 
 # Jobs that are asked for because of one file, and how many of them at a time.
@@ -45,7 +45,7 @@ class Ownership:
         self,
         *,
         ledger: Ledger,
-        providers: Mapping[str, NativeProvider | None],
+        providers: Mapping[str, BatchAccount | None],
         configured: Collection[ApiKey],
     ) -> None:
         self._ledger = ledger
@@ -62,12 +62,14 @@ class Ownership:
         if not makers and not await self._may_pass_through(principal, account.provider):
             raise account.withheld
 
-    async def check_job(self, principal: Principal, job: RemoteJob, account: RemoteAccount) -> None:
+    async def check_job(
+        self, principal: Principal, job: ArchivedJob, account: RemoteAccount
+    ) -> None:
         """Once the job has been fetched."""
         await self._check_tags(principal, account, *(job.metadata or {}).values())
 
     async def check_file(
-        self, principal: Principal, file: RemoteFile, account: RemoteAccount
+        self, principal: Principal, file: ArchivedFile, account: RemoteAccount
     ) -> None:
         """Once the file's description has been fetched."""
         await self._check_tags(principal, account, file.filename)
@@ -91,7 +93,7 @@ class Ownership:
                     raise account.unknown
 
     async def _check_results(
-        self, principal: Principal, file: RemoteFile, account: RemoteAccount
+        self, principal: Principal, file: ArchivedFile, account: RemoteAccount
     ) -> None:
         """The files of a job that has just ended are in no record before it is polled again."""
         # An input, or results that the caller's own batch has collected.
@@ -112,7 +114,7 @@ class Ownership:
         for start in range(0, len(records), _AT_ONCE):
             asked = records[start : start + _AT_ONCE]
             jobs = await asyncio.gather(*(_job_of(account, record) for record in asked))
-            if any(file.id in {job.output_file_id, job.error_file_id} for job in jobs if job):
+            if any(file.id in job.results for job in jobs if job):
                 raise account.unknown
 
     async def _of_others(self, principal: Principal) -> AsyncGenerator[JobRecord]:
@@ -133,19 +135,19 @@ class Ownership:
         return False
 
 
-async def _job_of(account: RemoteAccount, record: JobRecord) -> RemoteJob | None:
+async def _job_of(account: RemoteAccount, record: JobRecord) -> ArchivedJob | None:
     """The job of a record at this account, `None` when it is not there."""
     try:
         if record.remote_id is None:  # submitted, perhaps, under a tag: nobody knows yet
-            return await account.api.find(record.tag, since=record.submitted_at or 0)
-        return await account.api.fetch(record.remote_id)
+            return await account.archive.find(record.tag, since=record.submitted_at or 0)
+        return await account.archive.job(record.remote_id)
     except RemoteError as error:
         if error.trouble in {Trouble.NOT_FOUND, Trouble.REFUSED}:
             return None  # the job of another account
         raise answer_to(account, error) from error
 
 
-def _may_have_made(record: JobRecord, file: RemoteFile) -> bool:
+def _may_have_made(record: JobRecord, file: ArchivedFile) -> bool:
     """Whether a file is young enough to be of a job."""
     if file.created_at is None or record.submitted_at is None:
         return True

@@ -20,9 +20,8 @@ from batchway.domain.batch import Batch
 from batchway.domain.errors import ApiError, ApiText
 from batchway.domain.file import File, Purpose
 from batchway.domain.keys import ApiKey, Principal
-from batchway.domain.remote import RemoteFile, RemoteJob
 from batchway.domain.status import TERMINAL, BatchStatus
-from batchway.ports import Ledger, NativeProvider
+from batchway.ports import ArchivedFile, ArchivedJob, BatchAccount, Ledger
 from batchway.service.accounts import RemoteAccount, answered, content_of
 from batchway.service.batches import BatchService
 from batchway.service.commands import Elsewhere, NewBatch
@@ -39,14 +38,14 @@ class RemoteBatch:
     """A job of the provider of that name."""
 
     provider: str
-    job: RemoteJob
+    job: ArchivedJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteDownload:
     """A provider's file and its bytes, which are fetched as they are read."""
 
-    file: RemoteFile
+    file: ArchivedFile
     content: AsyncGenerator[bytes]
 
 
@@ -63,7 +62,7 @@ class Remote:
         batches: BatchService,
         files: FileService,
         ledger: Ledger,
-        providers: Mapping[str, NativeProvider | None],
+        providers: Mapping[str, BatchAccount | None],
         configured: Collection[ApiKey] = (),
     ) -> None:
         self._batches = batches
@@ -109,14 +108,14 @@ class Remote:
         job = await self._job(principal, batch_id, account)
         if job.status not in TERMINAL:
             with answered(account):
-                job = await account.api.cancel(batch_id)
+                job = await account.archive.cancel(batch_id)
         if job.status in TERMINAL and job.status is not BatchStatus.CANCELLED:
             raise ApiError(ApiText.NOT_CANCELLABLE, status=job.status)
         return RemoteBatch(provider=account.provider, job=job)
 
     async def file(
         self, principal: Principal, file_id: str, elsewhere: Elsewhere | None
-    ) -> File | RemoteFile:
+    ) -> File | ArchivedFile:
         """The description of a file."""
         if elsewhere is None:
             return await self._files.get(principal, file_id)
@@ -178,11 +177,12 @@ class Remote:
         if isinstance(overrides, ApiError):
             raise overrides
         provider = self._providers[name]
-        if provider is None:
+        archive = None if provider is None else provider.archive(overrides)
+        if archive is None:
             raise ApiError(ApiText.NO_BATCH_API, id=object_id, provider=name)
         account = RemoteAccount(
             provider=name,
-            api=provider.batches(overrides),
+            archive=archive,
             unknown=ApiError(noun.unknown, id=object_id),
             withheld=ApiError(noun.withheld, id=object_id),
         )
@@ -190,17 +190,19 @@ class Remote:
             raise account.unknown
         return account
 
-    async def _job(self, principal: Principal, job_id: str, account: RemoteAccount) -> RemoteJob:
+    async def _job(self, principal: Principal, job_id: str, account: RemoteAccount) -> ArchivedJob:
         await self._ownership.check_id(principal, job_id, account)
         with answered(account):
-            job = await account.api.fetch(job_id)
+            job = await account.archive.job(job_id)
         await self._ownership.check_job(principal, job, account)
         return job
 
-    async def _file(self, principal: Principal, file_id: str, account: RemoteAccount) -> RemoteFile:
+    async def _file(
+        self, principal: Principal, file_id: str, account: RemoteAccount
+    ) -> ArchivedFile:
         await self._ownership.check_id(principal, file_id, account)
         with answered(account):
-            file = await account.api.file(file_id)
+            file = await account.archive.file(file_id)
         await self._ownership.check_file(principal, file, account)
         return file
 

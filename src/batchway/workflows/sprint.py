@@ -28,27 +28,21 @@ from batchway.results.endings import tell_end
 from batchway.results.line_result import LineResult
 from batchway.results.result_file import result_file
 from batchway.telemetry import event
-from batchway.workflows.managed.run import Ending
-from batchway.workflows.plan.ingest import Ingest
+from batchway.workflows.details import StatusDetails
+from batchway.workflows.plan.ingest import Ingest, Started
+from batchway.workflows.run import Ending, Run
+from batchway.workflows.watch import Watch
 
 _log: Final = logging.getLogger(__name__)
 _SMALL_BYTES: Final = 1 << 20  # of input: about 1,000 lines of 1 KB, which is one shard
 
 
-class HeldRun(Protocol):
+class HeldRun(Run, Protocol):
     """A run of one claimed shard that keeps its results in memory for a while."""
 
     @property
     def results(self) -> list[LineResult] | None:
         """Every line's result, if none was committed."""
-        ...
-
-    async def run(self) -> Ending:
-        """Run to the end, or until `stop`."""
-        ...
-
-    def stop(self, ending: Ending) -> None:
-        """Ask the run to end."""
         ...
 
 
@@ -63,8 +57,9 @@ class Sprints:
         clock: Clock,
         ingest: Ingest,
         collector: Collector,
-        new_run: Callable[[Batch, Claim], HeldRun],
+        new_run: Callable[[Batch, Started, StatusDetails], HeldRun],
         new_file_id: Callable[[], str],
+        held_up: set[str] | None = None,
     ) -> None:
         self._ledger = ledger
         self._blobs = blobs
@@ -73,6 +68,7 @@ class Sprints:
         self._collector = collector
         self._new_run = new_run
         self._new_file_id = new_file_id
+        self._held_up = held_up
         self._runs: set[HeldRun] = set()
         self._stopped = False
 
@@ -91,15 +87,20 @@ class Sprints:
         waited = batch.status_details is not None
         if self._stopped or waited or self._clock.now() >= batch.deadline:
             return False
-        claim = await self._ingest.run(batch, claim=True)
-        if claim is None:
+        started = await self._ingest.run(batch, claim=True)
+        if started is None:
             return False
-        run = self._new_run(batch, claim)
+        claim = started.claim
+        details = StatusDetails(batches=self._ledger.batches, batch=batch, held_up=self._held_up)
+        run = self._new_run(batch, started, details)
+        watch = Watch(
+            batch=batch, batches=self._ledger.batches, clock=self._clock, details=details, run=run
+        )
         self._runs.add(run)
         try:
             if self._stopped:
                 run.stop(Ending.STOPPED)
-            await run.run()
+            await watch.over(run.run())
         finally:
             self._runs.discard(run)
         if run.results is None:

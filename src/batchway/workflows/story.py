@@ -22,9 +22,8 @@ from batchway.ports import Blobs, Clock, Ledger
 from batchway.results.endings import kept_reason
 from batchway.results.finalize import Finalize
 from batchway.telemetry import event
-from batchway.workflows.execution import Run
-from batchway.workflows.managed.run import STORAGE_TROUBLE, Ending
 from batchway.workflows.plan.ingest import Ingest
+from batchway.workflows.run import STORAGE_TROUBLE, Ending, Run
 
 _log: Final = logging.getLogger(__name__)
 _FIRST_PAUSE: Final = 1.0

@@ -1,4 +1,4 @@
-"""Result what an upstream answered: is it a result, and what did it cost?
+"""Reading what an upstream answered: is it a result, and what did it cost?
 
 Owns the rules that decide between a result and a failure of a 2xx: the body is one JSON object in
 UTF-8, and that object is no error (`error`). Bodies without line breaks pass through byte
@@ -110,14 +110,19 @@ def read_result(body: bytes) -> Result | ErrorWithin | None:
 
 
 def error_body(status: int, body: bytes) -> bytes:
-    """The body of an answer other than 2xx as one line of JSON; other text is wrapped as one."""
+    """The body of an answer other than 2xx as one line of JSON; other text is wrapped as one.
+
+    JSON that is one line already comes back as it is.
+    """
     if is_utf8(body):
         try:
-            return msgspec.json.format(body, indent=-1)
+            compact = msgspec.json.format(body, indent=-1)
         except (msgspec.DecodeError, RecursionError):
             lenient = _second_opinion(body)
             if lenient is not None:
                 return lenient.body
+        else:
+            return compact if b"\n" in body or b"\r" in body else body
     error = {
         "message": _excerpt(body) or f"The provider answered {status} with an empty body.",
         "type": "upstream_error",

@@ -1,10 +1,11 @@
-"""`ports.LineCodec` for OpenAI's batch files, in every shape its imitators write.
+"""`ports.Framing` of OpenAI's batch files, in every shape its imitators write.
 
-    encode   our line id, method and url, the body with its model replaced
-    decode   an answer (status and body), or an error without one
+    line   our number, method and url around a body
+    row    an answer (status and body), or an error without one
 
-Bodies pass through byte for byte. Owns the shapes of lines and rows; does not own files, jobs or
-what a row means to a batch (`workflows.native`). Pure, and the hot path of a native batch.
+Bodies pass through byte for byte: they are the dialect's. Owns the shapes of lines and rows, and
+which codes of a row's error tell what became of its request. Does not own files or jobs. Pure, and
+the hot path of a native batch.
 
 Rows that have been seen, all of them read:
 
@@ -18,32 +19,45 @@ Rows that have been seen, all of them read:
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import msgspec
 
 from batchway.catalog.openai_family import LineShape
-from batchway.dialects.openai.answer import ErrorWithin, error_body, is_utf8, read_result
-from batchway.dialects.openai.body import with_model
 from batchway.dialects.openai.error import as_status
 from batchway.dialects.openai.job_error import means_no_credit
 from batchway.domain.batch_errors import LineText
-from batchway.domain.remote import RemoteRow
+from batchway.domain.fate import Fate, fate_of
+from batchway.ports.framing import Row
 
-# What rows are that hold no answer and do not say why, or an answer that is none: the same codes as
-# for lines that Batchway runs itself.
-NO_ANSWER: Final[str] = LineText.MISSING_RESULT.value[0]
-INVALID_ANSWER: Final[str] = LineText.NOT_JSON.value[0]
-
+# What a row is that holds no answer and does not say why: the code of a line without any row.
+_NO_ANSWER: Final[str] = LineText.MISSING_RESULT.value[0]
 _NO_ANSWER_TEXT: Final = "The provider's batch gave no answer for this request."
-_INVALID_ANSWER_TEXT: Final = "The provider's batch answered with something that is not JSON."
 
-_ID: Final = re.compile(r"[rR]0*([0-9]{1,10})")
+_ID: Final = re.compile(r"[rR]0*([0-9]{1,10})(?:-0*([0-9]{1,5}))?")
 _ESCAPE: Final = re.compile(rb"\\(?:(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 # A message stands in every line that it is about: a long one would be kept thousands of times.
 _MOST_TEXT: Final = 1_000
 _MOST_CODE: Final = 256
+
+# Statuses of answers that may be about the account, if their words say so.
+_PERHAPS_OF_ACCOUNT: Final = frozenset({400, 403, 429})
+# Codes of rows without an HTTP answer.
+_UNTRIED: Final = frozenset({"batch_expired", "batch_cancelled"})
+_PASSING: Final = frozenset(
+    {
+        _NO_ANSWER,
+        LineText.NOT_JSON.value[0],
+        "request_timeout",
+        "timeout",
+        "rate_limit_exceeded",
+        "server_error",
+        "internal_error",
+        "internal_server_error",
+        "service_unavailable",
+    }
+)
 
 
 class _Response(msgspec.Struct, gc=False):
@@ -76,77 +90,53 @@ _odd_response: Final = msgspec.json.Decoder(_OddResponse).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def is_of_account(row: RemoteRow) -> bool:
-    """Whether a row tells of the account (its key, its credit): no line is to blame for it."""
-    if row.status is None:
-        return means_no_credit(row.code)
-    if row.status in {401, 402}:
-        return True
-    return row.status in {400, 403, 429} and means_no_credit(_error_of(row.body)[0])
+class OpenAIFraming:
+    """Envelopes of one endpoint, of one `shape`.
 
-
-def _no_secrets() -> Collection[str]:
-    return ()
-
-
-class OpenAIBatchCodec:
-    """Lines of one `shape`; `urls` spells endpoints where a provider does it its own way.
-
-    `secrets` are the credentials that may be repeated in what a provider says of an error: they
-    are cut out.
+    `urls` spells endpoints where a provider does it its own way.
     """
 
     def __init__(
         self,
         *,
+        endpoint: str,
         shape: LineShape = LineShape.FULL,
         urls: Mapping[str, str] | None = None,
-        secrets: Callable[[], Collection[str]] = _no_secrets,
     ) -> None:
-        self._shape = shape
-        self._urls = dict(urls or {})
-        self._secrets = secrets
-        self._between: dict[str, bytes] = {}
+        if shape is LineShape.BARE:
+            self._between = b',"body":'
+        else:
+            url = _encode((urls or {}).get(endpoint, endpoint))
+            self._between = b',"method":"POST","url":%b,"body":' % url
 
-    def encode(self, *, line: int, endpoint: str, model: str, body: bytes) -> bytes:
-        """One input line without its newline. Raises `ValueError` unless the body is an object."""
-        between = self._between.get(endpoint)
-        if between is None:
-            between = self._between[endpoint] = self._made(endpoint)
-        return b'{"custom_id":"r%010d"%b%b}' % (line, between, with_model(body, model))
+    def line(self, *, line: int, part: int, body: bytes) -> bytes:
+        """See `ports.Framing`."""
+        if part:
+            return b'{"custom_id":"r%010d-%d"%b%b}' % (line, part, self._between, body)
+        return b'{"custom_id":"r%010d"%b%b}' % (line, self._between, body)
 
-    def decode(self, row: bytes) -> RemoteRow | None:
-        """One result line; `None` when it is torn, or not one of ours."""
-        decoded = self._decoded(row)
-        if decoded is None or (decoded.status is not None and 200 <= decoded.status < 300):
-            return decoded
-        # Credentials are plain ASCII: in JSON they stand as they are, and before anything is cut.
-        clean = row
-        for secret in self._secrets():
-            clean = clean.replace(secret.encode(), b"***")
-        return decoded if clean == row else self._decoded(clean)
-
-    def _decoded(self, row: bytes) -> RemoteRow | None:
+    def row(self, raw: bytes) -> Row | None:
+        """See `ports.Framing`."""
         try:
-            read = _row(row)
+            read = _row(raw)
         except (msgspec.ValidationError, UnicodeDecodeError):
-            return _odd(row)
+            return _odd(raw)
         except msgspec.DecodeError:
-            return self._second_opinion(row)
+            return self._second_opinion(raw)
         except RecursionError:
             return None
-        line = _line_of(read.custom_id)
-        response = read.response
-        if line is None:
+        match = _ID.fullmatch(read.custom_id)
+        if match is None:
             return None
+        response = read.response
         if response is None or response.status_code is None:
-            return _odd(row)
-        return _answered(line, response.status_code, response.request_id, bytes(response.body))
+            return _odd(raw)
+        return _answered(match, response.status_code, response.request_id, bytes(response.body))
 
-    def _second_opinion(self, row: bytes) -> RemoteRow | None:
+    def _second_opinion(self, row: bytes) -> Row | None:
         """What msgspec refuses but clients accept: a byte order mark, half a surrogate pair."""
         if row.startswith(b"\xef\xbb\xbf"):
-            return self._decoded(row[3:])
+            return self.row(row[3:])
         mended = _ESCAPE.sub(_mend, row)
         if mended == row:
             return None
@@ -154,69 +144,47 @@ class OpenAIBatchCodec:
             read = _row(mended)
         except (msgspec.MsgspecError, RecursionError):
             return None
-        line, response = _line_of(read.custom_id), read.response
-        if line is None or response is None or response.status_code is None:
-            return None if line is None else _odd(mended)
+        match, response = _ID.fullmatch(read.custom_id), read.response
+        if match is None or response is None or response.status_code is None:
+            return None if match is None else _odd(mended)
         # Mending changes no length: the body stands at the same place in what came.
         body = bytes(response.body)
         start = mended.find(body)
         return _answered(
-            line, response.status_code, response.request_id, row[start : start + len(body)]
+            match, response.status_code, response.request_id, row[start : start + len(body)]
         )
-
-    def _made(self, endpoint: str) -> bytes:
-        if self._shape is LineShape.BARE:
-            return b',"body":'
-        return b',"method":"POST","url":%b,"body":' % _encode(self._urls.get(endpoint, endpoint))
 
 
 def _mend(escape: re.Match[bytes]) -> bytes:
     return b"\\ufffd" if escape[1] else escape[0]
 
 
-def _line_of(custom_id: object) -> int | None:
-    """The line of an id of ours, also when it comes back in capitals or without its zeros."""
-    if not isinstance(custom_id, str):
-        return None
-    match = _ID.fullmatch(custom_id)
-    return None if match is None else int(match[1])
-
-
-def _answered(line: int, status: int, request_id: str | None, body: bytes) -> RemoteRow:
-    quoted = body[:1] == b'"'
-    if quoted:
+def _answered(ours: re.Match[str], status: int, request_id: str | None, body: bytes) -> Row:
+    """A row with an HTTP answer. Our ids come back in capitals, or without their zeros, as well."""
+    line, part = int(ours[1]), int(ours[2] or 0)
+    if body[:1] == b'"':
         body = _text_of(body).encode()
     if 200 <= status < 300:
-        read = read_result(body)
-        if read is None:
-            return RemoteRow(
-                line=line,
-                request_id=request_id,
-                code=INVALID_ANSWER,
-                message=_INVALID_ANSWER_TEXT,
-            )
-        if not isinstance(read, ErrorWithin):
-            return RemoteRow(
-                line=line,
-                status=status,
-                request_id=request_id or None,
-                body=read.body,
-                usage=read.usage,
-            )
-        status = read.status  # an error that calls itself a success
+        return Row(line, part, Fate.ANSWERED, status, body, request_id or None)
     if not 100 <= status <= 999:
-        # `status_code: 0` has been seen in an outage: nobody answered.
-        said = _error_of(body)
-        return _unanswered(line, said[0], said[1])
-    if quoted or body[:1] != b"{" or b"\r" in body or not is_utf8(body):
-        body = error_body(status, b"" if body == b"null" else body)
-    return RemoteRow(line=line, status=status, request_id=request_id or None, body=body)
+        # `status_code: 0` has been seen in an outage: nothing was answered.
+        code, message = _error_of(body)
+        return _unanswered(ours, code, message)
+    of_account = status in _PERHAPS_OF_ACCOUNT and means_no_credit(_error_of(body)[0])
+    return Row(
+        line,
+        part,
+        fate_of(status, of_account=of_account),
+        status,
+        b"" if body == b"null" else body,
+        request_id or None,
+    )
 
 
 # ----------------------------------------------------------------------------- rare rows
 
 
-def _odd(row: bytes) -> RemoteRow | None:
+def _odd(row: bytes) -> Row | None:
     """A row without an answer, without a status, or with other types than OpenAI's."""
     try:
         read = _odd_row(row)
@@ -224,8 +192,8 @@ def _odd(row: bytes) -> RemoteRow | None:
         response = _odd_response(given) if given[:1] == b"{" else None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    line = _line_of(read.custom_id)
-    if line is None:
+    ours = _ID.fullmatch(read.custom_id) if isinstance(read.custom_id, str) else None
+    if ours is None:
         return None
     code, message = _error_of(bytes(read.error))
     if response is not None:
@@ -236,22 +204,34 @@ def _odd(row: bytes) -> RemoteRow | None:
         if status is not None and body:
             request_id = response.request_id
             return _answered(
-                line, status, request_id if isinstance(request_id, str) else None, body
+                ours, status, request_id if isinstance(request_id, str) else None, body
             )
         if not code and not message:
             code, message = _error_of(body)
-    return _unanswered(line, code, message)
+    return _unanswered(ours, code, message)
 
 
-def _unanswered(line: int, code: str, message: str) -> RemoteRow:
+def _unanswered(ours: re.Match[str], code: str, message: str) -> Row:
+    line, part = int(ours[1]), int(ours[2] or 0)
     status = as_status(code)
     if status is not None and status >= 400:
         # An HTTP status in the place of a code: it was asked, and refused.
         error = {"message": message or None, "type": "upstream_error", "param": None, "code": None}
         if not message:
             error["message"] = f"The provider answered {status} without a message."
-        return RemoteRow(line=line, status=status, body=_encode({"error": error}))
-    return RemoteRow(line=line, code=code or NO_ANSWER, message=message or _NO_ANSWER_TEXT)
+        body = _encode({"error": error})
+        return Row(line, part, fate_of(status, of_account=False), status, body)
+    code = code or _NO_ANSWER
+    return Row(line, part, _fate(code), code=code, message=message or _NO_ANSWER_TEXT)
+
+
+def _fate(code: str) -> Fate:
+    """What became of a request without an HTTP answer."""
+    if means_no_credit(code):
+        return Fate.ACCOUNT
+    if code in _UNTRIED:
+        return Fate.UNTRIED
+    return Fate.PASSING if code in _PASSING else Fate.FAILED
 
 
 def _status_within(body: bytes) -> int | None:

@@ -5,17 +5,24 @@
       no credit       the account is to be paid for first
     a file unseen   the input was uploaded a moment ago, and is not shown everywhere yet
 
-Used for a refused creation, for a job that failed after it was accepted, and for rows of results.
-Pure. What is searched is a stranger's text: bounded, and no pattern reads it more than once or so.
+Used for a refused creation, for a job that failed after it was accepted, and for rows of results;
+makes the verdicts by which the story of a job acts (`judged`, `failure_of`), so that it need not
+know these words. Pure. What is searched is a stranger's text: bounded, and no pattern reads it more
+than once or so.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
 from batchway.dialects.openai.error import NO_CREDIT
+from batchway.domain.batch import BatchError
+from batchway.domain.remote import Cause, EnqueuedLimit, Failed, RemoteError, Trouble
 
 _MOST_TEXT: Final = 1_000
+
+# Troubles in which nothing was done, as far as the provider's answer goes.
+_NOTHING_DONE: Final = frozenset({Trouble.BUSY, Trouble.REFUSED, Trouble.DENIED, Trouble.NOT_FOUND})
 
 _LIMIT_CODES: Final = frozenset(
     {
@@ -68,12 +75,39 @@ _FILE_UNSEEN: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnqueuedLimit:
-    """What an account may have enqueued of a model, where the provider says a number."""
+def judged(error: RemoteError) -> RemoteError:
+    """The error of a call, with what its words say beyond its status."""
+    credit = means_no_credit(error.code, error.status)
+    no_room = error.trouble in _NOTHING_DONE and means_no_room(error.code, error.message)
+    if not credit and not no_room:
+        return error
+    return RemoteError(
+        Trouble.NO_ROOM if no_room else error.trouble,
+        error.message,
+        code=error.code,
+        param=error.param,
+        line=error.line,
+        status=error.status,
+        retry_after=error.retry_after,
+        limit=enqueued_limit(error.code, error.message) if no_room else None,
+        credit=credit,
+    )
 
-    tokens: int | None = None
-    requests: int | None = None
+
+def failure_of(errors: Sequence[BatchError]) -> Failed:
+    """Why a job failed, by all that its provider gave."""
+    for error in errors:
+        if means_no_room(error.code, error.message):
+            return Failed(
+                cause=Cause.NO_ROOM,
+                error=error,
+                limit=enqueued_limit(error.code, error.message),
+                credit=means_no_credit(error.code),
+            )
+    for error in errors:
+        if means_file_unseen(error.message):
+            return Failed(cause=Cause.UNSEEN, error=error)
+    return Failed(cause=Cause.REFUSED, error=errors[0] if errors else None)
 
 
 def means_no_room(code: str | None, message: str) -> bool:

@@ -10,7 +10,7 @@ from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.domain.call import Call
 from batchway.domain.overrides import Overrides
 from batchway.domain.remote import RemoteError
-from batchway.ports import Dialect, NativeProvider, RemoteBatches, Request
+from batchway.ports import Archive, BatchAccount, Dialect, Jobs, Request
 from batchway.providers.azure.addresses import AzureAddresses
 from batchway.providers.azure.identity import AzureCredential
 
@@ -32,7 +32,7 @@ class AzureAccount:
         endpoint: str,
         api_version: str,
         credential: AzureCredential,
-        batches: NativeProvider | None = None,
+        batches: BatchAccount | None = None,
     ) -> None:
         self._name = name
         self._endpoint = endpoint
@@ -66,13 +66,13 @@ class AzureAccount:
             dialect=OpenAIDialect(endpoint=call.endpoint, model=call.model),
         )
 
-    def jobs(self, call: Call) -> RemoteBatches | None:
+    def jobs(self, call: Call) -> Jobs | None:
         """Its batch API, for jobs."""
-        return None if self._batches is None else self._batches.batches(call.overrides)
+        return None if self._batches is None else self._batches.jobs(call)
 
-    def archive(self, overrides: Overrides) -> RemoteBatches | None:
+    def archive(self, overrides: Overrides) -> Archive | None:
         """Its batch API, to look things up."""
-        return None if self._batches is None else self._batches.batches(overrides)
+        return None if self._batches is None else self._batches.archive(overrides)
 
     async def health(self, model: str) -> Sequence[Request]:  # noqa: ARG002 - of the resource
         """The resource's list of models."""

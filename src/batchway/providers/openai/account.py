@@ -11,7 +11,7 @@ from typing import Final
 from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.domain.call import Call
 from batchway.domain.overrides import Overrides
-from batchway.ports import Dialect, NativeProvider, RemoteBatches, Request
+from batchway.ports import Archive, BatchAccount, Dialect, Jobs, Request
 from batchway.providers.http.addresses import below, checked_base, checked_headers
 
 BASE_URL: Final = "https://api.openai.com/v1"
@@ -37,7 +37,7 @@ class OpenAIAccount:
         api_key: str | None = None,
         headers: Mapping[str, str] = _NONE,
         engine: bool = False,
-        batches: NativeProvider | None = None,
+        batches: BatchAccount | None = None,
     ) -> None:
         self._name = name
         self._base = checked_base(name, base_url)
@@ -64,13 +64,13 @@ class OpenAIAccount:
             dialect=OpenAIDialect(endpoint=call.endpoint, model=call.model),
         )
 
-    def jobs(self, call: Call) -> RemoteBatches | None:
+    def jobs(self, call: Call) -> Jobs | None:
         """Its batch API, for jobs."""
-        return None if self._batches is None else self._batches.batches(call.overrides)
+        return None if self._batches is None else self._batches.jobs(call)
 
-    def archive(self, overrides: Overrides) -> RemoteBatches | None:
+    def archive(self, overrides: Overrides) -> Archive | None:
         """Its batch API, to look things up."""
-        return None if self._batches is None else self._batches.batches(overrides)
+        return None if self._batches is None else self._batches.archive(overrides)
 
     async def health(self, model: str) -> Sequence[Request]:  # noqa: ARG002 - one server has all
         """The list of models, which every such server has; before it an engine's own word."""

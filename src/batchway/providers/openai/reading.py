@@ -12,8 +12,8 @@ from typing import Any, Final, cast
 from batchway.catalog.openai_family import Quirks
 from batchway.dialects.tolerant_json import json_in
 from batchway.domain.batch import BatchError, RequestCounts, Usage
-from batchway.domain.remote import RemoteFile, RemoteJob
 from batchway.domain.status import BatchStatus
+from batchway.ports import ArchivedFile, ArchivedJob
 from batchway.providers.http.secrets import bounded, without_secrets
 
 _log: Final = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def read_list(body: bytes) -> tuple[list[dict[str, Any]], bool | None] | None:
 
 def job_of(
     fields: Mapping[str, Any], quirks: Quirks, *, secrets: Collection[str] = ()
-) -> RemoteJob:
+) -> ArchivedJob:
     """A job. A status that nobody has described counts as `in_progress`: it will be asked again.
 
     `secrets` are cut out of its errors.
@@ -78,7 +78,7 @@ def job_of(
     endpoint = _text(fields.get("endpoint")) or ""
     ours = {spelled: known for known, spelled in reversed(list(quirks.endpoints.items()))}
     status = status_of(fields.get("status"), quirks)
-    return RemoteJob(
+    return ArchivedJob(
         id=str(fields["id"]),
         status=status,
         endpoint=ours.get(endpoint, endpoint),
@@ -103,13 +103,13 @@ def job_of(
     )
 
 
-def file_of(fields: Mapping[str, Any]) -> RemoteFile:
+def file_of(fields: Mapping[str, Any]) -> ArchivedFile:
     """A file."""
     status = _text(fields.get("status"))
     if status is None:
         status = "pending" if fields.get("Processed") is False else "processed"
     size = fields.get("bytes", fields.get("size"))
-    return RemoteFile(
+    return ArchivedFile(
         id=str(fields["id"]),
         bytes=_count(size) or 0,
         filename=_text(fields.get("filename")) or "",

@@ -1,9 +1,8 @@
-"""Bringing a job's input to a provider and creating the job.
+"""Bringing a job's input to a provider, and creating the job over it.
 
-    upload <tag>.jsonl --> wait until it is processed --> create the job
-         |                      |                            |
-    nothing can run        nothing can run          from here on it may exist
-                           (BUSY when it takes long: the next try goes on here)
+    bring    upload <tag>.jsonl                         nothing can run; found by its name
+    create   wait until it is processed --> POST        from the POST on the job may exist
+             (NOT_YET when that takes long)
 
 Owns what an uncertain call means, and inputs that a provider is slow to take in or to show.
 """
@@ -15,22 +14,11 @@ from typing import Any, Final
 import msgspec
 
 from batchway.dialects.openai.job_error import means_file_unseen
-from batchway.domain.remote import (
-    JobOrder,
-    NativeTraits,
-    RemoteError,
-    RemoteFile,
-    RemoteJob,
-    Trouble,
-)
-from batchway.ports import Clock
+from batchway.domain.remote import JobInput, JobOrder, NativeTraits, RemoteError, Trouble
+from batchway.ports import ArchivedFile, ArchivedJob, Clock
 from batchway.providers.openai.calls import METADATA_KEY, RemoteCalls, filename_of
 
 _log: Final = logging.getLogger(__name__)
-
-# How long ago the input of a job that waits for room may have been uploaded: as long as OpenAI
-# keeps it.
-_INPUT_SECONDS: Final = 30 * 86_400
 
 _FILE_WAITS: Final = frozenset({"pending", "running", "notrunning", "uploading", "processing"})
 _FILE_BAD: Final = frozenset({"error", "failed", "deleted", "deleting", "expired", "cancelled"})
@@ -45,7 +33,7 @@ _ASK_AGAIN_UNSEEN: Final = 2.0
 # trackers of its clients have cases of seconds to a few minutes.
 SHOWN_LATE: Final = 600.0
 
-_MOST_WAITING: Final = 1_000  # inputs, known by their tags
+_MOST_REMEMBERED: Final = 1_000  # inputs, known by their tags
 
 # A job that a refused creation made all the same is not older than this.
 _JUST_NOW: Final = 3_600
@@ -59,78 +47,129 @@ _VERDICTS: Final = frozenset({Trouble.REFUSED, Trouble.DENIED, Trouble.NOT_FOUND
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Submitting:
-    """Submits the jobs of one account."""
+@dataclass(slots=True, kw_only=True)
+class _Input:
+    """An input at the provider, as it was when it was last looked at.
 
-    def __init__(self, *, calls: RemoteCalls, traits: NativeTraits, clock: Clock) -> None:
-        self._calls = calls
-        self._traits = traits
+    `status` is `None` before that; `looked` is whether it has been since the last creation.
+    """
+
+    id: str
+    size: int
+    since: float
+    status: str | None = None
+    looked: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether the provider has not taken it in yet."""
+        return self.status in _FILE_WAITS
+
+
+class Inputs:
+    """What an account's inputs were when they were last looked at, by tag. Bounded."""
+
+    def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        # Inputs that are there whole and were not taken in yet, by tag. A list may show them
-        # late, and hundreds of megabytes would be sent again.
-        self._waiting: dict[str, _Brought] = {}
+        self._inputs: dict[str, _Input] = {}
 
-    async def submit(self, order: JobOrder) -> RemoteJob:
-        """Bring the input there and create the job; see `ports.RemoteBatches`."""
+    def known(self, tag: str) -> _Input | None:
+        """What is known of the input under a tag."""
+        return self._inputs.get(tag)
+
+    def note(self, tag: str, id: str, *, size: int, status: str | None) -> _Input:
+        """An input is there."""
+        now = self._clock.monotonic()
+        looked = status is not None
+        found = _Input(id=id, size=size, since=now, status=status, looked=looked)
+        self._inputs[tag] = found
+        while len(self._inputs) > _MOST_REMEMBERED:
+            del self._inputs[next(iter(self._inputs))]
+        return found
+
+    def forget(self, tag: str) -> None:
+        """The input is not needed any more, or not there."""
+        self._inputs.pop(tag, None)
+
+
+class Submitting:
+    """Submits jobs of one endpoint. `inputs` are the account's."""
+
+    def __init__(
+        self,
+        *,
+        calls: RemoteCalls,
+        endpoint: str,
+        traits: NativeTraits,
+        inputs: Inputs,
+        clock: Clock,
+    ) -> None:
+        self._calls = calls
+        self._endpoint = endpoint
+        self._traits = traits
+        self._inputs = inputs
+        self._clock = clock
+
+    async def bring(self, order: JobInput) -> str:
+        """The input's id: an earlier try's, or else that of a new upload; see `ports.Jobs`."""
+        known = self._inputs.known(order.tag)
+        if order.since is not None and known is not None and known.size == order.size:
+            return known.id  # a list may not show it
         try:
             file = await self._brought(order)
-            await self._processed(file, order)
         except RemoteError as error:
-            # No job can exist yet: only the creation makes one.
-            raise _before_creation(error) from error
+            raise _before_creation(error, gone=Trouble.REFUSED) from error
+        self._inputs.note(order.tag, file.id, size=order.size, status=file.status)
+        return file.id
+
+    async def create(self, order: JobOrder, reference: str) -> ArchivedJob:
+        """Create the job; see `ports.Jobs`."""
         try:
-            made = await self._create(order, file.id)
+            given = await self._taken_in(order, reference)
+        except RemoteError as error:
+            raise _before_creation(error, gone=Trouble.NOT_FOUND) from error
+        try:
+            made = await self._create(order, reference)
         except RemoteError as error:
             if error.trouble not in _VERDICTS:
                 raise
             if error.status == 409:
                 # A conflict, perhaps with the job that this very request made.
-                raise _as(Trouble.UNCERTAIN, error) from error
-            unseen = self._is_unseen(order, file, error)
-            made = await self._made_all_the_same(order, file.id, keeps_file=unseen)
-            if made is not None:
-                self._waiting.pop(order.tag, None)
-                return made
-            if unseen:
-                # Without a status: it is about this input alone, and holds up nobody else.
+                raise error.as_(Trouble.UNCERTAIN) from error
+            unseen = self._is_unseen(given, error)
+            keeps = unseen or error.trouble is Trouble.DENIED  # it is to be let in, then
+            found = await self._made_all_the_same(order, reference, keeps_file=keeps)
+            if found is None and unseen:
                 raise RemoteError(
-                    Trouble.BUSY, error.message, code=error.code, retry_after=_ASK_AGAIN_UNSEEN
+                    Trouble.NOT_YET, error.message, code=error.code, retry_after=_ASK_AGAIN_UNSEEN
                 ) from error
-            if error.trouble is Trouble.NOT_FOUND:
+            if found is None and error.trouble is Trouble.NOT_FOUND:
                 # A missing deployment or file.
-                raise _as(Trouble.REFUSED, error) from error
-            raise
-        self._waiting.pop(order.tag, None)
+                raise error.as_(Trouble.REFUSED) from error
+            if found is None:
+                raise
+            made = found
+        self._inputs.forget(order.tag)
         return made
 
-    async def _brought(self, order: JobOrder) -> RemoteFile:
-        """The input at the provider: an earlier try's, or else a new upload."""
-        if order.resumed:
-            waiting = await self._waited_for(order)
-            if waiting is not None:
-                return waiting
-            found = await self._found(order)
+    # ------------------------------------------------------------------------- bringing
+
+    async def _brought(self, order: JobInput) -> ArchivedFile:
+        if order.since is not None:
+            found = await self._found(order, order.since)
             if found is not None:
                 return found
-        url = self._calls.address(self._calls.quirks.upload)
         try:
-            answer = await self._calls.http.upload(
-                url,
-                fields={"purpose": self._calls.quirks.purpose},
-                filename=filename_of(order.tag),
-                path=order.path,
-            )
+            return await self._calls.upload(order.path, filename=filename_of(order.tag))
         except RemoteError as error:
             if error.trouble is Trouble.UNCERTAIN:
                 await self._see_if_denied()
             if error.status in _NO_SUCH_PATH:
                 raise self._without_files(error) from error
             raise
-        return self._calls.file(answer)
 
-    async def _found(self, order: JobOrder) -> RemoteFile | None:
+    async def _found(self, order: JobInput, since: int) -> ArchivedFile | None:
         """An earlier try's input by its name; `None` also where a provider lists no files."""
-        since = int(self._clock.now()) - _INPUT_SECONDS
         try:
             async for file in self._calls.files_named(filename_of(order.tag), since=since):
                 # A file of another size is what is left of an upload that was cut off.
@@ -160,75 +199,57 @@ class Submitting:
             if error.trouble is Trouble.DENIED:
                 raise
 
-    async def _waited_for(self, order: JobOrder) -> RemoteFile | None:
-        """The input that an earlier try waited for in vain, as it is now."""
-        brought = self._waiting.get(order.tag)
-        if brought is None or brought.size != order.size:
-            return None
-        try:
-            return await self._calls.get_file(brought.id)
-        except RemoteError as error:
-            if error.trouble is not Trouble.NOT_FOUND:
-                raise
-        if brought.refused and self._is_late(brought):
-            # What was uploaded a moment ago is not shown yet, here as in the creation.
-            return RemoteFile(id=brought.id, bytes=brought.size, filename="", purpose="")
-        del self._waiting[order.tag]
-        return None
+    # ------------------------------------------------------------------------- taking in
 
-    def _is_unseen(self, order: JobOrder, file: RemoteFile, error: RemoteError) -> bool:
-        """Whether a creation was refused since the input, just uploaded, is not seen yet."""
-        if not means_file_unseen(error.message):
-            return False
-        brought = self._remember(order, file)
-        brought.refused = True
-        if self._is_late(brought):
-            return True
-        self._waiting.pop(order.tag, None)
-        return False
-
-    def _is_late(self, brought: "_Brought") -> bool:
-        return self._clock.monotonic() - brought.since < SHOWN_LATE
-
-    def _remember(self, order: JobOrder, file: RemoteFile) -> "_Brought":
-        brought = self._waiting.get(order.tag)
-        if brought is None or brought.id != file.id:
-            brought = _Brought(id=file.id, size=order.size, since=self._clock.monotonic())
-            self._waiting[order.tag] = brought
-            while len(self._waiting) > _MOST_WAITING:
-                del self._waiting[next(iter(self._waiting))]
-        return brought
-
-    async def _processed(self, file: RemoteFile, order: JobOrder) -> None:
-        """Wait until the provider has taken the file in, but not for long."""
-        if file.status in _FILE_WAITS:
-            # Before the first wait: one that is called off is gone on with as well.
-            self._remember(order, file)
+    async def _taken_in(self, order: JobOrder, reference: str) -> _Input:
+        """The input once the provider has taken it in, which is not waited for long."""
+        given = self._inputs.known(order.tag)
+        if given is None or given.id != reference:
+            given = self._inputs.note(order.tag, reference, size=0, status=None)
+        if given.status is None or (given.waits and not given.looked):
+            await self._look(order, given)
         for seconds in _WAITS:
-            if file.status not in _FILE_WAITS:
+            if not given.waits:
                 break
             await self._clock.sleep(seconds)
-            file = await self._calls.get_file(file.id)
-        if file.status in _FILE_WAITS:
+            await self._look(order, given)
+        given.looked = False
+        if given.waits:
             raise RemoteError(
-                Trouble.BUSY,
+                Trouble.NOT_YET,
                 f"The provider '{self._calls.provider}' is still processing the input file.",
                 retry_after=_ASK_AGAIN,
             )
-        if file.status in _FILE_BAD:
-            self._waiting.pop(order.tag, None)
-            await self._forget(file.id)
+        if given.status in _FILE_BAD:
+            self._inputs.forget(order.tag)
+            await self._remove(reference)
             raise RemoteError(
                 Trouble.REFUSED,
                 f"The provider '{self._calls.provider}' could not take in the input file "
-                f"(its status is '{file.status}').",
+                f"(its status is '{given.status}').",
             )
+        return given
 
-    async def _create(self, order: JobOrder, file_id: str) -> RemoteJob:
+    async def _look(self, order: JobOrder, given: _Input) -> None:
+        try:
+            given.status = (await self._calls.get_file(given.id)).status
+        except RemoteError as error:
+            if error.trouble is Trouble.NOT_FOUND:
+                self._inputs.forget(order.tag)
+            raise
+
+    def _is_unseen(self, given: _Input, error: RemoteError) -> bool:
+        """Whether a creation was refused since the input, just uploaded, is not seen yet."""
+        late = self._clock.monotonic() - given.since < SHOWN_LATE
+        return late and means_file_unseen(error.message)
+
+    # ------------------------------------------------------------------------- creating
+
+    async def _create(self, order: JobOrder, reference: str) -> ArchivedJob:
         quirks = self._calls.quirks
         request: dict[str, Any] = {
-            "input_file_id": file_id,
-            "endpoint": quirks.endpoints.get(order.endpoint, order.endpoint),
+            "input_file_id": reference,
+            "endpoint": quirks.endpoints.get(self._endpoint, self._endpoint),
         }
         if quirks.sends_window:
             request["completion_window"] = self._window(order.window)
@@ -240,20 +261,25 @@ class Submitting:
         )
 
     def _window(self, wanted: int) -> str:
-        """The longest window that ends in time; the shortest there is when none does."""
-        known = self._traits.windows or (86_400,)
-        seconds = max((window for window in known if window <= wanted), default=known[0])
+        """The shortest window that is not shorter; else the longest that there is.
+
+        The rest of a longer one is cancelled by us.
+        """
+        known = self._traits.windows or (wanted,)
+        seconds = next((window for window in known if window >= wanted), known[-1])
         return self._calls.quirks.windows.get(seconds, f"{seconds // 3600}h")
 
     async def _made_all_the_same(
-        self, order: JobOrder, file_id: str, *, keeps_file: bool
-    ) -> RemoteJob | None:
+        self, order: JobOrder, reference: str, *, keeps_file: bool
+    ) -> ArchivedJob | None:
         """The job of a creation that was refused: what stands in between may have refused it.
 
         Without one, nothing is left at the provider, unless the file is wanted once more.
         """
         try:
-            made = await self._calls.find(order.tag, since=int(self._clock.now()) - _JUST_NOW)
+            made = await self._calls.find(
+                order.tag, since=int(self._clock.now()) - _JUST_NOW, reference=reference
+            )
         except RemoteError as error:
             # The file stays: a job may be reading it.
             _log.info(
@@ -264,10 +290,11 @@ class Submitting:
             )
             return None
         if made is None and not keeps_file:
-            await self._forget(file_id)
+            self._inputs.forget(order.tag)
+            await self._remove(reference)
         return made
 
-    async def _forget(self, file_id: str) -> None:
+    async def _remove(self, file_id: str) -> None:
         """Remove the input of a job that will never be; it is only tidying up."""
         try:
             await self._calls.call("DELETE", self._calls.file_path(file_id))
@@ -280,33 +307,12 @@ class Submitting:
             )
 
 
-@dataclass(slots=True, kw_only=True)
-class _Brought:
-    """An input that is at the provider; `refused` is whether a creation could not find it."""
-
-    id: str
-    size: int
-    since: float
-    refused: bool = False
-
-
-def _before_creation(error: RemoteError) -> RemoteError:
+def _before_creation(error: RemoteError, *, gone: Trouble) -> RemoteError:
+    """An error while no job can exist yet: only the creation makes one."""
     match error.trouble:
         case Trouble.UNCERTAIN:
-            return _as(Trouble.UNREACHABLE, error)
+            return error.as_(Trouble.UNREACHABLE)
         case Trouble.NOT_FOUND:
-            return _as(Trouble.REFUSED, error)
+            return error.as_(gone)
         case _:
             return error
-
-
-def _as(trouble: Trouble, error: RemoteError) -> RemoteError:
-    return RemoteError(
-        trouble,
-        error.message,
-        code=error.code,
-        param=error.param,
-        line=error.line,
-        status=error.status,
-        retry_after=error.retry_after,
-    )

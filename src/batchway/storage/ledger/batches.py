@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batchway.domain.batch import Batch, BatchError
 from batchway.domain.file import File
+from batchway.domain.group import Group
 from batchway.domain.idempotency import IdempotencyKey
 from batchway.domain.reason import Reason, lasting, text_of
 from batchway.domain.shard import Shard
@@ -27,6 +28,7 @@ from batchway.storage.ledger import tables
 from batchway.storage.ledger.batch_rows import batch_of, batch_values, error_values, reason_values
 from batchway.storage.ledger.database import Database
 from batchway.storage.ledger.files import INSERT_FILE, file_values
+from batchway.storage.ledger.group_rows import INSERT_GROUP, group_values
 from batchway.storage.ledger.idempotency import IdempotencyKeys
 from batchway.storage.ledger.pairs import INSERT_PAIR, pair_values, with_pairs
 from batchway.storage.ledger.shards import INSERT_SHARD, shard_values
@@ -152,6 +154,7 @@ class SqlBatches:
         at: int,
         model: str | None,
         shards: Sequence[Shard],
+        groups: Sequence[Group] = (),
         providers: Sequence[str] = (),
     ) -> bool:
         changes: dict[str, Any] = {
@@ -164,6 +167,9 @@ class SqlBatches:
                 return False
             if shards:
                 await connection.execute(INSERT_SHARD, [shard_values(shard) for shard in shards])
+            if groups:
+                values = [group_values(batch_id, group) for group in groups]
+                await connection.execute(INSERT_GROUP, values)
         return True
 
     async def finish(

@@ -1,4 +1,6 @@
-"""Remote jobs of native shards. Owns the table `remote_jobs` and the columns `remote_*` of batches.
+"""Remote jobs of native shards.
+
+Owns the tables `remote_jobs` and `remote_results`, and the columns `remote_*` of batches.
 
     batches.remote_completed = sum of remote_jobs.completed of the batch, 0 once it has ended
     batches.remote_failed    = sum of remote_jobs.failed, likewise
@@ -10,9 +12,23 @@ waits for one who does not hold its shard.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, case, func, literal, select, tuple_, union_all, update
+from sqlalchemy import (
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batchway.domain.remote import JobRecord, JobStage
@@ -23,13 +39,29 @@ from batchway.storage.ledger.database import Database, Row
 from batchway.storage.ledger.text import is_storable
 
 _t: Final = tables.remote_jobs
+_r: Final = tables.remote_results
 _b: Final = tables.batches
 _s: Final = tables.shards
 _RUNNING: Final = [_b.c.status != status.value for status in TERMINAL]
-_IDS: Final = (_t.c.remote_id, _t.c.input_file_id, _t.c.output_file_id, _t.c.error_file_id)
 _KEY: Final = ("batch_id", "shard")
+_RESULT: Final = "result"  # a column beside a record's own
 
-_OF: Final = select(_t).where(_t.c.batch_id == bindparam("batch_id")).order_by(_t.c.shard)
+
+def _with_results(records: Select[Any]) -> Select[Any]:
+    """Records in order of batch and shard, one row for each of their results, at least one."""
+    found = records.subquery()
+    return (
+        select(found, _r.c.reference.label(_RESULT))
+        .outerjoin(_r, and_(_r.c.batch_id == found.c.batch_id, _r.c.shard == found.c.shard))
+        .order_by(found.c.batch_id, found.c.shard, _r.c.position)
+    )
+
+
+_OF: Final = _with_results(select(_t).where(_t.c.batch_id == bindparam("batch_id")))
+_FORGET_RESULTS: Final = delete(_r).where(
+    _r.c.batch_id == bindparam("of_batch"), _r.c.shard == bindparam("of_shard")
+)
+_ADD_RESULT: Final = insert(_r)
 _HOLD_SHARD: Final = (
     select(_s.c.mode)
     .where(
@@ -71,16 +103,19 @@ _EMPTY: Final = (
     .where(_t.c.batch_id == bindparam("of_batch"), _t.c.shard == bindparam("of_shard"))
     .values(completed=0, failed=0)
 )
-# One index each: an OR over four columns leaves the choice to the planner's statistics.
+# One index each: an OR over several columns leaves the choice to the planner's statistics.
 _TENANT_OF: Final = union_all(
     *(
         select(_b.c.tenant)
         .join(_t, _t.c.batch_id == _b.c.id)
-        .where(and_(_t.c.provider == bindparam("provider"), column == bindparam("remote_id")))
-        for column in _IDS
-    )
+        .where(_t.c.provider == bindparam("provider"), column == bindparam("reference"))
+        for column in (_t.c.remote_id, _t.c.reference)
+    ),
+    select(_b.c.tenant)
+    .join(_r, _r.c.batch_id == _b.c.id)
+    .where(_r.c.provider == bindparam("provider"), _r.c.reference == bindparam("reference")),
 ).limit(1)
-_OF_OTHERS: Final = (
+_OF_OTHERS: Final = _with_results(
     select(_t)
     .join(_b, _t.c.batch_id == _b.c.id)
     .where(
@@ -101,7 +136,7 @@ class SqlRemoteJobs:
         self._put = database.insert_or_replace(_t, columns=_KEY)
 
     async def of(self, batch_id: str) -> list[JobRecord]:
-        return [_record_of(row) for row in await self._database.rows(_OF, {"batch_id": batch_id})]
+        return _records_of(await self._database.rows(_OF, {"batch_id": batch_id}))
 
     async def put(self, claim: Claim, record: JobRecord) -> bool:
         batch_id, number = claim.shard.batch_id, claim.shard.number
@@ -120,15 +155,18 @@ class SqlRemoteJobs:
             if running.one_or_none() is None:
                 return False
             await connection.execute(self._put, values)
+            await connection.execute(_FORGET_RESULTS, {"of_batch": batch_id, "of_shard": number})
+            if record.references:
+                await connection.execute(_ADD_RESULT, _result_values(record))
             # A statement after the one that took the batch's row, so that it sees every record
             # that was summed before.
             await connection.execute(_SUM, {"of_batch": batch_id})
         return True
 
-    async def tenant_of(self, provider: str, remote_id: str) -> str | None:
-        if not is_storable(remote_id):
+    async def tenant_of(self, provider: str, reference: str) -> str | None:
+        if not is_storable(reference):
             return None
-        row = await self._database.row(_TENANT_OF, {"provider": provider, "remote_id": remote_id})
+        row = await self._database.row(_TENANT_OF, {"provider": provider, "reference": reference})
         return None if row is None else row.tenant
 
     async def of_others(
@@ -138,7 +176,7 @@ class SqlRemoteJobs:
         rows = await self._database.rows(
             _OF_OTHERS, {"tenant": tenant, "most": limit, "batch_id": batch_id, "shard": shard}
         )
-        return [_record_of(row) for row in rows]
+        return _records_of(rows)
 
 
 async def take_off(connection: AsyncConnection, segments: Iterable[Segment]) -> None:
@@ -169,9 +207,31 @@ async def renew_sums(connection: AsyncConnection, batches: Sequence[str]) -> Non
 
 
 def _record_values(record: JobRecord) -> dict[str, Any]:
-    return {**asdict(record), "stage": record.stage.value}
+    values = {**asdict(record), "stage": record.stage.value}
+    del values["references"]
+    return values
 
 
-def _record_of(row: Row) -> JobRecord:
-    typed: dict[str, Any] = {**row._mapping, "stage": JobStage(row.stage)}
-    return JobRecord(**typed)
+def _result_values(record: JobRecord) -> list[dict[str, Any]]:
+    return [
+        {
+            "batch_id": record.batch_id,
+            "shard": record.shard,
+            "position": position,
+            "provider": record.provider,
+            "reference": reference,
+        }
+        for position, reference in enumerate(record.references)
+    ]
+
+
+def _records_of(rows: Iterable[Row]) -> list[JobRecord]:
+    """The records of rows that `_with_results` gave."""
+    records: list[JobRecord] = []
+    for _, group in groupby(rows, key=lambda row: (row.batch_id, row.shard)):
+        of_one = list(group)
+        values: dict[str, Any] = {**of_one[0]._mapping, "stage": JobStage(of_one[0].stage)}
+        del values[_RESULT]
+        results = tuple(row.result for row in of_one if row.result is not None)
+        records.append(JobRecord(**values, references=results))
+    return records

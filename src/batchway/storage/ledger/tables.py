@@ -3,6 +3,8 @@
     files      batches --< shards --< segments      uploads --< upload_parts      keys      once
                batches --< remote_jobs                          stores      target_limits
                batches --< batch_metadata
+               batches --< groups                               stores      target_limits
+               batches --< remote_jobs --< remote_results
 
 Owns columns and indexes; `migrations` is held equal to it by a test. `seq` is the order of
 creation: times are whole seconds and many rows share one. Times are Unix seconds.
@@ -145,6 +147,21 @@ shards: Final = Table(
     PrimaryKeyConstraint("batch_id", "number"),
 )
 
+# Where lines go: a batch's destinations, and what was known of them when it began.
+groups: Final = Table(
+    "groups",
+    metadata,
+    Column("batch_id", Text, ForeignKey("batches.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    # Lists of [provider, model or null, weight].
+    Column("primaries", Json, nullable=False),
+    Column("fallbacks", Json, nullable=False),
+    Column("traits", Json),
+    Column("rescue", Boolean, nullable=False),
+    PrimaryKeyConstraint("batch_id", "name"),
+)
+
 segments: Final = Table(
     "segments",
     metadata,
@@ -180,9 +197,7 @@ remote_jobs: Final = Table(
     Column("model", Text, nullable=False),
     Column("stage", Text, nullable=False),
     Column("remote_id", Text),
-    Column("input_file_id", Text),
-    Column("output_file_id", Text),
-    Column("error_file_id", Text),
+    Column("reference", Text),
     Column("submitted_at", BigInteger),
     Column("completed", BigInteger, nullable=False),
     Column("failed", BigInteger, nullable=False),
@@ -192,9 +207,21 @@ remote_jobs: Final = Table(
     PrimaryKeyConstraint("batch_id", "shard"),
     Index("ix_remote_jobs_stage_batch_id_shard", "stage", "batch_id", "shard"),
     Index("ix_remote_jobs_provider_remote_id", "provider", "remote_id"),
-    Index("ix_remote_jobs_provider_input_file_id", "provider", "input_file_id"),
-    Index("ix_remote_jobs_provider_output_file_id", "provider", "output_file_id"),
-    Index("ix_remote_jobs_provider_error_file_id", "provider", "error_file_id"),
+    Index("ix_remote_jobs_provider_reference", "provider", "reference"),
+)
+
+# What the job of a row in `remote_jobs` has made at its provider, in the order of its reading.
+remote_results: Final = Table(
+    "remote_results",
+    metadata,
+    Column("batch_id", Text, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    PrimaryKeyConstraint("batch_id", "shard", "position"),
+    ForeignKeyConstraint(["batch_id", "shard"], ["remote_jobs.batch_id", "remote_jobs.shard"]),
+    Index("ix_remote_results_provider_reference", "provider", "reference"),
 )
 
 uploads: Final = Table(

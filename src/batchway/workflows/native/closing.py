@@ -14,22 +14,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from batchway.dialects.openai.job_error import (
-    enqueued_limit,
-    means_file_unseen,
-    means_no_credit,
-    means_no_room,
-)
 from batchway.domain.batch import BatchError
 from batchway.domain.batch_errors import LineText
 from batchway.domain.errors import Unavailable
 from batchway.domain.reason import Reason, ReasonKind
-from batchway.domain.remote import JobStage, RemoteError, RemoteJob, Trouble
+from batchway.domain.remote import Cause, Failed, JobStage, RemoteError, RemoteJob, Trouble
 from batchway.domain.status import TERMINAL, BatchStatus
-from batchway.workflows.native.collection import Collected, bounded
-from batchway.workflows.native.record import Outfit, Record
-from batchway.workflows.native.site import GOES_ON, no_credit_at
-from batchway.workflows.native.submission import Submission
+from batchway.workflows.native.capacity import GOES_ON, no_credit_at
+from batchway.workflows.native.collection import Collection, bounded
+from batchway.workflows.native.context import JobContext
+from batchway.workflows.native.cutting import Cutting
+from batchway.workflows.native.pull import Collected
+from batchway.workflows.native.record import Record
 from batchway.workflows.native.tidying import clean
 from batchway.workflows.native.waiting import Waiting
 
@@ -40,49 +36,55 @@ class Closing:
     """Ends one job. Every method returns whether there is more to do with its shard."""
 
     def __init__(
-        self, *, outfit: Outfit, record: Record, submission: Submission, waiting: Waiting
+        self,
+        *,
+        context: JobContext,
+        record: Record,
+        collection: Collection,
+        cutting: Cutting,
+        waiting: Waiting,
     ) -> None:
-        self._outfit = outfit
+        self._context = context
         self._record = record
-        self._submission = submission
+        self._collection = collection
+        self._cutting = cutting
         self._waiting = waiting
         self._unseen_since: float | None = None
         self._unseen = 0
 
     async def failed(self, job: RemoteJob) -> bool:
         """A job that failed without a single row."""
-        outfit, record = self._outfit, self._record
+        context, record = self._context, self._record
         errors = job.errors or ()
-        lack = lacking(job)
-        if lack is not None:
-            return await self.lacked(job, lack)
-        unseen = next((error for error in errors if means_file_unseen(error.message)), None)
-        if unseen is not None and self._may_be_late():
-            # The input, uploaded a moment ago, was not seen by whoever validates.
+        failure = job.failure or Failed(cause=Cause.REFUSED)
+        if failure.cause is Cause.NO_ROOM:
+            return await self.lacked(job, failure)
+        if failure.cause is Cause.UNSEEN and self._may_be_late():
+            # The input, brought a moment ago, was not seen by whoever validates.
             await self._again(job)
-            error = RemoteError(Trouble.BUSY, bounded(unseen).message, code=unseen.code)
+            unseen = bounded(failure.error or self._unexplained())
             self._unseen += 1
+            error = RemoteError(Trouble.NOT_YET, unseen.message, code=unseen.code)
             await self._waiting.out(error, failures=self._unseen)
             return True
-        await clean(job, outfit=outfit, tag=record.now.tag)
+        await clean(job, context=context, tag=record.now.tag)
         if was_accepted(job):
-            if outfit.rescue and not outfit.shared.winding_down:
+            if context.rescue and not context.shared.winding_down:
                 return await self.end(None)
             return await self._write_off(errors)
-        mapped = await outfit.collection.mapped(record.shard, record.part, record.done, errors)
+        mapped = await self._collection.mapped(errors)
         return await self.refused(mapped or [self._unexplained()])
 
-    async def lacked(self, job: RemoteJob, lack: BatchError) -> bool:
+    async def lacked(self, job: RemoteJob, failure: Failed) -> bool:
         """A job that failed for want of room or credit: its lines are tried again, later."""
-        outfit, record = self._outfit, self._record
-        lack = bounded(lack)
-        limit = enqueued_limit(lack.code, lack.message)
-        if limit is not None and not outfit.shared.winding_down:
-            cut = await self._submission.cut(limit, [lack])
+        shared, record = self._context.shared, self._record
+        lack = bounded(failure.error or self._unexplained())
+        if failure.limit is not None and not shared.winding_down:
+            cut = await self._cutting.cut(failure.limit, [lack])
             if cut is not None:
                 return cut if isinstance(cut, bool) else await self.refused(cut)
         provider = record.now.provider
-        if means_no_credit(lack.code):
+        if failure.credit:
             reason = no_credit_at(provider, lack.code)
             reason = replace(reason, sentence=f"{lack.message} {reason.sentence}")
         else:
@@ -91,15 +93,15 @@ class Closing:
                 sentence=f"The provider '{provider}' has no room: {lack.message}",
                 promise=GOES_ON,
             )
-        outfit.shared.words[record.key] = reason
-        record.room.close(retry_after=None, code=lack.code)
+        shared.reasons[record.key] = reason
+        record.capacity.close(retry_after=None, code=lack.code, credit=failure.credit)
         return await self._again(job)
 
     async def of_account(self, job: RemoteJob) -> bool:
         """Rows tell of the account (its key, its credit): their lines are tried again, later."""
-        outfit, record = self._outfit, self._record
+        context, record = self._context, self._record
         provider = record.now.provider
-        outfit.shared.words[record.key] = Reason(
+        context.shared.reasons[record.key] = Reason(
             kind=ReasonKind.ACCOUNT,
             sentence=(
                 f"The provider '{provider}' let lines of a job fail for the sake of the account: "
@@ -107,8 +109,8 @@ class Closing:
             ),
             promise=GOES_ON,
         )
-        record.room.close(retry_after=None, code="account_refused")
-        outfit.shared.accept()
+        record.capacity.close(retry_after=None, code="account_refused")
+        context.shared.verdict.accept()
         return await self._again(job)
 
     async def _again(self, job: RemoteJob) -> bool:
@@ -116,109 +118,96 @@ class Closing:
         tag = self._record.now.tag
         # Recorded before anything is removed: or its results would be asked for in vain.
         await self._record.begin(first_line=self._record.now.first_line)
-        await clean(job, outfit=self._outfit, tag=tag)
+        await clean(job, context=self._context, tag=tag)
         return True
 
     async def refused(self, errors: Sequence[BatchError]) -> bool:
         """The provider will never take these lines as a job."""
-        shared, number = self._outfit.shared, self._record.shard.number
+        shared, number = self._context.shared, self._record.shard.number
         errors = [bounded(error) for error in errors]
         _log.warning("batch %s: job %d is refused: %s", shared.batch.id, number, errors[0].code)
         self._waiting.tell(Reason(kind=ReasonKind.REQUEST, sentence=errors[0].message))
-        if not await shared.refuse(number, errors):
+        if not await shared.verdict.refuse(number, errors):
             return False
         self._waiting.tell(None)
-        shared.end_turn(number, self._record.key)
+        shared.pilots.end_turn(number, self._record.key)
         return await self._write_off(errors)
 
     async def end(self, job: RemoteJob | None, collected: Collected | None = None) -> bool:
         """Everything that the provider gave is committed."""
-        outfit, record = self._outfit, self._record
-        winding_down = outfit.shared.winding_down
-        outfit.shared.accept()
+        context, record = self._context, self._record
+        winding_down = context.shared.winding_down
+        context.shared.verdict.accept()
         short = collected is not None and collected.short is not None
         still_open = not record.is_complete if collected is None else collected.open
         unfetched = self._unfetched(job, short=short)
         # Winding down, the batch's own end says it better, except of what was run.
-        writes_off = unfetched is not None if winding_down else not outfit.rescue
+        writes_off = unfetched is not None if winding_down else not context.rescue
         if still_open and writes_off:
             if short:
                 # Or whoever finds every line with a result would remove what was not collected.
                 await record.end()
             code, message = unfetched or self._missing(job)
             left = frozenset[int]() if collected is None else collected.left
-            await outfit.collection.write_off(
-                claim=outfit.claim,
-                part=record.part,
-                done=record.done | left,
-                code=code,
-                message=message,
-            )
+            await self._collection.write_off(code=code, message=message, besides=left)
         if job is not None and job.status in TERMINAL and not short:
             # Recorded first: results that are being removed must not be asked for again.
             await record.put(replace(record.now, stage=JobStage.COLLECTED, completed=0, failed=0))
-            await clean(job, outfit=outfit, tag=record.now.tag)
+            await clean(job, context=context, tag=record.now.tag)
         return await self.go_on()
 
     async def tidy(self) -> bool:
         """From `collected`: an earlier life was ended while it removed the job's files."""
-        self._outfit.shared.accept()
+        self._context.shared.verdict.accept()
         now = self._record.now
         job = RemoteJob(
             id=now.remote_id or "",
             status=BatchStatus.COMPLETED,
-            input_file_id=now.input_file_id,
-            output_file_id=now.output_file_id,
-            error_file_id=now.error_file_id,
+            reference=now.reference,
+            references=now.references,
         )
-        await clean(job, outfit=self._outfit, tag=now.tag)
+        await clean(job, context=self._context, tag=now.tag)
         return await self.go_on()
 
     async def go_on(self) -> bool:
         """With the rest of the shard, if the job was a part of it; else the shard has ended."""
-        outfit, record = self._outfit, self._record
+        context, record = self._context, self._record
         rest = record.now.before_line
-        if rest is not None and not outfit.shared.winding_down and not record.is_complete:
+        if rest is not None and not context.shared.winding_down and not record.is_complete:
             await record.begin(first_line=rest)
             return True
         await record.end()
-        if outfit.rescue and not outfit.shared.winding_down:
+        if context.rescue and not context.shared.winding_down:
             await self.hand_over()
         return False
 
     async def hand_over(self) -> None:
         """Lines without a result, if there are any, are the managed runner's now."""
-        outfit, number = self._outfit, self._record.shard.number
+        context, number = self._context, self._record.shard.number
         while True:
             try:
-                still_open = await outfit.ledger.shards.open(outfit.batch.id)
+                still_open = await context.resources.ledger.shards.open(context.shared.batch.id)
                 if all(shard.number != number for shard in still_open):
                     return
-                if not await outfit.ledger.shards.hand_over(outfit.claim):
+                if not await context.resources.ledger.shards.hand_over(context.claim):
                     self._record.lose()
                 break
             except Unavailable as error:
                 await self._record.wait_for_storage(error)
-        _log.info("batch %s: lines of job %d run online", outfit.batch.id, number)
-        outfit.handed_over(self._record.shard)
+        _log.info("batch %s: lines of job %d run online", context.shared.batch.id, number)
+        context.handed_over(self._record.shard)
 
-    # ------------------------------------------------------------------ words
+    # ------------------------------------------------------------------ entries
 
     async def _write_off(self, errors: Sequence[BatchError]) -> bool:
         """Every open line of the job gets its error."""
-        outfit, record = self._outfit, self._record
-        outfit.shared.accept()
+        context, record = self._context, self._record
+        context.shared.verdict.accept()
         error = errors[0] if errors else self._unexplained()
-        if not outfit.shared.winding_down:
-            await outfit.collection.write_off(
-                claim=outfit.claim,
-                part=record.part,
-                done=record.done,
-                code=error.code,
-                message=error.message,
-            )
+        if not context.shared.winding_down:
+            await self._collection.write_off(code=error.code, message=error.message)
         rest = record.now.before_line
-        if rest is not None and not outfit.shared.winding_down:
+        if rest is not None and not context.shared.winding_down:
             await record.begin(first_line=rest)
             return True
         await record.end()
@@ -253,18 +242,17 @@ class Closing:
         )
 
     def _may_be_late(self) -> bool:
-        now = self._outfit.clock.monotonic()
+        now = self._context.clock.monotonic()
         if self._unseen_since is None:
             self._unseen_since = now
         late = now - self._unseen_since < self._waiting.lateness
-        return late and not self._outfit.shared.winding_down
+        return late and not self._context.shared.winding_down
 
 
-def lacking(job: RemoteJob) -> BatchError | None:
+def lacking(job: RemoteJob) -> Failed | None:
     """The want of room or credit that a job failed for."""
-    if job.status is not BatchStatus.FAILED:
-        return None
-    return next((e for e in job.errors or () if means_no_room(e.code, e.message)), None)
+    failure = job.failure
+    return failure if failure is not None and failure.cause is Cause.NO_ROOM else None
 
 
 def was_accepted(job: RemoteJob) -> bool:

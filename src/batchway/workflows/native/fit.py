@@ -11,7 +11,7 @@ is cut. Owns the size. Does not own when a refusal means that (`submission`).
 
 from typing import Final
 
-from batchway.dialects.openai.job_error import EnqueuedLimit
+from batchway.domain.remote import EnqueuedLimit
 from batchway.ports import Clock
 
 _REMEMBERED: Final = 86_400.0

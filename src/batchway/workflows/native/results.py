@@ -1,81 +1,104 @@
 """Joining a remote job's rows with the lines of its shard.
 
+    row --framing--> envelope --dialect--> Outcome --join by our number--> a line's result
+
 Rows come in any order, some twice, some never, and the last one may be torn. The first row of a
-line wins, but an answer wins over one that was to be rescued; rows of lines that nobody asked for
-are counted and dropped. Owns the join and the
-choice of what is left to be rescued. Pure apart from the counts it keeps.
+request wins, but an answer wins over one that was to be rescued; rows of requests that are not of
+the job are counted and dropped. A line that was sent as several requests has a result when all of
+them have a row: the dialect joins their answers, and one that failed fails the line.
+
+Owns the join and the choice of what is left to be rescued. Pure apart from the counts it keeps.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from batchway.dialects.openai.framing import INVALID_ANSWER, NO_ANSWER
-from batchway.domain.remote import RemoteRow
+import msgspec
+
+from batchway.domain.batch import Usage
+from batchway.domain.batch_errors import LineText
+from batchway.domain.fate import Fate, fate_of
 from batchway.lines.shard_lines import ANSWERED, LEFT, OPEN, LineTable
-from batchway.ports import LineCodec
+from batchway.ports import Dialect, Framing, Refused, Result, Row
 from batchway.results.line_result import LineResult
 from batchway.results.records import Records
 
 _MISSING_PIECE: Final = 2_000
 _LONGEST_ROW: Final = 64 << 20  # beyond it, what comes is no row but a fault
-# Codes of rows without an HTTP answer that another try may mend.
-_PASSING: Final = frozenset(
-    {
-        "batch_expired",
-        "batch_cancelled",
-        NO_ANSWER,
-        INVALID_ANSWER,
-        "request_timeout",
-        "timeout",
-        "rate_limit_exceeded",
-        "server_error",
-        "internal_error",
-        "internal_server_error",
-        "service_unavailable",
-    }
-)
-_UNTRIED: Final = frozenset({"batch_expired", "batch_cancelled"})
+_NO_USAGE: Final = Usage()
+_NOT_JSON: Final[tuple[str, str]] = LineText.JOB_NOT_JSON.pair()
+
+# Of several requests of a line, the one that decides what becomes of it, if not all were answered:
+# where one has failed for good, to send the others again would be paid for in vain.
+_MOST_FINAL_FIRST: Final = (Fate.FAILED, Fate.ACCOUNT, Fate.PASSING, Fate.UNTRIED)
 
 
-def is_retryable(row: RemoteRow) -> bool:
-    """Whether sending the line again may bring a better result."""
-    if row.status is not None:
-        return row.status in {408, 429} or row.status >= 500
-    return row.code in _PASSING
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """What became of a request: a result, or an error with a `status`, or without one."""
+
+    fate: Fate
+    status: int | None
+    body: bytes = b""
+    usage: Usage = _NO_USAGE
+    request_id: str | None = None
+    code: str = ""
+    message: str = ""
 
 
-def was_untried(row: RemoteRow) -> bool:
-    """Whether the provider says that it did not get to the line."""
-    return row.status is None and row.code in _UNTRIED
-
-
-def _is_answer(row: RemoteRow) -> bool:
-    return row.status is not None and 200 <= row.status < 300
+def outcome_of(row: Row, dialect: Dialect, context: bytes) -> Outcome:
+    """What a row says, body and all. `context` is the dialect's, of the row's line."""
+    status, fate = row.status, row.fate
+    if status is None:
+        return Outcome(fate, None, code=row.code, message=row.message)
+    read = dialect.decode(status, row.body, context)
+    if isinstance(read, Result):
+        return Outcome(Fate.ANSWERED, status, read.body, read.usage, row.request_id)
+    if isinstance(read, Refused):
+        if fate is Fate.ANSWERED:  # an error that calls itself a success
+            status = read.status
+            fate = fate_of(status, of_account=read.of_account)
+        return Outcome(fate, status, read.body, _NO_USAGE, row.request_id)
+    code, message = _NOT_JSON
+    return Outcome(Fate.PASSING, None, code=code, message=message)
 
 
 class Join:
     """Turns pieces of a job's results into results of lines. All methods block.
 
-    `leave` tells rows that are no result of their line: it stays open.
+    `leave` tells of the fates that are no result of their line: it stays open.
     """
 
     def __init__(
         self,
         *,
         table: LineTable,
-        codec: LineCodec,
+        framing: Framing,
+        dialect: Dialect,
         records: Records,
-        leave: Callable[[RemoteRow], bool],
+        leave: Callable[[Fate], bool],
     ) -> None:
         self._table = table
-        self._codec = codec
+        self._row = framing.row
+        self._dialect = dialect
         self._records = records
         self._leave = leave
         self._carry: list[bytes] = []  # pieces of a row whose end has not come
         self._carried = 0  # their bytes; more than the longest row while its rest is dropped
+        # Of lines that were sent as several requests: what came of each, by index.
+        self._parts: dict[int, list[Outcome | None]] = {}
         self.rows = 0
         self.duplicates = 0
         self.unknown = 0
+
+    @property
+    def held(self) -> int:
+        """Rows of lines that wait for another row of theirs."""
+        marks = self._table.marks
+        return sum(
+            sum(part is not None for part in parts)
+            for index, parts in self._parts.items()
+            if marks[index] == OPEN
+        )
 
     def take(self, data: bytes, *, last: bool = False) -> list[LineResult]:
         """Results of the rows in the next piece, which may end anywhere unless it is the `last`."""
@@ -118,42 +141,100 @@ class Join:
         return row
 
     def _join(self, raw: bytes) -> LineResult | None:
-        row = self._codec.decode(raw)
-        index = None if row is None else self._table.find(row.line)
-        if row is None or index is None:
+        row = self._row(raw)
+        table = self._table
+        index = None if row is None else table.find(row.line)
+        if row is None or index is None or row.part >= table.parts.get(index, 1):
             self.unknown += 1
             return None
         self.rows += 1
-        marks = self._table.marks
-        if marks[index] != OPEN and not (marks[index] == LEFT and _is_answer(row)):
+        mark = table.marks[index]
+        if mark not in (OPEN, LEFT):
             self.duplicates += 1
             return None
-        if self._leave(row):
-            marks[index] = LEFT
+        context = table.context(index)
+        outcome: Outcome | None = outcome_of(row, self._dialect, context)
+        if table.parts and index in table.parts:
+            outcome = self._whole(row.part, outcome, index, context)
+            if outcome is None:
+                return None
+        fate = outcome.fate
+        if mark == LEFT and fate is not Fate.ANSWERED:
+            self.duplicates += 1
             return None
-        marks[index] = ANSWERED
-        custom_id = self._table.custom_id(index)
-        if row.status is None:
+        if fate is not Fate.ANSWERED and self._leave(fate):
+            table.marks[index] = LEFT
+            return None
+        table.marks[index] = ANSWERED
+        self._parts.pop(index, None)
+        custom_id = table.custom_id(index)
+        if outcome.status is None:
             return self._records.unanswered(
-                line=row.line, custom_id=custom_id, code=row.code, message=row.message
+                line=row.line, custom_id=custom_id, code=outcome.code, message=outcome.message
             )
         return self._records.answered(
             line=row.line,
             custom_id=custom_id,
-            status=row.status,
-            request_id=row.request_id,
-            body=row.body,
-            usage=row.usage,
+            status=outcome.status,
+            request_id=outcome.request_id,
+            body=outcome.body,
+            usage=outcome.usage,
         )
+
+    def _whole(self, part: int, outcome: Outcome, index: int, context: bytes) -> Outcome | None:
+        """The line's outcome once each of its requests has one."""
+        parts = self._parts.get(index)
+        if parts is None:
+            parts = self._parts[index] = [None] * self._table.parts[index]
+        known = parts[part]
+        if known is not None and not (
+            outcome.fate is Fate.ANSWERED and known.fate is not Fate.ANSWERED
+        ):
+            self.duplicates += 1
+            return None
+        parts[part] = outcome
+        found = [each for each in parts if each is not None]
+        return _joined(found, self._dialect, context) if len(found) == len(parts) else None
+
+
+def _joined(outcomes: Sequence[Outcome], dialect: Dialect, context: bytes) -> Outcome:
+    for fate in _MOST_FINAL_FIRST:
+        for outcome in outcomes:
+            if outcome.fate is fate:
+                return outcome
+    first = outcomes[0]
+    whole = dialect.join([Result(each.body, each.usage) for each in outcomes], context)
+    return Outcome(Fate.ANSWERED, first.status, whole.body, whole.usage, first.request_id)
 
 
 def missing(
     table: LineTable, records: Records, *, code: str, message: str
 ) -> Iterator[list[LineResult]]:
     """Error results of every line without a row, in pieces."""
+    return _errors(table, records, table.marked(OPEN), lambda _: (code, message))
+
+
+def unfaithful(table: LineTable, records: Records, *, provider: str) -> Iterator[list[LineResult]]:
+    """Error results of every open line that was not sent: it cannot be said there, in pieces."""
+
+    def said(index: int) -> tuple[str, str]:
+        found = table.unfaithful[index]
+        return LineText.UNFAITHFUL.pair(provider=provider, param=found.param, why=found.why)
+
+    still_open = (index for index in table.unfaithful if table.marks[index] == OPEN)
+    return _errors(table, records, still_open, said)
+
+
+def _errors(
+    table: LineTable,
+    records: Records,
+    indexes: Iterator[int],
+    said: Callable[[int], tuple[str, str]],
+) -> Iterator[list[LineResult]]:
     results: list[LineResult] = []
-    for index in table.marked(OPEN):
+    for index in indexes:
         table.marks[index] = ANSWERED
+        code, message = said(index)
         results.append(
             records.unanswered(
                 line=table.line(index),

@@ -3,9 +3,9 @@
     shard --claim--> job record --NativeJob--> results committed, or lines handed over
 
 One `NativeRun` runs the native shards of one batch on one process, each in a task of its own, so
-that one failed provider never stalls another. Owns the claims, the choice of a target for each
-shard, and the watch over the batch. Does not own the life of a job (`job`), or what a
-refused job means (`batch`).
+that one failed provider never stalls another. Owns the claims, and the choice of a target for each
+shard. Does not own the life of a job (`job`), what a refused job means (`batch`), or the looks at
+the batch (`workflows.watch`).
 """
 
 import asyncio
@@ -13,33 +13,33 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, NoReturn
 
 from batchway.domain.batch import Batch
+from batchway.domain.call import Call
 from batchway.domain.errors import Conflict, Unavailable
+from batchway.domain.group import Group
 from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.remote import JobRecord, JobStage
-from batchway.domain.routing import Destination, Resolution
+from batchway.domain.routing import Target
 from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.lines.envelope import reader_of
 from batchway.lines.shard_lines import read_requests
-from batchway.ports import Blobs, Clock, Ledger, RemoteBatches
-from batchway.results.collector import Collector
+from batchway.ports import Jobs
 from batchway.results.endings import tell_end
-from batchway.results.records import Records
-from batchway.results.segments import SegmentDamagedError, done_lines
 from batchway.workflows.details import StatusDetails
-from batchway.workflows.managed.run import STORAGE_TROUBLE, Ending
-from batchway.workflows.native.batch import HaltedError, NativeBatch
-from batchway.workflows.native.collection import Collection
+from batchway.workflows.native.batch import NativeBatch
+from batchway.workflows.native.context import JobContext, Resources
+from batchway.workflows.native.ending import HaltedError
 from batchway.workflows.native.job import NativeJob
-from batchway.workflows.native.record import Outfit, new_tag
-from batchway.workflows.native.site import NativeSite
+from batchway.workflows.native.record import new_tag
+from batchway.workflows.plan.groups import Groups, no_batch_api
+from batchway.workflows.run import STORAGE_TROUBLE, Ending
+from batchway.workflows.take_over import TakeOver
 
 _log: Final = logging.getLogger(__name__)
-_GLANCE_SECONDS: Final = 1.0
+_PAUSE: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,47 +53,49 @@ class _Way:
 class NativeRun:
     """The native shards of one batch, run by this process. Use once.
 
-    `handed_over` is told of shards that are the managed runner's from now on.
+    `groups` tell where its lines go; `handed_over` is told of shards that are the managed runner's
+    from now on.
     """
 
     def __init__(
         self,
         *,
         batch: Batch,
-        ledger: Ledger,
-        blobs: Blobs,
-        collector: Collector,
-        records: Records,
-        clock: Clock,
-        draw: Callable[[], float],
-        site: NativeSite,
-        resolve: Callable[[str], Resolution],
+        resources: Resources,
+        groups: Groups,
         details: StatusDetails,
         handed_over: Callable[[Shard], None],
-        spool_dir: Path,
         drain_timeout: float,
     ) -> None:
         self._batch = batch
-        self._ledger = ledger
-        self._blobs = blobs
-        self._collector = collector
-        self._records = records
-        self._clock = clock
-        self._draw = draw
-        self._site = site
-        self._resolve = resolve
+        self._resources = resources
+        self._ledger = resources.ledger
+        self._blobs = resources.blobs
+        self._clock = resources.clock
+        self._accounts = resources.accounts
+        self._groups = groups
         self._details = details
         self._handed_over = handed_over
-        self._spool_dir = spool_dir
         self._drain_timeout = drain_timeout
-        self._remotes: dict[str, RemoteBatches] = {}
-        self._shared = NativeBatch(batch=batch, clock=clock, details=details)
+        self._jobs: dict[tuple[str, str], Jobs] = {}
+        self._shared = NativeBatch(batch=batch, clock=resources.clock, details=details)
+        self._take_over = TakeOver(
+            shards=resources.ledger.shards,
+            blobs=resources.blobs,
+            details=details,
+            pause=self._shared.pause,
+            is_over=lambda: self._shared.winding_down,
+        )
 
     def stop(self, ending: Ending) -> None:
         """Ask the run to end. Jobs are cancelled only for a batch that is cancelled or expires."""
-        if ending in {Ending.CANCELLED, Ending.EXPIRED}:
-            self._details.keep()
         self._shared.stop(ending)
+
+    def describe(self) -> None:
+        """Tell whether results can be stored; what holds up a job, it tells itself."""
+        self._details.tell(
+            "results", STORAGE_TROUBLE if self._resources.collector.trouble else None
+        )
 
     async def run(self) -> Ending:
         """Run every open native shard to its end; returns when all have, or on `stop`."""
@@ -102,7 +104,7 @@ class NativeRun:
         plan = await self._ledger.shards.plan(self._batch.id)
         counts = self._batch.counts
         if counts.completed + counts.failed or any(s.mode is Mode.MANAGED for s in plan):
-            self._shared.accept()
+            self._shared.verdict.accept()
         known = {record.shard: record for record in await self._ledger.jobs.of(self._batch.id)}
         still_open = {shard.number for shard in await self._ledger.shards.open(self._batch.id)}
         shards = [
@@ -113,29 +115,22 @@ class NativeRun:
         ]
         for shard in shards:
             # Before the first of them is heard of: none may refuse the batch while others may run.
-            self._shared.submits(shard.number)
-        watch = asyncio.create_task(self._watch())
+            self._shared.verdict.open(shard.number)
         halt = asyncio.create_task(self._shared.halt())
         jobs = {
             asyncio.create_task(self._run_shard(shard, known.get(shard.number))) for shard in shards
         }
         try:
-            await self._wait(jobs, watch, halt)
+            await self._wait(jobs, halt)
             return await self._conclude()
         finally:
-            await _end(watch, halt, *jobs)
+            await _end(halt, *jobs)
 
-    async def _wait(
-        self, jobs: set[asyncio.Task[None]], watch: asyncio.Task[None], halt: asyncio.Task[None]
-    ) -> None:
+    async def _wait(self, jobs: set[asyncio.Task[None]], halt: asyncio.Task[None]) -> None:
         """Wait for the jobs; when all are to leave, only as long as a step may take to end."""
         running = set(jobs)
         while running and not halt.done():
-            done, _ = await asyncio.wait(
-                {*running, watch, halt}, return_when=asyncio.FIRST_COMPLETED
-            )
-            if watch in done:
-                await watch  # it never ends by itself: this raises
+            done, _ = await asyncio.wait({*running, halt}, return_when=asyncio.FIRST_COMPLETED)
             for job in done & running:
                 self._look_at(job)
             running -= done
@@ -160,7 +155,7 @@ class NativeRun:
     async def _conclude(self) -> Ending:
         ending = self._shared.ending
         if ending is Ending.FAILED:
-            errors = self._shared.errors
+            errors = self._shared.verdict.errors
             at = int(self._clock.now())
             moved = await self._ledger.batches.move(
                 self._batch.id,
@@ -174,127 +169,67 @@ class NativeRun:
             return Ending.FAILED if moved else Ending.LOST
         return ending or Ending.DONE
 
-    async def _watch(self) -> None:
-        """Once a second: has the batch been cancelled, has its window ended, why does it wait?"""
-        while True:
-            left = self._batch.deadline - self._clock.now()
-            if left <= 0:
-                self.stop(Ending.EXPIRED)
-            await self._clock.sleep(_GLANCE_SECONDS if left <= 0 else min(_GLANCE_SECONDS, left))
-            try:
-                await self._glance()
-            except Unavailable as error:
-                _log.info("batch %s cannot be looked at: %s", self._batch.id, error)
-
-    async def _glance(self) -> None:
-        statuses = await self._ledger.batches.statuses([self._batch.id])
-        status = statuses.get(self._batch.id)
-        if status is BatchStatus.CANCELLING:
-            self.stop(Ending.CANCELLED)
-        elif status is not BatchStatus.IN_PROGRESS:
-            self.stop(Ending.LOST)
-        self._details.tell("results", STORAGE_TROUBLE if self._collector.trouble else None)
-        await self._details.write()
-
     # ------------------------------------------------------------------ shards
 
     async def _run_shard(self, shard: Shard, known: JobRecord | None) -> None:
         try:
             await self._run_one(shard, known)
         finally:
-            self._shared.withdraws(shard.number)
+            self._shared.verdict.withdraw(shard.number)
 
     async def _run_one(self, shard: Shard, known: JobRecord | None) -> None:
-        claim, done = await self._take_over(shard)
+        try:
+            taken = await self._take_over.run(shard, source=f"job {shard.number}")
+        except Conflict:
+            self._lose()
+        claim, done = taken.claim, taken.done
+        if done is None:
+            # The batch is being ended: its job is brought to an end all the same.
+            done = await asyncio.to_thread(self._every_line, shard)
         way = await self._way(shard, known)
         if way is None:
             if not self._shared.winding_down:
                 await self._hand_over(claim)
             return
-        account = self._site.accounts[way.record.provider]
-        outfit = Outfit(
-            batch=self._batch,
-            claim=claim,
-            rescue=way.rescue,
+        record = way.record
+        context = JobContext(
+            resources=self._resources,
             shared=self._shared,
-            ledger=self._ledger,
-            blobs=self._blobs,
-            collection=Collection(
-                batch=self._batch,
-                shared=self._shared,
-                blobs=self._blobs,
-                collector=self._collector,
-                records=self._records,
-            ),
-            clock=self._clock,
-            draw=self._draw,
-            site=self._site,
-            batches=self._remote(way.record.provider),
-            tuning=account.tuning,
+            claim=claim,
+            account=self._accounts[record.provider],
+            jobs=self._jobs_of(record.provider, record.model),
+            rescue=way.rescue,
             handed_over=self._handed_over,
-            spool_dir=self._spool_dir,
         )
-        await NativeJob(outfit=outfit, record=way.record, done=done).run()
-
-    async def _take_over(self, shard: Shard) -> tuple[Claim, set[int]]:
-        """Claim a shard; the claim, and the lines that have results."""
-        while True:
-            try:
-                claim = await self._ledger.shards.claim(self._batch.id, shard.number)
-                done = await self._done(shard)
-                break
-            except Conflict:
-                self._lose()
-            except Unavailable as error:
-                _log.info("batch %s waits to claim a shard: %s", self._batch.id, error)
-                self._details.tell(f"job {shard.number}", STORAGE_TROUBLE)
-                await self._shared.pause(_GLANCE_SECONDS)
-        self._details.tell(f"job {shard.number}", None)
-        return claim, done
-
-    async def _done(self, shard: Shard) -> set[int]:
-        """Lines with a result. Those of a damaged segment are open again."""
-        while True:
-            segments = await self._ledger.shards.segments(self._batch.id, shard.number)
-            try:
-                return await asyncio.to_thread(done_lines, self._blobs, segments)
-            except SegmentDamagedError as error:
-                # The provider may still have their results.
-                _log.error("batch %s collects lines again: %s", self._batch.id, error)
-                retracted = await self._ledger.shards.retract(error.segment)
-                if not retracted and self._shared.winding_down:
-                    # Of a batch being cancelled nothing is taken back, however often it is tried.
-                    # Its job is brought to an end all the same.
-                    return await asyncio.to_thread(self._every_line, shard)
-                await self._shared.pause(_GLANCE_SECONDS)
+        await NativeJob(context=context, record=record, done=done).run()
 
     async def _way(self, shard: Shard, known: JobRecord | None) -> _Way | None:
-        """How to run the shard; `None` when nothing was sent and it is to run managed today."""
+        """How to run the shard; `None` when nothing was sent, and it is to run managed."""
         if self._shared.winding_down:
             # Nothing new is sent, and the input may be what was lost.
             if known is None:
                 return None
             await self._configured(shard, known.provider)
             return _Way(record=known, rescue=False)
-        model = await asyncio.to_thread(self._first_model, shard)
-        resolution = self._resolve(model)
+        group = self._groups.known.get(shard.group)
+        native = group is not None and group.mode is Mode.NATIVE
+        rescue = group is not None and native and group.rescue
         sent = known is not None and (known.stage is not JobStage.INTENDED or known.submitted_at)
-        if not isinstance(resolution, Destination) and not sent:
-            # The configuration lost the account: not the lines' fault, and no reason to fail them.
-            await self._routed(shard)
-            return None
-        native = resolution if isinstance(resolution, Destination) else None
-        if native is not None and native.mode is not Mode.NATIVE:
-            native = None
-        rescue = native is not None and native.rescue
         if known is not None and sent:
             await self._configured(shard, known.provider)
             return _Way(record=known, rescue=rescue)
-        if native is None:
+        if group is None:
+            await self._withheld(shard, self._groups.withheld[shard.group])
             return None
-        if known is not None and known.provider in self._site.accounts:
+        if not native:
+            return None
+        if known is not None and known.provider in self._accounts:
             return _Way(record=known, rescue=rescue)
-        target = native.order(self._draw())[0]
+        target = self._target(group)
+        if target is None:
+            # The configuration lost the account: not the lines' fault, and no reason to fail them.
+            await self._withheld(shard, no_batch_api(group))
+            return None
         attempt = 1 if known is None else known.attempt
         record = JobRecord(
             batch_id=self._batch.id,
@@ -306,31 +241,29 @@ class NativeRun:
         )
         return _Way(record=record, rescue=rescue)
 
+    def _target(self, group: Group) -> Target | None:
+        """Which primary's job the shard becomes, of those that have a batch API at present."""
+        # A native group's targets have models of their own: that of a line decides nothing.
+        drawn = group.destination("").order(self._resources.draw())[: len(group.primaries)]
+        return next((each for each in drawn if each.provider in self._accounts), None)
+
     def _every_line(self, shard: Shard) -> set[int]:
         pieces = read_requests(
             self._blobs, self._batch.input_blob or "", shard, reader=reader_of(self._batch)
         )
         return {line for requests in pieces for line, _ in requests}
 
-    def _first_model(self, shard: Shard) -> str:
-        for requests in read_requests(
-            self._blobs, self._batch.input_blob or "", shard, reader=reader_of(self._batch)
-        ):
-            if requests:
-                return requests[0][1].model
-        raise ValueError(f"shard {shard.number} has no line")
-
     async def _configured(self, shard: Shard, provider: str) -> None:
         """Wait while the provider of a job is not configured: it is paid for, and only there."""
         source = f"job {shard.number}"
-        if provider not in self._site.accounts:
+        if provider not in self._accounts:
             _log.warning(
                 "batch %s: job %d waits: its provider %s is not configured any more",
                 self._batch.id,
                 shard.number,
                 provider,
             )
-        while provider not in self._site.accounts:
+        while provider not in self._accounts:
             self._details.tell(
                 source,
                 Reason(
@@ -343,35 +276,25 @@ class NativeRun:
             )
             if self._shared.winding_down:
                 raise HaltedError
-            await self._shared.pause(_GLANCE_SECONDS)
+            await self._shared.pause(_PAUSE)
 
-    async def _routed(self, shard: Shard) -> None:
+    async def _withheld(self, shard: Shard, reason: Reason) -> None:
         """Wait until the batch winds down: a configuration is read when the process starts."""
-        source = f"job {shard.number}"
-        _log.warning(
-            "batch %s: no configured provider takes shard %d any more: it waits",
-            self._batch.id,
-            shard.number,
-        )
-        self._details.tell(
-            source,
-            Reason(
-                kind=ReasonKind.CONFIGURATION,
-                sentence=(
-                    "No configured provider takes the model of this batch's lines any more: it "
-                    "waits until the configuration has one again."
-                ),
-            ),
-        )
+        _log.warning("batch %s: shard %d waits: %s", self._batch.id, shard.number, reason)
+        self._details.tell(f"job {shard.number}", reason)
         while not self._shared.winding_down:
-            await self._shared.pause(_GLANCE_SECONDS)
+            await self._shared.pause(_PAUSE)
 
-    def _remote(self, provider: str) -> RemoteBatches:
-        remote = self._remotes.get(provider)
-        if remote is None:
-            remote = self._site.accounts[provider].provider.batches(self._batch.options.overrides)
-            self._remotes[provider] = remote
-        return remote
+    def _jobs_of(self, provider: str, model: str) -> Jobs:
+        jobs = self._jobs.get((provider, model))
+        if jobs is None:
+            batch = self._batch
+            call = Call(batch.endpoint, model, batch.options.overrides)
+            jobs = self._accounts[provider].provider.jobs(call)
+            if jobs is None:
+                raise ValueError(f"the provider {provider} takes no jobs of {batch.endpoint}")
+            self._jobs[provider, model] = jobs
+        return jobs
 
     async def _hand_over(self, claim: Claim) -> None:
         while True:
@@ -381,8 +304,8 @@ class NativeRun:
                 break
             except Unavailable as error:
                 _log.info("batch %s waits to hand a shard over: %s", self._batch.id, error)
-                await self._shared.pause(_GLANCE_SECONDS)
-        self._shared.accept()
+                await self._shared.pause(_PAUSE)
+        self._shared.verdict.accept()
         self._handed_over(claim.shard)
 
     def _lose(self) -> NoReturn:
@@ -393,6 +316,7 @@ class NativeRun:
 def is_unsettled(record: JobRecord | None) -> bool:
     """Whether there is a job that was not brought to its end, though its lines may have been."""
     return record is not None and record.stage in {
+        JobStage.BROUGHT,
         JobStage.SUBMITTING,
         JobStage.SUBMITTED,
         JobStage.COLLECTED,

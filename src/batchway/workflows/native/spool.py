@@ -13,19 +13,21 @@ from typing import IO
 from batchway.domain.errors import Unavailable
 from batchway.lines.envelope import Request
 from batchway.lines.shard_lines import WHOLE, Part
-from batchway.ports import LineCodec
+from batchway.ports import Dialect, Framing, Unfaithful
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spooled:
-    """An encoded input of `size` bytes, `lines` lines and an estimate of `tokens`.
+    """An encoded input of `size` bytes, `lines` of our lines, and an estimate of `tokens`.
 
-    `before` is the first line that was left for another job, `None` when none was.
+    `requests` are its rows: a line may be several. `before` is the first line that was left for
+    another job, `None` when none was.
     """
 
     path: Path
     size: int
     lines: int
+    requests: int
     tokens: int
     before: int | None
 
@@ -35,24 +37,27 @@ class Measure:
     """What a job may hold at most, `None` for anything; and what it holds. At least one line."""
 
     most_tokens: int | None = None
-    most_lines: int | None = None
+    most_requests: int | None = None
     tokens: int = 0
     lines: int = 0
+    requests: int = 0
     before: int | None = None
 
-    def takes(self, line: int, row: bytes) -> bool:
-        """Whether the line is in the job. None is after one that is not."""
+    def takes(self, line: int, row: bytes, requests: int = 1) -> bool:
+        """Whether the line, as so many requests, is in the job. None is after one that is not."""
         if self.before is not None:
             return False
         # A guess that an account's own count is near to, or below: what may be generated does not
         # count as enqueued.
         tokens = len(row) // 4 + 1
-        too_many = self.most_lines is not None and self.lines >= self.most_lines
+        most = self.most_requests
+        too_many = most is not None and self.requests + requests > most
         too_long = self.most_tokens is not None and self.tokens + tokens > self.most_tokens
         if self.lines and (too_many or too_long):
             self.before = line
             return False
         self.lines += 1
+        self.requests += requests
         self.tokens += tokens
         return True
 
@@ -62,16 +67,16 @@ async def spool(
     requests: Iterator[list[tuple[int, Request]]],
     *,
     directory: Path,
-    codec: LineCodec,
-    endpoint: str,
-    model: str,
+    framing: Framing,
+    dialect: Dialect,
     done: Collection[int],
     part: Part = WHOLE,
     measure: Measure | None = None,
 ) -> AsyncGenerator[Spooled]:
     """Encode lines that are in `part` and not in `done`, as many as `measure` takes, to a file.
 
-    It is gone afterwards. Raises `Unavailable` when there is no room for it.
+    Lines that cannot be said in the dialect are left out. The file is gone afterwards. Raises
+    `Unavailable` when there is no room for it.
     """
     file = await asyncio.to_thread(_create, directory)
     path = Path(file.name)
@@ -83,13 +88,14 @@ async def spool(
                 break
             wanted = [(n, request) for n, request in piece if n in part and n not in done]
             await asyncio.to_thread(
-                _write, file, wanted, codec=codec, endpoint=endpoint, model=model, measure=measure
+                _write, file, wanted, framing=framing, dialect=dialect, measure=measure
             )
         size = await asyncio.to_thread(_finish, file)
         yield Spooled(
             path=path,
             size=size,
             lines=measure.lines,
+            requests=measure.requests,
             tokens=measure.tokens,
             before=part.before if measure.before is None else measure.before,
         )
@@ -111,15 +117,24 @@ def _write(
     file: IO[bytes],
     requests: list[tuple[int, Request]],
     *,
-    codec: LineCodec,
-    endpoint: str,
-    model: str,
+    framing: Framing,
+    dialect: Dialect,
     measure: Measure,
 ) -> None:
     rows: list[bytes] = []
+    encode, framed = dialect.encode, framing.line
     for line, request in requests:
-        row = codec.encode(line=line, endpoint=endpoint, model=model, body=request.body)
-        if not measure.takes(line, row):
+        encoded = encode(request.body, named=request.model)
+        if isinstance(encoded, Unfaithful):
+            continue
+        bodies = encoded.bodies
+        if len(bodies) == 1:
+            row = framed(line=line, part=0, body=bodies[0])
+        else:
+            row = b"\n".join(
+                [framed(line=line, part=part, body=body) for part, body in enumerate(bodies)]
+            )
+        if not measure.takes(line, row, len(bodies)):
             break
         rows.append(row)
     if rows:

@@ -14,7 +14,7 @@ from typing import Final
 from batchway.domain.errors import Unavailable
 from batchway.domain.remote import JobRecord, RemoteError, RemoteJob
 from batchway.domain.status import TERMINAL
-from batchway.ports import Clock, Ledger, RemoteBatches
+from batchway.ports import Clock, Jobs, Ledger
 
 _log: Final = logging.getLogger(__name__)
 _LOOKS: Final = 30
@@ -22,7 +22,7 @@ _PAUSE: Final = 1.0
 
 
 async def disown(
-    job: RemoteJob, *, record: JobRecord, ledger: Ledger, batches: RemoteBatches, clock: Clock
+    job: RemoteJob, *, record: JobRecord, ledger: Ledger, jobs: Jobs, clock: Clock
 ) -> None:
     """See that `job`, made for `record`, has an owner or ends. Gives up looking after a while."""
     for _ in range(_LOOKS):
@@ -37,16 +37,16 @@ async def disown(
             if now is not None and now.remote_id == job.id:
                 return
             if over or now is None or now.tag != record.tag or now.remote_id:
-                await cancel(job, batches)
+                await cancel(job, jobs)
                 return
         await clock.sleep(_PAUSE)
     # It is still being looked for under its tag: whoever looks will find it.
 
 
-async def cancel(job: RemoteJob, batches: RemoteBatches) -> None:
+async def cancel(job: RemoteJob, jobs: Jobs) -> None:
     """End a job that nobody collects."""
     _log.warning("job %s is nobody's any more and is cancelled", job.id)
     try:
-        await batches.cancel(job.id)
+        await jobs.cancel(job.id)
     except RemoteError as error:
         _log.error("job %s could not be cancelled: %s", job.id, error.message)

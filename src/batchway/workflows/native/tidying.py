@@ -7,7 +7,7 @@ import logging
 from typing import Final
 
 from batchway.domain.remote import RemoteError, RemoteJob, Trouble
-from batchway.workflows.native.record import Outfit
+from batchway.workflows.native.context import JobContext
 from batchway.workflows.native.waiting import brief
 
 _log: Final = logging.getLogger(__name__)
@@ -15,16 +15,16 @@ _CLEANINGS: Final = 3
 _PAUSE: Final = 1.0
 
 
-async def clean(job: RemoteJob, *, outfit: Outfit, tag: str) -> None:
+async def clean(job: RemoteJob, *, context: JobContext, tag: str) -> None:
     """Remove what we made at the provider."""
-    if outfit.tuning.keep_files:
+    if context.tuning.keep_files:
         return
     for left in reversed(range(_CLEANINGS)):
         try:
-            await outfit.batches.clean(job, tag=tag)
+            await context.jobs.clean(job, tag=tag)
             break
         except RemoteError as error:
             if not left or error.trouble in {Trouble.REFUSED, Trouble.DENIED}:
                 _log.warning("files of %s stay at the provider (%s)", tag, brief(error))
                 break
-        await outfit.clock.sleep(_PAUSE)
+        await context.clock.sleep(_PAUSE)

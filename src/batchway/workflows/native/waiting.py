@@ -11,12 +11,12 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from batchway.dialects.openai.job_error import means_no_credit
 from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.ports import Clock
+from batchway.workflows.native.accounts import NativeTuning
 from batchway.workflows.native.batch import NativeBatch
-from batchway.workflows.native.site import GOES_ON, NativeTuning
+from batchway.workflows.native.capacity import GOES_ON
 
 _log: Final = logging.getLogger(__name__)
 _FIRST_PAUSE: Final = 1.0
@@ -26,6 +26,8 @@ _KIND: Final = {
     Trouble.REFUSED: ReasonKind.REQUEST,
     Trouble.DENIED: ReasonKind.ACCOUNT,
     Trouble.NOT_FOUND: ReasonKind.ACCOUNT,
+    Trouble.NO_ROOM: ReasonKind.CAPACITY,
+    Trouble.NOT_YET: ReasonKind.CAPACITY,
     Trouble.BUSY: ReasonKind.CAPACITY,
     Trouble.UNREACHABLE: ReasonKind.UNREACHABLE,
     Trouble.UNCERTAIN: ReasonKind.OUTAGE,
@@ -119,9 +121,9 @@ def waits(error: RemoteError) -> Reason:
     stop = "" if error.message.endswith((".", "!", "?")) else "."
     kind = _KIND[error.trouble]
     advice = ""
-    if means_no_credit(error.code, error.status):
+    if error.credit:
         kind = ReasonKind.ACCOUNT
-        code = error.code or "402"
+        code = error.code or str(error.status or 402)
         advice = f" Add credit or raise the limit of the account at the provider ({code})."
     elif error.trouble is Trouble.DENIED:
         advice = (
