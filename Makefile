@@ -5,17 +5,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.ready
 DEMO := .venv/.demo
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 ENGINES := .tools/engines
+WHEEL := build/wheel
 
-.PHONY: demo test check bench chaos engines lock docs format clean
+.PHONY: demo test check wheel bench chaos engines lock docs format clean
 
 define fresh
 @$(PYTHON) -c 'import sys; sys.exit("Batchway needs Python 3.11 or newer; set PYTHON=python3.x") if sys.version_info < (3, 11) else None'
 $(PYTHON) -m venv --clear .venv
-$(PIP) --require-hashes -r $(1)
-$(PIP) --no-deps --no-build-isolation --editable .
+$(PIP) install --require-hashes -r $(1)
+$(PIP) install --no-deps --no-build-isolation --editable .
 endef
 
 $(SETUP): requirements/dev.txt
@@ -29,8 +30,8 @@ $(DEMO): requirements/demo.txt
 demo: $(if $(wildcard $(SETUP)),$(SETUP),$(DEMO))  ## run 1,319 real questions end to end
 	$(BIN)/batchway demo
 
-test: $(SETUP)  ## every test, on two cores
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+test: $(SETUP)  ## every test, on two cores: a third worker uses what the others wait
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow"
 
 check: $(SETUP)  ## style, types, dependency rules, docs
 	$(BIN)/ruff format --check .
@@ -38,6 +39,14 @@ check: $(SETUP)  ## style, types, dependency rules, docs
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 	$(BIN)/python docs/generate.py --check
+
+wheel: $(SETUP)  ## what is released: built, put into an empty environment, and run from there
+	rm -rf $(WHEEL)
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(WHEEL) .
+	$(PYTHON) -m venv --without-pip $(WHEEL)/env
+	$(PIP) --python $(WHEEL)/env/bin/python install --require-hashes -r requirements/demo.txt
+	$(PIP) --python $(WHEEL)/env/bin/python install --no-deps --no-index $(WHEEL)/*.whl
+	cd / && env -u PYTHONPATH $(CURDIR)/$(WHEEL)/env/bin/batchway demo --lines 100
 
 bench: $(SETUP)  ## the figures the README quotes
 	$(BIN)/python -m bench
@@ -68,4 +77,4 @@ lock: $(SETUP)  ## recompile the hashed locks
 	$(COMPILE) --upgrade requirements/engines.in -o requirements/engines.txt
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis bench/.build
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build bench/.build

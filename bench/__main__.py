@@ -7,219 +7,17 @@ measured in turns. `--quick` runs a tenth of the lines, to see that everything w
 """
 
 import argparse
-import os
-import shutil
-import statistics
-import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Final
 
 from bench import auto as bench_auto
-from bench.bare import bodies_of, run_bare
-from bench.figures import MIB, Figure, Table, percentile
+from bench.figures import Figure, Table
+from bench.goals import COMMAND, Goal, publish
 from bench.inputs import chat_file
+from bench.managed import ideal, memory, polling, throughput, upload
 from bench.native import NativeRun, run_native
-from bench.served import Served, ServedRun, online
 from bench.small import CONNECTIONS, LINES, UPLOADS, SmallRun, postgres, run_idle, run_small
-from bench.upstream import Upstream
-
-_IN_FLIGHT: Final = 256
-_IDEAL_IN_FLIGHT: Final = 1_024
-_IDEAL_LATENCY: Final = 0.2
-_COMMAND: Final = "make bench"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
-    """What a figure should be, and what it was."""
-
-    what: str
-    goal: str
-    got: float
-    met: bool
-
-    def __str__(self) -> str:
-        got = f"{self.got:,.0f}" if self.got >= 1_000 else f"{self.got:.3g}"
-        return f"{'met   ' if self.met else 'MISSED'} {self.what}: {got} ({self.goal})"
-
-
-def throughput(scale: float) -> list[Goal]:
-    """Durable lines/s of a served batch beside a bare loop of the same client, in turns."""
-    lines = int(50_000 * scale)
-    path = chat_file(lines)
-    bodies = bodies_of(path)
-    bare: list[float] = []
-    served: list[ServedRun] = []
-    upstream = Upstream()
-    with upstream as base_url, Served(online(base_url, concurrency=_IN_FLIGHT)) as server:
-        server.run(chat_file(2_000), 2_000)
-        for _ in range(3):
-            bare.append(run_bare(bodies, in_flight=_IN_FLIGHT).lines_per_second)
-            served.append(server.run(path, lines))
-    rates = [run.lines_per_second for run in served]
-    ratio = statistics.median(rates) / statistics.median(bare)
-    table = Table(
-        name="throughput",
-        title="Lines/s: a bare loop of the HTTP client, and a served, durable batch",
-        command=_COMMAND,
-        figures=(
-            _median("bare loop", "lines/s", bare),
-            _median("served batch", "lines/s", rates),
-        ),
-        notes=(
-            f"{lines:,} lines of about 1 KB, {_IN_FLIGHT} in flight; medians of three, in turns.",
-            "The upstream is `bench/upstream.c`, compiled, about 8 µs of CPU a request. Client, "
-            "server and upstream share the machine's cores.",
-            "A served batch counts from create to completed: validation, dispatch, commits once a "
-            "second, and writing the output file in input order.",
-            f"Served is {ratio:.2f} of bare (goal: at least 0.6).",
-        ),
-    )
-    _publish(table)
-    return [Goal(what="served lines/s, of bare", goal="at least 0.6", got=ratio, met=ratio >= 0.6)]
-
-
-def ideal(scale: float) -> list[Goal]:
-    """Share of the ideal at 200 ms latency and 1,024 in flight."""
-    lines = int(100_000 * scale)
-    path = chat_file(lines)
-    best = _IDEAL_IN_FLIGHT / _IDEAL_LATENCY
-    runs: list[float] = []
-    upstream = Upstream(latency_ms=_IDEAL_LATENCY * 1000)
-    with upstream as base_url, Served(online(base_url, concurrency=_IDEAL_IN_FLIGHT)) as server:
-        runs += [server.run(path, lines).lines_per_second for _ in range(2)]
-        in_flight = upstream.stats()["max_in_flight"]
-    share = max(runs) / best
-    _publish(
-        Table(
-            name="ideal",
-            title="Lines/s at 200 ms latency and 1,024 in flight",
-            command=_COMMAND,
-            figures=(
-                Figure(series="ideal", at="lines/s", value=best, unit=""),
-                Figure(
-                    series="served batch",
-                    at="lines/s",
-                    value=max(runs),
-                    unit="",
-                    runs=tuple(runs),
-                ),
-            ),
-            notes=(
-                f"{lines:,} lines; the upstream saw at most {in_flight:,} requests at once.",
-                f"Served is {share:.2f} of the ideal (goal: at least 0.9), from create to "
-                "completed, validation and output file included; the better of two runs.",
-            ),
-        )
-    )
-    return [
-        Goal(what="share of the ideal at 200 ms", goal="at least 0.9", got=share, met=share >= 0.9)
-    ]
-
-
-def memory(scale: float) -> list[Goal]:
-    """Peak memory of the server by the size of the batch, a fresh server for each."""
-    sizes = [int(size * scale) for size in (10_000, 100_000, 1_000_000)]
-    peaks: list[ServedRun] = []
-    figures: list[Figure] = []
-    for size in sizes:
-        with Upstream() as base_url, Served(online(base_url, concurrency=_IN_FLIGHT)) as server:
-            run = server.run(chat_file(size), size)
-        peaks.append(run)
-        for series, value in (("PSS", run.memory.pss), ("RSS", run.memory.rss)):
-            at = f"{size:,}"
-            figures.append(Figure(series=series, at=at, value=value / MIB, unit="MiB"))
-    growth = peaks[-1].memory.rss / peaks[0].memory.rss
-    most = peaks[-1].memory.rss / 1e6
-    _publish(
-        Table(
-            name="memory",
-            title="Peak memory of the server by lines of the batch",
-            command=_COMMAND,
-            figures=tuple(figures),
-            notes=(
-                "Upload, validation, dispatch, commits and output file of lines of about 1 KB; "
-                "every process of the server, sampled ten times a second.",
-                f"The largest is {growth:.2f} times the smallest (goal: at most 1.3) and "
-                f"{most:.0f} MB (goal: under 250 MB).",
-            ),
-        )
-    )
-    return [
-        Goal(what="memory, last of first", goal="at most 1.3", got=growth, met=growth <= 1.3),
-        Goal(what="memory of the last, MB", goal="under 250", got=most, met=most < 250),
-    ]
-
-
-def polling(scale: float) -> list[Goal]:
-    """p50 and p99 of `GET /batches/{id}`, idle and while a batch runs flat out."""
-    lines = int(100_000 * scale)
-    with Upstream() as base_url, Served(online(base_url, concurrency=_IN_FLIGHT)) as server:
-        client = server.client()
-        first = server.run(chat_file(2_000), 2_000)
-        known = client.batches.list(limit=1).data[0].id
-        idle = server.poll(known, 1_000)
-        busy = server.run(chat_file(lines), lines, poll_every=0.01).polls
-    figures: list[Figure] = []
-    for series, latencies in (("idle", idle), ("batch running flat out", busy)):
-        for percent in (50, 99):
-            value = percentile(latencies, percent) * 1e3
-            figures.append(Figure(series=series, at=f"p{percent}", value=value, unit="ms"))
-    p99 = percentile(busy, 99) * 1e3
-    _publish(
-        Table(
-            name="polling",
-            title="Latency of GET /batches/{id}",
-            command=_COMMAND,
-            figures=tuple(figures),
-            notes=(
-                f"{len(idle):,} polls idle; {len(busy):,} polls, one each 10 ms, during a batch of "
-                f"{lines:,} lines at full speed. One connection, answers read whole.",
-                f"p99 while running is {p99:.1f} ms (goal: under 50 ms). "
-                f"Warm-up: {first.lines:,} lines.",
-            ),
-        )
-    )
-    return [Goal(what="p99 of a poll while busy, ms", goal="under 50", got=p99, met=p99 < 50)]
-
-
-def upload(scale: float) -> list[Goal]:
-    """MB/s of an upload through the official SDK beside a plain copy to the same disk."""
-    lines = int(500_000 * scale)
-    path = chat_file(lines)
-    size = path.stat().st_size
-    uploads: list[float] = []
-    copies: list[float] = []
-    with Upstream() as base_url, Served(online(base_url, concurrency=1)) as server:
-        client = server.client()
-        for _ in range(3):
-            copies.append(size / 1e6 / _copy_seconds(path))
-            started = time.perf_counter()
-            with path.open("rb") as file:
-                stored = client.files.create(file=file, purpose="batch")
-            uploads.append(size / 1e6 / (time.perf_counter() - started))
-            client.files.delete(stored.id)
-    share = statistics.median(uploads) / statistics.median(copies)
-    _publish(
-        Table(
-            name="upload",
-            title="MB/s: a plain copy with fsync, and an upload through the OpenAI SDK",
-            command=_COMMAND,
-            figures=(
-                _median("plain copy and fsync", "MB/s", copies),
-                _median("upload", "MB/s", uploads),
-            ),
-            notes=(
-                f"One file of {size / 1e6:,.0f} MB, medians of three in turns. The upload goes "
-                "through the SDK's multipart encoder, a socket, our parser and SHA-256, and ends "
-                f"with fsync; it is {share:.2f} of the copy.",
-            ),
-        )
-    )
-    return []
 
 
 def native(scale: float) -> list[Goal]:
@@ -232,11 +30,11 @@ def native(scale: float) -> list[Goal]:
             figures.append(Figure(series=way.name, at=at, value=lines / seconds, unit="lines/s"))
     out, back = lines / run.out.cpu_seconds, lines / run.back.cpu_seconds
     most = run.memory.rss / 1e6
-    _publish(
+    publish(
         Table(
             name="native",
             title="Lines/s of a native batch, each way, on one core",
-            command=_COMMAND,
+            command=COMMAND,
             figures=tuple(figures),
             notes=_native_notes(run, lines, most),
         )
@@ -282,10 +80,9 @@ def auto(scale: float) -> list[Goal]:
             f"{seeds} seeds each, in virtual time: `bench/engine_runs.py` over the models of "
             "`simulator/online/engine_model.py`. The best fixed number comes from a sweep.",
             "Goals: median at most 1.2 for 3,000 lines and 1.1 for 7,500; worst seed at most 1.35; "
-            "rate after 10 s, until the last line is sent, at least 0.95 of the best (median).",
-            "A batch of 3,000 lines ends after 15 s on the H200 and the CPU. After 10 s the ramp "
-            "of the one has just come to an end, and that of the other, which went too far, is "
-            "being taken back.",
+            "rate after 10 s at least 0.95 of the best (median), as long as the engine is full: "
+            "what is in flight when the last line is sent runs ever faster and is left out. 3,000 "
+            "lines at the H200 or the CPU have no such time.",
             "Missed: "
             + (
                 "; ".join(f"{goal.what}: {goal.got:.3g}" for goal in goals if not goal.met)
@@ -344,11 +141,11 @@ def small(scale: float) -> list[Goal]:
         ):
             figures.append(Figure(series=name, at=at, value=value, unit=unit))
         goals += _small_goals(name, run)
-    _publish(
+    publish(
         Table(
             name="small",
             title=f"{batches:,} batches of {LINES} lines at once",
-            command=_COMMAND,
+            command=COMMAND,
             figures=tuple(figures),
             notes=(
                 f"Batches are created over {CONNECTIONS} connections as fast as the server answers "
@@ -390,11 +187,11 @@ def idle(_scale: float) -> list[Goal]:
         for series, value in (("PSS", held.pss), ("RSS", held.rss)):
             figures.append(Figure(series=series, at=at, value=value / 1e6, unit="MB"))
     rss, kept = run.idle.rss / 1e6, run.after.rss / run.idle.rss
-    _publish(
+    publish(
         Table(
             name="idle",
             title=f"Memory of an idle server, before and after {UPLOADS} uploads at once",
-            command=_COMMAND,
+            command=COMMAND,
             figures=tuple(figures),
             notes=(
                 f"From the command to the first answer, on an empty directory: {run.start:.2f} s "
@@ -410,27 +207,6 @@ def idle(_scale: float) -> list[Goal]:
         Goal(what="idle memory, MB", goal="under 120", got=rss, met=rss < 120),
         Goal(what="memory after uploads, of idle", goal="at most 1.3", got=kept, met=kept <= 1.3),
     ]
-
-
-def _copy_seconds(path: Path) -> float:
-    with tempfile.NamedTemporaryFile(prefix="batchway-bench-") as target:
-        started = time.perf_counter()
-        with path.open("rb") as source:
-            shutil.copyfileobj(source, target, MIB)
-        target.flush()
-        os.fsync(target.fileno())
-        return time.perf_counter() - started
-
-
-def _median(series: str, unit: str, runs: list[float]) -> Figure:
-    value = statistics.median(runs)
-    return Figure(series=series, at=unit, value=value, unit="", runs=tuple(runs))
-
-
-def _publish(table: Table) -> None:
-    table.write()
-    table.plot()
-    print(table.markdown(), flush=True)
 
 
 BENCHMARKS: Final[dict[str, Callable[[float], list[Goal]]]] = {

@@ -13,12 +13,13 @@ from typing import Final
 from bench.engine_runs import CASES, Case, run
 from bench.figures import percentile
 
-from batchway.dispatch.concurrency import Auto, Fixed
+from batchway.dispatch.concurrency import Auto
+from batchway.dispatch.control import Fixed
 
 MOST: Final = 1024  # the default of `limits.max_concurrency`
 SIZES: Final = (3_000, 7_500)
 _LEVELS: Final = (8, 12, 16, 24, 32, 48, 64, 80, 95, 100, 128, 192, 256, 384, 512, 768, 1024)
-_SWEEP_SEEDS: Final = 4
+_SWEEP_SEEDS: Final = 16
 _WARM: Final = 10.0  # seconds after which the rate should be the best one
 _LEAST_WINDOW: Final = 2.5  # seconds in which a rate can be seen
 
@@ -51,8 +52,13 @@ class Outcome:
 
     @property
     def rate(self) -> float | None:
-        """Median of the rates; `None` where batches end too soon to have one."""
-        return statistics.median(self.rates) if self.rates else None
+        """Median of the rates; `None` where batches end too soon to have one.
+
+        The slow seeds of a batch that mostly ends before would speak for none but themselves.
+        """
+        if len(self.rates) < len(self.ratios):
+            return None
+        return statistics.median(self.rates)
 
 
 def measure(*, seeds: int) -> list[Outcome]:
@@ -104,13 +110,18 @@ def _pair(case: Case, lines: int, best: int, seed: int) -> tuple[float, float | 
     load = case.load(lines)
     fixed = run(case.world, load, Fixed(best), seed=seed)
     auto = run(case.world, load, Auto(most=MOST), seed=seed)
-    # Until the last lines are sent: then there is no longer a limit to compare.
-    end = min(_last_start(each.done) for each in (fixed, auto))
+    end = min(_full_until(each.done) for each in (fixed, auto))
     rate = None
     if end > _WARM + _LEAST_WINDOW:
         rate = auto.rate(_WARM, end) / fixed.rate(_WARM, end)
     return auto.seconds / fixed.seconds, rate
 
 
-def _last_start(done: Sequence[tuple[float, float, int]]) -> float:
-    return max(since for since, _, _ in done)
+def _full_until(done: Sequence[tuple[float, float, int]]) -> float:
+    """Until when every answer was made wholly while lines were left to send.
+
+    Those in flight when the last line is sent are made ever faster, the emptier the engine gets:
+    spread over their lives they would show a rate that it never had.
+    """
+    last = max(since for since, _, _ in done)
+    return min(since for since, until, _ in done if until >= last)

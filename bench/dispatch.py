@@ -13,9 +13,11 @@ from typing import Final
 import uvloop
 
 from batchway.dialects.openai.dialect import OpenAIDialect
-from batchway.dispatch.limits import Limits, Party
+from batchway.dispatch.caller import Caller
+from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Answered, Sender, Work
-from batchway.domain.call import Call, Overrides
+from batchway.domain.call import Call
+from batchway.domain.overrides import Overrides
 from batchway.domain.routing import Target
 from batchway.ports import Answer, Request
 from batchway.providers.openai.account import OpenAIOnline
@@ -91,7 +93,7 @@ class _Account:
 
 
 def _works(model: str) -> list[Work]:
-    party = Party(tenant="t", batch_id="b", deadline=time.time() + 86_400)
+    caller = Caller(tenant="t", batch_id="b", deadline=time.time() + 86_400)
     body = b'{"model":"m","messages":[{"role":"user","content":"' + b"x" * 900 + b'"}]}'
     targets = (Target(provider="up", model=model),)
     return [
@@ -101,21 +103,25 @@ def _works(model: str) -> list[Work]:
             body=body,
             model="m",
             targets=targets,
-            party=party,
+            caller=caller,
             cost=400,
         )
         for line in range(_LINES)
     ]
 
 
-async def _through_sender(works: list[Work], limits: Limits) -> float:
-    sender = Sender(
+def _sender(limits: Limits, transport: _Transport) -> Sender:
+    return Sender(
         accounts={"up": _Account()},
         limits={"up": limits},
-        transport=_Transport(),
+        transport=transport,
         clock=_Clock(),
         draw=lambda: 0.5,
     )
+
+
+async def _through_sender(works: list[Work], limits: Limits) -> float:
+    sender = _sender(limits, _Transport())
     started = time.perf_counter()
     for work in works:
         permit = sender.try_admit(work) or await sender.admit(work)
@@ -135,13 +141,7 @@ async def _bare(works: list[Work]) -> float:
 
 async def _queued(works: list[Work]) -> float:
     """Four slots and eight lines at a time: half of all lines go through the fair queue."""
-    sender = Sender(
-        accounts={"up": _Account()},
-        limits={"up": Limits(concurrency=4)},
-        transport=_Yielding(),
-        clock=_Clock(),
-        draw=lambda: 0.5,
-    )
+    sender = _sender(Limits(concurrency=4), _Yielding())
     source = iter(works)
 
     async def worker() -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final
 
-from batchway.dispatch.concurrency import Control
+from batchway.dispatch.control import Control
 from batchway.simulator.online.engine_model import ENGINES, Engine, EngineModel
 
 _REFUSAL_SECONDS: Final = 0.002

@@ -1,7 +1,7 @@
 """A served batch from outside: `batchway serve` as a process of its own, used over HTTP.
 
 Owns starting and stopping the server in a temporary directory, and running one batch while
-watching its memory and polling it. What is compared with what is in `bench.__main__`.
+watching its memory and polling it. What is compared with what is in `bench.managed`.
 """
 
 import http.client

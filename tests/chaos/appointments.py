@@ -150,7 +150,7 @@ def after_cancelling(campaign: Campaign) -> None:
 
 def while_starting(campaign: Campaign) -> None:
     """Before the server answers: imports, lock, migrations, recovery of the engine."""
-    campaign.arena.server.start()
+    campaign.arena.server.start(cold=True)
     time.sleep(campaign.dice.uniform(0.3, 1.6))
     campaign.kill()
 

@@ -219,6 +219,9 @@ def before_expiring(campaign: NativeCampaign) -> None:
     campaign.start()
     made = campaign.new_order(150)
     campaign.create(made)
+    client, batch_id = campaign.arena.client, made.batch_id or ""
+    # Before that there are no jobs, and a window that ends leaves no results.
+    _until(lambda: client.batch(batch_id)["status"] != "validating")
     time.sleep(campaign.dice.uniform(0.1, 0.9))
     campaign.mark("before expiring")
     campaign.kill()
@@ -250,17 +253,21 @@ def while_providers_are_renamed(campaign: NativeCampaign) -> None:
         campaign.start_alone()
         time.sleep(1.0)
         campaign.kill()
+    before = campaign.running()
     campaign.arena.configure(suffix="-renamed")
     campaign.start_alone()
     campaign.mark("providers renamed")
     time.sleep(campaign.dice.uniform(0.2, 1.5))
     campaign.kill()
     campaign.arena.configure()
+    going_on = {made.tag for made in campaign.running()}
+    for made in before:
+        made.out_of_reach |= made.tag not in going_on
 
 
 def while_starting(campaign: NativeCampaign) -> None:
     """Before the server answers: imports, lock, migrations, recovery of the engine."""
-    campaign.arena.server.start()
+    campaign.arena.server.start(cold=True)
     time.sleep(campaign.dice.uniform(0.3, 1.6))
     campaign.kill()
 

@@ -3,10 +3,13 @@
     wasted by a kill = growth of (answers that the simulator sent - results in the ledger)
     allowed to waste = requests in flight at the kill + answers of the last `window` seconds
 
+Seconds are counted in samples, of which a busy machine takes fewer: it commits later, too.
+
 Owns the counting on the simulator's side, which starts anew with every life of the client. Does
 not own what the ledger holds.
 """
 
+import math
 import threading
 import time
 from collections import Counter
@@ -89,7 +92,8 @@ class Payments:
         before = self.answers
         self.settle()
         life = self.answers - before
-        earlier = [sample.answered for sample in samples if sample.at <= at - self._window]
+        alive = [sample.answered for sample in samples if sample.at <= at]
+        earlier = alive[: -math.ceil(self._window / _SAMPLE_SECONDS)]
         late = [sample.in_flight for sample in samples if sample.at > at - 3 * _SAMPLE_SECONDS]
         wasted = self.answers - results
         loss = Loss(

@@ -1,6 +1,7 @@
 """Processes that a chaos test starts, and ends by their own pid only.
 
-Owns starting, signalling and reaping. Does not own what is asked of them over HTTP (`client`).
+Owns signalling and reaping; `fork_server` starts them. Does not own what is asked of them over HTTP
+(`client`).
 """
 
 import http.client
@@ -8,12 +9,12 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from tests.fork_server import Started, spawn
 
 _START_SECONDS = 60.0
 _FOREIGN = ("BATCHWAY_", "OPENAI_", "AZURE_OPENAI_")
@@ -23,9 +24,9 @@ class Child:
     """One command, which may be started, killed and started again. Output goes to `log`."""
 
     def __init__(self, arguments: Sequence[str | Path], *, log: Path) -> None:
-        self._arguments = [sys.executable, "-m", *map(str, arguments)]
+        self._arguments = ["-m", *map(str, arguments)]
         self.log = log
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Started | None = None
 
     @property
     def alive(self) -> bool:
@@ -38,18 +39,18 @@ class Child:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
-        """Start it; what it says is added to the log."""
+    def start(self, *, cold: bool = False) -> None:
+        """Start it; what it says is added to the log. `cold`: with nothing imported beforehand."""
         assert not self.alive
         plain = {n: value for n, value in os.environ.items() if not n.startswith(_FOREIGN)}
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = spawn(
                 self._arguments,
                 cwd=self.log.parent,
                 env={**plain, "PYTHONUNBUFFERED": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=log.fileno(),
+                stderr=log.fileno(),
+                cold=cold,
             )
 
     def signal(self, number: signal.Signals) -> None:
@@ -60,7 +61,7 @@ class Child:
     def kill(self) -> None:
         """`kill -9`, and reap; harmless when it has ended."""
         if self._process is not None:
-            self._process.kill()
+            self._process.send_signal(signal.SIGKILL)
             self._process.wait()
 
     def wait(self, seconds: float = 60.0) -> int:
@@ -90,9 +91,9 @@ class Simulator(Child):
         """Its base URL."""
         return self.said().split()[0]
 
-    def start(self) -> None:
+    def start(self, *, cold: bool = False) -> None:
         """Start it; returns when it listens."""
-        super().start()
+        super().start(cold=cold)
         deadline = time.monotonic() + _START_SECONDS
         while "\n" not in self.said():
             assert self.alive, self.said()

@@ -74,8 +74,8 @@ def trial(root: Path, *, lives: int, count: int) -> None:
     runs = Runs(root, simulator=simulator, asked=asked)
     try:
         for number in range(lives):
-            runs.child.start()
             way = ("kill", "interrupt", "freeze", "start")[number % 4]
+            runs.child.start(cold=way == "start")
             if way != "start":
                 runs.sends()
             time.sleep(dice.uniform(0.0, 1.5))

@@ -58,7 +58,7 @@ def killed_starts(root: Path, *, times: int) -> None:
             server = made.server = made.another_server()
             began = time.monotonic()
             # Imports take the first half second; what comes then is what can break.
-            server.start()
+            server.start(cold=True)
             while not (made.data / "batchway.lock").exists():
                 assert server.alive, server.said()
                 assert time.monotonic() - began < 30

@@ -84,8 +84,8 @@ def missing_faults(
     order: Order, batch: Batch, done: list[Record], failed: list[Record]
 ) -> Iterator[str]:
     """Whether every line is there once, and no other."""
-    if batch["status"] == "cancelled" and batch["in_progress_at"] is None:
-        # Cancelled while validating: no line was ever planned, and OpenAI shows none either.
+    if batch["status"] in _WITHHELD and batch["in_progress_at"] is None:
+        # Ended while validating: no line was ever planned, and OpenAI shows none either.
         if done or failed:
             yield "it has results although it never ran"
         return

@@ -12,7 +12,8 @@ from tests.unit.batch_lines import ReadRow, read_row, written_line
 
 from batchway.bootstrap.parts import SystemClock
 from batchway.catalog.openai_family import CATALOG, OPENAI
-from batchway.domain.call import NO_OVERRIDES, Call
+from batchway.domain.call import Call
+from batchway.domain.overrides import NO_OVERRIDES
 from batchway.domain.remote import JobInput, Reading, RemoteJob
 from batchway.domain.status import TERMINAL
 from batchway.ports import ArchivedFile, ArchivedJob, BatchAccount, Clock

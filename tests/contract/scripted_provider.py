@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from batchway.domain.call import Call, Overrides
+from batchway.domain.call import Call
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.status import BatchStatus
 from batchway.ports import ArchivedFile, ArchivedJob, Jobs
@@ -36,7 +37,7 @@ class ScriptedProvider:
     job_trouble: RemoteError | None = None
     broken: RemoteError | None = None
     asked: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    overrides: Mapping[str, str] = field(default_factory=dict[str, str])
+    overrides: Overrides = NO_OVERRIDES
     found: ArchivedJob | None = None
     closed: int = 0
 
@@ -44,7 +45,7 @@ class ScriptedProvider:
         raise AssertionError(f"a look-up runs no jobs of {call.endpoint}")
 
     def archive(self, overrides: Overrides) -> "ScriptedArchive":
-        self.overrides = dict(overrides)
+        self.overrides = overrides
         return ScriptedArchive(provider=self)
 
     async def close(self) -> None:

@@ -10,8 +10,9 @@ import pytest
 from tests.contract.test_api_harness import UNKNOWN_FILE, Server, serving
 
 from batchway.domain.batch import BatchError, BatchOptions
+from batchway.domain.endpoint import Endpoint
+from batchway.domain.overrides import Overrides
 from batchway.domain.status import BatchStatus
-from batchway.service.batches import ENDPOINTS
 from batchway.service.keys import configured_key
 
 S = BatchStatus
@@ -76,7 +77,7 @@ def brought_to(api: Server, status: BatchStatus) -> str:
     return batch_id
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize("endpoint", Endpoint)
 def test_an_endpoint_without_v1_is_the_same_and_comes_back_as_it_was_sent(
     api: Server, endpoint: str
 ) -> None:
@@ -141,7 +142,7 @@ def test_a_new_batch_is_the_recorded_object_and_the_engine_hears_of_it(api: Serv
     assert stored.input_blob == f"files/{file_id}"
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize("endpoint", Endpoint)
 def test_every_endpoint_is_taken(api: Server, endpoint: str) -> None:
     assert api.post("/v1/batches", BODY | {"endpoint": endpoint}).json()["endpoint"] == endpoint
 
@@ -195,7 +196,7 @@ def test_what_truefoundry_clients_send_is_kept(api: Server) -> None:
         provider="vllm",
         job_name="nightly",
         tfy_metadata={"équipe": "blue"},
-        overrides={"x-tfy-provider-model": "qwen3-8b", "x-tfy-aws-s3-bucket": "bucket"},
+        overrides=Overrides(model="qwen3-8b", s3_bucket="bucket"),
         allowed_providers=None,
     )
 

@@ -160,7 +160,7 @@ def test_a_refused_upload_without_end_is_cut_off(api: Server) -> None:
         api, "POST /v1/files HTTP/1.1", f"Content-Length: {100 * MIB}", body=b"x" * 100_000
     )
     assert (status, headers["connection"]) == (401, "close")
-    assert time.monotonic() - since < 5
+    assert time.monotonic() - since < 15  # 100 MiB would never have come
 
 
 def test_a_client_that_asks_before_sending_is_not_told_to_send(api: Server) -> None:

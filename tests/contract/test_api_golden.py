@@ -5,6 +5,7 @@ newer recordings have (`model`, `usage`) and ours at the end.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -19,6 +20,8 @@ from batchway.api.objects import (
 )
 from batchway.domain.batch import Batch, BatchError, BatchOptions, RequestCounts, Usage
 from batchway.domain.file import File, Purpose
+from batchway.domain.overrides import Overrides
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.status import BatchStatus
 from batchway.domain.upload import Upload, UploadPart, UploadStatus
 from batchway.ports import Page
@@ -66,7 +69,7 @@ ENDED = Batch(
         provider="vllm",
         job_name="j",
         tfy_metadata={"t": "u"},
-        overrides={"x-tfy-vertex-region": "secret"},
+        overrides=Overrides(vertex_region="secret"),
         allowed_providers=frozenset({"vllm"}),
     ),
     status_details="Waiting for a slot.",
@@ -99,21 +102,26 @@ FILE_TEXT = (
     '"filename":"batch.jsonl","bytes":718,"created_at":1766068446,"expires_at":1768660446,'
     '"status":"processed","status_details":null}'
 )
+NEW_TEXT = (
+    '{"id":"batch_67d450d03c6c8190823ecd6694a8cd79","object":"batch",'
+    '"endpoint":"/v1/chat/completions","model":null,"errors":null,'
+    '"input_file_id":"file-SQ38s1FVw83BEb6baok3Av","completion_window":"24h",'
+    '"status":"validating","output_file_id":null,"error_file_id":null,'
+    '"created_at":1741967568,"in_progress_at":null,"expires_at":1742053968,'
+    '"finalizing_at":null,"completed_at":null,"failed_at":null,"expired_at":null,'
+    '"cancelling_at":null,"cancelled_at":null,'
+    '"request_counts":{"total":0,"completed":0,"failed":0},'
+    '"usage":{"input_tokens":0,"input_tokens_details":{"cached_tokens":0},'
+    '"output_tokens":0,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":0},'
+    '"metadata":null,"job_name":null,"provider":null,"tfy_metadata":null,'
+    '"status_details":null}'
+)
+FULL = Reason(kind=ReasonKind.CAPACITY, sentence="It is full.")
+TOLD = Reason(kind=ReasonKind.OTHER, sentence="It is full.")
 GOLDEN: list[tuple[Mapping[str, object], str]] = [
     (
         batch_object(NEW),
-        '{"id":"batch_67d450d03c6c8190823ecd6694a8cd79","object":"batch",'
-        '"endpoint":"/v1/chat/completions","model":null,"errors":null,'
-        '"input_file_id":"file-SQ38s1FVw83BEb6baok3Av","completion_window":"24h",'
-        '"status":"validating","output_file_id":null,"error_file_id":null,'
-        '"created_at":1741967568,"in_progress_at":null,"expires_at":1742053968,'
-        '"finalizing_at":null,"completed_at":null,"failed_at":null,"expired_at":null,'
-        '"cancelling_at":null,"cancelled_at":null,'
-        '"request_counts":{"total":0,"completed":0,"failed":0},'
-        '"usage":{"input_tokens":0,"input_tokens_details":{"cached_tokens":0},'
-        '"output_tokens":0,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":0},'
-        '"metadata":null,"job_name":null,"provider":null,"tfy_metadata":null,'
-        '"status_details":null}',
+        NEW_TEXT,
     ),
     (
         batch_object(ENDED),
@@ -129,6 +137,19 @@ GOLDEN: list[tuple[Mapping[str, object], str]] = [
         '"output_tokens":13,"output_tokens_details":{"reasoning_tokens":14},'
         '"total_tokens":24},"metadata":{"k":"v"},"job_name":"j","provider":"vllm",'
         '"tfy_metadata":{"t":"u"},"status_details":"Waiting for a slot."}',
+    ),
+    (
+        batch_object(replace(NEW, status_details="It is full. It goes on.", waited_for=FULL)),
+        NEW_TEXT.replace(
+            '"status_details":null',
+            '"status_details":"It is full. It goes on.","status_reason":"capacity"',
+        ),
+    ),
+    # It goes on, or was told why it waits by a release that knew no kinds.
+    (batch_object(replace(NEW, waited_for=FULL)), NEW_TEXT),
+    (
+        batch_object(replace(NEW, status_details="It is full.", waited_for=TOLD)),
+        NEW_TEXT.replace('"status_details":null', '"status_details":"It is full."'),
     ),
     (file_object(FILE), FILE_TEXT),
     (

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import openai
 import pytest
 import uvicorn
+from tests.parts import new_services
 
 from batchway.api.app import create_app
 from batchway.api.doors import DoorLimits, Doors
@@ -268,7 +269,8 @@ def serving(
             Ids(random_bytes=urandom),
             SwitchableBlobs(LocalBlobs(root)),
         )
-        files = FileService(ledger=ledger, blobs=blobs, clock=clock, ids=ids, limits=limit)
+        services = new_services(ledger=ledger, blobs=blobs, clock=clock, ids=ids, limits=limit)
+        files, uploads = services.files, services.uploads
         woken: list[str] = []
         batches = BatchService(
             ledger=ledger,
@@ -277,9 +279,6 @@ def serving(
             files=files,
             providers=providers,
             wake=woken.append,
-        )
-        uploads = UploadService(
-            ledger=ledger, blobs=blobs, clock=clock, ids=ids, limits=limit, files=files
         )
         server = Server(
             port=sock.getsockname()[1],

@@ -30,6 +30,7 @@ from tests.contract.test_api_harness import (
     eventually,
 )
 
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.status import BatchStatus
 from batchway.ports import ArchivedFile, ArchivedJob
@@ -218,10 +219,9 @@ def test_overrides_reach_the_provider(api: Server, azure: ScriptedProvider) -> N
         "x_tfy_metadata": "not even JSON",
     }
     assert get(api, f"/batches/{THEIRS}", **headers).status == 200
-    assert azure.overrides == {
-        "x-tfy-azure-api-version": "2025-04-01-preview",
-        "x-tfy-vertex-region": "europe-west4",
-    }
+    assert azure.overrides == Overrides(
+        azure_api_version="2025-04-01-preview", vertex_region="europe-west4"
+    )
 
 
 def test_ours_are_ours_whatever_the_header_says(api: Server, azure: ScriptedProvider) -> None:

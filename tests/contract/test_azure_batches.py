@@ -1,6 +1,6 @@
 """Azure's own: versions, tokens, and the addresses that the official client asks."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,9 @@ from aiohttp import web
 from openai import AsyncAzureOpenAI, AsyncOpenAI, OpenAIError
 from tests.contract.remote_accounts import KEY, QUICK, TAG, Impatient, opened, order, vendor
 
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.remote import RemoteError, Trouble
-from batchway.providers.azure.batches import VERSION_HEADER, AzureBatchesProvider
+from batchway.providers.azure.batches import AzureBatchesProvider
 from batchway.providers.azure.identity import ApiKey, AzureCredential, EntraTokens
 
 
@@ -93,11 +94,11 @@ async def test_addresses_are_those_of_the_official_client(tmp_path: Path, versio
 async def test_an_override_names_the_version(tmp_path: Path) -> None:
     async with echo() as (origin, asked):
         provider = azure(origin, version="v1")
-        overrides: list[Mapping[str, str]] = [
-            {},
-            {VERSION_HEADER: "2025-04-01-preview"},
-            {VERSION_HEADER: "  "},
-            {"x-tfy-provider-model": "m"},
+        overrides = [
+            NO_OVERRIDES,
+            Overrides(azure_api_version="2025-04-01-preview"),
+            Overrides(azure_api_version="  "),
+            Overrides(model="m"),
         ]
         for override in overrides:
             with pytest.raises(RemoteError):

@@ -7,6 +7,8 @@ from tests.contract.ledger_values import USAGE, a_batch, a_file, a_shard, begun
 
 from batchway.domain.batch import Batch, BatchError, BatchOptions, RequestCounts
 from batchway.domain.errors import Conflict
+from batchway.domain.overrides import Overrides
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.status import TERMINAL, TIMESTAMP, BatchStatus, may_move
 from batchway.ports import Delivered, Ledger, Page
 
@@ -38,7 +40,7 @@ FULL = a_batch(
         provider="openai-main",
         job_name="nightly",
         tfy_metadata={"k": "v"},
-        overrides={"x-tfy-vertex-region": "eu"},
+        overrides=Overrides(vertex_region="eu"),
         allowed_providers=frozenset({"openai-main", "vllm"}),
     ),
     status_details="waits for vllm",
@@ -234,9 +236,35 @@ async def test_a_lost_move_does_not_set_errors(ledger: Ledger) -> None:
 
 async def test_describe(ledger: Ledger) -> None:
     batch = await ledger.batches.add(a_batch())
-    await ledger.batches.describe(batch.id, "waits for a slot")
+    slot = Reason(kind=ReasonKind.CAPACITY, sentence="waits for a slot")
+    await ledger.batches.describe(batch.id, [slot])
     found = await ledger.batches.load(batch.id)
-    assert found == replace(batch, status_details="waits for a slot", waited_for="waits for a slot")
-    await ledger.batches.describe(batch.id, None)
-    assert await ledger.batches.load(batch.id) == replace(batch, waited_for="waits for a slot")
-    await ledger.batches.describe("batch_unknown", "x")
+    assert found == replace(batch, status_details="waits for a slot", waited_for=slot)
+    await ledger.batches.describe(batch.id, [])
+    assert await ledger.batches.load(batch.id) == replace(batch, waited_for=slot)
+    await ledger.batches.describe("batch_unknown", [slot])
+
+
+async def test_what_is_kept_of_reasons_promises_nothing(ledger: Ledger) -> None:
+    batch = await ledger.batches.add(a_batch())
+    full = Reason(kind=ReasonKind.CAPACITY, sentence="It is full.", promise="It goes on.")
+    key = Reason(kind=ReasonKind.ACCOUNT, sentence="The key is wrong.", promise="it goes on.")
+    await ledger.batches.describe(batch.id, [full, key])
+    found = await ledger.batches.load(batch.id)
+    assert found is not None
+    assert found == replace(
+        batch,
+        status_details="It is full. It goes on. The key is wrong; it goes on.",
+        waited_for=Reason(kind=ReasonKind.ACCOUNT, sentence="It is full. The key is wrong."),
+    )
+    assert found.status_reason is ReasonKind.ACCOUNT
+    await ledger.batches.describe(batch.id, [])
+    found = await ledger.batches.load(batch.id)
+    assert found is not None
+    assert found.status_reason is None
+
+
+async def test_a_reason_survives_being_added(ledger: Ledger) -> None:
+    full = Reason(kind=ReasonKind.CAPACITY, sentence="It is full.")
+    batch = await ledger.batches.add(a_batch(status_details="It is full.", waited_for=full))
+    assert await ledger.batches.load(batch.id) == batch

@@ -13,6 +13,7 @@ import pytest
 from tests.contract.ledger_values import a_batch, a_shard
 
 from batchway.domain.errors import Unavailable
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.storage.ledger.address import Address
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.storage.ledger.version import VERSION_TABLE
@@ -140,7 +141,7 @@ async def test_a_table_that_is_gone_is_an_outage_and_keeps_values_out_of_logs(
     connection.close()
     for call in (
         ledger.batches.add(a_batch(metadata={"k": SECRET})),
-        ledger.batches.describe("b", SECRET),
+        ledger.batches.describe("b", [Reason(kind=ReasonKind.OTHER, sentence=SECRET)]),
         ledger.batches.get(SECRET, "b"),
     ):
         with pytest.raises(Unavailable, match="SQLITE_ERROR") as caught:

@@ -1,11 +1,14 @@
 """Filtered lists of `ports.Batches` over every database."""
 
+from random import Random
 from typing import Any
 
 import pytest
 from tests.contract.ledger_values import a_batch, a_shard
 
 from batchway.domain.batch import Batch
+from batchway.domain.errors import Conflict
+from batchway.domain.idempotency import IdempotencyKey
 from batchway.domain.status import BatchStatus
 from batchway.ports import BatchFilter, Ledger, Page
 
@@ -110,6 +113,7 @@ async def test_a_begin_that_loses_names_no_provider(ledger: Ledger) -> None:
     assert await listed(ledger, provider="vllm") == []
 
 
+EMOJI = [chr(code) for code in range(0x1F300, 0x1F650)]
 ODD = {
     "plain": "value",
     "": "empty key",
@@ -148,6 +152,27 @@ async def test_by_metadata_whatever_it_is(ledger: Ledger, key: str, value: str) 
     )
     expected = [10, 5, 2, 1] if key == value else [10, 2, 1]
     assert await listed(ledger, metadata={key: value}) == expected
+
+
+async def test_the_longest_pair_fits_into_the_index(ledger: Ledger) -> None:
+    # As random as text gets: an index that packs what it holds finds nothing to pack.
+    draw = Random(7).choices
+    key, value = ("".join(draw(EMOJI, k=length)) for length in (64, 512))
+    added = await ledger.batches.add(a_batch(1, tenant="t" * 64, metadata={key: value}))
+    where = BatchFilter(metadata={key: value})
+    page = await ledger.batches.page("t" * 64, limit=5, after=None, where=where)
+    assert page == Page(items=(added,), more=False)
+
+
+async def test_a_batch_that_is_refused_leaves_no_pair(ledger: Ledger) -> None:
+    await ledger.batches.add(a_batch(1, metadata={"k": "v"}))
+    with pytest.raises(Conflict):
+        await ledger.batches.add(a_batch(1, metadata={"k": "w"}))
+    assert await listed(ledger, metadata={"k": "w"}) == []
+    key = IdempotencyKey(key="k", fingerprint="f")
+    await ledger.batches.add(a_batch(2, metadata={"k": "v"}), idempotency=key)
+    await ledger.batches.add(a_batch(3, metadata={"k": "v"}), idempotency=key)
+    assert await listed(ledger, metadata={"k": "v"}) == [2, 1]
 
 
 async def test_every_pair_must_fit(ledger: Ledger) -> None:

@@ -5,7 +5,6 @@ import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import pytest
 from openai import AsyncAzureOpenAI, AsyncOpenAI
@@ -14,6 +13,7 @@ from pydantic import SecretStr
 from batchway.bootstrap.accounts import new_account
 from batchway.bootstrap.parts import SystemClock
 from batchway.domain.call import Call
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.ports import Account, Request
 from batchway.providers.azure.account import AzureAccount
 from batchway.providers.azure.identity import ApiKey
@@ -83,7 +83,7 @@ async def _request(
     account: Account,
     endpoint: str,
     model: str,
-    overrides: Mapping[str, str] = MappingProxyType({}),
+    overrides: Overrides = NO_OVERRIDES,
 ) -> Request:
     online = account.online(Call(endpoint, model, overrides))
     assert online is not None
@@ -175,16 +175,16 @@ async def test_azure_v1(echo: Echo, version: str, suffix: str) -> None:
 @pytest.mark.parametrize(
     ("overrides", "path"),
     [
-        ({}, "/openai/deployments/d/chat/completions?api-version=2024-10-21"),
+        (NO_OVERRIDES, "/openai/deployments/d/chat/completions?api-version=2024-10-21"),
         (
-            {"x-tfy-azure-api-version": "2025-04-01-preview"},
+            Overrides(azure_api_version="2025-04-01-preview"),
             "/openai/deployments/d/chat/completions?api-version=2025-04-01-preview",
         ),
-        ({"x-tfy-azure-api-version": "v1"}, "/openai/v1/chat/completions"),
-        ({"x-tfy-other": "v1"}, "/openai/deployments/d/chat/completions?api-version=2024-10-21"),
+        (Overrides(azure_api_version="v1"), "/openai/v1/chat/completions"),
+        (Overrides(model="v1"), "/openai/deployments/d/chat/completions?api-version=2024-10-21"),
     ],
 )
-async def test_a_batch_names_azures_version(overrides: Mapping[str, str], path: str) -> None:
+async def test_a_batch_names_azures_version(overrides: Overrides, path: str) -> None:
     account = _azure(endpoint="https://x", api_version="2024-10-21")
     request = await _request(account, "/v1/chat/completions", "d", overrides)
     assert request.url == "https://x" + path

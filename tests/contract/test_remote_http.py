@@ -11,6 +11,7 @@ from tests.contract.remote_accounts import Impatient
 
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.providers.http.session import RemoteHttp, Timeouts
+from batchway.providers.openai.refusal import read_refusal
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -40,6 +41,7 @@ async def client(*, idle: float = 5.0, call: float = 5.0) -> AsyncGenerator[Remo
     http = RemoteHttp(
         provider="acme",
         headers=headers,
+        read_error=read_refusal,
         clock=Impatient(),
         timeouts=Timeouts(connect=2.0, call=call, idle=idle),
     )
@@ -137,15 +139,15 @@ async def test_a_download_may_crawl_but_not_stall() -> None:
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
-        for _ in range(8):
+        for _ in range(12):
             await response.write(b"x")
             await asyncio.sleep(0.1)
         if request.path == "/stalls":
             await done.wait()
         return response
 
-    async with serving(handle) as origin, client(idle=0.4, call=0.3) as http:
-        assert await read(http, origin) == b"x" * 8
+    async with serving(handle) as origin, client(idle=0.9, call=0.3) as http:
+        assert await read(http, origin) == b"x" * 12
         with pytest.raises(RemoteError) as caught:
             await read(http, origin + "/stalls")
         done.set()
@@ -296,7 +298,13 @@ async def test_secrets_are_those_that_were_sent_lately() -> None:
     async def handle(request: web.BaseRequest) -> web.Response:
         return web.Response(text=f"you said {request.headers['authorization']}", status=401)
 
-    http = RemoteHttp(provider="acme", headers=headers, clock=Impatient(), timeouts=Timeouts())
+    http = RemoteHttp(
+        provider="acme",
+        headers=headers,
+        read_error=read_refusal,
+        clock=Impatient(),
+        timeouts=Timeouts(),
+    )
     assert http.secrets() == ()
     async with serving(handle) as origin:
         for _ in range(40):

@@ -99,8 +99,11 @@ async def post(transport: Transport, url: str, *, timeout: float = 5.0) -> objec
     return answer if isinstance(answer, Failure) else (answer.status, answer.body)
 
 
-def sized(body: bytes) -> bytes:
-    return OK + b"Content-Length: %d\r\n\r\n" % len(body) + body
+def sized(body: bytes, *, kept: bool = False) -> bytes:
+    """An answer, after which the connection is `kept`. A client must know: or it may send another
+    request while the connection is being closed, and that one is lost."""
+    end = b"" if kept else b"Connection: close\r\n"
+    return OK + end + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
 def chunked(*chunks: bytes) -> bytes:

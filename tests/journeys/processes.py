@@ -1,15 +1,15 @@
 """Real processes for the journeys: a Batchway server and a simulated model server.
 
-Owns their start, their address, their logs and their end. Every process is ended by its own id,
-first asked (SIGTERM), then killed. Logs stay in the test's directory; `conftest` shows their ends
-when a test fails. Does not own what runs through them.
+Owns their address, their logs and their end; `fork_server` starts them. Every process is ended by
+its own id, first asked (SIGTERM), then killed. Logs stay in the test's directory; `conftest` shows
+their ends when a test fails. Does not own what runs through them.
 """
 
 import json
 import os
 import signal
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +19,7 @@ from urllib.request import Request, urlopen
 
 import openai
 import yaml
+from tests.fork_server import Started, spawn
 
 from batchway.storage.blobs.identity import NAME
 
@@ -52,15 +53,22 @@ def run_batchway(
     *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, within: float = START_SECONDS
 ) -> subprocess.CompletedProcess[str]:
     """A `batchway` command that is expected to end by itself."""
-    return subprocess.run(
-        [sys.executable, "-m", "batchway", *arguments],
-        cwd=cwd,
-        env=environment(env),
-        capture_output=True,
-        text=True,
-        timeout=within,
-        check=False,
-    )
+    command = ["-m", "batchway", *arguments]
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = spawn(
+            command, cwd=cwd, env=environment(env), stdout=out.fileno(), stderr=err.fileno()
+        )
+        try:
+            code = process.wait(within)
+        except BaseException:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            raise
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(
+            command, code, stdout=out.read().decode(), stderr=err.read().decode()
+        )
 
 
 class Process:
@@ -77,13 +85,12 @@ class Process:
         self.log = log
         with log.open("ab") as output:
             self._seen = output.tell()
-            self._process = subprocess.Popen(
-                [sys.executable, *arguments],
+            self._process: Started = spawn(
+                arguments,
                 cwd=cwd,
                 env=environment(env),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                stdout=output.fileno(),
+                stderr=output.fileno(),
             )
 
     @property

@@ -211,7 +211,7 @@ def test_version_and_help(tmp_path: Path) -> None:
 
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     # A budget in milliseconds would fail on a busy machine; these imports are what it is made of.
-    heavy = "pydantic rich fastapi sqlalchemy dbos yaml aiohttp pyreqwest uvloop asyncio.events"
+    heavy = "pydantic rich fastapi sqlalchemy dbos yaml aiohttp ssl uvloop asyncio.events"
     program = (
         "import sys\n"
         "sys.argv = ['batchway', '--help']\n"

@@ -66,7 +66,9 @@ def test_three_hundred_silent_connections(server: Server) -> None:
             since = time.monotonic()
             assert call(server, "GET", "/healthz").status == 200
             slowest = max(slowest, time.monotonic() - since)
-        assert slowest < 5  # without a place of its own it would wait for the head deadline of 20 s
+        assert (
+            slowest < 15
+        )  # without a place of its own it would wait for the head deadline of 20 s
         completed(client, batch, asked)
     said = server.process.output()
     for trouble in ("Too many open files", "unreachable", "out of file descriptors", "Traceback"):

@@ -10,9 +10,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from batchway.dialects.openai.dialect import OpenAIDialect
-from batchway.dispatch.limits import Limits, Party
+from batchway.dispatch.caller import Caller
+from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Sender, Work
-from batchway.domain.call import Call, Overrides
+from batchway.domain.call import Call
+from batchway.domain.overrides import Overrides
 from batchway.domain.routing import Target
 from batchway.ports import Dialect, EngineMetrics, Failure, Online, Request
 
@@ -138,7 +140,7 @@ class FakeAccount:
     def online(self, call: Call) -> Online | None:
         """One address for each endpoint; none without a dialect for it."""
         dialect = self._new_dialect(call)
-        query = call.overrides.get("x-tfy-query", "")
+        query = call.overrides.azure_api_version or ""
         url = f"http://{self._name}{call.endpoint}{query}"
         return None if dialect is None else FakeOnline(url, dialect)
 
@@ -179,7 +181,7 @@ def new_sender(
     """A sender over fake upstreams, which speak OpenAI's dialect unless `dialects` says another."""
     transport = FakeTransport(upstreams)
     if limits is None:
-        limits = Limits(concurrency=4)
+        limits = Limits(concurrency=4, max_attempts=8)
     each = dict.fromkeys(upstreams, limits) if isinstance(limits, Limits) else dict(limits)
     sender = Sender(
         accounts={
@@ -195,15 +197,17 @@ def new_sender(
     return sender, transport
 
 
-def new_party(tenant: str = "t", batch_id: str = "b", deadline: float = EPOCH + 86_400.0) -> Party:
-    """A party."""
-    return Party(tenant=tenant, batch_id=batch_id, deadline=deadline)
+def new_caller(
+    tenant: str = "t", batch_id: str = "b", deadline: float = EPOCH + 86_400.0
+) -> Caller:
+    """A caller: one batch of a tenant."""
+    return Caller(tenant=tenant, batch_id=batch_id, deadline=deadline)
 
 
 def new_work(
     line: int = 0,
     *targets: str,
-    party: Party | None = None,
+    caller: Caller | None = None,
     cost: int | None = 0,
     body: bytes = b'{"model":"m"}',
 ) -> Work:
@@ -214,6 +218,6 @@ def new_work(
         body=body,
         model="m",
         targets=tuple(Target(provider=name, model="m") for name in targets or ("up",)),
-        party=party or new_party(),
+        caller=caller or new_caller(),
         cost=cost,
     )

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from tests.parts import new_collector, new_ingest
 from tests.unit.fakes import (
     CHAT,
     START,
@@ -22,7 +23,6 @@ from tests.unit.fakes import (
     a_file,
     chat,
     counted_names,
-    dialect_of,
     store,
 )
 
@@ -30,7 +30,8 @@ from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.dialects.openai.framing import OpenAIFraming
 from batchway.dialects.openai.job_error import failure_of, judged
 from batchway.domain.batch import Batch, BatchError, RequestCounts
-from batchway.domain.call import Call, Overrides
+from batchway.domain.call import Call
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import (
     JobInput,
     JobOrder,
@@ -55,9 +56,8 @@ from batchway.ports import (
     Result,
     Size,
 )
-from batchway.results.collector import Collector
 from batchway.results.records import Records
-from batchway.results.segments import encode, merged
+from batchway.results.segments import merged
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
@@ -66,7 +66,6 @@ from batchway.workflows.native.context import Resources
 from batchway.workflows.native.run import NativeRun
 from batchway.workflows.plan.groups import GroupReader
 from batchway.workflows.plan.ingest import Ingest
-from batchway.workflows.plan.scan import ScanLimits
 from batchway.workflows.run import Ending
 
 S = BatchStatus
@@ -76,7 +75,7 @@ BAD_KEY = (
     "again at the provider."
 )
 SPEED: Final = 400.0
-MOST_STALL: Final = 0.02
+MOST_STALL: Final = 0.002
 WINDOW: Final = 86_400
 TUNING: Final = NativeTuning(
     poll_min=2.0, poll_max=20.0, settle=12.0, lateness=60.0, cancel_patience=60.0
@@ -99,7 +98,7 @@ class FastClock:
 
     def monotonic(self) -> float:
         now = time.monotonic()
-        # Else a process that waits for its turn at a processor would see hours pass.
+        # Else who waits for a disk, or for a turn at a processor, would see hours pass.
         self._passed += min(now - self._seen, MOST_STALL) * SPEED
         self._seen = now
         return self._passed
@@ -389,13 +388,11 @@ class World:
 
     @property
     def ingest(self) -> Ingest:
-        return Ingest(
+        return new_ingest(
             ledger=self.ledger,
             blobs=self.blobs,
-            routing=self.routing,
-            dialect=dialect_of,
-            limits=ScanLimits(),
             clock=self.clock,
+            providers={"p": self.account},
         )
 
     @property
@@ -437,13 +434,12 @@ class Process:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.collector = Collector(
-            blobs=world.blobs,
+        self.collector = new_collector(
             shards=world.ledger.shards,
+            blobs=world.blobs,
             clock=world.clock,
-            new_name=counted_names(f"s{random.randrange(1 << 30)}-"),
-            encode=encode,
             interval=0.01,
+            new_name=counted_names(f"s{random.randrange(1 << 30)}-"),
         )
         self.accounts = NativeAccounts(
             accounts={"p": NativeAccount(provider=world.vendor, tuning=world.tuning)},

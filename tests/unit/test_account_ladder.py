@@ -8,8 +8,9 @@ import pytest
 from batchway.bootstrap.accounts import address_of, close_accounts, open_accounts
 from batchway.bootstrap.parts import SystemClock
 from batchway.bootstrap.preconditions import check_proxies
-from batchway.domain.call import NO_OVERRIDES, Call
+from batchway.domain.call import Call
 from batchway.domain.errors import Unavailable
+from batchway.domain.overrides import NO_OVERRIDES
 from batchway.ports import Account
 from batchway.settings import Settings, load
 

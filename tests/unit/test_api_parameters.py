@@ -2,11 +2,12 @@
 
 import pytest
 
+from batchway.api.asked import checked_key
+from batchway.api.parameters import kind_of
 from batchway.domain.errors import ApiError, ApiText
+from batchway.domain.idempotency import idempotency_key
 from batchway.service.filename import clean_filename
-from batchway.service.idempotency import once
 from batchway.service.keys import hint_of
-from batchway.service.parameters import kind_of
 
 
 @pytest.mark.parametrize(
@@ -61,15 +62,17 @@ def test_an_error_echoes_only_so_much_and_only_what_can_be_encoded() -> None:
     assert braces.message == "No such File object: {id}{0}"
 
 
-def test_a_once_is_what_was_said_and_by_which_key() -> None:
-    assert once(None, "a") is None
-    assert once("k", "a", {"x": 1, "y": None}) == once("k", "a", {"y": None, "x": 1})
-    assert once("k", "a") != once("k", "b")
-    assert once("k", "a", "b") != once("k", "ab")
+def test_an_idempotency_key_is_what_was_said_and_by_which_key() -> None:
+    assert idempotency_key(None, "a") is None
+    assert idempotency_key("k", "a", {"x": 1, "y": None}) == idempotency_key(
+        "k", "a", {"y": None, "x": 1}
+    )
+    assert idempotency_key("k", "a") != idempotency_key("k", "b")
+    assert idempotency_key("k", "a", "b") != idempotency_key("k", "ab")
 
 
 @pytest.mark.parametrize("key", ["", "\n", "é", "k" * 256])
-def test_a_once_needs_a_plain_key(key: str) -> None:
+def test_an_idempotency_key_is_plain(key: str) -> None:
     with pytest.raises(ApiError) as caught:
-        once(key)
+        checked_key(key)
     assert caught.value.text is ApiText.BAD_HEADER

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.journeys.lines import chat, jsonl
 
-from batchway.bootstrap.check import CannotRun, endpoint_of, first_line, model_of
+from batchway.bootstrap.check import CannotRun, first_line, model_of, read_endpoint
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_what_is_no_input_is_named(tmp_path: Path, content: bytes, err: str) -> 
     path = tmp_path / "in.jsonl"
     path.write_bytes(content)
     with pytest.raises(CannotRun) as raised:
-        endpoint_of(path, name="in.jsonl")
+        read_endpoint(path, name="in.jsonl")
     assert str(raised.value) == err
 
 
@@ -67,6 +67,6 @@ def test_what_is_no_input_is_named(tmp_path: Path, content: bytes, err: str) -> 
 def test_an_endpoint_with_and_without_v1(tmp_path: Path, given: str) -> None:
     path = tmp_path / "in.jsonl"
     path.write_bytes(b"\xef\xbb\xbf\n \r\n" + jsonl([{**chat("a"), "url": given}]))
-    assert endpoint_of(path) == "/v1/chat/completions"
-    assert endpoint_of(path, given) == "/v1/chat/completions"
+    assert read_endpoint(path) == "/v1/chat/completions"
+    assert read_endpoint(path, given) == "/v1/chat/completions"
     assert model_of(first_line(path)) == "m"

@@ -4,7 +4,8 @@ import pytest
 
 from batchway.dialects.openai.answer import ErrorWithin, read_result
 from batchway.dialects.openai.dialect import OpenAIDialect
-from batchway.dialects.openai.error import Said, read_error, status_within
+from batchway.dialects.openai.error import Said, Words, read_error, read_words, status_within
+from batchway.dialects.tolerant_json import json_in
 from batchway.ports import Refused, Result
 
 _USAGE = '"usage":{"prompt_tokens":1,"completion_tokens":1}'
@@ -118,3 +119,38 @@ def test_what_an_error_says_of_the_account(body: str, short: str, of_account: bo
     refused = OpenAIDialect(endpoint="/v1/embeddings", model="m").decode(400, body.encode(), b"")
     assert isinstance(refused, Refused)
     assert (refused.short, refused.of_account) == (short, of_account)
+
+
+@pytest.mark.parametrize(
+    ("body", "words", "word"),
+    [
+        (
+            '{"error":{"code":"c","type":"t","message":"m","param":"p","line":3}}',
+            Words(code="c", kind="t", message="m", param="p", line=3),
+            "c",
+        ),
+        ('{"error":{"code":429,"type":"t"}}', Words(code="429", kind="t"), "t"),
+        ('{"error":{"code":429},"type":"t"}', Words(code="429", kind="t"), "t"),
+        (
+            '[{"error":{"code":404,"message":"m","status":"NOT_FOUND"}}]',
+            Words(code="404", status="NOT_FOUND", message="m"),
+            "NOT_FOUND",
+        ),
+        ('{"error":"m","code":"c"}', Words(code="c", message="m"), "c"),
+        ('{"code":20012,"message":"m","data":null}', Words(code="20012", message="m"), ""),
+        ('{"detail":[{"type":"t","msg":"m"}]}', Words(kind="t", message="m"), "t"),
+        ('{"errors":{"data":[{"code":"c","line":2}]}}', Words(code="c", line=2), "c"),
+        ('{"status":500,"error":"m"}', Words(message="m"), ""),
+        ('{"error":{"code":"not a\\ncode"}}', Words(code="not a\ncode"), ""),
+        (f'{{"error":{{"code":"{"c" * 80}"}}}}', Words(code="c" * 80), "c" * 64),
+        ('"m"', Words(message="m"), ""),
+    ],
+)
+def test_one_reader_knows_every_shape(body: str, words: Words, word: str) -> None:
+    assert read_words(json_in(body.encode())) == words
+    assert read_error(body.encode()).word == word
+
+
+def test_a_code_stands_for_an_error_however_deep_it_says_so() -> None:
+    assert read_error(b'{"error":' * 4 + b'{"code":"c"}' + b"}" * 4) == Said(code="c")
+    assert read_error(b'{"error":' * 9 + b'{"code":"c"}' + b"}" * 9) == Said()

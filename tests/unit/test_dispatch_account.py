@@ -16,13 +16,14 @@ from tests.unit.dispatch_world import (
     FakeTransport,
     Upstream,
     in_virtual_time,
-    new_party,
+    new_caller,
     new_sender,
     new_work,
 )
 
 from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Answered, Outcome, Sender, Unanswered, Work
+from batchway.domain.reason import text_of
 from batchway.ports import Failure
 
 Drawn = FakeAnswer | Failure
@@ -37,7 +38,7 @@ BROKEN = FakeAnswer(500, b'{"error":{"message":"oops"}}')
 MOVED = FakeAnswer(
     308, headers={"location": "https://user:pw@api.example.com/v1/chat/completions?token=secret"}
 )
-LIMITS = Limits(concurrency=16, max_attempts=5)  # the attempts are the default
+LIMITS = Limits(concurrency=16)
 CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
 
 
@@ -49,7 +50,7 @@ def _line(number: int, *targets: str, endpoint: str = CHAT, batch_id: str = "b")
     work = new_work(
         number,
         *targets,
-        party=new_party(batch_id=batch_id, deadline=EPOCH + 86_400),
+        caller=new_caller(batch_id=batch_id, deadline=EPOCH + 86_400),
         body=b'{"model":"m","n":"<%d>"}' % number,
     )
     work.endpoint = endpoint
@@ -317,7 +318,7 @@ def test_the_same_500_to_every_line_is_the_target_s_answer(lines: int) -> None:
         said: list[str | None] = []
         while not sending.done():
             await asyncio.sleep(0.25)
-            said.append(sender.obstacles("b"))
+            said.append(text_of(sender.obstacles("b")))
         outcomes = await sending
         assert len(transport.sent) < 5 * lines + 20
         return {_status(o) for o, _ in outcomes}, max(at for _, at in outcomes), said
@@ -474,7 +475,7 @@ def test_a_batch_says_what_to_do_even_if_one_line_is_left(
         said: list[str | None] = []
         for _ in range(300):
             await asyncio.sleep(1.0)
-            said.append(sender.obstacles("b"))
+            said.append(text_of(sender.obstacles("b")))
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
         return said[10:]

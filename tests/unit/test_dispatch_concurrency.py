@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pytest
 from tests.unit.dispatch_world import FakeAnswer, in_virtual_time, new_sender, new_work
 
-from batchway.dispatch.concurrency import START, Auto, Fixed
+from batchway.dispatch.concurrency import START, Auto
+from batchway.dispatch.control import Fixed
 from batchway.dispatch.limits import Limits
 from batchway.ports import EngineMetrics, Failure
 

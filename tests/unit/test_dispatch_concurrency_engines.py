@@ -8,7 +8,8 @@ import statistics
 import pytest
 from bench.engine_runs import CASES, Case, Load, run
 
-from batchway.dispatch.concurrency import Auto, Fixed
+from batchway.dispatch.concurrency import Auto
+from batchway.dispatch.control import Fixed
 from batchway.dispatch.limits import Aim
 
 SEEDS = range(3)

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.dispatch_world import VirtualClock, in_virtual_time
 
 from batchway.dispatch.concurrency import Auto
-from batchway.dispatch.engine_load import EngineLoad, LoadWatch, read_load
+from batchway.dispatch.engine_load import EngineLoad, read_load, watch_load
 
 VLLM = b"""\
 # HELP vllm:num_requests_running Number of requests in model execution batches.
@@ -83,9 +83,7 @@ def test_it_costs_a_request_every_three_seconds_and_none_where_nothing_answers(
 ) -> None:
     async def main() -> None:
         metrics, loads = Metrics(text), list[EngineLoad]()
-        watch = LoadWatch(
-            metrics=metrics, wanted=lambda: True, seen=loads.append, clock=VirtualClock()
-        )
+        watch = watch_load(metrics, wanted=lambda: True, seen=loads.append, clock=VirtualClock())
         for _ in range(61):
             watch.wake()
             await asyncio.sleep(1.0)
@@ -97,8 +95,8 @@ def test_it_costs_a_request_every_three_seconds_and_none_where_nothing_answers(
 def test_nothing_is_asked_while_nothing_is_in_flight() -> None:
     async def main() -> None:
         metrics = Metrics(SGLANG)
-        watch = LoadWatch(
-            metrics=metrics, wanted=lambda: False, seen=lambda load: None, clock=VirtualClock()
+        watch = watch_load(
+            metrics, wanted=lambda: False, seen=lambda load: None, clock=VirtualClock()
         )
         watch.wake()
         await asyncio.sleep(60.0)

@@ -21,7 +21,9 @@ from tests.unit.dispatch_world import (
 from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Answered, Outcome, Sender, Unanswered, Work
 from batchway.domain.batch import Usage
-from batchway.domain.call import NO_OVERRIDES, Call
+from batchway.domain.call import Call
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
+from batchway.domain.reason import Reason
 from batchway.domain.routing import Target
 from batchway.ports import Failure, Online, Request
 
@@ -215,7 +217,7 @@ def test_a_line_goes_to_the_next_target_where_it_cannot_be_said() -> None:
     async def chat(url: str, body: bytes) -> Drawn:
         return FakeAnswer(200, b'{"said":"by another"}')
 
-    async def main() -> tuple[Outcome, list[str], str | None]:
+    async def main() -> tuple[Outcome, list[str], tuple[Reason, ...]]:
         sender, transport = new_sender({"up": _says(), "next": chat}, dialects={"up": TinyDialect})
         outcomes = [
             await _send(sender, new_work(line, "up", "next", body=UNSAID)) for line in range(20)
@@ -231,7 +233,7 @@ def test_a_line_goes_to_the_next_target_where_it_cannot_be_said() -> None:
         usage=Usage(),
         provider="next",
     )
-    assert in_virtual_time(main()) == (expected, ["next"], None)
+    assert in_virtual_time(main()) == (expected, ["next"], ())
 
 
 def test_a_line_that_no_target_can_be_told_names_the_parameter() -> None:
@@ -296,7 +298,7 @@ class _Counted(FakeAccount):
 
     def online(self, call: Call) -> Online:
         self.calls.append(call)
-        query = call.overrides.get("x-tfy-query", "")
+        query = call.overrides.azure_api_version or ""
         return self._make(f"http://up{call.endpoint}{query}", TinyDialect(call))
 
 
@@ -324,9 +326,10 @@ def test_an_account_is_asked_once_for_each_kind_of_call_and_signs_each_body() ->
             clock=VirtualClock(),
             draw=lambda: 0.5,
         )
+        overrides = NO_OVERRIDES, Overrides(azure_api_version="?v=2"), Overrides()
         for line in range(12):
             work = new_work(line, body=LETTERS)
-            work.overrides = [NO_OVERRIDES, {"x-tfy-query": "?v=2"}, {}][line % 3]
+            work.overrides = overrides[line % 3]
             work.targets = (Target(provider="up", model=f"m{line % 2}"),)
             assert isinstance(await _send(sender, work), Answered)
         assert all(signature == over for signature, over in transport.signed)
@@ -336,8 +339,8 @@ def test_an_account_is_asked_once_for_each_kind_of_call_and_signs_each_body() ->
     endpoint = "/v1/chat/completions"
     assert signed == 36
     assert len(calls) == 6
-    assert {(call.endpoint, call.model, *call.overrides.values()) for call in calls} == {
-        (endpoint, model, *query) for model in ("m0", "m1") for query in ((), ("?v=2",))
+    assert {(call.endpoint, call.model, call.overrides.azure_api_version) for call in calls} == {
+        (endpoint, model, query) for model in ("m0", "m1") for query in (None, "?v=2")
     }
 
 
@@ -346,7 +349,7 @@ def test_overrides_that_clients_make_up_are_not_kept_without_end() -> None:
         sender, _ = new_sender({"up": _says(seconds=0.0)}, dialects=TINY)
         for version in range(500):
             work = new_work(version, body=LETTERS)
-            work.overrides = {"x-tfy-query": f"?v={version}"}
+            work.overrides = Overrides(azure_api_version=f"?v={version}")
             await _send(sender, work)
         permit = await sender.admit(new_work())
         permit.gate.leave(permit)

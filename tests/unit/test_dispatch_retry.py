@@ -110,7 +110,8 @@ def test_decisions(fault: Fault) -> None:
 def test_what_is_the_account_s_is_no_result_at_the_deadline_either() -> None:
     late = replace(AT, time_left=0.1)
     assert decide(Fault.ACCOUNT, late) == decide(Fault.DENIED, late) == FREE
-    assert decide(Fault.UNREACHABLE, late) == GiveUp()
+    assert decide(Fault.UNREACHABLE, late) == FREE
+    assert decide(Fault.THROTTLED, late) == FREE
 
 
 def test_a_line_does_not_sleep_beyond_the_end_of_an_outage() -> None:
@@ -188,9 +189,18 @@ def test_retry_after_cools_the_gate_down(fault: Fault, asked: float, expected: D
     assert decide(fault, replace(AT, retry_after=asked)) == expected
 
 
-def test_nothing_is_tried_again_after_the_deadline() -> None:
+def test_an_attempt_without_time_for_another_is_the_last() -> None:
     late = replace(AT, time_left=20.0, retry_after=20.0)
-    assert decide(Fault.THROTTLED, late) == GiveUp(cools_down=20.0)
+    assert decide(Fault.UNAVAILABLE, late) == GiveUp(cools_down=20.0)
+    with_fallback = replace(late, elsewhere=True, open_elsewhere=True)
+    assert decide(Fault.UNAVAILABLE, with_fallback) == NextTarget(
+        for_good=False, uses_attempt=True, cools_down=20.0
+    )
+
+
+def test_what_is_no_attempt_waits_beyond_the_deadline_and_expires_with_its_batch() -> None:
+    late = replace(AT, time_left=20.0, retry_after=20.0)
+    assert decide(Fault.THROTTLED, late) == Retry(after=20.0, uses_attempt=False, cools_down=20.0)
     with_fallback = replace(late, elsewhere=True, open_elsewhere=True)
     assert decide(Fault.THROTTLED, with_fallback) == NextTarget(for_good=False, cools_down=20.0)
 

@@ -22,6 +22,7 @@ from sqlalchemy import create_engine, text
 
 from batchway.domain.batch import RequestCounts
 from batchway.domain.errors import Unavailable
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.remote import JobRecord
 from batchway.domain.status import BatchStatus
 from batchway.ports import BatchFilter, Page
@@ -119,7 +120,7 @@ def test_the_write_ahead_log_is_on(tmp_path: Path) -> None:
 def test_many_processes_at_once(url: str) -> None:
     script = "import sys; from batchway.storage.migrations import upgrade; upgrade(sys.argv[1])"
     processes = [subprocess.Popen([sys.executable, "-c", script, url]) for _ in range(6)]
-    assert [process.wait(60) for process in processes] == [0] * 6
+    assert [process.wait(150) for process in processes] == [0] * 6
     assert differences(url) == []
 
 
@@ -240,6 +241,57 @@ async def test_a_database_of_the_first_schema_goes_on(url: str) -> None:
     assert await ledger.jobs.of("batch_1") == [replace(record, completed=0)]
     assert await ledger.batches.move("batch_1", BatchStatus.EXPIRED, at=3)
     await ledger.close()
+
+
+AWAY = "The provider 'x' has been unreachable since 10:00:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("details", "waited_for", "kept"),
+    [
+        (
+            f"{AWAY}; it is tried again at least once a minute.",
+            f"{AWAY}; it is tried again at least once a minute.",
+            f"{AWAY}.",
+        ),
+        (
+            None,
+            "Batchway cannot write to its storage at the moment; it will go on. The provider 'v' "
+            "says wait! Batchway goes on trying.",
+            "Batchway cannot write to its storage at the moment. The provider 'v' says wait!",
+        ),
+        # Told by a release that did not remember it yet.
+        (
+            "An internal error interrupted this batch. It will be tried again.",
+            None,
+            "An internal error interrupted this batch.",
+        ),
+        (f"{AWAY}.", f"{AWAY}; it is tried again at least once a minute.", f"{AWAY}."),
+        (None, None, None),
+    ],
+)
+async def test_what_batches_waited_for_loses_its_promises(
+    url: str, details: str | None, waited_for: str | None, kept: str | None
+) -> None:
+    first_schema(url)
+    engine = create_engine(Address.parse(url).synchronous)
+    with engine.begin() as connection:
+        command.upgrade(config(connection), "0006")
+        connection.execute(
+            text("UPDATE batches SET status_details = :d, waited_for = :w WHERE id = 'batch_1'"),
+            {"d": details, "w": waited_for},
+        )
+    engine.dispose()
+    upgrade(url)
+    ledger = await SqlLedger.open(url)
+    batch = await ledger.batches.load("batch_1")
+    other = await ledger.batches.load("batch_2")
+    await ledger.close()
+    assert batch is not None
+    assert other is not None
+    reason = None if kept is None else Reason(kind=ReasonKind.OTHER, sentence=kept)
+    assert (batch.status_details, batch.waited_for, batch.status_reason) == (details, reason, None)
+    assert other.waited_for is None
 
 
 def test_an_upgrade_that_fails_halfway_leaves_the_first_schema(url: str) -> None:

@@ -13,13 +13,8 @@ from batchway.domain.batch import BatchError, RequestCounts, Usage
 from batchway.domain.remote import Trouble
 from batchway.domain.status import BatchStatus
 from batchway.ports import ArchivedFile, ArchivedJob
-from batchway.providers.http.trouble import (
-    Said,
-    of_answer,
-    read_error,
-    retry_after,
-    without_secrets,
-)
+from batchway.providers.http.secrets import without_secrets
+from batchway.providers.http.trouble import Said, of_answer, retry_after
 from batchway.providers.openai.reading import (
     file_of,
     job_of,
@@ -28,6 +23,7 @@ from batchway.providers.openai.reading import (
     status_of,
     time_of,
 )
+from batchway.providers.openai.refusal import read_refusal
 
 NOW = 1_763_900_000.0
 
@@ -389,7 +385,7 @@ def test_no_job_breaks_it(fields: dict[str, object]) -> None:
     ],
 )  # fmt: skip
 def test_error_bodies(body: object, expected: Said) -> None:
-    assert read_error(json.dumps(body).encode()) == expected
+    assert read_refusal(json.dumps(body).encode()) == expected
 
 
 @pytest.mark.parametrize(
@@ -412,15 +408,45 @@ def test_error_bodies(body: object, expected: Said) -> None:
     ],
 )
 def test_answers_that_are_errors(status: int, body: bytes, trouble: Trouble, message: str) -> None:
-    error = of_answer("acme", status, body, {}, secrets=["s3cret-key"], now=NOW)
+    error = of_answer("acme", status, body, {}, read=read_refusal, secrets=["s3cret-key"], now=NOW)
     assert (error.trouble, error.status) == (trouble, status)
     assert error.message.startswith("The provider 'acme' answered ")
     assert error.message.endswith(message)
 
 
+@pytest.mark.parametrize(
+    ("status", "trouble"),
+    [
+        (400, Trouble.BUSY),
+        (401, Trouble.BUSY),
+        (429, Trouble.BUSY),
+        (301, Trouble.REFUSED),
+        (500, Trouble.UNCERTAIN),
+    ],
+)
+def test_words_of_a_quota_say_more_than_a_status(status: int, trouble: Trouble) -> None:
+    body = b'{"error":{"code":"batch_limit_exceeded","message":"m"}}'
+    assert read_refusal(body) == Said(
+        message="m", code="batch_limit_exceeded", trouble=Trouble.BUSY
+    )
+    error = of_answer("acme", status, body, {}, read=read_refusal, secrets=(), now=NOW)
+    assert error.trouble is trouble
+
+
+def test_a_provider_may_read_its_errors_in_its_own_way() -> None:
+    def read(body: bytes) -> Said:
+        return Said(message=body.decode()[::-1], trouble=Trouble.DENIED)
+
+    error = of_answer("acme", 400, b"on", {}, read=read, secrets=(), now=NOW)
+    assert (error.trouble, error.message) == (
+        Trouble.DENIED,
+        "The provider 'acme' answered 400: no",
+    )
+
+
 def test_a_code_with_a_key_in_it() -> None:
     body = b'{"error": {"code": "s3cret-key", "param": "s3cret-key", "message": "m"}}'
-    error = of_answer("acme", 400, body, {}, secrets=["s3cret-key"], now=NOW)
+    error = of_answer("acme", 400, body, {}, read=read_refusal, secrets=["s3cret-key"], now=NOW)
     assert (error.code, error.param) == ("***", "***")
 
 

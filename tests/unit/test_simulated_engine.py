@@ -5,7 +5,7 @@ import math
 import pytest
 from bench.engine_runs import Load, World, run
 
-from batchway.dispatch.concurrency import Fixed
+from batchway.dispatch.control import Fixed
 from batchway.simulator.online.engine_model import ENGINES, Engine, EngineModel
 
 _FIXED = Load(lines=3_000)

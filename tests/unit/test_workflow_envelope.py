@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.unit.fakes import CHAT
 
 from batchway.domain.batch import BatchError
-from batchway.lines.envelope import REQUIRED, LineReader, Request, nests_too_deep
+from batchway.domain.endpoint import BODY_RULES
+from batchway.lines.envelope import LineReader, Request, nests_too_deep
 
 T = TypeVar("T")
 LINE = 7
@@ -265,7 +266,7 @@ def test_each_endpoint_has_its_required_parameter(
 
 
 def test_every_endpoint_was_tried() -> None:
-    assert set(REQUIRED) == {
+    assert set(BODY_RULES) == {
         "/v1/chat/completions",
         "/v1/completions",
         "/v1/embeddings",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.parts import new_finalize, new_ingest
 from tests.unit.fakes import (
     DAY,
     START,
@@ -19,9 +20,6 @@ from tests.unit.fakes import (
     a_segment,
     chat,
     commit_results,
-    counted_bytes,
-    counted_names,
-    dialect_of,
     fresh_ledger,
     store,
 )
@@ -29,15 +27,13 @@ from tests.unit.fakes import (
 from batchway.domain.batch import Batch, BatchError, RequestCounts
 from batchway.domain.errors import Unavailable
 from batchway.domain.file import File, Purpose
-from batchway.domain.routing import Account, RoutingTable
+from batchway.domain.reason import Reason, ReasonKind
+from batchway.domain.routing import Account
 from batchway.domain.status import BatchStatus
 from batchway.results import finalize as module
-from batchway.results.finalize import Finalize
-from batchway.results.records import Records
 from batchway.results.segments import encode
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
-from batchway.workflows.plan.ingest import Ingest
 from batchway.workflows.plan.scan import ScanLimits
 
 S = BatchStatus
@@ -71,28 +67,19 @@ class Bench:
         self.ledger = ledger
         self.blobs = FailingBlobs(blobs)
         self.clock = FakeClock()
-        self.finalize = Finalize(
-            ledger=ledger,
-            blobs=self.blobs,
-            records=Records(random_bytes=counted_bytes()),
-            clock=self.clock,
-            new_file_id=counted_names("file-"),
-        )
+        self.finalize = new_finalize(ledger=ledger, blobs=self.blobs, clock=self.clock)
 
     async def begin(self, *models: str, shard_lines: int = 4, **changes: Any) -> Batch:
         """A running batch with a line for each model; an empty model makes a blank line."""
         lines = [chat(f"id-{n}", model) if model else b"" for n, model in enumerate(models)]
         store(self.blobs, a_file().blob, b"".join(line + b"\n" for line in lines))
         await self.ledger.batches.add(a_batch(**changes))
-        await Ingest(
+        await new_ingest(
             ledger=self.ledger,
             blobs=self.blobs,
-            routing=RoutingTable(
-                providers={"a": Account(), "b": Account(), "c": Account()}, routes={}
-            ),
-            dialect=dialect_of,
-            limits=ScanLimits(shard_lines_min=shard_lines, shard_lines_max=shard_lines),
             clock=self.clock,
+            providers={"a": Account(), "b": Account(), "c": Account()},
+            limits=ScanLimits(shard_lines_min=shard_lines, shard_lines_max=shard_lines),
         ).run(a_batch(**changes))
         batch = await self.load()
         assert batch.status is S.IN_PROGRESS
@@ -285,34 +272,39 @@ async def test_lines_without_a_result_say_why(
     assert after.counts == RequestCounts(total=9, completed=len(output), failed=len(done & {1, 8}))
 
 
-WAITS = (
-    "The provider 'a' has been unreachable since 2026-01-01 00:00:00 UTC; it is tried again at "
-    "least once a minute."
-)
 WAITED = "The provider 'a' has been unreachable since 2026-01-01 00:00:00 UTC."
-FULL = "Batchway cannot write to its storage at the moment; it will go on."
+WAITS = Reason(
+    kind=ReasonKind.UNREACHABLE,
+    sentence=WAITED,
+    promise="it is tried again at least once a minute.",
+)
+FULL = Reason(
+    kind=ReasonKind.STORAGE,
+    sentence="Batchway cannot write to its storage at the moment.",
+    promise="it will go on.",
+)
 
 
 @pytest.mark.parametrize(
     ("told", "kept"),
     [
-        ([WAITS], WAITED),
+        ([[WAITS]], WAITED),
         (
-            [FULL, f"{WAITS} {FULL}"],
+            [[FULL], [WAITS, FULL]],
             f"{WAITED} Batchway cannot write to its storage at the moment.",
         ),
         # It went on, and then was too slow for what was left of its window.
-        ([WAITS, None], WAITED),
-        ([None], None),
+        ([[WAITS], []], WAITED),
+        ([[]], None),
     ],
 )
 async def test_an_expired_batch_says_what_it_waited_for(
-    bench: Bench, told: list[str | None], kept: str | None
+    bench: Bench, told: list[list[Reason]], kept: str | None
 ) -> None:
     await bench.begin(*["a/m"] * 3)
     await bench.answer(1)
-    for details in told:
-        await bench.ledger.batches.describe(a_batch().id, details)
+    for reasons in told:
+        await bench.ledger.batches.describe(a_batch().id, reasons)
     bench.clock.time += DAY
     assert await bench.finalize.run(await bench.load())
     after = await bench.load()
@@ -325,7 +317,7 @@ async def test_an_expired_batch_says_what_it_waited_for(
 
 async def test_a_batch_cancelled_while_it_waits_says_what_for(bench: Bench) -> None:
     await bench.begin("a/m")
-    await bench.ledger.batches.describe(a_batch().id, WAITS)
+    await bench.ledger.batches.describe(a_batch().id, [WAITS])
     await bench.ledger.batches.move(a_batch().id, S.CANCELLING, at=START + 1)
     assert await bench.finalize.run(await bench.load())
     after = await bench.load()
@@ -336,12 +328,12 @@ async def test_a_batch_cancelled_while_it_waits_says_what_for(bench: Bench) -> N
 @pytest.mark.parametrize("failed", [set[int](), {1}])
 @pytest.mark.parametrize("told", [WAITS, FULL])
 async def test_a_completed_batch_waits_for_nothing(
-    bench: Bench, failed: set[int], told: str
+    bench: Bench, failed: set[int], told: Reason
 ) -> None:
     """Its failed lines each say why; what held it up for a while was mended."""
     await bench.begin("a/m", "a/m")
     await bench.answer(0, 1, failed=failed)
-    await bench.ledger.batches.describe(a_batch().id, told)
+    await bench.ledger.batches.describe(a_batch().id, [told])
     assert await bench.finalize.run(await bench.load())
     after = await bench.load()
     assert (after.status, after.status_details, after.errors) == (S.COMPLETED, None, None)

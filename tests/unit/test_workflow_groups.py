@@ -161,7 +161,9 @@ async def test_an_old_batch_whose_key_may_not_use_the_provider_any_more(
     reader = GroupReader(ledger=site.ledger, routing=site.routing)
     groups = await reader.of(replace(batch, options=options))
     assert groups.known == {}
-    assert groups.withheld["a"].startswith("The key of this batch may not use the provider 'a'")
+    assert str(groups.withheld["a"]).startswith(
+        "The key of this batch may not use the provider 'a'"
+    )
 
 
 # ----------------------------------------------------------------------------- native

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.parts import new_ingest
 from tests.unit.fakes import (
     CHAT,
     DAY,
@@ -14,7 +15,6 @@ from tests.unit.fakes import (
     a_batch,
     a_file,
     chat,
-    dialect_of,
     fresh_ledger,
     store,
 )
@@ -22,14 +22,13 @@ from tests.unit.fakes import (
 from batchway.domain.batch import Batch, BatchError, BatchOptions, RequestCounts
 from batchway.domain.file import Purpose
 from batchway.domain.remote import NativeTraits
-from batchway.domain.routing import Account, Choice, RoutingTable
+from batchway.domain.routing import Account, Choice
 from batchway.domain.shard import Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.lines import pieces as lines
 from batchway.ports import Blobs
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
-from batchway.workflows.plan.ingest import Ingest
 from batchway.workflows.plan.scan import ScanLimits
 
 S = BatchStatus
@@ -61,13 +60,12 @@ class Bench:
         limits: ScanLimits | None = None,
     ) -> Batch:
         """Run ingest; the batch as it is afterwards."""
-        await Ingest(
+        await new_ingest(
             ledger=self.ledger,
             blobs=self.blobs,
-            routing=RoutingTable(providers=providers or {"vllm": Account()}, routes={}),
-            dialect=dialect_of,
-            limits=limits or ScanLimits(),
             clock=self.clock,
+            providers=providers or {"vllm": Account()},
+            limits=limits,
         ).run(batch)
         after = await self.ledger.batches.load(batch.id)
         assert after is not None

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+from tests.parts import new_services
 from tests.unit.fakes import (
     DAY,
     START,
@@ -23,9 +24,6 @@ from batchway.domain.ids import Ids
 from batchway.domain.shard import Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.domain.upload import Upload, UploadPart, UploadStatus
-from batchway.service.files import FileService
-from batchway.service.limits import Limits
-from batchway.service.uploads import UploadService
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.janitor import Janitor
@@ -44,12 +42,8 @@ class Bench:
         self.engine = FakeEngine()
         self.clock = FakeClock()
         self.cleaned: list[str] = []
-        ids, limits = Ids(random_bytes=os.urandom), Limits()
-        files = FileService(
-            ledger=ledger, blobs=self.blobs, clock=self.clock, ids=ids, limits=limits
-        )
-        uploads = UploadService(
-            ledger=ledger, blobs=self.blobs, clock=self.clock, ids=ids, limits=limits, files=files
+        services = new_services(
+            ledger=ledger, blobs=self.blobs, clock=self.clock, ids=Ids(random_bytes=os.urandom)
         )
         self.janitor = Janitor(
             ledger=ledger,
@@ -57,7 +51,10 @@ class Bench:
             engine=self.engine,
             clock=self.clock,
             clean=self.clean,
-            chores={"remove expired files": files.expire, "expire uploads": uploads.expire},
+            chores={
+                "remove expired files": services.files.expire,
+                "expire uploads": services.uploads.expire,
+            },
         )
 
     async def clean(self, batch_id: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from tests.parts import new_collector, new_finalize, new_ingest
 from tests.unit.dispatch_world import FakeAccount, FakeAnswer, FakeTransport, Upstream
 from tests.unit.fakes import (
     Watched,
@@ -18,31 +19,25 @@ from tests.unit.fakes import (
     chat,
     commit_results,
     counted_bytes,
-    counted_names,
-    dialect_of,
     fresh_ledger,
     store,
 )
 
 from batchway.bootstrap.parts import SystemClock
 from batchway.dispatch.limits import Limits
-from batchway.dispatch.sender import Sender
+from batchway.dispatch.sender import Permit, Sender, Work
 from batchway.domain.batch import Batch, RequestCounts
 from batchway.domain.routing import Account, Route, RoutingTable
 from batchway.domain.shard import Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Failure
-from batchway.results.collector import Collector
-from batchway.results.finalize import Finalize
 from batchway.results.records import Records
-from batchway.results.segments import encode
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.managed.outstanding import Outstanding
 from batchway.workflows.managed.run import ManagedRunner
 from batchway.workflows.plan.groups import GroupReader
-from batchway.workflows.plan.ingest import Ingest
 from batchway.workflows.plan.scan import ScanLimits
 from batchway.workflows.run import Ending
 
@@ -86,13 +81,8 @@ class Site:
             clock=self.clock,
             draw=lambda: 0.5,
         )
-        self.collector = Collector(
-            blobs=blobs,
-            shards=ledger.shards,
-            clock=self.clock,
-            new_name=counted_names("s"),
-            encode=encode,
-            interval=interval,
+        self.collector = new_collector(
+            shards=ledger.shards, blobs=blobs, clock=self.clock, interval=interval
         )
         self.configure(*upstreams)
 
@@ -101,13 +91,13 @@ class Site:
         self.routing = RoutingTable(
             providers=dict.fromkeys(providers, Account()), routes=routes or {}
         )
-        self.ingest = Ingest(
+        self.ingest = new_ingest(
             ledger=self.ledger,
             blobs=self.blobs,
             routing=self.routing,
-            dialect=dialect_of,
-            limits=ScanLimits(shard_lines_min=50, shard_lines_max=50),
             clock=self.clock,
+            providers=dict.fromkeys(providers, Account()),
+            limits=ScanLimits(shard_lines_min=50, shard_lines_max=50),
         )
 
     async def begin(self, number: int, models: Sequence[str]) -> Batch:
@@ -261,6 +251,28 @@ async def test_a_part_waits_until_another_gives_back() -> None:
     assert not second.full
 
 
+async def test_a_line_that_never_begins_gives_its_permit_back(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with site_of(tmp_path, tmp_path_factory, up=stuck) as site:
+        batch = await site.begin(1, ["up/m"])
+        run = await site.new_run(batch)
+        running = asyncio.create_task(run.run())
+        try_admit, permits = site.sender.try_admit, list[Permit]()
+
+        def admit_and_cancel(work: Work) -> Permit | None:
+            running.cancel()  # which is heard before the first step of the line's task
+            permit = try_admit(work)
+            assert permit is not None
+            permits.append(permit)
+            return permit
+
+        monkeypatch.setattr(site.sender, "try_admit", admit_and_cancel)
+        await asyncio.gather(running, return_exceptions=True)
+        assert (len(site.transport.sent), len(permits)) == (0, 1)
+        assert (permits[0].gate.in_flight, permits[0].held) == (0, False)
+
+
 # ----------------------------------------------------------------------------- what storage lost
 
 
@@ -287,12 +299,8 @@ async def test_lines_of_a_damaged_segment_are_run_again_while_the_batch_runs(
         assert lost.blob in said
         assert kept in await site.ledger.shards.segments(batch.id, 0)
         assert len(site.transport.sent) == 5
-        finalize = Finalize(
-            ledger=site.ledger,
-            blobs=site.blobs,
-            records=site.records,
-            clock=site.clock,
-            new_file_id=counted_names("file-"),
+        finalize = new_finalize(
+            ledger=site.ledger, blobs=site.blobs, clock=site.clock, records=site.records
         )
         assert await finalize.run(await site.load(batch.id))
         after = await site.load(batch.id)

@@ -287,15 +287,18 @@ async def test_a_part_that_was_refused_while_nobody_ran_the_batch_spoils_no_othe
         await until(lambda: len(world.vendor.looks) == 2)
         await end(running)
     shards, claim, claimed = world.ledger.shards, world.ledger.shards.claim, asyncio.Event()
+    told = asyncio.Event()
 
     async def hook(what: str) -> None:
         if what == "before fetch":
+            told.set()
             refusal = failing(BatchError(code="invalid", message="Bad line."))
             world.vendor.script = [{}] if claimed.is_set() else [refusal]
 
     async def claim_the_second_late(batch_id: str, shard: int) -> Claim:
         if shard == 1:
             # By then the provider has said no to the first.
+            await told.wait()
             await asyncio.sleep(0.1)
             claimed.set()
         return await claim(batch_id, shard)

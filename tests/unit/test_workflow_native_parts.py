@@ -21,10 +21,11 @@ from batchway.dialects.openai.framing import OpenAIFraming
 from batchway.domain.batch import BatchError
 from batchway.domain.errors import Unavailable
 from batchway.domain.fate import Fate
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.shard import Mode, Shard
 from batchway.lines.envelope import LineReader
 from batchway.lines.shard_lines import ANSWERED, LEFT, OPEN, LineTable, read_requests
-from batchway.ports import LineResult
+from batchway.results.line_result import LineResult
 from batchway.results.records import Records
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
@@ -409,12 +410,16 @@ async def test_details_of_several_are_one_text(ledger: SqlLedger) -> None:
         return batch.status_details
 
     assert await shown() is None
-    details.tell("job 0", "It is full.")
-    details.tell("job 1", "It is full.")
-    details.tell("managed", "It is slow.")
+    full = Reason(kind=ReasonKind.CAPACITY, sentence="It is full.")
+    slow = Reason(kind=ReasonKind.OUTAGE, sentence="It is slow.")
+    details.tell("job 0", full)
+    details.tell("job 1", full)
+    details.tell("managed", slow, full)
     assert await shown() == "It is full. It is slow."
     details.tell("job 0", None)
     details.tell("job 1", None)
+    assert await shown() == "It is slow. It is full."
+    details.tell("managed", slow)
     assert await shown() == "It is slow."
-    details.tell("managed", None)
+    details.tell("managed")
     assert await shown() is None

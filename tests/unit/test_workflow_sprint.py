@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import pytest
+from tests.parts import new_finalize
 from tests.unit.dispatch_world import FakeAnswer, Upstream
 from tests.unit.fakes import FailingBlobs, a_batch, a_file, chat, counted_names, store
 from tests.unit.test_workflow_managed import DAY, Site, site_of
@@ -14,7 +15,6 @@ from batchway.domain.batch import Batch, RequestCounts, Usage
 from batchway.domain.errors import Unavailable
 from batchway.domain.status import BatchStatus
 from batchway.ports import Failure, Finished
-from batchway.results.finalize import Finalize
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.managed.run import ManagedRun
 from batchway.workflows.plan.groups import Groups
@@ -61,12 +61,12 @@ class Track:
         now = await self.site.load(batch.id)
         if now.status is S.IN_PROGRESS:
             assert await (await self.site.new_run(now)).run() is Ending.DONE
-        finalize = Finalize(
+        finalize = new_finalize(
             ledger=self.site.ledger,
             blobs=self.site.blobs,
-            records=self.site.records,
             clock=self.site.clock,
-            new_file_id=counted_names("file-x"),
+            records=self.site.records,
+            prefix="file-x",
         )
         assert await finalize.run(now)
         return await self.site.load(batch.id)

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.parts import new_finalize, new_ingest
 from tests.unit.fakes import (
     FakeClock,
     a_batch,
@@ -12,23 +13,16 @@ from tests.unit.fakes import (
     a_result,
     chat,
     commit_results,
-    counted_bytes,
-    counted_names,
-    dialect_of,
     fresh_ledger,
     store,
 )
 
 from batchway.domain.batch import Batch
-from batchway.domain.routing import Account, RoutingTable
+from batchway.domain.routing import Account
 from batchway.domain.status import BatchStatus
-from batchway.results.finalize import Finalize
-from batchway.results.records import Records
 from batchway.storage.blobs.identity import NAME, write_identity
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
-from batchway.workflows.plan.ingest import Ingest
-from batchway.workflows.plan.scan import ScanLimits
 from batchway.workflows.run import STORAGE_TROUBLE, Ending
 from batchway.workflows.story import BatchStory
 
@@ -74,21 +68,10 @@ class World:
             ledger=ledger,
             blobs=self.blobs,
             clock=self.clock,
-            ingest=Ingest(
-                ledger=ledger,
-                blobs=self.blobs,
-                routing=RoutingTable(providers={"m": Account()}, routes={}),
-                dialect=dialect_of,
-                limits=ScanLimits(),
-                clock=self.clock,
+            ingest=new_ingest(
+                ledger=ledger, blobs=self.blobs, clock=self.clock, providers={"m": Account()}
             ),
-            finalize=Finalize(
-                ledger=ledger,
-                blobs=self.blobs,
-                records=Records(random_bytes=counted_bytes()),
-                clock=self.clock,
-                new_file_id=counted_names("file-"),
-            ),
+            finalize=new_finalize(ledger=ledger, blobs=self.blobs, clock=self.clock),
             new_run=lambda batch: Gated(self, batch),
         )
 
@@ -155,7 +138,7 @@ async def test_a_store_that_is_not_there_holds_a_batch_up(world: World, chapter:
     telling = asyncio.create_task(world.tell())
     await until(world.waits)
     waiting = await world.load()
-    assert waiting.status_details == STORAGE_TROUBLE
+    assert waiting.status_details == str(STORAGE_TROUBLE)
     assert (waiting.counts, waiting.errors) == (before.counts, None)
     assert list(world.root.iterdir()) == []
     world.root.rmdir()

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.fakes import DAY, START, FakeClock, a_batch, fresh_ledger
 
 from batchway.domain.errors import Unavailable
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.status import BatchStatus
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
@@ -35,7 +36,7 @@ class Told:
 
     def describe(self) -> None:
         self.described += 1
-        self._details.tell("run", "It waits.")
+        self._details.tell("run", Reason(kind=ReasonKind.OTHER, sentence="It waits."))
 
 
 class Seen:

@@ -6,11 +6,14 @@ from urllib.parse import unquote
 
 from starlette.requests import Request
 
+from batchway.api.overrides import HEADER_PREFIX, elsewhere
+from batchway.api.parameters import check_range
 from batchway.domain.errors import ApiError, ApiText
-from batchway.service.overrides import HEADER_PREFIX
-from batchway.service.parameters import check_range
+from batchway.service.commands import Elsewhere
 
 _PREFIX: Final = HEADER_PREFIX.encode()
+_KEY_HEADER: Final = "Idempotency-Key"
+_KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -40,7 +43,12 @@ def after_of(request: Request) -> str | None:
     return request.query_params.get("after") or None
 
 
-def overrides_of(request: Request) -> dict[str, str]:
+def elsewhere_of(request: Request) -> Elsewhere | None:
+    """Where a look-up may go on, `None` where the request names no provider."""
+    return elsewhere(tfy_headers_of(request))
+
+
+def tfy_headers_of(request: Request) -> dict[str, str]:
     """The `x-tfy-*` headers by lower-case name.
 
     Clients send UTF-8, which HTTP libraries read as Latin-1.
@@ -57,6 +65,17 @@ def overrides_of(request: Request) -> dict[str, str]:
     return found
 
 
-def idempotency_key(request: Request) -> str | None:
-    """The `Idempotency-Key` header."""
-    return request.headers.get("idempotency-key")
+def key_of(request: Request) -> str | None:
+    """The `Idempotency-Key` header, as it was sent."""
+    return request.headers.get(_KEY_HEADER)
+
+
+def checked_key(key: str | None) -> str | None:
+    """An idempotency key, if there is one. Raises `ApiError` unless it is as keys must be."""
+    if key is not None and _KEY.fullmatch(key) is None:
+        raise ApiError(
+            ApiText.BAD_HEADER,
+            param=_KEY_HEADER,
+            reason="expected 1 to 255 printable ASCII characters.",
+        )
+    return key

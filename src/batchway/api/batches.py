@@ -9,14 +9,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from batchway.api import documented as doc
-from batchway.api.asked import after_of, idempotency_key, limit_of, overrides_of, path_id
+from batchway.api.asked import after_of, elsewhere_of, key_of, limit_of, path_id, tfy_headers_of
 from batchway.api.body import read_json
 from batchway.api.caller import Caller
 from batchway.api.envelope import json_response
+from batchway.api.filters import read_filter
+from batchway.api.new_batch import read_new_batch
 from batchway.api.objects import any_batch_object, batch_object, list_object
+from batchway.api.overrides import PROVIDER_HEADER
 from batchway.api.schemas import BatchObject, BatchPage, CreateBatchRequest
+from batchway.domain.endpoint import Endpoint
 from batchway.domain.status import BatchStatus
-from batchway.service.batches import ENDPOINTS, BatchService
+from batchway.service.batches import BatchService
 from batchway.service.limits import Limits
 from batchway.service.remote import Remote
 
@@ -78,7 +82,7 @@ class BatchRoutes:
     async def retrieve(self, request: Request, batch_id: str) -> Response:
         """The batch as it is now. Cheap: poll it as often as you like."""
         principal = await self._caller.of(request)
-        found = await self._remote.batch(principal, path_id(batch_id), overrides_of(request))
+        found = await self._remote.batch(principal, path_id(batch_id), elsewhere_of(request))
         return json_response(any_batch_object(found))
 
     async def create(self, request: Request) -> Response:
@@ -88,12 +92,15 @@ class BatchRoutes:
         that lives there: it is fetched now, once, and kept like an upload.
         """
         principal = await self._caller.of(request)
-        batch = await self._remote.create(
-            principal,
-            await read_json(request, self._limits),
-            headers=overrides_of(request),
-            idempotency_key=idempotency_key(request),
+        body = await read_json(request, self._limits)
+        headers = tfy_headers_of(request)
+        new = read_new_batch(
+            body,
+            headers=headers,
+            key=key_of(request),
+            anywhere=self._remote.knows_files(headers.get(PROVIDER_HEADER)),
         )
+        batch = await self._remote.create(principal, new)
         return json_response(batch_object(batch))
 
     async def list(self, request: Request) -> Response:
@@ -103,14 +110,14 @@ class BatchRoutes:
             principal,
             limit=limit_of(request, default=20, highest=100),
             after=after_of(request),
-            query=request.query_params.multi_items(),
+            where=read_filter(request.query_params.multi_items()),
         )
         return json_response(list_object(page, batch_object))
 
     async def cancel(self, request: Request, batch_id: str) -> Response:
         """Stop a batch; what is done by then is delivered. A body is not read."""
         principal = await self._caller.of(request)
-        found = await self._remote.cancel(principal, path_id(batch_id), overrides_of(request))
+        found = await self._remote.cancel(principal, path_id(batch_id), elsewhere_of(request))
         return json_response(any_batch_object(found))
 
 
@@ -137,7 +144,7 @@ def _list_parameters() -> list[dict[str, Any]]:
         ),
         doc.query(
             "endpoint",
-            {"type": "string", "enum": list(ENDPOINTS)},
+            {"type": "string", "enum": list(Endpoint)},
             "Batchway's own: only batches of this endpoint.",
         ),
         {

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from batchway.api import schemas
-from batchway.service.overrides import METADATA_HEADER, OVERRIDE_HEADERS, PROVIDER_HEADER
+from batchway.api.overrides import METADATA_HEADER, OVERRIDE_HEADERS, PROVIDER_HEADER
 
 _REQUESTS: Final = (
     schemas.CreateBatchRequest,

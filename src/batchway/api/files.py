@@ -12,22 +12,22 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from batchway.api import documented as doc
-from batchway.api.asked import after_of, idempotency_key, limit_of, overrides_of, path_id
+from batchway.api.asked import after_of, checked_key, elsewhere_of, key_of, limit_of, path_id
 from batchway.api.caller import Caller
 from batchway.api.conditions import entity_tag, is_known, may_continue
 from batchway.api.disposition import attachment
 from batchway.api.envelope import json_response
 from batchway.api.multipart import read_form
 from batchway.api.objects import any_file_object, deleted_file_object, file_object, list_object
+from batchway.api.parameters import Parameters, upload_purpose
 from batchway.api.ranges import parse_range
 from batchway.api.schemas import DeletedFile, FileObject, FilePage
 from batchway.domain.errors import ApiError, ApiText
 from batchway.domain.file import LISTED_PURPOSES, UPLOAD_PURPOSES, ExpiresAfter, File, Purpose
 from batchway.ports import Order, Page
 from batchway.service.filename import clean_filename
-from batchway.service.files import FileService, upload_purpose
+from batchway.service.files import FileService
 from batchway.service.limits import Limits
-from batchway.service.parameters import Parameters
 from batchway.service.remote import Remote, RemoteDownload
 
 _MOST_LISTED: Final = 10_000
@@ -144,7 +144,7 @@ class FileRoutes:
                 filename=form.filename,
                 purpose=upload_purpose(form.fields["purpose"]),
                 expires_after=_read_expiry(form.fields),
-                idempotency_key=idempotency_key(request),
+                key=checked_key(key_of(request)),
             )
         return json_response(file_object(file))
 
@@ -164,19 +164,19 @@ class FileRoutes:
     async def retrieve(self, request: Request, file_id: str) -> Response:
         """The file's description."""
         principal = await self._caller.of(request)
-        found = await self._remote.file(principal, path_id(file_id), overrides_of(request))
+        found = await self._remote.file(principal, path_id(file_id), elsewhere_of(request))
         return json_response(any_file_object(found))
 
     async def delete(self, request: Request, file_id: str) -> Response:
         """Forget the file. A batch that runs over it goes on."""
         principal = await self._caller.of(request)
-        removed = await self._remote.remove(principal, path_id(file_id), overrides_of(request))
+        removed = await self._remote.remove(principal, path_id(file_id), elsewhere_of(request))
         return json_response(deleted_file_object(removed))
 
     async def content(self, request: Request, file_id: str) -> Response:
         """The file's bytes, whatever `Accept` says: the SDK asks for `application/binary`."""
         principal = await self._caller.of(request)
-        file = await self._remote.downloadable(principal, path_id(file_id), overrides_of(request))
+        file = await self._remote.downloadable(principal, path_id(file_id), elsewhere_of(request))
         if isinstance(file, RemoteDownload):
             return await _pass_on(file, head=request.method == "HEAD")
         tag = entity_tag(file)

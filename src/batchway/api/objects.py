@@ -1,4 +1,4 @@
-"""Renders domain values as OpenAI's objects: every key present, `null` where unset.
+"""Renders domain values as OpenAI's objects: every key of theirs present, `null` where unset.
 
 The order of keys is that of recorded answers; `tests/contract` holds golden copies. Extensions
 come last. Does not own the document that describes them (`api.schemas`).
@@ -28,7 +28,13 @@ _FILE_STATUSES: Final = {
 
 
 def batch_object(batch: Batch) -> JsonObject:
-    """A Batch. `expires_at` is the end of its completion window."""
+    """A Batch. `expires_at` is the end of its completion window.
+
+    `status_reason` is there only beside a `status_details` of a known kind: no client of OpenAI's
+    reads it, and golden answers are without.
+    """
+    reason = batch.status_reason
+    extension: JsonObject = {} if reason is None else {"status_reason": reason}
     return {
         "id": batch.id,
         "object": "batch",
@@ -56,6 +62,7 @@ def batch_object(batch: Batch) -> JsonObject:
         "provider": batch.options.provider or ", ".join(batch.providers) or None,
         "tfy_metadata": _pairs(batch.options.tfy_metadata),
         "status_details": batch.status_details,
+        **extension,
     }
 
 

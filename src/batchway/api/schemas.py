@@ -1,6 +1,6 @@
 """The objects of the API as pydantic models, for the OpenAPI document alone.
 
-Answers are rendered by `api.objects` and requests read by `service.parameters`, which speak
+Answers are rendered by `api.objects` and requests read by `api.parameters`, which speak
 OpenAI's error texts; a contract test holds every answer to these models.
 """
 
@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from batchway.domain.endpoint import Endpoint
 from batchway.domain.file import Purpose
+from batchway.domain.reason import ReasonKind
 from batchway.domain.status import BatchStatus
 from batchway.domain.upload import UploadStatus
 
@@ -85,7 +87,7 @@ class BatchErrorList(_Answer):
 
 
 class BatchObject(_Answer):
-    """A batch. The last four fields are Batchway's own.
+    """A batch. The last five fields are Batchway's own.
 
     One that is looked up at its provider has the provider's ids, and zeros or empty texts for what
     the provider leaves out.
@@ -119,6 +121,9 @@ class BatchObject(_Answer):
     )
     tfy_metadata: dict[str, str] | None
     status_details: str | None = Field(description="Why the batch waits, in a sentence")
+    status_reason: ReasonKind | None = Field(
+        default=None, description="What has to change, in a word; not there where it is not known"
+    )
 
 
 class BatchPage(_Answer):
@@ -228,18 +233,7 @@ class CreateBatchRequest(BaseModel):
     """The body of `POST /batches`. Other fields are ignored."""
 
     input_file_id: str = Field(pattern="^file[!-~]{0,255}$")
-    endpoint: Literal[
-        "/v1/chat/completions",
-        "/v1/completions",
-        "/v1/embeddings",
-        "/v1/responses",
-        "/v1/moderations",
-        "/chat/completions",
-        "/completions",
-        "/embeddings",
-        "/responses",
-        "/moderations",
-    ]
+    endpoint: str = Field(json_schema_extra={"enum": [*Endpoint, *(e.path for e in Endpoint)]})
     completion_window: str | None = Field(
         pattern="^([1-9][0-9]{0,6})([mhd])$",
         description="`24h`, or any window from `1m` to `30d`; null is `24h`",

@@ -1,5 +1,6 @@
 """Routes of `/uploads`."""
 
+from collections.abc import Mapping
 from enum import Enum
 from functools import partial
 from typing import Any, Final
@@ -15,6 +16,7 @@ from batchway.api.caller import Caller
 from batchway.api.envelope import json_response
 from batchway.api.multipart import read_form
 from batchway.api.objects import part_object, upload_object
+from batchway.api.parameters import Parameters, upload_purpose
 from batchway.api.schemas import (
     CompleteUploadRequest,
     CreateUploadRequest,
@@ -22,6 +24,7 @@ from batchway.api.schemas import (
     UploadPartObject,
 )
 from batchway.domain.errors import ApiError, ApiText
+from batchway.service.commands import NewUpload
 from batchway.service.limits import Limits
 from batchway.service.uploads import UploadService
 
@@ -75,8 +78,8 @@ class UploadRoutes:
     async def create(self, request: Request) -> Response:
         """Announce a file's name and size; its parts have an hour to arrive."""
         principal = await self._caller.of(request)
-        body = await read_json(request, self._limits)
-        return json_response(upload_object(await self._uploads.create(principal, body)))
+        new = _read_new_upload(await read_json(request, self._limits), self._limits)
+        return json_response(upload_object(await self._uploads.create(principal, new)))
 
     async def add_part(self, request: Request, upload_id: str) -> Response:
         """Keep a part. Parts may come in any order, and at the same time."""
@@ -93,7 +96,11 @@ class UploadRoutes:
         """Make a file of the parts, in the order of `part_ids`."""
         principal = await self._caller.of(request)
         body = await read_json(request, self._limits)
-        upload, file = await self._uploads.complete(principal, path_id(upload_id), body)
+        pending = await self._uploads.pending(principal, path_id(upload_id))
+        fields = Parameters(body)
+        upload, file = await self._uploads.complete(
+            principal, pending, part_ids=fields.strings("part_ids"), md5=fields.maybe_string("md5")
+        )
         return json_response(upload_object(upload, file))
 
     async def cancel(self, request: Request, upload_id: str) -> Response:
@@ -102,3 +109,26 @@ class UploadRoutes:
         return json_response(
             upload_object(await self._uploads.cancel(principal, path_id(upload_id)))
         )
+
+
+def _read_new_upload(body: Mapping[str, object], limits: Limits) -> NewUpload:
+    fields = Parameters(body)
+    fields.require("bytes", "filename", "mime_type", "purpose")
+    return NewUpload(
+        bytes=fields.integer("bytes", lowest=1, highest=limits.upload_bytes),
+        filename=fields.string("filename", longest=4_096),
+        mime_type=_read_mime_type(fields),
+        purpose=upload_purpose(fields.string("purpose")),
+        expires_after=fields.maybe_expiry("expires_after"),
+    )
+
+
+def _read_mime_type(fields: Parameters) -> str:
+    text = fields.string("mime_type", longest=255)
+    if not (text.isascii() and text.isprintable()):  # a database may not take anything else
+        raise ApiError(
+            ApiText.INVALID_PARAMETER,
+            param="mime_type",
+            reason="expected printable ASCII characters.",
+        )
+    return text

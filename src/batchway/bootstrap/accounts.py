@@ -7,8 +7,9 @@ requests are sent by another needs none.
 from collections.abc import Callable, Iterable, Mapping
 
 from batchway.bootstrap.parts import native_traits
-from batchway.domain.call import NO_OVERRIDES, Call
+from batchway.domain.call import Call
 from batchway.domain.errors import Unavailable
+from batchway.domain.overrides import NO_OVERRIDES
 from batchway.domain.shard import Mode
 from batchway.ports import Account, BatchAccount, Clock, Dialect
 from batchway.providers.azure.account import AzureAccount

@@ -10,14 +10,15 @@ from batchway.bootstrap.accounts import dialects_of, new_account
 from batchway.bootstrap.parts import SystemClock, routing_table, scan_limits
 from batchway.domain.batch import BatchError
 from batchway.domain.call import Call
+from batchway.domain.endpoint import Endpoint, endpoint_of
 from batchway.domain.routing import Destination, Resolution, Target
 from batchway.domain.shard import Mode
-from batchway.lines.envelope import REQUIRED
 from batchway.ports import Dialect
 from batchway.settings import Settings
 from batchway.workflows.plan.scan import Scan
 
 _HEAD_BYTES: Final = 64 << 20
+_ENDPOINTS: Final = ", ".join(sorted(Endpoint))
 
 
 class CannotRun(Exception):
@@ -34,16 +35,16 @@ class CheckSummary:
     models: dict[str, int] = field(default_factory=dict[str, int])
 
 
-def endpoint_of(path: Path, given: str | None = None, *, name: str | None = None) -> str:
+def read_endpoint(path: Path, given: str | None = None, *, name: str | None = None) -> Endpoint:
     """The endpoint of a file: the `given` one, or the one that its first line names.
 
     `name` is what people call the file. Blank lines are skipped. Raises `CannotRun` for an
     endpoint that batches do not have, and for a file that is no JSONL at all.
     """
     if given is not None:
-        known = given if given in REQUIRED else f"/v1{given}"
-        if known not in REQUIRED:
-            raise CannotRun(f"'{given}' is none of the endpoints {', '.join(REQUIRED)}.")
+        known = endpoint_of(given)
+        if known is None:
+            raise CannotRun(f"'{given}' is none of the endpoints {_ENDPOINTS}.")
         return known
     shown = name or str(path)
     first = first_line(path)
@@ -53,11 +54,9 @@ def endpoint_of(path: Path, given: str | None = None, *, name: str | None = None
         url: Any = record["url"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CannotRun(not_jsonl(first, shown)) from error
-    known = url if url in REQUIRED else f"/v1{url}"
-    if known not in REQUIRED:
-        raise CannotRun(
-            f"The first line of {shown} is for '{url}', which is none of {', '.join(REQUIRED)}."
-        )
+    known = endpoint_of(url) if isinstance(url, str) else None
+    if known is None:
+        raise CannotRun(f"The first line of {shown} is for '{url}', which is none of {_ENDPOINTS}.")
     return known
 
 
@@ -117,7 +116,8 @@ def not_jsonl(first: bytes, name: str) -> str:
     kind = "looks like CSV" if separator else "is not JSON"
     return (
         f"The first line of {name} {kind}. Batches take one JSON object a line: "
-        '{"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": {...}}.'
+        f'{{"custom_id": "1", "method": "POST", "url": "{Endpoint.CHAT_COMPLETIONS}", '
+        '"body": {...}}.'
     )
 
 
@@ -151,14 +151,14 @@ async def check_file(
     name: str | None = None,
 ) -> CheckSummary:
     """Read a whole file as validation would and report every problem. Needs no server."""
-    endpoint = endpoint_of(path, endpoint, name=name)
+    asked = read_endpoint(path, endpoint, name=name)
     routing = routing_table(settings)
 
     def resolve(model: str) -> Resolution:
         if not settings.providers:
             # Checked away from where it will run: which models there are is not known here.
             return Destination(group="", mode=Mode.MANAGED, primaries=())
-        return routing.resolve(model, endpoint=endpoint, provider=provider, allowed=None)
+        return routing.resolve(model, endpoint=asked, provider=provider, allowed=None)
 
     entries = {entry.name: entry for entry in settings.providers}
 
@@ -167,14 +167,14 @@ async def check_file(
             account = new_account(entries[target.provider], clock=SystemClock())
         except ValueError:
             return None  # a mistake of the configuration, not of the file
-        call = Call(endpoint=endpoint, model=target.model)
+        call = Call(endpoint=asked, model=target.model)
         return dialects_of({target.provider: account})(target.provider, call, mode)
 
     scan = Scan(
         blobs=_OneFile(path),
         key="input",
         batch_id="check",
-        endpoint=endpoint,
+        endpoint=asked,
         limits=scan_limits(settings, max_errors=None),
         resolve=resolve,
         dialect=dialect,
@@ -189,5 +189,5 @@ async def check_file(
     finally:
         scan.close()
     return CheckSummary(
-        lines=scan.requests, problems=scan.problems, endpoint=endpoint, models=scan.models
+        lines=scan.requests, problems=scan.problems, endpoint=asked, models=scan.models
     )

@@ -27,7 +27,8 @@ from yarl import URL
 from batchway.bootstrap.accounts import address_of
 from batchway.bootstrap.parts import SystemClock
 from batchway.dispatch.fault import REDIRECTS
-from batchway.domain.call import NO_OVERRIDES, Call
+from batchway.domain.call import Call
+from batchway.domain.overrides import NO_OVERRIDES
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.routing import Target
 from batchway.ports import Account, Answer, Failure, Refused
@@ -87,10 +88,10 @@ class FirstAnswers:
                 return None
             reason = await asyncio.to_thread(_why_unreachable, url)
             return f"{where} cannot be reached: {reason}. {self._check_address(entry)}"
-        status, code = drawn.status, _code(drawn.body)
+        status, refused = drawn.status, self._refused(entry, drawn)
+        code = "" if refused is None else refused.short
         told = f"{status}, {code}" if code else f"{status}"
         model = _model(body)
-        refused = self._refused(entry, drawn)
         if refused is not None and refused.no_credit:
             return (
                 f"{where} has no credit left for this account ({told}). Add credit there, or use "
@@ -240,22 +241,6 @@ def _json(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
-
-
-def _code(body: bytes) -> str | None:
-    """The code, or else the type, of an error in any of the usual envelopes."""
-    answer = _json(body)
-    if isinstance(answer, list) and answer:  # Google's
-        answer = cast("list[Any]", answer)[0]
-    error: Any = cast("dict[str, Any]", answer).get("error") if isinstance(answer, dict) else None
-    for source in (error, answer):
-        if isinstance(source, dict):
-            found = cast("dict[str, Any]", source)
-            for name in ("code", "type", "status"):
-                text = found.get(name)
-                if isinstance(text, str) and text.isascii() and text.isprintable():
-                    return text[:64]
-    return None
 
 
 def _model(body: bytes) -> str:

@@ -16,23 +16,32 @@ from typing import Final
 import msgspec
 
 from batchway.bootstrap.accounts import close_accounts, open_accounts
-from batchway.bootstrap.check import CannotRun, endpoint_of, first_line, model_of
+from batchway.bootstrap.check import CannotRun, first_line, model_of, read_endpoint
 from batchway.bootstrap.first_answer import FirstAnswers
 from batchway.bootstrap.opening import open_blobs, owned
-from batchway.bootstrap.parts import SystemClock, new_ids, prepare_database, routing_table
+from batchway.bootstrap.parts import (
+    SystemClock,
+    new_ids,
+    new_services,
+    prepare_database,
+    routing_table,
+)
 from batchway.bootstrap.preconditions import check_database, check_proxies
 from batchway.bootstrap.signals import Interrupted, StopSignals
 from batchway.bootstrap.trial import Trial
 from batchway.bootstrap.work_thread import Work
-from batchway.domain.batch import Batch, BatchOptions
+from batchway.domain.batch import Batch
+from batchway.domain.endpoint import Endpoint
 from batchway.domain.file import File, Purpose
-from batchway.domain.keys import DEFAULT_TENANT
+from batchway.domain.keys import DEFAULT_TENANT, Principal
 from batchway.domain.routing import Destination
 from batchway.domain.shard import Mode
 from batchway.domain.status import TERMINAL, BatchStatus
-from batchway.domain.window import window_seconds
+from batchway.domain.window import Window
 from batchway.ports import Blobs
 from batchway.providers.http.descriptors import raise_limit
+from batchway.service.batches import BatchService
+from batchway.service.commands import NewBatch
 from batchway.settings import Settings
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.blobs.lock import DataLock
@@ -40,6 +49,7 @@ from batchway.storage.ledger.owner import Owner
 from batchway.storage.ledger.sql_ledger import SqlLedger
 
 _PIECE: Final = 1 << 20
+_CALLER: Final = Principal(tenant=DEFAULT_TENANT, key_name="run")
 _POLL_SECONDS: Final = 0.2
 
 
@@ -59,7 +69,7 @@ class RunRequest:
     errors: Path
     endpoint: str | None
     state: Path
-    window: str
+    window: Window
     provider: str | None
     preflight: bool = True
     from_flags: bool = False
@@ -122,7 +132,7 @@ async def _run_file(
         update={"data_dir": request.state, "database": None, "blobs": None}
     )
     endpoint = await asyncio.to_thread(
-        endpoint_of, request.input, request.endpoint, name=request.name
+        read_endpoint, request.input, request.endpoint, name=request.name
     )
     # For what is said of first answers: the work loop has its own.
     accounts = open_accounts(settings, clock=SystemClock())
@@ -143,7 +153,7 @@ async def _run_batch(
     settings: Settings,
     answers: FirstAnswers,
     request: RunRequest,
-    endpoint: str,
+    endpoint: Endpoint,
     progress: Callable[[Batch], None],
 ) -> RunResult:
     # What an earlier run was killed in the middle of removing.
@@ -153,7 +163,9 @@ async def _run_batch(
         ledger = await SqlLedger.open(settings.database_url)
         try:
             blobs = await open_blobs(settings, ledger)
-            batch_id = await _begin(ledger, blobs, request, endpoint)
+            batch_id = await _begin(
+                settings, ledger=ledger, blobs=blobs, request=request, endpoint=endpoint
+            )
             earlier = await _done(ledger, batch_id)
             trial = Trial(judge=answers.judge if request.preflight else None)
             batch = await _finish(
@@ -196,7 +208,14 @@ async def _done(ledger: SqlLedger, batch_id: str) -> int:
     return 0 if batch is None else batch.counts.completed + batch.counts.failed
 
 
-async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest, endpoint: str) -> str:
+async def _begin(
+    settings: Settings,
+    *,
+    ledger: SqlLedger,
+    blobs: LocalBlobs,
+    request: RunRequest,
+    endpoint: Endpoint,
+) -> str:
     """The id of this run's batch: that of an earlier run of the same file, or a new one."""
     clock, ids = SystemClock(), new_ids()
     marker = request.state / "run.json"
@@ -216,6 +235,15 @@ async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest, endp
         known = await ledger.batches.load(earlier.batch_id)
         if known is not None and known.status is not BatchStatus.FAILED:
             return known.id
+    files, _ = new_services(settings, ledger=ledger, blobs=blobs, clock=clock)
+    batches = BatchService(
+        ledger=ledger,
+        clock=clock,
+        ids=ids,
+        files=files,
+        providers=[entry.name for entry in settings.providers],
+        wake=lambda _: None,  # the work has not begun: its first look at the ledger finds it
+    )
     now = int(clock.now())
     file_id, batch_id = ids.file(), ids.batch()
     blob = f"files/{file_id}"
@@ -238,20 +266,10 @@ async def _begin(ledger: SqlLedger, blobs: LocalBlobs, request: RunRequest, endp
     partial = marker.with_suffix(".partial")
     partial.write_bytes(msgspec.json.encode(run))
     put_in_place(partial, marker)
-    await ledger.batches.add(
-        Batch(
-            id=batch_id,
-            tenant=DEFAULT_TENANT,
-            endpoint=endpoint,
-            input_file_id=file_id,
-            input_blob=blob,
-            completion_window=request.window,
-            status=BatchStatus.VALIDATING,
-            created_at=now,
-            deadline=now + (window_seconds(request.window) or 86_400),
-            options=BatchOptions(provider=request.provider),
-        )
+    new = NewBatch(
+        input_file_id=file_id, endpoint=endpoint, window=request.window, provider=request.provider
     )
+    await batches.create(_CALLER, new, batch_id=batch_id)
     return batch_id
 
 

@@ -18,13 +18,14 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from batchway.domain.endpoint import Endpoint
 from batchway.domain.remote import NativeTraits
 from batchway.domain.status import BatchStatus
 
-_CHAT: Final = "/v1/chat/completions"
-_COMPLETIONS: Final = "/v1/completions"
-_EMBEDDINGS: Final = "/v1/embeddings"
-_RESPONSES: Final = "/v1/responses"
+_CHAT: Final = Endpoint.CHAT_COMPLETIONS
+_COMPLETIONS: Final = Endpoint.COMPLETIONS
+_EMBEDDINGS: Final = Endpoint.EMBEDDINGS
+_RESPONSES: Final = Endpoint.RESPONSES
 
 _HOUR: Final = 3_600
 _DAY: Final = 24 * _HOUR
@@ -102,7 +103,7 @@ OPENAI: Final = CatalogEntry(
     source="https://platform.openai.com/docs/guides/batch",
     grade=Grade.RECORDED,
     traits=NativeTraits(
-        endpoints=frozenset({_RESPONSES, _CHAT, _EMBEDDINGS, _COMPLETIONS, "/v1/moderations"}),
+        endpoints=frozenset(Endpoint),
         max_lines=50_000,
         max_bytes=200 * _MIB,
         embedding_inputs=50_000,
@@ -128,8 +129,8 @@ AZURE: Final = CatalogEntry(
     ),
     quirks=Quirks(
         # Also for lines of responses: the service looks at the lines to tell the two apart.
-        endpoints=MappingProxyType({_CHAT: "/chat/completions", _RESPONSES: "/chat/completions"}),
-        urls=MappingProxyType({_CHAT: "/chat/completions", _RESPONSES: "/v1/responses"}),
+        endpoints=MappingProxyType({_CHAT: _CHAT.path, _RESPONSES: _CHAT.path}),
+        urls=MappingProxyType({_CHAT: _CHAT.path, _RESPONSES: _RESPONSES.value}),
     ),
     notes=(
         "Models are names of deployments of a batch type.",
@@ -308,8 +309,8 @@ CATALOG: Final[Mapping[str, CatalogEntry]] = _rows(
         grade=Grade.DOCUMENTED,
         traits=NativeTraits(endpoints=frozenset({_CHAT}), max_lines=50_000, max_bytes=100 * _MB),
         quirks=Quirks(
-            endpoints=MappingProxyType({_CHAT: "/v4/chat/completions"}),
-            urls=MappingProxyType({_CHAT: "/v4/chat/completions"}),
+            endpoints=MappingProxyType({_CHAT: "/v4" + _CHAT.path}),
+            urls=MappingProxyType({_CHAT: "/v4" + _CHAT.path}),
             extra=MappingProxyType({"auto_delete_input_file": False}),
             sends_window=False,
         ),

@@ -91,8 +91,7 @@ def list_batches(
     }
     asked = {name: text for name, text in where.items() if text is not None}
     asked |= {f"metadata[{key}]": text for key, text in map(pair, metadata or ())}
-    with connected(server, api_key) as client:
-        batches = client.batches(limit=limit, after=after, where=asked)
+    batches = connected(server, api_key).batches(limit=limit, after=after, where=asked)
     if as_json:
         say(json.dumps(batches, indent=2))
         return
@@ -128,8 +127,7 @@ def status(
     api_key: ServerKey = None,
 ) -> None:
     """Show one batch of a server."""
-    with connected(server, api_key) as client:
-        batch = client.batch(batch_id)
+    batch = connected(server, api_key).batch(batch_id)
     if as_json:
         say(json.dumps(batch, indent=2))
         return
@@ -178,9 +176,7 @@ def watch(
     Exits 0 when the batch completed and every line was answered, 3 when lines failed or it was
     cancelled or expired, 1 when the batch failed.
     """
-    with connected(server, api_key) as client:
-        code = follow(client, batch_id, as_json=as_json)
-    raise typer.Exit(code)
+    raise typer.Exit(follow(connected(server, api_key), batch_id, as_json=as_json))
 
 
 def cancel(
@@ -191,8 +187,7 @@ def cancel(
     api_key: ServerKey = None,
 ) -> None:
     """Cancel a batch of a server. What is done by then is kept."""
-    with connected(server, api_key) as client:
-        batch = client.cancel(batch_id)
+    batch = connected(server, api_key).cancel(batch_id)
     if as_json:
         say(json.dumps(batch, indent=2))
         return

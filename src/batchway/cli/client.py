@@ -9,21 +9,15 @@ import os
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any, Final, Self, cast
-from urllib.parse import quote, urlsplit
-
-from pyreqwest.client import SyncClient, SyncClientBuilder
-from pyreqwest.exceptions import ConnectError, PyreqwestError
-from pyreqwest.multipart import FormBuilder, PartBuilder
-from pyreqwest.request import SyncRequestBuilder
-from pyreqwest.response import SyncResponse
+from typing import IO, Any, Final, cast
+from urllib.parse import quote, urlencode, urlsplit
 
 from batchway.cli.console import printable
+from batchway.cli.exchange import Answer, Body, Cut, NotConnected, exchange
 from batchway.cli.failures import CommandError
+from batchway.providers.http.form import PIECE, Form
 
-_PIECE: Final = 256 * 1024
 _PAGE: Final = 100  # the most that the API gives at once
 
 Json = dict[str, Any]
@@ -42,11 +36,15 @@ class Refused(CommandError):
 
 
 class Server:
-    """A Batchway server at `url`, with or without `/v1`. Close it, or use it as a context."""
+    """A Batchway server at `url`, with or without `/v1`."""
 
     def __init__(self, *, url: str, api_key: str | None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:
+            parts, usable = urlsplit(""), False
+        if not usable:
             raise CommandError(
                 f"The server's address must be a URL such as http://127.0.0.1:8080, "
                 f"not '{printable(url)}'.",
@@ -54,47 +52,36 @@ class Server:
             )
         if api_key and not (api_key.isascii() and api_key.isprintable()):
             raise CommandError("The API key holds characters that no key has.", code=2)
-        if "@" in urlsplit(url).netloc:
+        if "@" in parts.netloc:
             raise CommandError("The server's address must not hold a user name or password.")
         self._url = url.rstrip("/")
         self._api_key = api_key
-        builder = (
-            SyncClientBuilder()
-            .user_agent("batchway-cli")
-            .connect_timeout(timedelta(seconds=10))
-            # Long enough for a server that hashes the end of a large upload.
-            .read_timeout(timedelta(seconds=300))
-        )
-        if parts.hostname in {"localhost", "127.0.0.1", "::1"}:
-            # A proxy of the environment would look for this address on its own machine.
-            builder = builder.no_proxy()
-        self._client: SyncClient = builder.build()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
+        self._headers = {"accept": "*/*", "user-agent": "batchway-cli"}
+        if api_key:
+            self._headers["authorization"] = f"Bearer {api_key}"
 
     # ------------------------------------------------------------------------- files
 
     def upload(self, path: Path, *, sent: Callable[[int], None], name: str | None = None) -> Json:
         """Upload a batch's input. `sent` is told the size of each piece that left."""
         total = path.stat().st_size
-        with path.open("rb") as file:
+        form = Form(fields={"purpose": "batch"}, filename=name or path.name, size=total)
 
-            def pieces() -> Iterator[bytes]:
+        def pieces() -> Iterator[bytes]:
+            yield form.head
+            with path.open("rb") as file:
                 # Never more than was announced, should someone append while it is sent.
                 left = total
-                while left and (piece := file.read(min(_PIECE, left))):
+                while left and (piece := file.read(min(PIECE, left))):
                     left -= len(piece)
-                    sent(len(piece))
                     yield piece
+                    sent(len(piece))
+            if left:
+                raise CommandError(f"{printable(path)} became shorter while it was sent.")
+            yield form.tail
 
-            part = PartBuilder.from_stream_with_length(pieces(), total)
-            part = part.file_name(name or path.name).mime("application/jsonl")
-            form = FormBuilder().text("purpose", "batch").part("file", part)
-            return self._json(self._request("POST", "/files").multipart(form))
+        body = Body(content_type=form.content_type, length=form.length, pieces=pieces)
+        return self._json("POST", "/files", body=body)
 
     def download(self, file_id: str, target: Path, *, received: Callable[[int], None]) -> int:
         """Store a file's content under a name that appears only when it is complete."""
@@ -118,24 +105,19 @@ class Server:
     def copy(self, file_id: str, target: IO[bytes], *, received: Callable[[int], None]) -> int:
         """Write a file's content to `target`; returns how many bytes."""
         written = 0
-        request = self._request("GET", f"/files/{quote(file_id, safe='')}/content")
-        with self._failures(), request.build_streamed() as response:
-            self._check(response)
-            while (piece := response.body_reader.read_chunk()) is not None:
-                data = memoryview(piece)
-                target.write(data)
-                written += len(data)
-                received(len(data))
+        with self._answer("GET", _content(file_id)) as answer:
+            for piece in answer.pieces():
+                target.write(piece)
+                written += len(piece)
+                received(len(piece))
         return written
 
     def lines(self, file_id: str) -> Iterator[bytes]:
         """A file's content line by line."""
-        request = self._request("GET", f"/files/{quote(file_id, safe='')}/content")
         rest = b""
-        with self._failures(), request.build_streamed() as response:
-            self._check(response)
-            while (piece := response.body_reader.read_chunk()) is not None:
-                *whole, rest = (rest + bytes(piece)).split(b"\n")
+        with self._answer("GET", _content(file_id)) as answer:
+            for piece in answer.pieces():
+                *whole, rest = (rest + piece).split(b"\n")
                 yield from whole
         if rest:
             yield rest
@@ -144,22 +126,25 @@ class Server:
 
     def create(self, body: Mapping[str, Any], *, provider: str | None) -> Json:
         """Create a batch."""
-        request = self._request("POST", "/batches").body_json(dict(body))
-        if provider is not None:
-            request = request.header("x-tfy-provider-name", provider)
-        return self._json(request)
+        sent = json.dumps(dict(body)).encode()
+        return self._json(
+            "POST",
+            "/batches",
+            headers={} if provider is None else {"x-tfy-provider-name": provider},
+            body=Body(content_type="application/json", length=len(sent), pieces=lambda: (sent,)),
+        )
 
     def delete(self, file_id: str) -> None:
         """Delete a file."""
-        self._json(self._request("DELETE", f"/files/{quote(file_id, safe='')}"))
+        self._json("DELETE", f"/files/{quote(file_id, safe='')}")
 
     def batch(self, batch_id: str) -> Json:
         """One batch."""
-        return self._json(self._request("GET", f"/batches/{quote(batch_id, safe='')}"))
+        return self._json("GET", f"/batches/{quote(batch_id, safe='')}")
 
     def cancel(self, batch_id: str) -> Json:
         """Ask for a batch to be cancelled; returns it as it is then."""
-        return self._json(self._request("POST", f"/batches/{quote(batch_id, safe='')}/cancel"))
+        return self._json("POST", f"/batches/{quote(batch_id, safe='')}/cancel")
 
     def batches(
         self, *, limit: int, after: str | None, where: Mapping[str, str] | None = None
@@ -170,7 +155,7 @@ class Server:
             query: dict[str, str | int] = {**(where or {}), "limit": min(_PAGE, limit - len(found))}
             if after is not None:
                 query["after"] = after
-            page = self._json(self._request("GET", "/batches").query(query))
+            page = self._json("GET", f"/batches?{urlencode(query)}")
             data = cast("list[Json]", page.get("data") or [])
             found += data
             if not page.get("has_more") or not data:
@@ -180,66 +165,73 @@ class Server:
 
     # ------------------------------------------------------------------------- the wire
 
-    def _request(self, method: str, path: str) -> SyncRequestBuilder:
-        request = self._client.request(method, self._url + path)
-        if self._api_key:
-            return request.header("authorization", f"Bearer {self._api_key}", is_sensitive=True)
-        return request
-
-    def _json(self, request: SyncRequestBuilder) -> Json:
-        with self._failures():
-            response = request.build().send()
-            self._check(response)
-            body = bytes(response.bytes())
-        try:
-            answer = json.loads(body)
-        except ValueError as error:
-            raise self._foreign() from error
-        if not isinstance(answer, dict):
-            raise self._foreign()
-        return cast(Json, answer)
-
-    def _check(self, response: SyncResponse) -> None:
-        if response.status < 400:
-            return
-        try:
-            answer: Any = json.loads(bytes(response.bytes()))
-            message = str(answer["error"]["message"])
-        except (ValueError, KeyError, TypeError):
-            message = f"The server at {self._url} answered {response.status}"
-        sentence = printable(message).rstrip()
-        if not sentence.endswith((".", "!", "?")):
-            sentence += "."
-        if response.status == 401 and not self._api_key:
-            sentence += " Give a key with --api-key or BATCHWAY_API_KEY."
-        if message.startswith("Invalid URL"):  # Batchway has every path that is asked for here
-            sentence += f" Is {self._url} the address of a Batchway server?"
-        raise Refused(sentence, status=response.status)
-
     @contextmanager
-    def _failures(self) -> Generator[None]:
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Body | None = None,
+    ) -> Generator[Answer]:
+        """The answer to a request, as long as it is read. Raises `Unreachable`, `Refused`."""
         try:
-            yield
-        except ConnectError as error:
-            reason = _reason(error)
-            why = "" if "refused" in reason else f" ({reason})"
+            sent = {**self._headers, **(headers or {})}
+            with exchange(method, self._url + path, sent, body) as answer:
+                self._check(answer)
+                yield answer
+        except NotConnected as error:
+            why = "" if "refused" in str(error) else f" ({printable(error)})"
             raise Unreachable(
                 f"No Batchway server answers at {self._url}{why}. Start one with `batchway serve`, "
                 "or give another address with --server or BATCHWAY_URL."
             ) from error
-        except PyreqwestError as error:
+        except Cut as error:
             raise Unreachable(
-                f"The connection to the server at {self._url} broke: {_reason(error)}."
+                f"The connection to the server at {self._url} broke: {printable(error)}."
             ) from error
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Body | None = None,
+    ) -> Json:
+        with self._answer(method, path, headers=headers, body=body) as answer:
+            data = answer.body()
+        try:
+            found = json.loads(data)
+        except ValueError as error:
+            raise self._foreign() from error
+        if not isinstance(found, dict):
+            raise self._foreign()
+        return cast(Json, found)
+
+    def _check(self, answer: Answer) -> None:
+        if answer.status < 400:
+            return
+        try:
+            found: Any = json.loads(answer.body())
+            message = str(found["error"]["message"])
+        except (ValueError, KeyError, TypeError):
+            message = f"The server at {self._url} answered {answer.status}"
+        sentence = printable(message).rstrip()
+        if not sentence.endswith((".", "!", "?")):
+            sentence += "."
+        if answer.status == 401 and not self._api_key:
+            sentence += " Give a key with --api-key or BATCHWAY_API_KEY."
+        if message.startswith("Invalid URL"):  # Batchway has every path that is asked for here
+            sentence += f" Is {self._url} the address of a Batchway server?"
+        raise Refused(sentence, status=answer.status)
 
     def _foreign(self) -> CommandError:
         return CommandError(f"What answers at {self._url} is not a Batchway server.")
 
 
-def _reason(error: PyreqwestError) -> str:
-    details = cast("dict[str, Any] | None", getattr(error, "details", None)) or {}
-    causes = cast("list[dict[str, str]]", details.get("causes") or [])
-    return printable(causes[-1]["message"] if causes else error.message).rstrip(".")
+def _content(file_id: str) -> str:
+    return f"/files/{quote(file_id, safe='')}/content"
 
 
 def _umask() -> int:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -25,6 +26,7 @@ from batchway.cli.demo_clients import Client, Json, new_client
 from batchway.cli.failures import CommandError
 from batchway.cli.following import ENDED
 from batchway.cli.progress import Snapshot, shown
+from batchway.domain.endpoint import Endpoint
 
 _QUESTIONS: Final = "gsm8k_test.batch.jsonl"
 _LATENCY: Final = "lognormal:0.3,0.5"
@@ -40,12 +42,19 @@ def demo(
             "--keep", metavar="DIR", help="Keep data and results there.", show_default=False
         ),
     ] = None,
+    lines: Annotated[
+        int | None,
+        typer.Option(
+            "--lines", metavar="N", min=1, help="Only so many of them.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Run 1,319 real questions end to end against a simulated provider and check every answer."""
-    questions = _questions()
+    all_questions = _questions()
     with tempfile.TemporaryDirectory(prefix="batchway-demo-") as scratch:
         directory = (keep or Path(scratch)).absolute()
         directory.mkdir(parents=True, exist_ok=True)
+        questions = all_questions if lines is None else _first(lines, all_questions, directory)
         with _process(directory, "simulate", ["simulate", "--port", "0", *_dials()]) as provider:
             note(f"A simulated provider answers at {provider} (2% of its answers are errors).")
             (directory / "batchway.yaml").write_text(_configuration(provider))
@@ -64,7 +73,7 @@ def _run(client: Client, questions: Path, directory: Path, *, kept: bool) -> Non
     batch = client.create(
         {
             "input_file_id": upload["id"],
-            "endpoint": "/v1/chat/completions",
+            "endpoint": Endpoint.CHAT_COMPLETIONS,
             "completion_window": "24h",
             "metadata": {"demo": "gsm8k"},
         }
@@ -125,7 +134,7 @@ def _check(
             if kind == "error":
                 failed += 1
                 continue
-            fault = verify("/v1/chat/completions", bodies[custom_id], record["response"]["body"])
+            fault = verify(Endpoint.CHAT_COMPLETIONS, bodies[custom_id], record["response"]["body"])
             if fault is not None:
                 wrong.append(f"{custom_id}: {fault}")
     wrong += [f"{custom_id}: no result" for custom_id in bodies if not seen[custom_id]]
@@ -156,6 +165,14 @@ def _questions() -> Path:
         if path.is_file():
             return path
     raise CommandError(f"The demo's questions are missing: {checkout}")
+
+
+def _first(lines: int, questions: Path, directory: Path) -> Path:
+    """A file of the first lines, below `directory`."""
+    path = directory / questions.name
+    with questions.open("rb") as whole:
+        path.write_bytes(b"".join(islice(whole, lines)))
+    return path
 
 
 @contextmanager

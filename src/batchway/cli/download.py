@@ -45,25 +45,25 @@ def download(
     """Download the results of a batch that has ended."""
     if as_json and str(output) == "-":
         raise CommandError("With -o - results go to standard output, so --json cannot.", code=2)
-    with connected(server, api_key) as client:
-        batch = client.batch(batch_id)
-        state = printable(batch.get("status"))
-        if state not in ENDED:
-            raise CommandError(
-                f"The batch {printable(batch_id)} is {state}; its results are there when it has "
-                f"ended. `batchway watch {printable(batch_id)}` waits for that."
-            )
-        if not batch.get("output_file_id") and not batch.get("error_file_id"):
-            tell_problems(batch)
-            raise CommandError(f"The batch {printable(batch_id)} is {state} and has no results.")
-        name = Path(str(batch["id"])).name
-        kinds = (
-            ("output", batch.get("output_file_id"), output or Path(f"{name}_output.jsonl")),
-            ("errors", batch.get("error_file_id"), errors or Path(f"{name}_error.jsonl")),
+    client = connected(server, api_key)
+    batch = client.batch(batch_id)
+    state = printable(batch.get("status"))
+    if state not in ENDED:
+        raise CommandError(
+            f"The batch {printable(batch_id)} is {state}; its results are there when it has "
+            f"ended. `batchway watch {printable(batch_id)}` waits for that."
         )
-        written: dict[str, object] = {
-            kind: _fetch(client, file_id, target) for kind, file_id, target in kinds
-        }
+    if not batch.get("output_file_id") and not batch.get("error_file_id"):
+        tell_problems(batch)
+        raise CommandError(f"The batch {printable(batch_id)} is {state} and has no results.")
+    name = Path(str(batch["id"])).name
+    kinds = (
+        ("output", batch.get("output_file_id"), output or Path(f"{name}_output.jsonl")),
+        ("errors", batch.get("error_file_id"), errors or Path(f"{name}_error.jsonl")),
+    )
+    written: dict[str, object] = {
+        kind: _fetch(client, file_id, target) for kind, file_id, target in kinds
+    }
     if as_json:
         say(json.dumps({"id": batch["id"], "status": batch.get("status"), **written}, indent=2))
 

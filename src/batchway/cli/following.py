@@ -23,7 +23,7 @@ _PATIENCE: Final = 60.0  # seconds that a watched server may be away, for a rest
 
 
 def connected(url: str, api_key: str | None) -> "Server":
-    """A client of the server; a context."""
+    """A client of the server."""
     from batchway.cli.client import Server  # noqa: PLC0415 - slow to import, see the package
 
     return Server(url=url, api_key=api_key)

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from batchway.domain.endpoint import Endpoint as KnownEndpoint
+
 if TYPE_CHECKING:
+    from batchway.domain.window import Window as CompletionWindow
     from batchway.settings import Settings
 
 T = TypeVar("T")
@@ -76,8 +79,8 @@ Endpoint = Annotated[
     typer.Option(
         "--endpoint",
         metavar="PATH",
-        help="Endpoint of the lines, such as /v1/chat/completions; by default what their `url` "
-        "says.",
+        help=f"Endpoint of the lines, such as {KnownEndpoint.CHAT_COMPLETIONS}; by default what "
+        "their `url` says.",
         show_default=False,
     ),
 ]
@@ -131,10 +134,11 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
         return runner.run(work)
 
 
-def window_or_fail(text: str) -> str:
-    """Check a completion window before anything starts."""
-    from batchway.domain.window import window_seconds  # noqa: PLC0415 - see the package
+def window_or_fail(text: str) -> "CompletionWindow":
+    """The completion window that a flag says, before anything starts."""
+    from batchway.domain.window import window_of  # noqa: PLC0415 - see the package
 
-    if window_seconds(text) is None:
+    window = window_of(text)
+    if window is None:
         raise typer.BadParameter("--window must be 1 minute to 30 days, such as 90m, 24h or 7d")
-    return text
+    return window

@@ -58,7 +58,7 @@ def retry(
     Takes what `run` took: the input, the output and where to send lines; also a batch's input and
     its downloaded results. Interrupted, it goes on when the same command is run again.
     """
-    window_or_fail(window)
+    allowed = window_or_fail(window)
     places = _Places.of(output, errors)
     with opened(input, model=model) as lines:
         settings = chosen(
@@ -77,7 +77,7 @@ def retry(
                 errors=places.scratch / "errors.jsonl",
                 endpoint=endpoint,
                 state=places.scratch / "state",
-                window=window,
+                window=allowed,
                 provider=provider,
                 preflight=preflight,
                 from_flags=base_url is not None,

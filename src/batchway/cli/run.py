@@ -70,7 +70,7 @@ def run(
     the run ends there. Exits 0 when every line has a result, 3 when some lines failed, 1 when it
     could not run.
     """
-    window_or_fail(window)
+    allowed = window_or_fail(window)
     if as_json and str(output) == "-":
         raise CommandError("With -o - results go to standard output, so --json cannot.", code=2)
     with opened(input, model=model) as lines:
@@ -88,7 +88,7 @@ def run(
             errors=places.errors,
             endpoint=endpoint,
             state=places.state,
-            window=window,
+            window=allowed,
             provider=provider,
             preflight=preflight,
             from_flags=base_url is not None,

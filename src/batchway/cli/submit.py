@@ -4,7 +4,6 @@ Owns flags, and the first seconds of the batch: what keeps its account from bein
 """
 
 import json
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -28,17 +27,15 @@ from batchway.cli.options import (
     Window,
     window_or_fail,
 )
+from batchway.domain.reason import ReasonKind
 
 if TYPE_CHECKING:
     from batchway.cli.client import Server
 
 _LOOK_SECONDS: Final = 6.0
 _POLL: Final = 0.3
-# What a batch says of itself when its account cannot be used, and not only for want of room.
-_ACCOUNT: Final = re.compile(
-    r"\b(?:40[1-57]|410)\b|\bcredit\b|insufficient_quota|unreachable|cannot be reached"
-    r"|\bredirect|\bcredentials\b|\b(?:api_)?key\b"
-)
+# What a batch waits for that is wrong with how it was submitted, and not only for want of room.
+_TO_MEND: Final = frozenset({ReasonKind.ACCOUNT, ReasonKind.CONFIGURATION, ReasonKind.UNREACHABLE})
 
 
 def submit(
@@ -76,7 +73,8 @@ def submit(
     from batchway.cli.client import Refused  # noqa: PLC0415 - see the package
 
     window_or_fail(window)
-    with opened(input, model=model) as lines, connected(server, api_key) as client:
+    with opened(input, model=model) as lines:
+        client = connected(server, api_key)
         body: dict[str, Any] = {
             "endpoint": endpoint or _first_url(lines),
             "completion_window": window,
@@ -129,7 +127,7 @@ def _begins(batch: dict[str, Any]) -> int:
     if look.waits is None or look.status in ENDED:
         return 0
     note(f"The batch waits: {look.waits}")
-    if look.done or not _ACCOUNT.search(look.waits):
+    if look.done or str(batch.get("status_reason")) not in _TO_MEND:
         return 0
     note(
         "It goes on by itself when that is mended; "

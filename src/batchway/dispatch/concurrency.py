@@ -1,6 +1,6 @@
-"""How many lines may be in flight at one target: a fixed number, or what it turns out to take.
+"""How many lines may be in flight at one target: what it turns out to take.
 
-`Auto` wants goodput: a batch has nobody waiting for a single answer. It rises fast and falls only
+`Auto` wants goodput: no caller of a batch waits for a single answer. It rises fast and falls only
 for a reason:
 
     RAMP: doubles after each round, until the limit's ceiling, a refusal, a loss of goodput
@@ -20,7 +20,7 @@ measured (`goodput`). No clock: it counts rounds, so that a slow and a fast prov
 alike.
 """
 
-from typing import Final, Protocol
+from typing import Final
 
 from batchway.dispatch.engine_load import EngineLoad
 from batchway.dispatch.goodput import Round, Sample, Trial
@@ -82,56 +82,6 @@ _SHORT_QUEUE: Final = 8
 _PATIENCE: Final = 0.25
 # Limits that differ by less cannot be told apart by a trial: the larger is simply taken.
 _ALIKE: Final = 1.25
-
-
-class Control(Protocol):
-    """What a gate asks of a concurrency control. Requests are numbered as they are sent."""
-
-    limit: int
-
-    @property
-    def found(self) -> int | None:
-        """The limit, once it has been found out."""
-        ...
-
-    def answered(self, *, number: int, sent: int, latency: float, tokens: int, full: bool) -> None:
-        """An answer came. `sent` requests were so far; `full` is whether all slots were taken."""
-        ...
-
-    def refused(
-        self, *, number: int, sent: int, latency: float, explicit: bool, in_flight: int
-    ) -> None:
-        """A sign of overload while so many others are in flight; `explicit` if the provider's."""
-        ...
-
-    def heard(self, load: EngineLoad, *, sent: int, in_flight: int) -> None:
-        """The engine says how many requests run in it and wait."""
-        ...
-
-
-class Fixed:
-    """A number from the configuration."""
-
-    __slots__ = ("limit",)
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-
-    @property
-    def found(self) -> int | None:
-        """It was told, not found."""
-        return None
-
-    def answered(self, *, number: int, sent: int, latency: float, tokens: int, full: bool) -> None:
-        """Nothing to learn."""
-
-    def refused(
-        self, *, number: int, sent: int, latency: float, explicit: bool, in_flight: int
-    ) -> None:
-        """Nothing to change."""
-
-    def heard(self, load: EngineLoad, *, sent: int, in_flight: int) -> None:
-        """Nothing to change."""
 
 
 class Auto:

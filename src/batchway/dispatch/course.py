@@ -16,7 +16,7 @@ from batchway.dispatch.limits import MOST_ANSWER_BYTES
 from batchway.dispatch.record import Record
 from batchway.domain.batch import Usage
 from batchway.domain.batch_errors import LineText
-from batchway.domain.retry_after import parse_retry_after
+from batchway.domain.retry_after import retry_after_of
 from batchway.ports import Failure, Result, Unfaithful
 
 _NO_USAGE: Final = Usage()
@@ -128,11 +128,7 @@ class Course:
         )
         retry_after = None
         if fault is Fault.THROTTLED or fault is Fault.UNAVAILABLE:
-            retry_after = parse_retry_after(
-                milliseconds=answer.header("retry-after-ms"),
-                value=answer.header("retry-after"),
-                now=now,
-            )
+            retry_after = retry_after_of(answer.header, now=now)
         return setback, retry_after
 
 

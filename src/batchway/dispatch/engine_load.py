@@ -6,20 +6,16 @@
 An optional signal of `concurrency`: it costs one request every few seconds while lines are in
 flight, and an engine that does not answer is left alone for long.
 
-Owns reading the metrics and the pace of looking. Does not own what follows from them.
+Owns reading the metrics. Does not own the pace of looking (`watch`), or what follows from it.
 """
 
-import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from batchway.dispatch.watch import LOOK_EVERY, Watch
 from batchway.ports import Clock, EngineMetrics
 
-_log: Final = logging.getLogger(__name__)
-
-LOOK_EVERY: Final = 3.0
 _NOT_THERE_SECONDS: Final = 600.0
 _RUNNING: Final = (b"vllm:num_requests_running", b"sglang:num_running_reqs")
 _WAITING: Final = (b"vllm:num_requests_waiting", b"sglang:num_queue_reqs")
@@ -27,7 +23,7 @@ _WAITING: Final = (b"vllm:num_requests_waiting", b"sglang:num_queue_reqs")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineLoad:
-    """Requests of everybody that uses the engine."""
+    """Requests in the engine, those of its other users included."""
 
     running: int
     waiting: int
@@ -63,49 +59,25 @@ def _sample(line: bytes) -> tuple[bytes, float | None]:
     return name, value if 0 <= value < 1e9 else None  # NaN is neither
 
 
-class LoadWatch:
-    """Looks again and again while that is wanted. Belongs to one event loop."""
+async def look_at_load(metrics: EngineMetrics) -> EngineLoad | None:
+    """What the engine tells now; `None` if nothing."""
+    page = await metrics.read()
+    return None if page is None else read_load(page)
 
-    __slots__ = ("_clock", "_metrics", "_quiet_until", "_seen", "_task", "_wanted")
 
-    def __init__(
-        self,
-        *,
-        metrics: EngineMetrics,
-        wanted: Callable[[], bool],
-        seen: Callable[[EngineLoad], None],
-        clock: Clock,
-    ) -> None:
-        self._metrics = metrics
-        self._wanted = wanted
-        self._seen = seen
-        self._clock = clock
-        self._quiet_until = 0.0
-        self._task: asyncio.Task[None] | None = None
-
-    def wake(self) -> None:
-        """Begin to look, unless that is being done or was in vain."""
-        if self._task is None and self._clock.monotonic() >= self._quiet_until:
-            self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def _run(self) -> None:
-        try:
-            while True:
-                await self._clock.sleep(LOOK_EVERY)
-                if not self._wanted():
-                    return
-                load = await self._look()
-                if load is None:
-                    self._quiet_until = self._clock.monotonic() + _NOT_THERE_SECONDS
-                    return
-                self._seen(load)
-        finally:
-            self._task = None
-
-    async def _look(self) -> EngineLoad | None:
-        try:
-            metrics = await self._metrics.read()
-        except Exception as error:  # noqa: BLE001 - a look that cannot be had must end nothing
-            _log.debug("an engine's metrics cannot be read: %s", type(error).__name__)
-            return None
-        return None if metrics is None else read_load(metrics)
+def watch_load(
+    metrics: EngineMetrics,
+    *,
+    wanted: Callable[[], bool],
+    seen: Callable[[EngineLoad], None],
+    clock: Clock,
+) -> Watch[EngineLoad]:
+    """A watch over an engine's load: one request every few seconds, none where nothing answers."""
+    return Watch(
+        look=lambda: look_at_load(metrics),
+        wanted=wanted,
+        seen=seen,
+        clock=clock,
+        delay=LOOK_EVERY,
+        rest=_NOT_THERE_SECONDS,
+    )

@@ -1,4 +1,4 @@
-"""Who is next at a gate.
+"""Which line is next at a gate.
 
 Between tenants: when slots are scarce, the one with the fewest lines in flight, ties to the one
 served least; when a rate is scarce, the one served least (a tenant whose answers take long would
@@ -10,7 +10,7 @@ for the longest take turns, so that no line that is bad by itself keeps a lane s
 "Served" is virtual time, in whatever unit the gate charges. A tenant that was away, or got less
 because it asked for less, does not save it up: it may lag the leader by two charges at most.
 
-Owns the order. Does not own slots, rates or the promises made to those who wait (`gate`).
+Owns the order. Does not own slots, rates or the promises made to lines that wait (`gate`).
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import heapq
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from batchway.dispatch.limits import Party
+from batchway.dispatch.caller import Caller
 
 _LAG: Final = 2.0
 
@@ -48,14 +48,14 @@ class Share:
 class Waiter:
     """A line that waits. `turn` is resolved with its permit, or with `None` to send it away."""
 
-    __slots__ = ("cost", "kind", "live", "may_leave", "party", "retry", "share", "turn")
+    __slots__ = ("caller", "cost", "kind", "live", "may_leave", "retry", "share", "turn")
 
     def __init__(
         self,
         *,
         turn: "asyncio.Future[object]",
         share: Share,
-        party: Party,
+        caller: Caller,
         cost: float,
         retry: bool,
         may_leave: bool,
@@ -64,7 +64,7 @@ class Waiter:
         self.kind = kind
         self.turn = turn
         self.share = share
-        self.party = party
+        self.caller = caller
         self.cost = cost
         self.retry = retry
         self.may_leave = may_leave
@@ -72,14 +72,15 @@ class Waiter:
 
 
 class FairQueue:
-    """Those who wait at one gate."""
+    """The lines that wait at one gate."""
 
-    __slots__ = ("_active", "_arrivals", "_leader", "_most_charge", "_shares", "waiting")
+    __slots__ = ("_active", "_arrivals", "_leader", "_most_charge", "_shares", "sharing", "waiting")
 
     def __init__(self) -> None:
         self.waiting = 0
+        self.sharing = 0  # tenants with lines in flight
         self._shares: dict[str, Share] = {}
-        self._active: dict[int, Share] = {}  # those with somebody waiting
+        self._active: dict[int, Share] = {}  # those with lines that wait
         self._arrivals = 0
         self._leader = 0.0
         self._most_charge = 0.0
@@ -91,11 +92,24 @@ class FairQueue:
             share = self._shares[tenant] = Share()
         return share
 
-    def charge(self, share: Share, amount: float) -> None:
-        """A share was served; what it did not use in the past is forgotten."""
+    def has_its_part(self, share: Share, limit: int) -> bool:
+        """Whether a tenant uses as many slots as would be its own if all wanted more."""
+        return self.sharing > 1 and share.in_flight * self.sharing >= limit
+
+    def serve(self, share: Share, amount: float) -> None:
+        """A line is sent and charged for; what its tenant did not use in the past is forgotten."""
+        share.in_flight += 1
+        if share.in_flight == 1:
+            self.sharing += 1
         self._most_charge = max(self._most_charge, amount)
         share.served = max(share.served, self._leader - _LAG * self._most_charge) + amount
         self._leader = max(self._leader, share.served)
+
+    def done(self, share: Share) -> None:
+        """A line that was sent is in flight no more."""
+        share.in_flight -= 1
+        if share.in_flight == 0:
+            self.sharing -= 1
 
     def correct(self, share: Share, change: float) -> None:
         """The charge was wrong by this much."""
@@ -110,7 +124,7 @@ class FairQueue:
             heaps = share.heaps[waiter.kind] = _Heaps()
         heapq.heappush(
             heaps.retries if waiter.retry else heaps.fresh,
-            (waiter.party.deadline, self._arrivals, waiter),
+            (waiter.caller.deadline, self._arrivals, waiter),
         )
         share.waiting += 1
         self.waiting += 1
@@ -137,7 +151,7 @@ class FairQueue:
         probes: Collection[str] = (),
         fresh_first: bool = False,
     ) -> Waiter | None:
-        """Who is to be served now; stays in the queue until removed. `None`: nobody may pass.
+        """The line to be served now; stays in the queue until removed. `None`: none may pass.
 
         `by_service` is whether a rate is what is scarce. Kinds in `shut` are passed over. Of kinds
         in `probes` one line is to find out whether its lane is well again; `fresh_first` prefers
@@ -164,9 +178,9 @@ class FairQueue:
                 return probe
         return None
 
-    def leavers(self, kind: str | None = None) -> list[Waiter]:
-        """Those who may be sent away because they have another target; of one kind, or of all."""
-        return [
+    def send_away(self, kind: str | None = None) -> None:
+        """Lines that have another target wait no longer: those of one kind, or of all."""
+        leaving = [
             waiter
             for share in self._active.values()
             for of, heaps in share.heaps.items()
@@ -175,6 +189,10 @@ class FairQueue:
             for _, _, waiter in heap
             if waiter.live and waiter.may_leave
         ]
+        for waiter in leaving:
+            self.remove(waiter)
+            if not waiter.turn.done():
+                waiter.turn.set_result(None)
 
 
 def _before(one: Share, other: Share, *, by_service: bool) -> bool:
@@ -189,9 +207,9 @@ def _first(of: Iterable[_Heaps]) -> Waiter | None:
     for heaps in of:
         head = _live_head(heaps.retries) if heaps.retries else None
         fresh = _live_head(heaps.fresh) if heaps.fresh else None
-        if head is None or (fresh is not None and fresh.party.deadline < head.party.deadline):
+        if head is None or (fresh is not None and fresh.caller.deadline < head.caller.deadline):
             head = fresh
-        if best is None or (head is not None and head.party.deadline < best.party.deadline):
+        if best is None or (head is not None and head.caller.deadline < best.caller.deadline):
             best = head
     return best
 
@@ -203,7 +221,7 @@ def _probe(heaps: _Heaps, *, fresh_first: bool) -> Waiter | None:
     waiting = [entry for entry in heaps.retries if entry[2].live]
     if not waiting:
         return fresh
-    return min(waiting, key=lambda entry: entry[1])[2]  # whoever came here first
+    return min(waiting, key=lambda entry: entry[1])[2]  # the one that came here first
 
 
 def _live(heaps: _Heaps) -> bool:

@@ -31,6 +31,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
+from batchway.domain.http_status import REDIRECTS
 from batchway.ports import Answer, Failure, Refused
 
 _MOST_TEXT: Final = 300
@@ -64,9 +65,6 @@ SIGNS_OF_LIFE: Final = frozenset({Fault.REJECTED, Fault.TOO_LARGE, Fault.STREAME
 LINE_MAY_BE_THE_CAUSE: Final = frozenset(
     {Fault.DENIED, Fault.BROKEN, Fault.GARBAGE, Fault.TIMEOUT, Fault.INTERRUPTED}
 )
-
-# Requests, with what they hold, are not sent on to an address that the configuration does not name.
-REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 _STATUS: Final = {
     **dict.fromkeys(REDIRECTS, Fault.ACCOUNT),

@@ -1,4 +1,4 @@
-"""The lines of one endpoint at one target: may they be sent, and who is to blame when they fail?
+"""The lines of one endpoint at one target: may they be sent, and what is to blame when they fail?
 
                      nothing but failures                    well again by its health
     every line well ----------------------> down, denied  <---------------------------+
@@ -9,26 +9,24 @@
           +-------------------------------- the verdict: believed, delivered ----------+
 
 A failure is a line's own fault only by proof: another line, sent after this one had failed, was
-answered. Where only a few lines are left and nobody could prove anything, the target's health does:
-`Look`. What is about the account, or about everybody, is waited for.
+answered. Where only a few lines are left and no other can be the proof, the target's health is:
+`Look`. What is about the account, or about every line, is waited for.
 
 Owns that judgement and one log line for each change of state. Does not own pauses and probes
 (`circuit`), what is done to a line (`retry`), order and slots (`gate`), or the look itself
 (`health`). Times are in monotonic seconds.
 """
 
-import logging
 import math
 from collections.abc import Hashable
 from typing import Final
 
-import msgspec
-
 from batchway.dispatch.circuit import MOST_PAUSE, Circuit
 from batchway.dispatch.fault import DENIALS, SIGNS_OF_LIFE, Fault, Setback
+from batchway.dispatch.lane_log import LaneLog
+from batchway.dispatch.looks import Look, Looks
 from batchway.dispatch.record import Record
-
-_log: Final = logging.getLogger(__name__)
+from batchway.dispatch.same_answer import SameAnswer
 
 # So many lines, left alone, may all be bad by themselves; more of them are an outage.
 FEW: Final = 5
@@ -60,60 +58,25 @@ _ADMITTED_LATELY: Final = 30.0
 _OWN_REFUSALS: Final = 4
 _OWN_REFUSED: Final = 90.0
 
-# A verdict takes several lines, twice each, and about a minute with the first of them. It is
-# remembered, so that good lines among bad ones do not make each of these wait for a new one.
-_VERDICT_LINES: Final = 3
-_VERDICT_SECONDS: Final = 45.0
-_VERDICT_AFTER_ANSWERS: Final = 90.0  # it could do it before: an outage is more likely
-_VERDICT_REMEMBERED: Final = 600.0
-_MOST_LINES: Final = 256
-
 # The longest pause between two probes, by what the health says of an outage.
 _PAUSE_WHEN_WELL: Final = 10.0
 _PAUSE_UNKNOWN: Final = 15.0
 _PAUSE_FOR_PROOF: Final = 2.0
 
-# A storm of 429s comes and goes; it is told when it lasts.
-_THROTTLED_SECONDS: Final = 30.0
-
-# What the log says where there is no status to quote.
-_UNTOLD: Final = {
-    Fault.UNREACHABLE: "no connection: check that it runs, and its address in the configuration",
-}
 _NOTHING_SENT: Final = frozenset({Fault.UNREACHABLE, Fault.NO_DESCRIPTORS})
 _OUTAGES: Final = frozenset(Fault) - DENIALS - SIGNS_OF_LIFE - {Fault.THROTTLED, Fault.UNSENDABLE}
-
-
-class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """What a target's health says: `well` is `None` when it says nothing.
-
-    `admitted` is whether it let the account's credentials in, `faintly` whether it is called ill
-    only because of answers that a server that is well may give to an address that it has not.
-    """
-
-    well: bool | None = None
-    admitted: bool = False
-    faintly: bool = False
 
 
 class Lane:
     """One endpoint of one target. `few` hold-ups are those of lines in `held`, none of it fresh."""
 
     __slots__ = (
-        "_admitted_at",
         "_batches",
         "_denying",
-        "_faint_since",
-        "_ill",
+        "_log",
+        "_looks",
         "_pardoned",
-        "_provider_model",
-        "_remembered",
-        "_text",
-        "_text_lines",
-        "_text_since",
-        "_told",
-        "_told_at",
-        "_well_since",
+        "_same_answer",
         "answered",
         "calm",
         "circuit",
@@ -122,11 +85,9 @@ class Lane:
         "held",
         "kind",
         "probes",
-        "verdict",
     )
 
     def __init__(self, *, provider: str, model: str, kind: str, trips_after: int) -> None:
-        self._provider_model = provider, model
         self.kind = kind
         self.circuit = Circuit(trips_after=trips_after)
         self.calm = True  # nothing has gone wrong since the last answer
@@ -135,20 +96,12 @@ class Lane:
         self.held = 0  # lines that wait, back off, or are sent again
         self.fresh = 0  # those of them that were never sent
         self.probes = 0
-        self.verdict: Setback | None = None
         self._batches: dict[str, int] = {}
-        self._text = ""
-        self._text_since = 0.0
-        self._text_lines: dict[Hashable, int] = {}
-        self._remembered: dict[str, float] = {}
+        self._same_answer = SameAnswer()
         self._denying = False  # the latest failure was a denial that may be about a line
         self._pardoned = False
-        self._well_since: float | None = None
-        self._faint_since: float | None = None
-        self._ill = False
-        self._admitted_at = -math.inf
-        self._told: str | None = None
-        self._told_at = 0.0
+        self._looks = Looks()
+        self._log = LaneLog(provider=provider, model=model, kind=kind)
 
     # ------------------------------------------------------------------ what happened
 
@@ -163,20 +116,50 @@ class Lane:
             return
         self._well_again(now)
 
-    def refused(self, *, probe: bool, now: float) -> None:
-        """An answer that is about a line alone: somebody is at home."""
+    def failed(
+        self,
+        setback: Setback,
+        *,
+        line: Hashable,
+        first: bool,
+        alone: bool,
+        probe: bool,
+        own: bool,
+        pause: float | None,
+        now: float,
+    ) -> bool:
+        """An exchange brought no result; whether lines that have another target must leave.
+
+        `first` is whether it is the line's first here, `alone` whether no other is on its way,
+        `probe` whether it was one, `own` whether a denial is proven to be the line's own; `pause`
+        is a long one that the provider asks for.
+        """
+        if own:
+            # A denial that is the line's own: the account is well.
+            if not self.calm:
+                self._well_again(now)
+        elif setback.fault in SIGNS_OF_LIFE:
+            self._answered(probe=probe, now=now)
+        elif setback.fault is Fault.UNSENDABLE:
+            self.circuit.dropped(probe=probe)  # nothing was sent: no news of the target
+        else:
+            shuts = self._count_failure(
+                setback, line=line, first=first, alone=alone, probe=probe, now=now
+            )
+            if pause is not None:
+                self._log.paused(setback, pause, now)
+            return shuts
+        return False
+
+    def _answered(self, *, probe: bool, now: float) -> None:
+        """An answer that is about a line alone is one all the same."""
         if self.circuit.denied:
             # It proves no key: the next line may be the probe at once.
             self.circuit.dropped(probe=probe)
         elif not self.calm:
             self._well_again(now)
 
-    def acquitted(self, now: float) -> None:
-        """A denial was proven to be the line's own: the account is well."""
-        if not self.calm:
-            self._well_again(now)
-
-    def failed(
+    def _count_failure(
         self,
         setback: Setback,
         *,
@@ -186,15 +169,12 @@ class Lane:
         probe: bool,
         now: float,
     ) -> bool:
-        """A failure; returns whether the lane (re)closed for lines that have another target.
-
-        `first` is whether it is the line's first here, `alone` whether no other is on its way.
-        """
+        """A failure of the target, the account or a line; whether the circuit (re)opened."""
         self.calm = False
         self._denying = setback.fault is Fault.DENIED
         if self.gives(setback):
             return False
-        self._compare(setback, line, now)
+        self._same_answer.add(setback, line, now)
         counts = (first or (alone and setback.fault is Fault.DENIED)) and not (
             self._pardoned and not first
         )
@@ -207,32 +187,23 @@ class Lane:
             shut = self.circuit.down_since is not None
         if shut:
             self._limit_pauses(now)
-            self._report(now)
+            self._tell(now)
         return shut
 
     def looked(self, look: Look, now: float) -> None:
         """The target's health was looked at."""
+        looks, circuit = self._looks, self.circuit
         if look.admitted:
-            self._admitted_at = now
-        circuit = self.circuit
+            looks.admitted_at = now
         if look.well is None or circuit.down_since is None or circuit.fault not in _OUTAGES:
             self._limit_pauses(now)
             return
-        if not look.faintly:
-            self._faint_since = None
-        elif self._faint_since is None:
-            self._faint_since = now
-        if not look.well:
-            self._ill, self._well_since = True, None
-        elif self._well_since is None:
-            self._well_since = now
-            if self._ill:
-                self._ill = False
-                circuit.try_now(now)
+        if looks.recovers(look, now):
+            circuit.try_now(now)
         self._limit_pauses(now)
         if look.well:
             self._consider(now)
-        elif self._faint_since is not None and now - self._faint_since >= _FAINT_LOOK:
+        elif looks.faint_since is not None and now - looks.faint_since >= _FAINT_LOOK:
             self._consider_faint(now)
 
     # ------------------------------------------------------------------ judgement
@@ -263,7 +234,7 @@ class Lane:
             record.denials >= _OWN_DENIALS
             and now - record.denied_at >= enough
             and self._is_left_over()
-            and now - self._admitted_at < _ADMITTED_LATELY
+            and now - self._looks.admitted_at < _ADMITTED_LATELY
         )
 
     def _refuses_one(self, record: Record, now: float) -> bool:
@@ -277,6 +248,11 @@ class Lane:
         if self._is_left_over():
             return refused_for >= _OWN_REFUSED
         return self._is_few_of_many() and refused_for >= _LONG_LOOK
+
+    @property
+    def verdict(self) -> Setback | None:
+        """The answer that the target gives to every request, once it is believed."""
+        return self._same_answer.believed
 
     def gives(self, setback: Setback) -> bool:
         """Whether this answer is the verdict that the target is believed in."""
@@ -297,7 +273,7 @@ class Lane:
         """Whether those that are left are few of those that this target has answered."""
         return self.fresh == 0 and self.held * _FEW_OF_MANY <= self.answered
 
-    # ------------------------------------------------------------------ whom it holds up
+    # ------------------------------------------------------------------ batches held up
 
     def concerns(self, batch_id: str, change: int, *, fresh: bool = False) -> None:
         """Lines of a batch that started, or stopped, being held up here."""
@@ -322,42 +298,26 @@ class Lane:
     def _well_again(self, now: float) -> None:
         self.calm = True
         self.circuit.alive()
-        self.verdict = None
-        self._text = ""
-        self._text_lines.clear()
+        self._same_answer.forget()
         self._pardoned = False
-        self._well_since, self._faint_since, self._ill = None, None, False
-        self._report(now)
+        self._looks.begin()
+        self._tell(now)
 
     def _went_down(self, setback: Setback, now: float) -> None:
-        self.verdict = None
+        self._same_answer.believed = None
         self._pardoned = False
-        self._well_since, self._faint_since, self._ill = None, None, False
-        if setback.text and self._remembered.get(setback.text, -math.inf) > now:
+        self._looks.begin()
+        if self._same_answer.remembers(setback, now):
             self._believe(setback, now)
-
-    def _compare(self, setback: Setback, line: Hashable, now: float) -> None:
-        """Keep count of lines that draw one and the same answer, and nothing else in between."""
-        if setback.text != self._text:
-            self._text = setback.text
-            self._text_since = now
-            self._text_lines.clear()
-        if setback.text and (line in self._text_lines or len(self._text_lines) < _MOST_LINES):
-            self._text_lines[line] = self._text_lines.get(line, 0) + 1
 
     def _consider(self, now: float) -> None:
         """The target is well and its lines fail: are they, or is it, what is to be believed?"""
-        last, since = self.circuit.last, self._well_since
+        last, since = self.circuit.last, self._looks.well_since
         if last is None or since is None:
             return
         well_for = now - since
-        if (
-            last.text
-            and last.text == self._text
-            and sum(tries > 1 for tries in self._text_lines.values()) >= _VERDICT_LINES
-            and now - self._text_since
-            >= (_VERDICT_AFTER_ANSWERS if self.answered else _VERDICT_SECONDS)
-            and well_for >= _SHORT_LOOK
+        if well_for >= _SHORT_LOOK and self._same_answer.convinces(
+            last, answered=self.answered > 0, now=now
         ):
             self._believe(last, now)
         elif last.fault not in _NOTHING_SENT and self.fresh == 0:
@@ -376,8 +336,7 @@ class Lane:
         if (
             last is not None
             and last.fault is Fault.BROKEN
-            and last.text
-            and last.text == self._text
+            and self._same_answer.matches(last)
             and self._is_left_over()
         ):
             self._pardon(now)
@@ -386,23 +345,21 @@ class Lane:
         """Let the lines that are left use up their attempts."""
         self._pardoned = True
         self.circuit.alive()
-        self._report(now)
+        self._tell(now)
 
     def _believe(self, setback: Setback, now: float) -> None:
-        self.verdict = setback
-        self._remembered = {text: until for text, until in self._remembered.items() if until > now}
-        self._remembered[setback.text] = now + _VERDICT_REMEMBERED
+        self._same_answer.believe(setback, now)
         self.circuit.alive()
-        self._report(now)
+        self._tell(now)
 
     def _limit_pauses(self, now: float) -> None:
         """How long a probe may be put off, by what is known."""
         circuit = self.circuit
         most = MOST_PAUSE
         if circuit.fault in _OUTAGES:
-            if self._well_since is not None:
+            if self._looks.well_since is not None:
                 most = _PAUSE_WHEN_WELL
-            elif not self._ill:
+            elif not self._looks.ill:
                 most = _PAUSE_UNKNOWN
         elif circuit.fault is Fault.THROTTLED and self._is_left_over():
             most = _PAUSE_WHEN_WELL
@@ -413,49 +370,10 @@ class Lane:
 
     # ------------------------------------------------------------------ telling
 
-    def paused(self, setback: Setback, seconds: float, now: float) -> None:
-        """The provider asked everybody for a long pause."""
-        self.calm = False
-        if self._told is None:
-            self._tell("throttled", f"asked for a pause of {seconds:.0f} s", setback, now)
-
-    def _report(self, now: float) -> None:
-        """Log a change of state, once."""
-        last, since = self.circuit.last, self.circuit.down_since
+    def _tell(self, now: float) -> None:
         if self.verdict is not None:
-            self._tell("verdict", "gives every request the same error", self.verdict, now)
-        elif last is None or since is None:
-            if self._told is not None:
-                provider, model = self._provider_model
-                word = "is well, and a few requests fail" if self._pardoned else "answers again"
-                _log.info(
-                    "provider '%s', model '%s', %s: %s, after %.0f s",
-                    provider, model, self.kind, word, now - self._told_at,
-                )  # fmt: skip
-                self._told = None
-        elif last.fault is Fault.NO_DESCRIPTORS:
-            pass  # our own trouble, told once where it is met (`providers.descriptors`)
-        elif last.fault in DENIALS:
-            self._tell("denied", "denies every request", last, now)
-        elif last.fault is Fault.THROTTLED:
-            if now - since >= _THROTTLED_SECONDS:
-                self._tell("throttled", "throttles every request", last, now)
-        elif last.fault is Fault.UNREACHABLE:
-            self._tell("down", "is down", last, now)
-        elif last.fault is Fault.GARBAGE:
-            self._tell("garbage", "answers with what is not JSON", last, now)
+            self._log.verdict(self.verdict, now)
+        elif self.circuit.last is None or self.circuit.down_since is None:
+            self._log.well(now, failing=self._pardoned)
         else:
-            self._tell("down", f"is down: {last.fault.value}", last, now)
-
-    def _tell(self, state: str, words: str, setback: Setback, now: float) -> None:
-        if state == self._told:
-            return
-        if self._told is None:
-            self._told_at = now
-        self._told = state
-        provider, model = self._provider_model
-        told = setback.told or _UNTOLD.get(setback.fault, "no answer")
-        _log.warning(
-            "provider '%s', model '%s', %s: %s (%s)",
-            provider, model, self.kind, words, told,
-        )  # fmt: skip
+            self._log.down(self.circuit.last, self.circuit.down_since, now)

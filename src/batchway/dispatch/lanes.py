@@ -1,9 +1,10 @@
-"""The lanes of one target: one for each endpoint that is asked of it.
+"""The lanes of one target: one for each endpoint that requests are sent to.
 
-Owns the map and what is asked of all of them. Does not own what a lane judges (`lane`).
+Owns the map, and questions to all lanes together. Does not own what a lane judges (`lane`).
 """
 
-from batchway.dispatch.lane import Lane, Look
+from batchway.dispatch.lane import Lane
+from batchway.dispatch.looks import Look
 
 
 class Lanes:
@@ -11,10 +12,11 @@ class Lanes:
 
     __slots__ = ("_lanes", "_model", "_provider", "_trips_after")
 
-    def __init__(self, *, provider: str, model: str, trips_after: int) -> None:
+    def __init__(self, *, provider: str, model: str, max_attempts: int) -> None:
         self._provider = provider
         self._model = model
-        self._trips_after = trips_after
+        # Also a line that is alone must see its target declared down before its attempts end.
+        self._trips_after = max(3, min(10, max_attempts - 2))
         self._lanes: dict[str, Lane] = {}
 
     def of(self, kind: str) -> Lane:

@@ -1,11 +1,13 @@
-"""What bounds the sending of lines, and on whose behalf a line is sent.
+"""What bounds the sending of lines.
 
-Owns two plain values. Does not own how they are enforced: `gate` does.
+Owns plain values. Does not own how they are enforced: `gate` does.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from batchway.domain.defaults import MAX_ATTEMPTS, MAX_CONCURRENCY, TIMEOUT_SECONDS
 
 # Bytes of one answer; a larger one is dropped as it arrives, so that memory stays bounded.
 MOST_ANSWER_BYTES: Final = 256 << 20
@@ -29,21 +31,9 @@ class Limits:
     """
 
     concurrency: int | None = None
-    max_concurrency: int = 2048
+    max_concurrency: int = MAX_CONCURRENCY
     aim: Aim = Aim.THROUGHPUT
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
-    timeout: float = 600.0
-    max_attempts: int = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Party:
-    """On whose behalf a line is sent; `deadline` is in Unix seconds.
-
-    Tenants share a provider evenly; within a tenant the batch nearest its deadline goes first.
-    """
-
-    tenant: str
-    batch_id: str
-    deadline: float
+    timeout: float = TIMEOUT_SECONDS
+    max_attempts: int = MAX_ATTEMPTS

@@ -1,4 +1,4 @@
-"""Why a gate holds lines up, as a sentence for a batch's `status_details`.
+"""Why a gate holds lines up, as a reason for a batch's `status_details`.
 
 Owns the wording: what, since when, the provider's own status and code, and what to do. Says nothing
 secret: names of providers and models, times, codes; no addresses, keys, or texts of answers.
@@ -7,9 +7,11 @@ secret: names of providers and models, times, codes; no addresses, keys, or text
 from datetime import UTC, datetime
 from typing import Final
 
-from batchway.dispatch.fault import REDIRECTS, Fault, Setback
+from batchway.dispatch.fault import Fault, Setback
 from batchway.dispatch.gate import Gate
 from batchway.dispatch.lane import Lane
+from batchway.domain.http_status import REDIRECTS
+from batchway.domain.reason import Reason, ReasonKind
 
 _PLIGHT: Final[dict[Fault, str]] = {
     Fault.INTERRUPTED: "has broken every connection",
@@ -22,82 +24,96 @@ _KEY_STATUSES: Final = frozenset({401, 407})
 _MOST_MODEL: Final = 100
 
 
-def obstacle(gate: Gate, lane: Lane, *, now: float, moment: float) -> str | None:
+def obstacle(gate: Gate, lane: Lane, *, now: float, moment: float) -> Reason | None:
     """What keeps lines from the gate's model; `None` if only its slots do.
 
     `now` is in monotonic seconds, `moment` the same in Unix time.
     """
     if lane.verdict is not None:
-        return (
-            f"The provider '{gate.provider}' answers these requests with the same error "
-            f"({lane.verdict.told}) while it is well by its health check: the error is taken for "
-            "its answer and delivered. Check that the model and endpoint can do what the requests "
-            "ask for."
+        return Reason(
+            kind=ReasonKind.REQUEST,
+            sentence=(
+                f"The provider '{gate.provider}' answers these requests with the same error "
+                f"({lane.verdict.told}) while it is well by its health check: the error is taken "
+                "for its answer and delivered. Check that the model and endpoint can do what the "
+                "requests ask for."
+            ),
         )
     last, since = lane.circuit.last, lane.circuit.down_since
     if last is not None and since is not None:
         at = f"{datetime.fromtimestamp(moment - (now - since), UTC):%Y-%m-%d %H:%M:%S} UTC"
-        return _down(gate, lane, last, at)
+        if last.fault is Fault.NO_DESCRIPTORS:
+            return Reason(
+                kind=ReasonKind.CAPACITY,
+                sentence=(
+                    f"Batchway's process is out of file descriptors since {at}: requests wait "
+                    "until it has some again. Raise its limit (`ulimit -n`)."
+                ),
+            )
+        kind, sentence = _down(gate, lane, last, at)
+        return Reason(kind=kind, sentence=sentence, promise=_AGAIN)
     quiet_for = gate.quiet_for
     if quiet_for > 1:
-        until = datetime.fromtimestamp(moment + quiet_for, UTC)
-        return f"The provider '{gate.provider}' asked for a pause until {until:%H:%M:%S} UTC."
-    if gate.short_of_rate:
-        return f"Requests wait for the rate limit of the provider '{gate.provider}'."
+        until = f"{datetime.fromtimestamp(moment + quiet_for, UTC):%H:%M:%S} UTC"
+        return Reason(
+            kind=ReasonKind.CAPACITY,
+            sentence=f"The provider '{gate.provider}' asked for a pause until {until}.",
+        )
+    if gate.rates.scarce and gate.waiting:
+        return Reason(
+            kind=ReasonKind.CAPACITY,
+            sentence=f"Requests wait for the rate limit of the provider '{gate.provider}'.",
+        )
     return None
 
 
-def _down(gate: Gate, lane: Lane, last: Setback, since: str) -> str:
+def _down(gate: Gate, lane: Lane, last: Setback, since: str) -> tuple[ReasonKind, str]:
     who, told = gate.provider, last.told
+    model = gate.model[:_MOST_MODEL]
     match last.fault:
         case Fault.ACCOUNT if last.status in _KEY_STATUSES:
-            return (
+            return ReasonKind.ACCOUNT, (
                 f"The provider '{who}' has refused its credentials ({told}) since {since}: correct "
                 f"the api_key of '{who}' in the configuration and restart, or have the key enabled "
-                f"again at the provider; {_AGAIN}"
+                "again at the provider."
             )
         case Fault.ACCOUNT if last.status in REDIRECTS:
             path = lane.kind.removeprefix("/v1")
             without = f", without {path}," if last.code.endswith(path) else ""
-            return (
+            return ReasonKind.ACCOUNT, (
                 f"The provider '{who}' has redirected every request ({last.status}) to "
                 f"{last.code} since {since}: requests are not sent on; set the base_url of '{who}' "
-                f"(Azure: its endpoint) to where it leads{without} and restart; {_AGAIN}"
+                f"(Azure: its endpoint) to where it leads{without} and restart."
             )
         case Fault.ACCOUNT:
-            return (
+            return ReasonKind.ACCOUNT, (
                 f"The provider '{who}' has refused every request for want of credit or because the "
                 f"account is closed ({told}) since {since}: see to the account's billing at the "
-                f"provider; {_AGAIN}"
+                "provider."
             )
         case Fault.DENIED if last.status == 403:
-            return (
-                f"The provider '{who}' has denied every request for the model "
-                f"'{gate.model[:_MOST_MODEL]}' ({told}) since {since}: give its key access to that "
-                f"model and endpoint, or correct the api_key of '{who}' and restart; {_AGAIN}"
+            return ReasonKind.ACCOUNT, (
+                f"The provider '{who}' has denied every request for the model '{model}' ({told}) "
+                f"since {since}: give its key access to that model and endpoint, or correct the "
+                f"api_key of '{who}' and restart."
             )
         case Fault.DENIED:
-            return (
+            return ReasonKind.ACCOUNT, (
                 f"The provider '{who}' has answered that there is no such thing to every request "
-                f"for the model '{gate.model[:_MOST_MODEL]}' ({told}) since {since}: check the "
-                f"model's name, the endpoint and the base_url of '{who}'; {_AGAIN}"
+                f"for the model '{model}' ({told}) since {since}: check the model's name, the "
+                f"endpoint and the base_url of '{who}'."
             )
         case Fault.THROTTLED:
-            return (
+            return ReasonKind.CAPACITY, (
                 f"The provider '{who}' has refused every request for coming too fast ({told}) "
-                f"since {since}: lower its limits if others use the account too; {_AGAIN}"
-            )
-        case Fault.NO_DESCRIPTORS:
-            return (
-                f"Batchway's process is out of file descriptors since {since}: requests wait until "
-                "it has some again. Raise its limit (`ulimit -n`)."
+                f"since {since}: lower its limits if others use the account too."
             )
         case Fault.UNREACHABLE:
-            return (
+            return ReasonKind.UNREACHABLE, (
                 f"The provider '{who}' has been unreachable since {since}: check that it runs, and "
-                f"the address of '{who}' in the configuration; {_AGAIN}"
+                f"the address of '{who}' in the configuration."
             )
         case fault:
             plight = _PLIGHT.get(fault, "has answered nothing but errors")
             quoted = f" ({told})" if told else ""
-            return f"The provider '{who}' {plight}{quoted} since {since}; {_AGAIN}"
+            return ReasonKind.OUTAGE, f"The provider '{who}' {plight}{quoted} since {since}."

@@ -1,6 +1,7 @@
 """The right to send one line now.
 
-Owns giving itself back when it is dropped unused. Everything else about it is the gate's.
+A value: everything about it is the gate's. Whoever got one gives it back (`Gate.leave`), unless
+`Sender.run` does, which begins by taking that over.
 """
 
 from typing import TYPE_CHECKING
@@ -38,7 +39,3 @@ class Permit:
         self.started = 0.0
         self.probe = False
         self.held = True
-
-    def __del__(self) -> None:
-        if self.held:
-            self.gate.lost(self.lane, self.share, probe=self.probe)

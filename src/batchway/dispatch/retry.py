@@ -21,8 +21,9 @@
     * not while the target as a whole is down, unless another line was answered since its last one
 
 "Again" ends with the next target when the attempts at this one are used up, or when it is down
-and another is not; after the last target the last HTTP answer is the line's result. Nothing is
-tried again after the batch's deadline, but for what is the account's: that never is a result.
+and another is not; after the last target the last HTTP answer is the line's result. What counted as
+an attempt is that too when there is no time for another one before the batch's deadline. What is
+the account's or the target's (no attempt) never is a result: such a line expires with its batch.
 
 Owns the decision. Holds no state, reads no clock, draws nothing; faults are `fault`'s.
 """
@@ -50,7 +51,7 @@ class Circumstances:
     `attempts` counts those that the line has used up at this target before this exchange, `tries`
     its exchanges there since it last had none. `down` is whether the target as a whole is down or
     denied, `proven` whether others were answered between this line's failures, `verdict` whether
-    the target gives everybody this answer and is believed. `elsewhere` is whether another target
+    the target gives every line this answer and is believed. `elsewhere` is whether another target
     is left, `open_elsewhere` whether one of those is up, `untried_elsewhere` whether one of those
     has not denied the line in this round. Times are in seconds; `time_left` is until the batch's
     deadline; `draw` is uniform in [0, 1).
@@ -77,7 +78,7 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Try again after `after` seconds; for `cools_down` seconds nobody uses the target."""
+    """Try again after `after` seconds; for `cools_down` seconds no line is sent there."""
 
     after: float
     uses_attempt: bool
@@ -150,7 +151,9 @@ def _again(at: Circumstances, *, uses_attempt: bool, cools_down: float | None) -
     if after >= at.time_left:
         if at.open_elsewhere:
             return NextTarget(for_good=False, uses_attempt=uses_attempt, cools_down=cools_down)
-        return GiveUp(cools_down=cools_down)
+        if uses_attempt:
+            return GiveUp(cools_down=cools_down)
+        # No line ends with what was never held against it: it waits, and expires with its batch.
     return Retry(after=after, uses_attempt=uses_attempt, cools_down=cools_down)
 
 

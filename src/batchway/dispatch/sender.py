@@ -40,6 +40,7 @@ from batchway.dispatch.retry import (
     decide,
 )
 from batchway.dispatch.work import Work
+from batchway.domain.reason import Reason
 from batchway.domain.routing import Target
 from batchway.ports import Account, Clock, EngineMetrics, Transport
 
@@ -52,7 +53,7 @@ _NO_METRICS: Final[Mapping[str, EngineMetrics]] = MappingProxyType({})
 _IDLE_SECONDS: Final = 600.0
 
 # A route's targets that are all in trouble have each something to say.
-_MOST_SENTENCES: Final = 3
+_MOST_REASONS: Final = 3
 
 
 def _nothing_known(_provider: str, _model: str) -> int | None:
@@ -92,7 +93,7 @@ class Sender:
         """A permit if the first target has a free slot and nobody waits for it; else `admit`."""
         gate = self._gate(work.targets[0])
         cost = 0 if gate.limits.tokens_per_minute is None else self._exchanges.cost(work, gate)
-        return gate.try_enter(work.party, cost, work.endpoint)
+        return gate.try_enter(work.caller, cost, work.endpoint)
 
     def vouch(self, work: Work, *, answered: int) -> None:
         """So many lines like this one were answered already, in an earlier life or by a job.
@@ -106,7 +107,11 @@ class Sender:
         return await self._enter(work, 0, retry=False)
 
     async def run(self, work: Work, permit: Permit) -> Outcome:
-        """Send the line until it has an outcome. Gives the permit back however it ends."""
+        """Send the line until it has an outcome. Gives the permit back however it ends.
+
+        What never begins cannot: whoever cancels a task of it before its first step gives the
+        permit back (`Gate.leave`).
+        """
         try:
             exchanged = await self._exchanges.run(work, permit)
             if isinstance(exchanged, Answered):
@@ -116,17 +121,17 @@ class Sender:
             raise
         return await self._persist(work, permit, exchanged)
 
-    def obstacles(self, batch_id: str) -> str | None:
-        """Why lines of the batch are being held up, in a sentence; `None` if they are not."""
-        sentences: list[str] = []
+    def obstacles(self, batch_id: str) -> tuple[Reason, ...]:
+        """Why lines of the batch are being held up; empty if they are not."""
+        reasons: list[Reason] = []
         for gate in self._gates.values():
             lane = gate.lanes.holding_up(batch_id)
             if lane is not None:
                 now, moment = self._clock.monotonic(), self._clock.now()
-                sentence = obstacle(gate, lane, now=now, moment=moment)
-                if sentence is not None:
-                    sentences.append(sentence)
-        return " ".join(sentences[:_MOST_SENTENCES]) or None
+                reason = obstacle(gate, lane, now=now, moment=moment)
+                if reason is not None:
+                    reasons.append(reason)
+        return tuple(reasons[:_MOST_REASONS])
 
     def halt(self, batch_id: str) -> None:
         """Start nothing more for a batch: lines that wait are cancelled, exchanges go on."""
@@ -149,7 +154,7 @@ class Sender:
     async def _persist(self, work: Work, permit: Permit, nothing: Nothing) -> Outcome:
         """Go on with a line whose first exchange brought no result."""
         course = Course(len(work.targets))
-        batch_id = work.party.batch_id
+        batch_id = work.caller.batch_id
         lane = permit.lane
         lane.concerns(batch_id, 1)
         try:
@@ -209,7 +214,7 @@ class Sender:
             first=first,
             cools_down=cools_down,
             setback=setback,
-            line=(work.party.batch_id, work.line),
+            line=(work.caller.batch_id, work.line),
             own=proven and fault is Fault.DENIED,
         )
         return decision
@@ -253,7 +258,7 @@ class Sender:
             tries=record.tries,
             max_attempts=gate.limits.max_attempts,
             draw=self._draw(),
-            time_left=work.party.deadline - self._clock.now(),
+            time_left=work.caller.deadline - self._clock.now(),
             retry_after=retry_after,
             down=permit.lane.circuit.down_since is not None,
             proven=proven,
@@ -305,7 +310,7 @@ class Sender:
             index = left[0] if len(left) == 1 else self._open_target(work, left)
             gate = self._gate(work.targets[index])
             permit = await gate.enter(
-                work.party,
+                work.caller,
                 0 if gate.limits.tokens_per_minute is None else self._exchanges.cost(work, gate),
                 retry=retry,
                 may_leave=len(left) > 1,

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from batchway.dispatch.limits import Party
-from batchway.domain.call import NO_OVERRIDES, Overrides
+from batchway.dispatch.caller import Caller
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.routing import Target
 
 
@@ -20,6 +20,6 @@ class Work(msgspec.Struct, kw_only=True):
     body: bytes
     model: str
     targets: tuple[Target, ...]
-    party: Party
+    caller: Caller
     cost: int | None = None
     overrides: Overrides = NO_OVERRIDES

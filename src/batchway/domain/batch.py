@@ -2,8 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.status import BatchStatus
+
+# What metadata may hold: pairs, and characters of a key and of a value. OpenAI's own numbers.
+MOST_PAIRS: Final = 16
+LONGEST_KEY: Final = 64
+LONGEST_VALUE: Final = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,16 +60,16 @@ class BatchError:
 class BatchOptions:
     """What a client asked for beyond OpenAI's fields, remembered with the batch.
 
-    `provider` is `x-tfy-provider-name`; `tfy_metadata` is `x-tfy-metadata`; `overrides` holds the
-    other `x-tfy-*` headers by name; `job_name` is the body field of that name; `allowed_providers`
-    is what the creating key could use, so that validation can hold lines to it; `endpoint` is the
-    batch's as the client wrote it, where that was without `/v1`.
+    `provider` is the provider that was asked for; `tfy_metadata` are TrueFoundry's pairs, kept
+    beside OpenAI's; `overrides` are the batch's own settings at its provider; `job_name` is a name;
+    `allowed_providers` is what the creating key could use, so that validation can hold lines to it;
+    `endpoint` is the batch's as the client wrote it, where that was without `/v1`.
     """
 
     provider: str | None = None
     job_name: str | None = None
     tfy_metadata: Mapping[str, str] | None = None
-    overrides: Mapping[str, str] = field(default_factory=dict[str, str])
+    overrides: Overrides = NO_OVERRIDES
     allowed_providers: frozenset[str] | None = None
     endpoint: str | None = None
 
@@ -74,7 +82,7 @@ class Batch:
     bytes so that deleting the File during a run cannot take them away (`None` when the input file
     did not exist at creation); `providers` are those that its lines may go to, once it runs.
     `status_details` is why it waits, or waited when it ended; `waited_for` the last such reason,
-    kept when it goes on.
+    without promises, kept when it goes on.
     """
 
     id: str
@@ -103,5 +111,13 @@ class Batch:
     output_expires_after: int | None = None
     options: BatchOptions = field(default_factory=BatchOptions)
     status_details: str | None = None
-    waited_for: str | None = None
+    waited_for: Reason | None = None
     providers: tuple[str, ...] = ()
+
+    @property
+    def status_reason(self) -> ReasonKind | None:
+        """What kind of reason `status_details` is, where that is known."""
+        if self.status_details is None or self.waited_for is None:
+            return None
+        kind = self.waited_for.kind
+        return None if kind is ReasonKind.OTHER else kind

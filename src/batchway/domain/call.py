@@ -7,15 +7,9 @@
 Lines with the same call go to one address in one dialect; only their bodies differ.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Final
+from dataclasses import dataclass
 
-# The batch's `x-tfy-*` headers that change an account's configuration, by lower-case name.
-Overrides = Mapping[str, str]
-
-NO_OVERRIDES: Final[Overrides] = MappingProxyType({})
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,4 +18,4 @@ class Call:
 
     endpoint: str
     model: str
-    overrides: Overrides = field(default_factory=lambda: NO_OVERRIDES)
+    overrides: Overrides = NO_OVERRIDES

@@ -6,8 +6,16 @@ Azure's SDKs read it.
 """
 
 import math
+from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+
+
+def retry_after_of(header: Callable[[str], str | None], *, now: float) -> float | None:
+    """As `parse_retry_after`; `header` gives an answer's header by its name in lower case."""
+    return parse_retry_after(
+        milliseconds=header("retry-after-ms"), value=header("retry-after"), now=now
+    )
 
 
 def parse_retry_after(*, milliseconds: str | None, value: str | None, now: float) -> float | None:

@@ -160,8 +160,8 @@ class RoutingTable:
     ) -> Resolution:
         """Where lines naming `model` go.
 
-        `provider` is the batch's own choice (`x-tfy-provider-name`), which wins; `upstream` is the
-        model to ask for instead (`x-tfy-provider-model`), wherever no route names one; `allowed`
+        `provider` is the batch's own choice, which wins; `upstream` is the model to ask for instead
+        (`Overrides.model`), wherever no route names one; `allowed`
         is the set of providers that the caller's key may use, `None` for all.
         """
         # Where a model stands in an address (a deployment's does), these lead to another one.

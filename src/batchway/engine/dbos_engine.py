@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from batchway.engine.notes import unusable
 from batchway.ports import Clock, Story
+from batchway.telemetry import event
 
 _log: Final = logging.getLogger(__name__)
 # Workflows are found again by this version only: it changes when the chapters do, not with ours.
@@ -108,7 +109,12 @@ class DbosEngine:
         now = self._clock.monotonic()
         since = self._idle_since.setdefault(batch_id, now)
         if now - since >= self._reap_after:
-            _log.warning("batch %s has a story that nobody runs: resuming it", batch_id)
+            event(
+                _log,
+                "batch resumed: its workflow had no process that runs it",
+                level=logging.WARNING,
+                batch=batch_id,
+            )
             self._idle_since.pop(batch_id)
             await DBOS.resume_workflow_async(alive[-1].workflow_id)
 

@@ -6,7 +6,6 @@ every mistake of a bad one. Does not know routes, duplicates or other lines.
 """
 
 import re
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -14,22 +13,12 @@ import msgspec
 from batchway.dialects.openai.body import with_model
 from batchway.domain.batch import Batch, BatchError
 from batchway.domain.batch_errors import BatchText
+from batchway.domain.endpoint import BODY_RULES, Endpoint
 
-# What the body of each endpoint must hold; the rest of a body is the provider's to judge.
-REQUIRED: Final[Mapping[str, str | None]] = {
-    "/v1/chat/completions": "messages",
-    "/v1/completions": "prompt",
-    "/v1/embeddings": "input",
-    "/v1/moderations": "input",
-    # `input` may be replaced by a stored prompt or a conversation.
-    "/v1/responses": None,
-}
-_DEFAULT_MODEL: Final[Mapping[str, str]] = {"/v1/moderations": "omni-moderation-latest"}
 _MAX_DEPTH: Final = 256
 MOST_MODEL_CHARACTERS: Final = 256
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
 _NO_BRACKET: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
-MODEL_OVERRIDE: Final = "x-tfy-provider-model"
 _NONE: Final = msgspec.Raw(b"null")
 
 
@@ -72,13 +61,13 @@ class Request(msgspec.Struct, gc=False):
 
 def reader_of(batch: Batch) -> "LineReader":
     """The reader of a batch's lines: every pass over its input must read them alike."""
-    return LineReader(endpoint=batch.endpoint, stand_in=batch.options.overrides.get(MODEL_OVERRIDE))
+    return LineReader(endpoint=batch.endpoint, stand_in=batch.options.overrides.model)
 
 
 class LineReader:
     """Reads lines for one endpoint.
 
-    `stand_in` is the model of a body that names none (`x-tfy-provider-model`). Lines may then
+    `stand_in` is the model of a body that names none (`Overrides.model`). Lines may then
     leave out `method` and `url`, too, since the batch says where they go.
     """
 
@@ -86,9 +75,10 @@ class LineReader:
         self._endpoint = endpoint
         self._stand_in = stand_in
         self._urls = frozenset({endpoint, endpoint.removeprefix("/v1")})
-        self._required = REQUIRED[endpoint]
+        rule = BODY_RULES[Endpoint(endpoint)]
+        self._required = rule.required
         self._optional = frozenset[str]() if stand_in is None else frozenset({"method", "url"})
-        self._default_model = _DEFAULT_MODEL.get(endpoint)
+        self._default_model = rule.default_model
         self._line: msgspec.json.Decoder[Line | _BareLine] = msgspec.json.Decoder(
             Line if stand_in is None else _BareLine
         )

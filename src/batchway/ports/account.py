@@ -9,7 +9,8 @@ health    whether its servers are well
 from collections.abc import Sequence
 from typing import Protocol
 
-from batchway.domain.call import Call, Overrides
+from batchway.domain.call import Call
+from batchway.domain.overrides import Overrides
 from batchway.ports.archive import Archive
 from batchway.ports.jobs import Jobs
 from batchway.ports.online import Online, Request

@@ -9,7 +9,8 @@ bring --> create --> fetch ... fetch --> results --> clean
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from batchway.domain.call import Call, Overrides
+from batchway.domain.call import Call
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import JobInput, JobOrder, NativeTraits, Reading, RemoteJob
 from batchway.ports.archive import Archive
 from batchway.ports.dialect import Dialect

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from batchway.domain.batch import Batch, BatchError
 from batchway.domain.file import File
 from batchway.domain.group import Group
+from batchway.domain.idempotency import IdempotencyKey
 from batchway.domain.keys import ApiKey
+from batchway.domain.reason import Reason
 from batchway.domain.remote import JobRecord
 from batchway.domain.shard import Claim, Segment, Shard
 from batchway.domain.status import BatchStatus
@@ -47,15 +49,7 @@ class BatchFilter:
     created_before: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Once:
-    """An `Idempotency-Key`: the same `key` with another `fingerprint` is a mistake."""
-
-    key: str
-    fingerprint: str
-
-
-class OnceMismatch(Exception):
+class IdempotencyMismatch(Exception):
     """The idempotency key was used before with a different fingerprint."""
 
 
@@ -77,11 +71,11 @@ class Delivered:
 class Files(Protocol):
     """File rows. Everything is by tenant: a foreign id answers as an unknown one."""
 
-    async def add(self, file: File, *, once: Once | None = None) -> File:
-        """Insert; with `once` seen before, insert nothing and return the file of that time.
+    async def add(self, file: File, *, idempotency: IdempotencyKey | None = None) -> File:
+        """Insert; with a key seen before, insert nothing and return the file of that time.
 
-        So also when that file has been removed since. Raises `OnceMismatch`, and `Conflict` when
-        the id is taken. The key and the row are written in one transaction.
+        So also when that file has been removed since. Raises `IdempotencyMismatch`, and `Conflict`
+        when the id is taken. The key and the row are written in one transaction.
         """
         ...
 
@@ -114,16 +108,16 @@ class Files(Protocol):
 class Batches(Protocol):
     """Batch rows. A status changes by compare-and-swap along the graph of `domain.status` only."""
 
-    async def add(self, batch: Batch, *, once: Once | None = None) -> Batch:
-        """Insert; with `once` seen before, insert nothing and return that batch as it is now.
+    async def add(self, batch: Batch, *, idempotency: IdempotencyKey | None = None) -> Batch:
+        """Insert; with a key seen before, insert nothing and return that batch as it is now.
 
-        Raises `OnceMismatch`, and `Conflict` when the id is taken. The key and the row are
+        Raises `IdempotencyMismatch`, and `Conflict` when the id is taken. The key and the row are
         written in one transaction.
         """
         ...
 
-    async def made(self, tenant: str, once: Once) -> Batch | None:
-        """The batch that was added with this key, as it is now. Raises `OnceMismatch`."""
+    async def made(self, tenant: str, idempotency: IdempotencyKey) -> Batch | None:
+        """The batch that was added with this key, as it is now. Raises `IdempotencyMismatch`."""
         ...
 
     async def get(self, tenant: str, batch_id: str) -> Batch | None:
@@ -207,10 +201,11 @@ class Batches(Protocol):
         """
         ...
 
-    async def describe(self, batch_id: str, details: str | None) -> None:
-        """Set `status_details`: why a batch waits, in a sentence, `None` when it goes on.
+    async def describe(self, batch_id: str, reasons: Sequence[Reason]) -> None:
+        """Set `status_details`: why a batch waits, as one text; nothing when it goes on.
 
-        The last sentence is kept as `waited_for` in the same transaction.
+        What stays of the last reasons without their promises is kept as `waited_for` in the same
+        transaction.
         """
         ...
 
@@ -420,7 +415,7 @@ class Ledger(Protocol):
     @property
     def short(self) -> "ShortBatches": ...
 
-    async def purge_once(self, before: int) -> int:
+    async def purge_idempotency_keys(self, before: int) -> int:
         """Forget idempotency keys first used before that Unix time; returns how many."""
         ...
 

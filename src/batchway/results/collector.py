@@ -23,7 +23,9 @@ from typing import Final
 from batchway.domain.batch import Usage
 from batchway.domain.errors import Conflict, Unavailable
 from batchway.domain.shard import Claim, Segment
-from batchway.ports import Blobs, Clock, LineResult, Shards
+from batchway.ports import Blobs, Clock, Shards
+from batchway.results.line_result import LineResult
+from batchway.telemetry import event
 
 _log: Final = logging.getLogger(__name__)
 _RETRY_SECONDS: Final = 2.0
@@ -176,13 +178,18 @@ class Collector:
                 # What was sealed stays sealed, under the same segment names: the commit may have
                 # arrived although its answer did not, and repeating it is harmless only so.
                 if self.trouble is None:
-                    _log.warning("results cannot be stored, will try again: %s", error)
+                    event(
+                        _log,
+                        "results cannot be stored, will try again",
+                        level=logging.WARNING,
+                        error=str(error),
+                    )
                 self.trouble = str(error)
                 return False
             self._settle(refused)
             await self._discard(refused)
             if self.trouble is not None:
-                _log.warning("results can be stored again")
+                event(_log, "results can be stored again", level=logging.WARNING)
                 self.trouble = None
             return True
 

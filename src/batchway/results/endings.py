@@ -2,60 +2,49 @@
 
     expired     what it waited for when its window ended, else what it waited for before
     cancelled   what it waited for when it was cancelled
-    completed   nothing, unless lines failed: then what held them up at the end
+    completed   nothing: each failed line has its own error
     failed      nothing: its `errors` say why
 
-Does not own the words of a reason, beyond taking off what they promise for a future that an ended
-batch does not have.
+What a reason promised for later is not in what is kept (`domain.reason`): an ended batch does
+nothing any more. Does not own the words of a reason.
 """
 
 import logging
-import re
 from typing import Final
 
 from batchway.domain.batch import Batch
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.status import BatchStatus
 from batchway.telemetry import event
 
 _log: Final = logging.getLogger(__name__)
 
-# "; it is tried again at least once a minute.", " Batchway goes on trying.", and their like.
-_PROMISES: Final = re.compile(
-    r"(?:;|(?<=[.!?]))\s[^.;]*\b(?:goes on|will go on|go on|tried again|tries again|trying|"
-    r"will be (?:tried|asked|looked)|asked again|is probed|once a minute)\b[^.;]*(?=\.|;)\.?"
-)
 
-
-def kept_reason(batch: Batch, ending: BatchStatus | None = None) -> str | None:
+def kept_reason(batch: Batch, ending: BatchStatus | None = None) -> Reason | None:
     """What stays in `status_details` of a batch that ends so, by default as it has ended.
 
     Of what was kept already nothing is taken away, so asking again changes nothing.
     """
-    details = batch.status_details
+    details, waited_for = batch.status_details, batch.waited_for
+    if waited_for is None and details is not None:
+        waited_for = Reason(kind=ReasonKind.OTHER, sentence=details)
     match ending or batch.status:
         case BatchStatus.EXPIRED:
-            reason = details or batch.waited_for
+            return waited_for
         case BatchStatus.CANCELLED:
-            reason = details
+            return None if details is None else waited_for
         case _:
-            reason = None
-    return past(reason)
+            return None
 
 
-def past(reason: str | None) -> str | None:
-    """A reason without its promises: an ended batch tries nothing again."""
-    if reason is None:
-        return None
-    text = _PROMISES.sub(".", reason)
-    return " ".join(re.sub(r"([.!?])\.+", r"\1", text).split()) or None
-
-
-def because(sentence: str, reason: str | None) -> str:
+def because(sentence: str, reason: Reason | None) -> str:
     """What happened to a batch or a line, and what had held the batch up."""
     return sentence if reason is None else f"{sentence} What held the batch up: {reason}"
 
 
-def tell_end(batch: Batch, ending: BatchStatus, *, now: float, **fields: str | int | None) -> None:
+def tell_end(
+    batch: Batch, ending: BatchStatus, *, now: float, **fields: str | int | Reason | None
+) -> None:
     """Log that a batch has ended so, how long after its creation, and why."""
     took = int(now) - batch.created_at
     event(

@@ -25,6 +25,7 @@ from typing import Final
 from batchway.domain.batch import Batch, BatchError
 from batchway.domain.batch_errors import BatchText, LineText
 from batchway.domain.file import File
+from batchway.domain.reason import Reason
 from batchway.domain.shard import Shard
 from batchway.domain.status import BatchStatus
 from batchway.lines.envelope import reader_of
@@ -136,7 +137,7 @@ class Finalize:
             error=_row(batch, error, ok=False, now=now),
             delivered=_delivered(output, error, losses) if losses.segments else None,
             errors=self._errors(batch, ending, reason, losses),
-            details=reason,
+            details=None if reason is None else reason.sentence,
         )
         if not ended:
             await asyncio.to_thread(self._discard, output, error)
@@ -256,7 +257,7 @@ class Finalize:
             return  # the whole input is gone: `_completed` counts what is missing
 
     def _errors(
-        self, batch: Batch, ending: BatchStatus, reason: str | None, losses: _Losses
+        self, batch: Batch, ending: BatchStatus, reason: Reason | None, losses: _Losses
     ) -> list[BatchError] | None:
         """What the batch as a whole has to say about its end."""
         errors: list[BatchError] = []
@@ -316,7 +317,7 @@ class Finalize:
                 self._blobs.delete(file.blob)
 
 
-def _missing(ending: BatchStatus, reason: str | None) -> _Missing:
+def _missing(ending: BatchStatus, reason: Reason | None) -> _Missing:
     if ending is BatchStatus.CANCELLED:
         code, message = LineText.CANCELLED.pair()
         return _Missing(code=code, message=message)

@@ -12,6 +12,7 @@ from typing import Final, assert_never
 from batchway.domain.errors import ApiError, ApiText
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.ports import Archive
+from batchway.telemetry import event
 
 _BUSY_SECONDS: Final = 5.0  # for a provider that is busy and does not say how long
 
@@ -48,7 +49,13 @@ def answer_to(account: RemoteAccount, error: RemoteError) -> ApiError:
             return account.unknown
         case Trouble.DENIED:
             # Not in the provider's words: they may quote a part of the key.
-            _log.warning("%s denied a look-up (status %s)", account.provider, error.status)
+            event(
+                _log,
+                "provider denied a look-up",
+                level=logging.WARNING,
+                provider=account.provider,
+                status=error.status,
+            )
             return ApiError(ApiText.PROVIDER_DENIED, provider=account.provider)
         case Trouble.BUSY | Trouble.NO_ROOM | Trouble.NOT_YET:
             seconds = _BUSY_SECONDS if error.retry_after is None else max(0.0, error.retry_after)

@@ -44,13 +44,11 @@ class Auth:
             _log, "request refused", monotonic=clock.monotonic, level=logging.WARNING
         )
 
-    async def identify(self, authorization: str | None) -> Principal:
-        """The caller, by the `Authorization` header. Raises `ApiError`, `Unavailable`."""
+    async def identify(self, secret: str | None) -> Principal:
+        """The caller, by the key that was sent, if any. Raises `ApiError`, `Unavailable`."""
         if not self._closed and await self._is_open():
             return _EVERYBODY
-        scheme, _, secret = (authorization or "").strip().partition(" ")
-        secret = secret.strip()
-        if scheme.lower() != "bearer" or not secret:
+        if not secret:
             self._refused.tell(why="no key was sent")
             raise ApiError(ApiText.NO_KEY)
         digest = digest_of(secret)

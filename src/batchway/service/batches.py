@@ -6,37 +6,24 @@ Does not own any later move of a batch (`workflows`).
 """
 
 import logging
-import re
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
-from batchway.domain.batch import Batch
+from batchway.domain.batch import Batch, BatchOptions
 from batchway.domain.errors import ApiError, ApiText, Unavailable
 from batchway.domain.file import File
+from batchway.domain.idempotency import IdempotencyKey
 from batchway.domain.ids import Ids, is_batch_id, is_file_id
 from batchway.domain.keys import Principal
 from batchway.domain.status import CANCELLABLE, BatchStatus
-from batchway.domain.window import DEFAULT_WINDOW, window_seconds
-from batchway.ports import Clock, Ledger, Once, OnceMismatch, Page
+from batchway.ports import BatchFilter, Clock, IdempotencyMismatch, Ledger, Page
+from batchway.service.commands import NewBatch
 from batchway.service.files import FileService
-from batchway.service.filters import listed, read_filter
-from batchway.service.idempotency import mismatch, once
-from batchway.service.overrides import read_options
-from batchway.service.parameters import Parameters
+from batchway.service.providers import usable_provider
 from batchway.telemetry import event
 
-# The order is that of OpenAI's own error message.
-ENDPOINTS: Final = (
-    "/v1/chat/completions",
-    "/v1/completions",
-    "/v1/embeddings",
-    "/v1/responses",
-    "/v1/moderations",
-)
+_EVERY: Final = BatchFilter()
 _CANCELLED: Final = frozenset({BatchStatus.CANCELLING, BatchStatus.CANCELLED})
-_FILE_ID: Final = re.compile(r"file[\x21-\x7e]{0,255}")
-_LONGEST_ID: Final = 2_048
-_WINDOWS: Final = "'24h', and any whole minutes, hours or days from '1m' to '30d'"
 
 _log = logging.getLogger("batchway.batches")
 
@@ -57,7 +44,6 @@ class BatchService:
         files: FileService,
         providers: Collection[str],
         wake: Callable[[str], None],
-        endpoints: Collection[str] = ENDPOINTS,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
@@ -65,73 +51,58 @@ class BatchService:
         self._files = files
         self._providers = tuple(providers)
         self._wake = wake
-        self._endpoints = tuple(endpoints)
 
     async def create(
         self,
         principal: Principal,
-        body: Mapping[str, object],
+        new: NewBatch,
         *,
-        headers: Mapping[str, str],
-        idempotency_key: str | None = None,
         bring: Callable[[str], Awaitable[File]] | None = None,
+        batch_id: str | None = None,
     ) -> Batch:
-        """Create a batch from the fields of a request. `headers` are by lower-case name.
+        """Create a batch; it is called `batch_id`, if whoever asks has drawn an id already.
 
-        `bring` fetches an input file that is not ours; where it is given, `input_file_id` may be
-        an id of any shape, and is kept as it was sent. Raises `ApiError`, `Unavailable`; then there
-        is no batch, and nothing of its input.
+        `bring` fetches an input file that is not ours, whose id is kept as it was sent. Raises
+        `ApiError`, `Unavailable`; then there is no batch, and nothing of its input.
         """
-        fields = Parameters(body)
-        fields.require("input_file_id", "endpoint", "completion_window")
-        input_file_id = _read_file_id(fields, anywhere=bring is not None)
-        endpoint, spelled = self._read_endpoint(fields)
-        window, seconds = _read_window(fields)
-        metadata = fields.maybe_string_map("metadata", pairs=16, longest_key=64, longest_value=512)
-        expiry = fields.maybe_expiry("output_expires_after")
-        options = read_options(
-            headers,
-            job_name=fields.maybe_string("job_name", longest=512),
-            principal=principal,
-            providers=self._providers,
-            endpoint=spelled,
-        )
-        output_expires_after = None if expiry is None else expiry.seconds
-        seen = once(
-            idempotency_key,
-            "batch",
-            [input_file_id, endpoint, window, metadata, output_expires_after],
-            [options.provider, options.job_name, _plain(options.tfy_metadata)],
-            _plain(options.overrides),
-        )
-        blob = await self._find_blob(principal, input_file_id)
+        provider = new.provider
+        if provider is not None:
+            provider = usable_provider(provider, principal, self._providers)
+        blob = await self._find_blob(principal, new.input_file_id)
         brought = None
         if blob is None and bring is not None:
-            earlier = await self._earlier(principal, seen)
+            earlier = await self._earlier(principal, new.idempotency)
             if earlier is not None:
                 return earlier  # a repeated request fetches nothing again
-            brought = await bring(input_file_id)
+            brought = await bring(new.input_file_id)
             blob = brought.blob
-        now = int(self._clock.now())
+        now, expiry = int(self._clock.now()), new.output_expires_after
         batch = Batch(
-            id=self._ids.batch(),
+            id=batch_id or self._ids.batch(),
             tenant=principal.tenant,
-            endpoint=endpoint,
-            input_file_id=input_file_id,
+            endpoint=new.endpoint,
+            input_file_id=new.input_file_id,
             input_blob=blob,
-            completion_window=window,
+            completion_window=new.window.text,
             status=BatchStatus.VALIDATING,
             created_at=now,
-            deadline=now + seconds,
-            metadata=metadata,
-            output_expires_after=output_expires_after,
-            options=options,
+            deadline=now + new.window.seconds,
+            metadata=new.metadata,
+            output_expires_after=None if expiry is None else expiry.seconds,
+            options=BatchOptions(
+                provider=provider,
+                job_name=new.job_name,
+                tfy_metadata=new.tfy_metadata,
+                overrides=new.overrides,
+                allowed_providers=principal.providers,
+                endpoint=new.spelled,
+            ),
         )
         try:
-            kept = await self._ledger.batches.add(batch, once=seen)
-        except OnceMismatch as error:
+            kept = await self._ledger.batches.add(batch, idempotency=new.idempotency)
+        except IdempotencyMismatch as error:
             await self._forget(principal, brought)
-            raise mismatch(idempotency_key) from error
+            raise _mismatch(new.idempotency) from error
         except Exception:
             # Whatever kept the batch from being made: no file that was fetched for it stays behind.
             await self._forget(principal, brought)
@@ -141,10 +112,10 @@ class BatchService:
                 _log,
                 "batch created",
                 batch=batch.id,
-                file=input_file_id,
-                endpoint=endpoint,
-                window=window,
-                provider=options.provider,
+                file=new.input_file_id,
+                endpoint=new.endpoint,
+                window=new.window.text,
+                provider=provider,
                 tenant=principal.tenant,
                 key=principal.key_name,
             )
@@ -153,14 +124,16 @@ class BatchService:
             await self._forget(principal, brought)
         return kept
 
-    async def _earlier(self, principal: Principal, seen: Once | None) -> Batch | None:
+    async def _earlier(
+        self, principal: Principal, idempotency: IdempotencyKey | None
+    ) -> Batch | None:
         """The batch that an idempotency key has made already."""
-        if seen is None:
+        if idempotency is None:
             return None
         try:
-            return await self._ledger.batches.made(principal.tenant, seen)
-        except OnceMismatch as error:
-            raise mismatch(seen.key) from error
+            return await self._ledger.batches.made(principal.tenant, idempotency)
+        except IdempotencyMismatch as error:
+            raise _mismatch(idempotency) from error
 
     async def _forget(self, principal: Principal, file: File | None) -> None:
         """Remove a file that was fetched for a batch that does not exist after all."""
@@ -193,13 +166,9 @@ class BatchService:
         *,
         limit: int,
         after: str | None,
-        query: Sequence[tuple[str, str]] = (),
+        where: BatchFilter = _EVERY,
     ) -> Page[Batch]:
-        """A page of batches, newest first; `query` may hold filters (`service.filters`).
-
-        Raises `ApiError` for an unknown cursor or a wrong filter.
-        """
-        where = read_filter(query, endpoints=self._endpoints)
+        """A page of the batches that fit, newest first. Raises `ApiError` for an unknown cursor."""
         page = None
         if after is None or is_batch_id(after):
             page = await self._ledger.batches.page(
@@ -237,20 +206,6 @@ class BatchService:
         file = await self._ledger.files.get(principal.tenant, file_id)
         return None if file is None else file.blob
 
-    def _read_endpoint(self, fields: Parameters) -> tuple[str, str | None]:
-        """The endpoint, and how it was written where that was otherwise: Azure's has no `/v1`."""
-        given = fields.string("endpoint")
-        if given in self._endpoints:
-            return given, None
-        if f"/v1{given}" in self._endpoints:
-            return f"/v1{given}", given
-        raise ApiError(
-            ApiText.WRONG_VALUE,
-            param="endpoint",
-            given=given,
-            supported=listed(self._endpoints),
-        )
-
     def _tell(self, batch_id: str) -> None:
         try:
             self._wake(batch_id)
@@ -258,27 +213,7 @@ class BatchService:
             _log.warning("waking %s failed (%s); the sweep will", batch_id, type(error).__name__)
 
 
-def _read_file_id(fields: Parameters, *, anywhere: bool) -> str:
-    file_id = fields.string("input_file_id", longest=_LONGEST_ID)
-    if anywhere and file_id and file_id.isprintable():
-        return file_id
-    if _FILE_ID.fullmatch(file_id) is None:
-        raise ApiError(ApiText.MALFORMED_ID, param="input_file_id", given=file_id, prefix="file")
-    return file_id
-
-
-def _read_window(fields: Parameters) -> tuple[str, int]:
-    # TrueFoundry's clients send null.
-    window = DEFAULT_WINDOW
-    if not fields.is_null("completion_window"):
-        window = fields.string("completion_window")
-    seconds = window_seconds(window)
-    if seconds is None:
-        raise ApiError(
-            ApiText.WRONG_VALUE, param="completion_window", given=window, supported=_WINDOWS
-        )
-    return window, seconds
-
-
-def _plain(pairs: Mapping[str, str] | None) -> dict[str, str] | None:
-    return None if pairs is None else dict(pairs)
+def _mismatch(idempotency: IdempotencyKey | None) -> ApiError:
+    """The answer when a key comes back with other parameters."""
+    key = None if idempotency is None else idempotency.key
+    return ApiError(ApiText.IDEMPOTENCY_MISMATCH, key=key)

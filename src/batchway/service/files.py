@@ -12,16 +12,15 @@ from typing import Final
 from batchway.domain.errors import ApiError, ApiText, Unavailable
 from batchway.domain.file import (
     DOWNLOADABLE,
-    UPLOAD_PURPOSES,
     ExpiresAfter,
     File,
     Purpose,
 )
+from batchway.domain.idempotency import idempotency_key
 from batchway.domain.ids import Ids, is_file_id
 from batchway.domain.keys import Principal
-from batchway.ports import Blobs, Clock, Ledger, OnceMismatch, Order, Page
+from batchway.ports import Blobs, Clock, IdempotencyMismatch, Ledger, Order, Page
 from batchway.service.filename import clean_filename
-from batchway.service.idempotency import mismatch, once
 from batchway.service.incoming import Incoming
 from batchway.service.jsonl import check_first_line, check_jsonl_name
 from batchway.service.limits import MIB, Limits
@@ -37,13 +36,6 @@ _log = logging.getLogger("batchway.files")
 def file_id_of(incoming: Incoming) -> str:
     """The id that the file of these bytes will have: its blob is named after it."""
     return incoming.key.removeprefix(BLOB_PREFIX)
-
-
-def upload_purpose(given: str) -> Purpose:
-    """The purpose a client asks for. Raises `ApiError` for one that cannot be asked for."""
-    if given not in UPLOAD_PURPOSES:
-        raise ApiError(ApiText.BAD_PURPOSE, given=given)
-    return Purpose(given)
 
 
 def file_expires_at(purpose: Purpose, created_at: int, seconds: int | None) -> int | None:
@@ -82,11 +74,11 @@ class FileService:
         filename: str,
         purpose: Purpose,
         expires_after: ExpiresAfter | None = None,
-        idempotency_key: str | None = None,
+        key: str | None = None,
     ) -> File:
         """Turn received bytes into a File, row last.
 
-        With an idempotency key seen before, the bytes are dropped and the file of that time is
+        With an idempotency `key` seen before, the bytes are dropped and the file of that time is
         the answer. Raises `ApiError`, `Unavailable`; then nothing is kept.
         """
         name = clean_filename(filename)
@@ -94,7 +86,7 @@ class FileService:
         if purpose is Purpose.BATCH:
             await asyncio.to_thread(_check_batch_input, name, incoming)
         seconds = None if expires_after is None else expires_after.seconds
-        seen = once(idempotency_key, "file", incoming.sha256, purpose, name, seconds)
+        seen = idempotency_key(key, "file", incoming.sha256, purpose, name, seconds)
         await incoming.commit()
         created_at = int(self._clock.now())
         file = File(
@@ -109,10 +101,10 @@ class FileService:
             sha256=incoming.sha256,
         )
         try:
-            kept = await self._ledger.files.add(file, once=seen)
-        except OnceMismatch as error:
+            kept = await self._ledger.files.add(file, idempotency=seen)
+        except IdempotencyMismatch as error:
             await self.drop_bytes(file.blob)
-            raise mismatch(idempotency_key) from error
+            raise ApiError(ApiText.IDEMPOTENCY_MISMATCH, key=key) from error
         except Exception:
             await self.drop_bytes(file.blob)
             raise

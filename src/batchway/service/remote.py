@@ -1,7 +1,7 @@
 """Jobs and files that live at a provider and that Batchway did not make: the pass-through.
 
     an id of the caller's own        answered from the ledger, whatever the headers say
-    else, `x-tfy-provider-name`      looked up live at that provider
+    else, with a provider's name     looked up live at that provider
     else                             unknown
 
 Owns this order, and the fetching of an input file that lives at a provider. Nothing is written at
@@ -24,9 +24,10 @@ from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import ArchivedFile, ArchivedJob, BatchAccount, Ledger
 from batchway.service.accounts import RemoteAccount, answered, content_of
 from batchway.service.batches import BatchService
+from batchway.service.commands import Elsewhere, NewBatch
 from batchway.service.files import FileService
-from batchway.service.overrides import PROVIDER_HEADER, read_overrides, read_provider
 from batchway.service.ownership import Ownership
+from batchway.service.providers import usable_provider
 
 _LONGEST_ID: Final = 2_048
 _ENDING: Final = ".jsonl"
@@ -52,8 +53,7 @@ class Remote:
     """Batches and files wherever they live.
 
     `providers` are all configured ones, `None` for those without a batch API; `configured` are the
-    keys of the configuration. `headers` are the request's `x-tfy-*` headers by lower-case name.
-    Everything raises `ApiError`.
+    keys of the configuration. Everything raises `ApiError`.
     """
 
     def __init__(
@@ -70,47 +70,41 @@ class Remote:
         self._providers = dict(providers)
         self._ownership = Ownership(ledger=ledger, providers=providers, configured=configured)
 
-    async def create(
-        self,
-        principal: Principal,
-        body: Mapping[str, object],
-        *,
-        headers: Mapping[str, str],
-        idempotency_key: str | None = None,
-    ) -> Batch:
+    def knows_files(self, provider: str | None) -> bool:
+        """Whether an input file may be one that lives at the provider of that name."""
+        return provider is not None and self._providers.get(provider) is not None
+
+    async def create(self, principal: Principal, new: NewBatch) -> Batch:
         """Create a batch, over an input file of ours or one that lives at the named provider."""
-        at_provider = self._providers.get(headers.get(PROVIDER_HEADER, "")) is not None
-        return await self._batches.create(
-            principal,
-            body,
-            headers=headers,
-            idempotency_key=idempotency_key,
-            bring=partial(self._bring, principal, headers) if at_provider else None,
-        )
+        if new.provider is None or not self.knows_files(new.provider):
+            return await self._batches.create(principal, new)
+        elsewhere = Elsewhere(provider=new.provider, overrides=new.overrides)
+        bring = partial(self._bring, principal, elsewhere)
+        return await self._batches.create(principal, new, bring=bring)
 
     async def batch(
-        self, principal: Principal, batch_id: str, headers: Mapping[str, str]
+        self, principal: Principal, batch_id: str, elsewhere: Elsewhere | None
     ) -> Batch | RemoteBatch:
         """The batch as it is now."""
-        if PROVIDER_HEADER not in headers:
+        if elsewhere is None:
             return await self._batches.get(principal, batch_id)
         found = await self._batches.find(principal, batch_id)
         if found is not None:
             return found
-        account = self._account(principal, batch_id, headers, _BATCH)
+        account = self._account(principal, batch_id, elsewhere, _BATCH)
         return RemoteBatch(
             provider=account.provider, job=await self._job(principal, batch_id, account)
         )
 
     async def cancel(
-        self, principal: Principal, batch_id: str, headers: Mapping[str, str]
+        self, principal: Principal, batch_id: str, elsewhere: Elsewhere | None
     ) -> Batch | RemoteBatch:
         """Ask a batch to stop; asking again is harmless."""
-        if PROVIDER_HEADER not in headers:
+        if elsewhere is None:
             return await self._batches.cancel(principal, batch_id)
         if await self._batches.find(principal, batch_id) is not None:
             return await self._batches.cancel(principal, batch_id)
-        account = self._account(principal, batch_id, headers, _BATCH)
+        account = self._account(principal, batch_id, elsewhere, _BATCH)
         job = await self._job(principal, batch_id, account)
         if job.status not in TERMINAL:
             with answered(account):
@@ -120,46 +114,46 @@ class Remote:
         return RemoteBatch(provider=account.provider, job=job)
 
     async def file(
-        self, principal: Principal, file_id: str, headers: Mapping[str, str]
+        self, principal: Principal, file_id: str, elsewhere: Elsewhere | None
     ) -> File | ArchivedFile:
         """The description of a file."""
-        if PROVIDER_HEADER not in headers:
+        if elsewhere is None:
             return await self._files.get(principal, file_id)
         found = await self._files.find(principal, file_id)
         if found is not None:
             return found
-        account = self._account(principal, file_id, headers, _FILE)
+        account = self._account(principal, file_id, elsewhere, _FILE)
         return await self._file(principal, file_id, account)
 
     async def downloadable(
-        self, principal: Principal, file_id: str, headers: Mapping[str, str]
+        self, principal: Principal, file_id: str, elsewhere: Elsewhere | None
     ) -> File | RemoteDownload:
         """A file whose content may be read."""
-        if PROVIDER_HEADER not in headers:
+        if elsewhere is None:
             return await self._files.downloadable(principal, file_id)
         if await self._files.find(principal, file_id) is not None:
             return await self._files.downloadable(principal, file_id)
-        account = self._account(principal, file_id, headers, _FILE)
+        account = self._account(principal, file_id, elsewhere, _FILE)
         file = await self._file(principal, file_id, account)
         return RemoteDownload(file=file, content=content_of(account, file_id))
 
-    async def remove(self, principal: Principal, file_id: str, headers: Mapping[str, str]) -> File:
+    async def remove(self, principal: Principal, file_id: str, elsewhere: Elsewhere | None) -> File:
         """Forget a file of ours. One that is only the provider's is left alone and refused."""
-        if PROVIDER_HEADER not in headers:
+        if elsewhere is None:
             return await self._files.remove(principal, file_id)
         if await self._files.find(principal, file_id) is not None:
             return await self._files.remove(principal, file_id)
-        account = self._account(principal, file_id, headers, _FILE)
+        account = self._account(principal, file_id, elsewhere, _FILE)
         await self._file(principal, file_id, account)
         raise ApiError(ApiText.FILE_NOT_OURS, id=file_id)
 
-    async def _bring(self, principal: Principal, headers: Mapping[str, str], file_id: str) -> File:
+    async def _bring(self, principal: Principal, elsewhere: Elsewhere, file_id: str) -> File:
         """Fetch an input file from its provider, once, and keep it as one of the caller's.
 
         Checked and bounded like an upload; when this raises, nothing of it is kept.
         """
         file_id = _plain_id(file_id)
-        account = self._account(principal, file_id, headers, _FILE)
+        account = self._account(principal, file_id, elsewhere, _FILE)
         remote = await self._file(principal, file_id, account)
         async with self._files.receive(too_large=ApiText.INPUT_TOO_LARGE) as incoming:
             incoming.expect(remote.bytes)
@@ -176,10 +170,12 @@ class Remote:
             )
 
     def _account(
-        self, principal: Principal, object_id: str, headers: Mapping[str, str], noun: "_Noun"
+        self, principal: Principal, object_id: str, elsewhere: Elsewhere, noun: "_Noun"
     ) -> RemoteAccount:
-        name = read_provider(headers[PROVIDER_HEADER], principal, self._providers)
-        overrides = read_overrides(headers)
+        name = usable_provider(elsewhere.provider, principal, self._providers)
+        overrides = elsewhere.overrides
+        if isinstance(overrides, ApiError):
+            raise overrides
         provider = self._providers[name]
         archive = None if provider is None else provider.archive(overrides)
         if archive is None:

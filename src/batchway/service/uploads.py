@@ -8,7 +8,7 @@ Source: platform.openai.com/docs/api-reference/uploads.
 import asyncio
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -18,12 +18,12 @@ from batchway.domain.ids import Ids
 from batchway.domain.keys import Principal
 from batchway.domain.upload import Upload, UploadPart, UploadStatus
 from batchway.ports import Blobs, Clock, Ledger
+from batchway.service.commands import NewUpload
 from batchway.service.filename import clean_filename
-from batchway.service.files import BLOB_PREFIX, FileService, file_expires_at, upload_purpose
+from batchway.service.files import BLOB_PREFIX, FileService, file_expires_at
 from batchway.service.incoming import Incoming
 from batchway.service.jsonl import check_first_line, check_jsonl_name
 from batchway.service.limits import MIB, Limits
-from batchway.service.parameters import Parameters
 from batchway.telemetry import event
 
 PARTS_PREFIX: Final = "uploads/"
@@ -51,29 +51,23 @@ class UploadService:
         self._limits = limits
         self._files = files
 
-    async def create(self, principal: Principal, body: Mapping[str, object]) -> Upload:
+    async def create(self, principal: Principal, new: NewUpload) -> Upload:
         """Announce a file of so many bytes. Raises `ApiError`."""
-        fields = Parameters(body)
-        fields.require("bytes", "filename", "mime_type", "purpose")
-        size = fields.integer("bytes", lowest=1, highest=self._limits.upload_bytes)
-        filename = clean_filename(fields.string("filename", longest=4_096))
-        mime_type = _read_mime_type(fields)
-        purpose = upload_purpose(fields.string("purpose"))
-        expiry = fields.maybe_expiry("expires_after")
-        if purpose is Purpose.BATCH:
+        filename = clean_filename(new.filename)
+        if new.purpose is Purpose.BATCH:
             check_jsonl_name(filename)
         now = int(self._clock.now())
         upload = Upload(
             id=self._ids.upload(),
             tenant=principal.tenant,
-            bytes=size,
+            bytes=new.bytes,
             created_at=now,
             expires_at=now + self._limits.upload_seconds,
             filename=filename,
-            mime_type=mime_type,
-            purpose=purpose,
+            mime_type=new.mime_type,
+            purpose=new.purpose,
             status=UploadStatus.PENDING,
-            file_expires_after=None if expiry is None else expiry.seconds,
+            file_expires_after=None if new.expires_after is None else new.expires_after.seconds,
         )
         await self._ledger.uploads.add(upload)
         event(
@@ -125,14 +119,18 @@ class UploadService:
         return part
 
     async def complete(
-        self, principal: Principal, upload_id: str, body: Mapping[str, object]
+        self,
+        principal: Principal,
+        upload: Upload,
+        *,
+        part_ids: Sequence[str],
+        md5: str | None = None,
     ) -> tuple[Upload, File]:
-        """Join the parts in the order given. Raises `ApiError`; then the upload stays pending."""
-        upload = await self.pending(principal, upload_id)
-        fields = Parameters(body)
-        names = fields.strings("part_ids")
-        md5 = fields.maybe_string("md5")
-        parts = await self._choose(upload, names)
+        """Join the parts of a pending upload in the order given; `md5` is their digest in hex.
+
+        Raises `ApiError`; then the upload stays pending.
+        """
+        parts = await self._choose(upload, part_ids)
         async with Incoming(
             blobs=self._blobs,
             key=BLOB_PREFIX + self._ids.file(),
@@ -275,17 +273,6 @@ class UploadService:
             await self._ledger.uploads.forget_parts(upload_id)
         except Unavailable:
             _log.warning("parts not removed, left to the sweep: %s", upload_id)
-
-
-def _read_mime_type(fields: Parameters) -> str:
-    text = fields.string("mime_type", longest=255)
-    if not (text.isascii() and text.isprintable()):  # a database may not take anything else
-        raise ApiError(
-            ApiText.INVALID_PARAMETER,
-            param="mime_type",
-            reason="expected printable ASCII characters.",
-        )
-    return text
 
 
 def _not_pending(upload: Upload) -> ApiError:

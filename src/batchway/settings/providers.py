@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, CatalogEntry
+from batchway.domain.defaults import MAX_ATTEMPTS, MAX_CONCURRENCY, TIMEOUT_SECONDS
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Choice
 from batchway.settings.account_class import AccountClass
@@ -47,7 +48,9 @@ class ProviderLimits(Section):
         description="Requests in flight at once: a number, or `auto` to find out how many bring "
         "the most.",
     )
-    max_concurrency: Positive = Field(default=1024, description="The most that `auto` will try.")
+    max_concurrency: Positive = Field(
+        default=MAX_CONCURRENCY, description="The most that `auto` will try."
+    )
     aim: Literal["throughput", "latency"] = Field(
         default="throughput",
         description="What `auto` is after. `throughput` keeps an engine as busy as it can be, and "
@@ -69,13 +72,13 @@ class ProviderLimits(Section):
         default=None, description="Input and output tokens a minute; unlimited when unset."
     )
     timeout: Float = Field(
-        default=600.0,
+        default=TIMEOUT_SECONDS,
         gt=0,
         le=86_400,
         description="Seconds that one request may take, answer included.",
     )
     max_attempts: Int = Field(
-        default=5,
+        default=MAX_ATTEMPTS,
         ge=1,
         le=100,
         description="Attempts at one line before its error is its result. Being told to slow down "

@@ -1,18 +1,15 @@
 """Why a batch waits, told by several runners at once and shown as one text.
 
-    waits       what holds it up now, every runner's sentence once
+    waits       what holds it up now, every runner's reason once
     goes on     nothing; `waited_for` remembers the last reason
 
 Owns joining and writing `status_details`. Does not own the words of any runner, or what stays of
 them when the batch has ended (`results.endings`).
 """
 
-from typing import Final
-
 from batchway.domain.batch import Batch
+from batchway.domain.reason import Reason, text_of
 from batchway.ports import Batches
-
-_MOST_CHARACTERS: Final = 1_000
 
 
 class StatusDetails:
@@ -26,7 +23,7 @@ class StatusDetails:
         self._batches = batches
         self._held_up = set[str]() if held_up is None else held_up
         self._batch_id = batch.id
-        self._sentences: dict[str, str] = {}
+        self._reasons: dict[str, tuple[Reason, ...]] = {}
         self._written = batch.status_details
         self._kept = False
         self._rests = False
@@ -40,24 +37,25 @@ class StatusDetails:
         """From here on a reason gives way to another only: the batch is being ended."""
         self._kept = True
 
-    def tell(self, source: str, sentence: str | None) -> None:
-        """What holds `source` up at present, `None` for nothing."""
-        if sentence is None:
-            self._sentences.pop(source, None)
+    def tell(self, source: str, *reasons: Reason | None) -> None:
+        """What holds `source` up at present; `None`, or nothing, if nothing does."""
+        told = tuple(reason for reason in reasons if reason is not None)
+        if told:
+            self._reasons[source] = told
         else:
-            self._sentences[source] = sentence
+            self._reasons.pop(source, None)
         self._note()
 
     def _note(self) -> None:
-        if self._sentences or self._rests:
+        if self._reasons or self._rests:
             self._held_up.add(self._batch_id)
         else:
             self._held_up.discard(self._batch_id)
 
     async def write(self) -> None:
         """Show it, if it is not what is shown already. Raises `Unavailable`."""
-        # Ten jobs that wait for the same provider have the same to say.
-        text = " ".join(dict.fromkeys(self._sentences.values()))[:_MOST_CHARACTERS] or None
+        reasons = [reason for told in self._reasons.values() for reason in told]
+        text = text_of(reasons)
         if text != self._written and not (self._kept and text is None):
-            await self._batches.describe(self._batch_id, text)
+            await self._batches.describe(self._batch_id, reasons)
             self._written = text

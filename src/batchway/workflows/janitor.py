@@ -17,7 +17,7 @@ from batchway.ports import Blobs, Clock, Engine, Ledger
 
 _log: Final = logging.getLogger(__name__)
 _ORPHAN_AGE: Final = 86_400.0  # a blob is committed moments before its row: a day is ample
-_ONCE_AGE: Final = 30 * 86_400.0
+_KEY_AGE: Final = 30 * 86_400.0
 _ENGINE_AGE: Final = 7 * 86_400.0
 _ENDED: Final = frozenset({*TERMINAL, None})  # `None`: a batch that the ledger does not know
 
@@ -102,7 +102,7 @@ class Janitor:
             self._blobs.delete(key)
 
     async def _forget_once(self) -> None:
-        await self._ledger.purge_once(int(self._clock.now() - _ONCE_AGE))
+        await self._ledger.purge_idempotency_keys(int(self._clock.now() - _KEY_AGE))
 
     async def _prune_engine(self) -> None:
         await self._engine.prune(self._clock.now() - _ENGINE_AGE)

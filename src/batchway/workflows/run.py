@@ -7,8 +7,14 @@ A run executes some or all shards of one batch on one process. Runs of both kind
 from enum import StrEnum
 from typing import Final, Protocol
 
+from batchway.domain.reason import Reason, ReasonKind
+
 # What a tenant is told; the cause, with its paths, is in the log.
-STORAGE_TROUBLE: Final = "Batchway cannot write to its storage at the moment; it will go on."
+STORAGE_TROUBLE: Final = Reason(
+    kind=ReasonKind.STORAGE,
+    sentence="Batchway cannot write to its storage at the moment.",
+    promise="it will go on.",
+)
 
 
 class Ending(StrEnum):

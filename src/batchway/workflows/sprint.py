@@ -22,10 +22,12 @@ from batchway.domain.errors import Unavailable
 from batchway.domain.file import File
 from batchway.domain.shard import Claim
 from batchway.domain.status import BatchStatus
-from batchway.ports import Blobs, Clock, Delivered, Finished, Ledger, LineResult
+from batchway.ports import Blobs, Clock, Delivered, Finished, Ledger
 from batchway.results.collector import Collector
 from batchway.results.endings import tell_end
+from batchway.results.line_result import LineResult
 from batchway.results.result_file import result_file
+from batchway.telemetry import event
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.plan.ingest import Ingest, Started
 from batchway.workflows.run import Ending, Run
@@ -107,7 +109,13 @@ class Sprints:
             if await self._deliver(batch, claim, run.results):
                 return True
         except Unavailable as error:
-            _log.warning("batch %s waits for storage: %s", batch.id, error)
+            event(
+                _log,
+                "batch waits for storage",
+                level=logging.WARNING,
+                batch=batch.id,
+                error=str(error),
+            )
         await self._commit(claim, run.results)
         return False
 

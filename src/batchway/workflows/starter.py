@@ -21,6 +21,7 @@ from batchway.domain.batch import Batch
 from batchway.domain.errors import Unavailable
 from batchway.domain.status import BatchStatus
 from batchway.ports import Clock, Engine, Ledger, Story
+from batchway.telemetry import event
 
 _log: Final = logging.getLogger(__name__)
 
@@ -182,7 +183,7 @@ class Starter:
                 self._asked[batch.id] = self._clock.monotonic()
                 await self._engine.start(batch.id)
         except Unavailable as error:
-            _log.warning("batch %s could not be started, will be tried again: %s", batch.id, error)
+            _trouble("batch could not be started, will be tried again", batch.id, error)
         except Exception:  # noqa: BLE001 - a defect with one batch must not end all of them
             _log.exception("batch %s met a defect and will be tried again", batch.id)
 
@@ -212,14 +213,14 @@ class Starter:
         try:
             await self._engine.start(batch_id)  # its story waits for ours: see `ingest`
         except Unavailable as error:
-            _log.warning("batch %s runs without the engine: %s", batch_id, error)
+            _trouble("batch runs without the engine", batch_id, error)
 
     async def _run_here(self, batch: Batch) -> None:
         try:
             if batch.status is BatchStatus.VALIDATING and await self._sprints.run(batch):
                 return
         except Unavailable as error:
-            _log.warning("batch %s waits for storage: %s", batch.id, error)
+            _trouble("batch waits for storage", batch.id, error)
         except Exception:  # noqa: BLE001 - the chapters try again, and say so on the batch
             _log.exception("batch %s met a defect and will be tried again", batch.id)
         await self._story.ingest(batch.id)
@@ -247,3 +248,7 @@ class Starter:
         task = self._tasks.get(batch_id)
         if task is not None:
             await asyncio.wait({task})
+
+
+def _trouble(words: str, batch_id: str, error: Unavailable) -> None:
+    event(_log, words, level=logging.WARNING, batch=batch_id, error=str(error))

@@ -16,10 +16,12 @@ from typing import Final
 
 from batchway.domain.batch import Batch
 from batchway.domain.errors import Unavailable
+from batchway.domain.reason import Reason, ReasonKind, text_of
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import Blobs, Clock, Ledger
 from batchway.results.endings import kept_reason
 from batchway.results.finalize import Finalize
+from batchway.telemetry import event
 from batchway.workflows.plan.ingest import Ingest
 from batchway.workflows.run import STORAGE_TROUBLE, Ending, Run
 
@@ -28,6 +30,11 @@ _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
 _STANDBY_SECONDS: Final = 5.0  # between looks at a batch that another process runs
 _STANDBY_PATIENCE: Final = 60.0  # without progress before it is taken over
+_INTERNAL_ERROR: Final = Reason(
+    kind=ReasonKind.DEFECT,
+    sentence="An internal error interrupted this batch.",
+    promise="It will be tried again.",
+)
 
 
 class BatchStory:
@@ -85,7 +92,12 @@ class BatchStory:
         if batch.id in self._runs:
             # A second story of the batch: the engine took it up although the first one still runs
             # here. It waits, and then finds what the first one has left to do.
-            _log.warning("batch %s is run already: its second story waits", batch.id)
+            event(
+                _log,
+                "batch run twice: the second story waits",
+                level=logging.WARNING,
+                batch=batch.id,
+            )
             await self._while_running(batch.id)
             return False
         run = self._runs[batch.id] = self._new_run(batch)
@@ -109,9 +121,12 @@ class BatchStory:
         if batch.status not in TERMINAL:
             if not await self._finalize.run(batch):
                 return await self._execute_once(batch) and False
-        elif (reason := kept_reason(batch)) != batch.status_details:
-            # It ended without result files: refused by validation or by its provider.
-            await self._ledger.batches.describe(batch.id, reason)
+        else:
+            kept = kept_reason(batch)
+            told = () if kept is None else (kept,)
+            if text_of(told) != batch.status_details:
+                # It ended without result files: refused by validation or by its provider.
+                await self._ledger.batches.describe(batch.id, told)
         await self.clean(batch.id)
         await self._drop_input(batch)
         return True
@@ -144,14 +159,20 @@ class BatchStory:
                 pause = _FIRST_PAUSE
                 continue
             except Unavailable as error:
-                _log.warning("batch %s waits for storage: %s", batch_id, error)
-                details = STORAGE_TROUBLE
+                event(
+                    _log,
+                    "batch waits for storage",
+                    level=logging.WARNING,
+                    batch=batch_id,
+                    error=str(error),
+                )
+                reason = STORAGE_TROUBLE
             except Exception:  # noqa: BLE001 - said below
                 # A defect of ours must not strand a batch that somebody pays for: it is logged
                 # whole, shown on the batch, and tried again.
                 _log.exception("batch %s met a defect and will be tried again", batch_id)
-                details = "An internal error interrupted this batch. It will be tried again."
-            await self._describe(batch_id, details)
+                reason = _INTERNAL_ERROR
+            await self._describe(batch_id, reason)
             await self._rest(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -171,15 +192,15 @@ class BatchStory:
         while batch_id in self._runs:
             await self._rest(_FIRST_PAUSE)
 
-    async def _describe(self, batch_id: str, details: str) -> None:
+    async def _describe(self, batch_id: str, reason: Reason) -> None:
         try:
-            await self._ledger.batches.describe(batch_id, details)
+            await self._ledger.batches.describe(batch_id, [reason])
         except Unavailable as error:
             _log.info("batch %s cannot even say why it waits: %s", batch_id, error)
 
     async def _stand_by(self, batch: Batch) -> None:
         """Another process runs this batch: wait until it ends, or stops making progress."""
-        _log.info("batch %s is run by another process", batch.id)
+        event(_log, "batch run by another process", batch=batch.id)
         seen, since = batch.counts, self._clock.monotonic()
         while self._clock.monotonic() - since < _STANDBY_PATIENCE:
             await self._rest(_STANDBY_SECONDS)

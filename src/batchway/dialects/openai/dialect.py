@@ -18,11 +18,11 @@ from batchway.dialects.openai.body import (
     without_stream,
 )
 from batchway.dialects.openai.error import read_error
+from batchway.domain.endpoint import Endpoint
 from batchway.ports.dialect import Encoded, Refused, Result, Size
 
 # Served by some as a stream unless the body says otherwise. Elsewhere no stream is the default.
-_STREAMED_BY_DEFAULT: Final = frozenset({"/v1/responses"})
-_EMBEDDING: Final = frozenset({"/v1/embeddings"})
+_STREAMED_BY_DEFAULT: Final = Endpoint.RESPONSES
 _NO_CREDIT: Final = 402
 
 
@@ -33,8 +33,8 @@ class OpenAIDialect:
 
     def __init__(self, *, endpoint: str, model: str) -> None:
         self._model = model
-        self._may_stream = endpoint in _STREAMED_BY_DEFAULT
-        self._counts_inputs = endpoint in _EMBEDDING
+        self._may_stream = endpoint == _STREAMED_BY_DEFAULT
+        self._counts_inputs = endpoint == Endpoint.EMBEDDINGS
 
     @property
     def faithful(self) -> bool:
@@ -61,7 +61,7 @@ class OpenAIDialect:
         return Refused(
             status=status,
             code=said.code,
-            kind=said.kind,
+            kind=said.kind or said.status,
             message=said.message,
             of_account=of_account,
             body=error_body(status, body),

@@ -2,20 +2,27 @@
 
     {"error": {"code": ..., "type": ..., "message": ...}}      OpenAI, Azure, most others
     {"error": "words"}                                         small servers
+    [{"error": {"code": 404, "status": "NOT_FOUND"}}]          Google
     {"object": "error", "code": 400, "message": ...}           vLLM, SGLang
-    {"detail": ...}                                            FastAPI
+    {"code": ..., "message": ...}                              SiliconFlow
+    {"detail": ...}, {"detail": [{"msg": ...}]}                FastAPI
+    {"errors": {"data": [{"code": ..., "line": 2}]}}           batches
     {"status": "failed", "error": {"code": "server_error"}}    Responses
     {"choices": [{"finish_reason": "error", "error": {...}}]}  OpenRouter
 
-Owns two readings: the words of an error's body (`read_error`), and the status that a body which
-came with a 2xx stands for (`status_within`): aggregators answer 200 before they know. Does not own
-what a status means to a line (`dispatch.retry`).
+The only reader of error bodies: those of lines, of calls to a batch API, of a run's first request.
+Owns two readings: the words of an error's body (`read_error`, `read_words`), and the status that a
+body which came with a 2xx stands for (`status_within`): aggregators answer 200 before they know.
+Does not own what a status means to a line (`dispatch.retry`), nor what words mean to a job
+(`job_error`).
 """
 
 import re
 from typing import Any, Final, cast
 
 import msgspec
+
+from batchway.dialects.tolerant_json import json_in, object_in
 
 _MOST_CODE: Final = 64
 _MOST_MESSAGE: Final = 1_000
@@ -149,17 +156,40 @@ _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NO_WORD: Final = re.compile(r"[^a-z0-9]+")
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An error's own words; `code` and `kind` (its `type`) are empty where it has none."""
+class Words(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An error's own words, of any length, with all that they repeat of a request or a key.
+
+    `kind` is its `type`, `status` its `status` where that is a word (`NOT_FOUND`); `param` and
+    `line` are the parameter and the line of an input file that it is about. Empty where it has
+    none.
+    """
 
     code: str = ""
     kind: str = ""
+    status: str = ""
+    message: str = ""
+    param: str = ""
+    line: int | None = None
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The same words, bounded: `code`, `kind` and `status` can be quoted in sentences and logs."""
+
+    code: str = ""
+    kind: str = ""
+    status: str = ""
     message: str = ""
 
     @property
     def no_credit(self) -> bool:
         """Whether its code or type says that the account has to be paid for first."""
         return _word(self.code) in NO_CREDIT or _word(self.kind) in NO_CREDIT
+
+    @property
+    def word(self) -> str:
+        """The code; or the type, or the status in words, where that is none or an HTTP status."""
+        code = self.code
+        return code if code and not code.isdigit() else self.kind or self.status
 
     @property
     def of_account(self) -> bool:
@@ -169,15 +199,27 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return _OF_THE_ACCOUNT_IN_WORDS.search(self.message) is not None
 
 
-_NOTHING: Final = Said()
+_NOTHING: Final = Words()
+
+# Where one error stands in another; what is said further inside is more exact.
+_WITHIN: Final = ("error", "errors", "detail", "data")
+_DEEPEST: Final = 4
 
 
 def read_error(body: bytes) -> Said:
-    """The words of an error in any of the shapes; empty for none. Never raises."""
-    fields = _fields(body)
-    if fields is None:
-        return _NOTHING
-    return _said(_error_of(fields) or fields)
+    """The words of an error in any of the shapes; empty for none, and for no JSON. Never raises."""
+    words = read_words(json_in(body))
+    return Said(
+        code=_quotable(words.code),
+        kind=_quotable(words.kind),
+        status=_quotable(words.status),
+        message=words.message[:_MOST_MESSAGE],
+    )
+
+
+def read_words(value: object) -> Words:
+    """The words of an error that was JSON, in any of the shapes; empty for none. Never raises."""
+    return _words(value, depth=0)
 
 
 def status_within(body: bytes) -> int | None:
@@ -185,7 +227,7 @@ def status_within(body: bytes) -> int | None:
 
     An answer whose `choices` are empty is no answer either (`NO_ANSWER`).
     """
-    fields = _fields(body)
+    fields = object_in(body)
     if fields is None:
         return None
     error = _error_of(fields)
@@ -281,34 +323,45 @@ def _word(text: str) -> str:
     return _NO_WORD.sub("_", _CAMEL.sub("_", text[:_MOST_CODE]).lower()).strip("_")
 
 
-def _said(error: object) -> Said:
-    if isinstance(error, list) and error:
-        error = cast("list[object]", error)[0]
-    if isinstance(error, str):
-        return Said(message=error[:_MOST_MESSAGE])
-    if not isinstance(error, dict):
+def _words(value: object, *, depth: int) -> Words:
+    if isinstance(value, str):
+        return Words(message=value)
+    if depth > _DEEPEST:
         return _NOTHING
-    fields = cast("dict[str, object]", error)
-    message = fields.get("message")
-    return Said(
-        code=_text(fields.get("code")),
-        kind=_text(fields.get("type")),
-        message=message[:_MOST_MESSAGE] if isinstance(message, str) else "",
+    if isinstance(value, list):
+        items = cast("list[object]", value)
+        return _words(items[0], depth=depth + 1) if items else _NOTHING
+    if not isinstance(value, dict):
+        return _NOTHING
+    fields = cast("dict[str, Any]", value)
+    inner = next((fields[name] for name in _WITHIN if fields.get(name)), None)
+    within = _NOTHING if inner is None else _words(inner, depth=depth + 1)
+    status = fields.get("status")
+    return Words(
+        code=within.code or _text(fields.get("code")),
+        kind=within.kind or _text(fields.get("type")),
+        status=within.status or (status if isinstance(status, str) else ""),
+        message=within.message or _text(fields.get("message")) or _text(fields.get("msg")),
+        param=within.param or _text(fields.get("param")),
+        line=within.line if within.line is not None else _line(fields.get("line")),
     )
 
 
 def _text(value: object) -> str:
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 64:
-        return str(value)
-    if not isinstance(value, str):
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, int) or isinstance(value, bool):
         return ""
-    # Quoted in sentences and logs: a code, not a text.
-    return value[:_MOST_CODE] if value.isascii() and value.isprintable() else ""
+    # Python writes no number of thousands of digits.
+    return str(value) if value.bit_length() < 64 else ""
 
 
-def _fields(body: bytes) -> dict[str, object] | None:
-    try:
-        found: Any = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+def _line(value: object) -> int | None:
+    if not isinstance(value, int) or isinstance(value, bool):
         return None
-    return cast("dict[str, object]", found) if isinstance(found, dict) else None
+    return value if 0 <= value < 1 << 63 else None
+
+
+def _quotable(text: str) -> str:
+    """A code to quote in sentences and logs; empty where it is a text."""
+    return text[:_MOST_CODE] if text.isascii() and text.isprintable() else ""

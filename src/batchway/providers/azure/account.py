@@ -7,10 +7,11 @@ Owns one request's address and headers; both come from parts that the resource's
 from collections.abc import Mapping, Sequence
 
 from batchway.dialects.openai.dialect import OpenAIDialect
-from batchway.domain.call import Call, Overrides
+from batchway.domain.call import Call
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import RemoteError
 from batchway.ports import Archive, BatchAccount, Dialect, Jobs, Request
-from batchway.providers.azure.addresses import VERSION_HEADER, AzureAddresses
+from batchway.providers.azure.addresses import AzureAddresses
 from batchway.providers.azure.identity import AzureCredential
 
 
@@ -54,7 +55,7 @@ class AzureAccount:
             ValueError: a deployment of that name would lead to another address.
         """
         addresses = self._addresses
-        version = call.overrides.get(VERSION_HEADER, "").strip()
+        version = (call.overrides.azure_api_version or "").strip()
         if version:
             addresses = AzureAddresses(
                 provider=self._name, endpoint=self._endpoint, api_version=version

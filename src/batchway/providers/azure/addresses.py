@@ -13,21 +13,18 @@ addresses are those that the official SDK's `AzureOpenAI` and `OpenAI` clients s
 from typing import Final
 from urllib.parse import quote
 
+from batchway.domain.endpoint import Endpoint
 from batchway.providers.http.addresses import checked_base, segment
 
 # Endpoints whose deployment stands in the address; all others name it in the body.
 _BY_DEPLOYMENT: Final = frozenset(
     {
-        "/completions",
-        "/chat/completions",
-        "/embeddings",
+        *(Endpoint.COMPLETIONS.path, Endpoint.CHAT_COMPLETIONS.path, Endpoint.EMBEDDINGS.path),
         "/audio/speech",
         "/images/generations",
         "/images/edits",
     }
 )
-
-VERSION_HEADER: Final = "x-tfy-azure-api-version"  # a batch's own version
 
 # The v1 family needs no version; `preview` opts into features that are not generally available.
 _V1_QUERY: Final = {"v1": "", "preview": "?api-version=preview"}

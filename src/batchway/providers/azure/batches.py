@@ -8,13 +8,15 @@ Owns addresses and authorization; the calls are `providers.openai`'s, what diffe
 """
 
 from batchway.catalog.openai_family import AZURE, Quirks
-from batchway.domain.call import Call, Overrides
+from batchway.domain.call import Call
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.ports import Archive, Clock, Jobs
-from batchway.providers.azure.addresses import VERSION_HEADER, AzureAddresses
+from batchway.providers.azure.addresses import AzureAddresses
 from batchway.providers.azure.identity import AzureCredential
 from batchway.providers.http.session import TIMEOUTS, RemoteHttp, Timeouts
 from batchway.providers.openai.batches import BatchApi
+from batchway.providers.openai.refusal import read_refusal
 
 
 class AzureBatchesProvider:
@@ -43,7 +45,13 @@ class AzureBatchesProvider:
         self._endpoint = endpoint
         self._version = api_version
         AzureAddresses(provider=name, endpoint=endpoint, api_version=api_version)
-        http = RemoteHttp(provider=name, headers=credential.headers, clock=clock, timeouts=timeouts)
+        http = RemoteHttp(
+            provider=name,
+            headers=credential.headers,
+            read_error=read_refusal,
+            clock=clock,
+            timeouts=timeouts,
+        )
         self._api = BatchApi(provider=name, http=http, traits=traits, quirks=quirks, clock=clock)
 
     def __repr__(self) -> str:
@@ -67,5 +75,5 @@ class AzureBatchesProvider:
         await self._api.close()
 
     def _addresses(self, overrides: Overrides) -> AzureAddresses:
-        version = overrides.get(VERSION_HEADER, "").strip() or self._version
+        version = (overrides.azure_api_version or "").strip() or self._version
         return AzureAddresses(provider=self._name, endpoint=self._endpoint, api_version=version)

@@ -10,17 +10,17 @@ from urllib.request import getproxies, proxy_bypass
 from yarl import URL
 
 
-def proxy_for(url: URL) -> URL | None:
+def proxy_for(url: URL, *, host: str = "the provider's host") -> URL | None:
     """The proxy by `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in either case.
 
     This machine itself is always reached directly.
 
     Raises:
-        ValueError: the proxy is none that speaks HTTP. Does not repeat its address: it may hold a
-            password.
+        ValueError: the proxy is none that speaks HTTP. The message calls what is reached `host`,
+            and does not repeat the proxy's address: it may hold a password.
     """
-    host = url.host
-    if host is None or _is_this_machine(host) or proxy_bypass(host):
+    name = url.host
+    if name is None or _is_this_machine(name) or proxy_bypass(name):
         return None
     proxies = getproxies()
     kind = url.scheme if proxies.get(url.scheme) else "all"
@@ -35,8 +35,8 @@ def proxy_for(url: URL) -> URL | None:
     if not usable:
         raise ValueError(
             f"the proxy in the environment variable {kind.upper()}_PROXY is not an http:// or "
-            "https:// address, and other kinds (SOCKS) are not supported; change it, or name the "
-            "provider's host in NO_PROXY"
+            "https:// address, and other kinds (SOCKS) are not supported; change it, or name "
+            f"{host} in NO_PROXY"
         ) from None
     return proxy
 

@@ -14,40 +14,38 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 from typing import BinaryIO, Final
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
+from multidict import CIMultiDict
 from yarl import URL
 
-from batchway import __version__
+from batchway.domain.http_status import REDIRECTS
 from batchway.domain.remote import FileMark, RemoteError, Trouble
 from batchway.ports import Clock
 from batchway.providers.http import trouble as remote_trouble
+from batchway.providers.http.body import read_body
 from batchway.providers.http.download import Verdict, judge, packing, range_of
+from batchway.providers.http.form import PIECE, Form
+from batchway.providers.http.headers import with_defaults
 from batchway.providers.http.proxies import proxy_for
 from batchway.providers.http.redirects import PublicResolver, joined, leads_inside, literal_of
+from batchway.providers.http.secrets import SentSecrets
+from batchway.providers.http.timing import CONNECT_SECONDS
 from batchway.providers.http.transport import new_session
 from batchway.providers.http.unpacking import source_of
 
 _MOST_ANSWER_BYTES: Final = 32 << 20  # a page of lists, with room
 _MOST_ERROR_BYTES: Final = 64 << 10
-_PIECE: Final = 256 << 10
 _MOST_HOPS: Final = 5
-_MOST_SECRETS: Final = 32
 _UNPACKED: Final = frozenset({"gzip", "x-gzip", "deflate"})
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-
-# Never shown: what a provider repeats of these is cut out of its messages.
-_SECRET_HEADERS: Final = frozenset({"authorization", "api-key", "x-api-key"})
-_LONGEST_HARMLESS: Final = 3  # stand-ins such as `x`: cutting them out would leave no words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """Seconds: to connect, for a short call as a whole, and without a byte in a transfer."""
 
-    connect: float = 10.0
+    connect: float = CONNECT_SECONDS
     call: float = 60.0
     idle: float = 120.0
 
@@ -59,7 +57,7 @@ class RemoteHttp:
     """One account's connections. Belongs to the event loop it is first used on.
 
     `headers` gives the provider's headers for the next request, authorization included, and may
-    raise `RemoteError`.
+    raise `RemoteError`; `read_error` is what reads the provider's error bodies.
     """
 
     def __init__(
@@ -67,30 +65,27 @@ class RemoteHttp:
         *,
         provider: str,
         headers: Callable[[], Awaitable[Mapping[str, str]]],
+        read_error: remote_trouble.ReadError,
         clock: Clock,
         timeouts: Timeouts,
     ) -> None:
         self._provider = provider
         self._headers = headers
+        self._read_error = read_error
         self._clock = clock
         self._timeouts = timeouts
         self._session: ClientSession | None = None
         self._public: ClientSession | None = None  # for redirects out of a provider's own host
-        # A token lives for an hour or a day; what was said with an earlier one is read later.
-        self._sent: dict[str, None] = {}
+        self._sent = SentSecrets()
         self._closed = False
 
     def secrets(self) -> tuple[str, ...]:
         """Credentials that were sent lately: they are cut out of everything a provider says."""
-        return tuple(self._sent)
+        return self._sent.all()
 
     async def _own(self) -> Mapping[str, str]:
         own = await self._headers()
-        for secret in _secrets(own):
-            self._sent.pop(secret, None)
-            self._sent[secret] = None
-        while len(self._sent) > _MOST_SECRETS:
-            del self._sent[next(iter(self._sent))]
+        self._sent.note(own)
         return own
 
     async def call(self, method: str, url: str, *, body: bytes | None = None) -> bytes:
@@ -114,7 +109,7 @@ class RemoteHttp:
         idle = self._timeouts.idle
         source, size = await asyncio.to_thread(_opened, path)
         try:
-            form = _Form(source, size=size, fields=fields, filename=filename)
+            form = Form(fields=fields, filename=filename, size=size)
             headers = _sendable(own, form.content_type)
             headers["content-length"] = str(form.length)
             loop = asyncio.get_running_loop()
@@ -125,7 +120,7 @@ class RemoteHttp:
                     limit.reschedule(loop.time() + idle)
 
                 timeout = ClientTimeout(total=None, connect=self._timeouts.connect)
-                sent = form.pieces(moved)
+                sent = _pieces(form, source, size, moved)
                 async with self._request(
                     "POST", URL(url, encoded=True), headers, sent, timeout
                 ) as (response):
@@ -150,13 +145,14 @@ class RemoteHttp:
             elsewhere = target.origin() != first.origin()
             # Storage behind a redirect has its authorization in the address, refuses a second one,
             # and must not learn the provider's.
-            headers = _sendable({} if elsewhere else own) | range_of(mark)
+            headers = _sendable({} if elsewhere else own)
+            headers.update(range_of(mark))
             guarded = elsewhere and await self._guarded(first, target)
             async with (
                 self._failures(),
                 self._request("GET", target, headers, None, timeout, guarded=guarded) as response,
             ):
-                if response.status in _REDIRECTS:
+                if response.status in REDIRECTS:
                     target = self._redirected(target, response)
                     continue
                 match judge(mark, response.status, response.headers):
@@ -279,14 +275,14 @@ class RemoteHttp:
             raise remote_trouble.of_failure(self._provider, error) from error
 
     async def _read(self, response: ClientResponse) -> bytes:
-        data = await _at_most(response, _MOST_ANSWER_BYTES)
+        data = await read_body(response, _MOST_ANSWER_BYTES)
         if data is None:
             raise remote_trouble.uncertain(self._provider, "sent an answer that is far too long")
         return data
 
     async def _error(self, response: ClientResponse) -> RemoteError:
         try:
-            body = await _at_most(response, _MOST_ERROR_BYTES) or b""
+            body = await read_body(response, _MOST_ERROR_BYTES) or b""
         except (ClientError, TimeoutError):
             body = b""  # the status says enough: a 401 stays one although its text was cut off
         return remote_trouble.of_answer(
@@ -294,83 +290,37 @@ class RemoteHttp:
             response.status,
             body,
             response.headers,
+            read=self._read_error,
             secrets=self.secrets(),
             now=self._clock.now(),
         )
 
 
-class _Form:
-    """A multipart form whose last field is a file, with its length known before it is sent."""
-
-    def __init__(
-        self, source: BinaryIO, *, size: int, fields: Mapping[str, str], filename: str
-    ) -> None:
-        boundary = f"batchway-{token_hex(16)}"
-        self.content_type = f"multipart/form-data; boundary={boundary}"
-        head = "".join(
-            f'--{boundary}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-            for name, value in fields.items()
-        )
-        head += (
-            f'--{boundary}\r\ncontent-disposition: form-data; name="file"; filename="{filename}"'
-            "\r\ncontent-type: application/jsonl\r\n\r\n"
-        )
-        self._head = head.encode()
-        self._tail = f"\r\n--{boundary}--\r\n".encode()
-        self._source = source
-        self._size = size
-        self.length = len(self._head) + size + len(self._tail)
-
-    async def pieces(self, moved: Callable[[], None]) -> AsyncIterator[bytes]:
-        """The form; `moved` is called whenever the last piece has been taken."""
-        yield self._head
-        left = self._size
-        while left:
-            moved()
-            piece = await asyncio.to_thread(self._source.read, min(_PIECE, left))
-            if not piece:
-                raise OSError("the file to upload became shorter while it was sent")
-            left -= len(piece)
-            yield piece
+async def _pieces(
+    form: Form, source: BinaryIO, size: int, moved: Callable[[], None]
+) -> AsyncIterator[bytes]:
+    """The form; `moved` is called whenever the last piece has been taken."""
+    yield form.head
+    left = size
+    while left:
         moved()
-        yield self._tail
+        piece = await asyncio.to_thread(source.read, min(PIECE, left))
+        if not piece:
+            raise OSError("the file to upload became shorter while it was sent")
+        left -= len(piece)
+        yield piece
+    moved()
+    yield form.tail
 
 
 def _opened(path: Path) -> tuple[BinaryIO, int]:
     return path.open("rb"), path.stat().st_size
 
 
-def _sendable(own: Mapping[str, str], content_type: str | None = None) -> dict[str, str]:
-    headers = {
-        "accept": "*/*",
-        # To unpack answers costs more than their bytes.
-        "accept-encoding": "identity",
-        # Some providers answer 403 to clients that do not name themselves.
-        "user-agent": f"batchway/{__version__}",
-    }
-    headers.update((name, value) for name, value in own.items() if name != "content-type")
+def _sendable(own: Mapping[str, str], content_type: str | None = None) -> CIMultiDict[str]:
+    """What to send; of what kind a body is, the request knows, and not the account."""
+    headers = with_defaults(own)
+    headers.popall("content-type", None)
     if content_type is not None:
         headers["content-type"] = content_type
     return headers
-
-
-def _secrets(own: Mapping[str, str]) -> list[str]:
-    found = [
-        value.removeprefix("Bearer ")
-        for name, value in own.items()
-        if name.lower() in _SECRET_HEADERS
-    ]
-    return [secret for secret in found if len(secret) > _LONGEST_HARMLESS]
-
-
-async def _at_most(response: ClientResponse, most: int) -> bytes | None:
-    """The body; `None` when it is longer than that."""
-    source = source_of(response)
-    pieces: list[bytes] = []
-    size = 0
-    while piece := await source.readany():
-        size += len(piece)
-        if size > most:
-            return None
-        pieces.append(piece)
-    return b"".join(pieces)

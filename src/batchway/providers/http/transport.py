@@ -23,7 +23,6 @@ from aiohttp import (
     ClientConnectorError,
     ClientError,
     ClientHttpProxyError,
-    ClientResponse,
     ClientSession,
     ClientTimeout,
     ConnectionTimeoutError,
@@ -34,15 +33,15 @@ from aiohttp.abc import AbstractResolver
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from batchway import __version__
 from batchway.dispatch.limits import MOST_ANSWER_BYTES
 from batchway.ports import Failure
-from batchway.providers.http.budget import FREE_BYTES, Budget, Share
+from batchway.providers.http.body import read_within
+from batchway.providers.http.budget import Budget, Share
 from batchway.providers.http.descriptors import Shortage, lacking, none_left
+from batchway.providers.http.headers import with_defaults
 from batchway.providers.http.proxies import proxy_for
-from batchway.providers.http.unpacking import PackedTooTightly, Source, source_of
-
-_CONNECT_SECONDS: Final = 10.0
+from batchway.providers.http.timing import CONNECT_SECONDS
+from batchway.providers.http.unpacking import PackedTooTightly
 
 # uvicorn, and vLLM with it, closes idle connections after 5 seconds. Letting go first means that
 # no request is ever written to a connection that is being closed.
@@ -125,11 +124,7 @@ class _Address:
         for name, value in given.items():
             if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
                 raise ValueError("a header of the request is malformed") from None
-        made = CIMultiDict(given)
-        made.setdefault("accept", "*/*")
-        # To unpack answers costs more than their bytes, and a packed one is understood anyway.
-        made.setdefault("accept-encoding", "identity")
-        made.setdefault("user-agent", f"batchway/{__version__}")
+        made = with_defaults(given)
         if self._auth is not None:
             made.setdefault("authorization", self._auth)
         # Copied: the caller may change its own between two requests.
@@ -140,7 +135,7 @@ class _Address:
 class HttpTransport:
     """`ports.Transport`. Belongs to the event loop it is first used on.
 
-    Proxies are those of the environment (`providers.proxies`). Redirects are not followed. Above
+    Proxies are those of the environment (`proxies`). Redirects are not followed. Above
     `most_requests` a request waits for its connection, for as long as that takes, before its
     timeout begins. `read` is handed what a large answer holds of the `budget`, to be closed when
     its bytes have been handed on.
@@ -150,7 +145,7 @@ class HttpTransport:
         self,
         *,
         most_answer_bytes: int = MOST_ANSWER_BYTES,
-        connect_timeout: float = _CONNECT_SECONDS,
+        connect_timeout: float = CONNECT_SECONDS,
         most_requests: int | None = None,
         budget: Budget | None = None,
         shortage: Shortage | None = None,
@@ -221,7 +216,7 @@ class HttpTransport:
             if self._shortage.lasts:
                 self._shortage.ends()
             try:
-                read = await self._read(response, most)
+                read = await read_within(response, most, self._budget, self._read_to_its_end)
                 if read is None:
                     return Failure.TOO_LARGE
                 return HttpAnswer(response.status, read, response.headers)
@@ -257,54 +252,11 @@ class HttpTransport:
             self._timeouts[seconds] = timeout
         return timeout
 
-    async def _read(self, response: ClientResponse, most: int) -> bytes | None:
-        """The body, `None` when it passes the limit."""
-        length = response.headers.get("content-length")
-        if length is not None and int(length) > most:
-            return None
-        # What is announced may be packed: only what was unpacked counts.
-        source = source_of(response)
-        pieces: list[bytes] = []
-        size = 0
-        while piece := await source.readany():
-            size += len(piece)
-            if size > min(most, FREE_BYTES):
-                return await self._read_on(response, source, pieces, piece, most)
-            pieces.append(piece)
-        return b"".join(pieces)
-
-    async def _read_on(
-        self,
-        response: ClientResponse,
-        source: Source,
-        pieces: list[bytes],
-        piece: bytes,
-        most: int,
-    ) -> bytes | None:
-        """Read an answer that is not a small one, as far as there is room for it."""
-        share = self._budget.share(response.close)
-        size = sum(map(len, pieces))
-        try:
-            while piece:
-                size += len(piece)
-                if size > most:
-                    return None
-                await share.take(len(piece))
-                pieces.append(piece)
-                piece = await source.readany()
-            data = b"".join(pieces)
-            share.read = True
-        finally:
-            if not share.read:
-                share.close()
-        self._read_to_its_end(share)
-        return data
-
 
 def new_session(resolver: AbstractResolver | None = None) -> ClientSession:
     """A session for the running loop: as many connections as there are requests under way.
 
-    It does not unpack answers: `providers.unpacking` does, within bounds.
+    It does not unpack answers: `unpacking` does, within bounds.
     """
     return ClientSession(
         connector=TCPConnector(

@@ -2,24 +2,24 @@
 
     no connection, an unusable proxy                    UNREACHABLE
     sent, and then silence, a broken connection         UNCERTAIN
-    429; any other 4xx with the words of a quota        BUSY
+    408, 5xx                                            UNCERTAIN
+    any other 4xx whose words say more than its status  as they say (`Said.trouble`)
+    429                                                 BUSY
     401, 402, 403                                       DENIED
     404, 410                                            NOT_FOUND
-    408, 5xx                                            UNCERTAIN
     any other status than 2xx                           REFUSED
 
-Owns the reading of every shape of error body, and that no credential gets into a message. Does not
-own what a trouble means to a batch (`workflows.native`).
+Owns what failures and statuses of HTTP mean, and that no credential gets into a message. Does not
+own what an error body says: its provider reads that (`ReadError`). Nor what a trouble means to a
+batch (`workflows.native`).
 """
 
 import os
-import re
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Final
 
-import msgspec
 from aiohttp import (
     ClientConnectorError,
     ClientError,
@@ -28,30 +28,30 @@ from aiohttp import (
     ConnectionTimeoutError,
 )
 
-from batchway.dialects.openai.job_error import means_no_room
 from batchway.domain.remote import RemoteError, Trouble
-from batchway.domain.retry_after import parse_retry_after
+from batchway.domain.retry_after import retry_after_of
 from batchway.providers.http.descriptors import lacking, none_left
+from batchway.providers.http.secrets import bounded, without_secrets
 
-_MOST_TEXT: Final = 1_000
-_MOST_CODE: Final = 256
 _LONGEST_WAIT: Final = 86_400.0
-
-# Providers repeat a wrong key in part: `sk-proj-****abcd`.
-# Each run of characters is tried from its start alone: a long one would be read again and again.
-_MASKED: Final = re.compile(r"(?<![\w-])[\w-]*\*{3,}[\w*-]*")
-_SPACE: Final = re.compile(r"[\s\x00-\x1f\x7f]+")
-_TAGS: Final = re.compile(r"<[^>]{0,200}>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What an error body says, whatever its shape."""
+    """What an error body says, as its provider reads it: with whatever it repeats of credentials.
+
+    `trouble` is what its words make of a 4xx, where they say more than the status.
+    """
 
     message: str = ""
     code: str | None = None
     param: str | None = None
     line: int | None = None
+    trouble: Trouble | None = None
+
+
+# Reads the body of an answer other than 2xx, of whatever shape or none. Never raises.
+ReadError = Callable[[bytes], Said]
 
 
 def of_answer(
@@ -60,11 +60,12 @@ def of_answer(
     body: bytes,
     headers: Mapping[str, str],
     *,
+    read: ReadError,
     secrets: Collection[str],
     now: float,
 ) -> RemoteError:
     """The error that an HTTP answer other than 2xx stands for. `headers` ignore case."""
-    said = read_error(body)
+    said = read(body)
     words = without_secrets(said.message, secrets)
     if 300 <= status < 400:
         words = words or "it answered with a redirect; check the address"
@@ -122,93 +123,20 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
 
     Never more than a day.
     """
-    asked = parse_retry_after(
-        milliseconds=headers.get("retry-after-ms"), value=headers.get("retry-after"), now=now
-    )
+    asked = retry_after_of(headers.get, now=now)
     return None if asked is None else min(asked, _LONGEST_WAIT)
-
-
-def read_error(body: bytes) -> Said:
-    """What an error body says.
-
-    Understands `{"error": {...}}`, `{"error": "..."}`, FastAPI's `detail`, a bare
-    `{"code": ..., "message": ...}`, `{"errors": {"data": [...]}}`, and text.
-    """
-    try:
-        parsed: object = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
-        # A proxy's page: its words without the markup.
-        return Said(message=_TAGS.sub(" ", body[:8_192].decode("utf-8", "replace")))
-    return _said(parsed, depth=0)
-
-
-def without_secrets(text: str, secrets: Collection[str]) -> str:
-    """The text as one line of at most 1,000 characters, without credentials or parts of them."""
-    for secret in secrets:
-        if len(secret) > 3:
-            text = text.replace(secret, "***")
-    text = _SPACE.sub(" ", _MASKED.sub("***", text)).strip()
-    return text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT] + "…"
-
-
-def bounded(text: str | None, secrets: Collection[str]) -> str | None:
-    """A code or the name of a parameter, in at most 256 characters; `None` for an empty one."""
-    return None if text is None else without_secrets(text, secrets)[:_MOST_CODE] or None
 
 
 def _trouble(status: int, said: Said) -> Trouble:
     if status == 408 or status >= 500:
         return Trouble.UNCERTAIN
-    if status == 429 or (status >= 400 and means_no_room(said.code, said.message)):
+    if status >= 400 and said.trouble is not None:
+        return said.trouble
+    if status == 429:
         return Trouble.BUSY
     if status in {401, 402, 403}:
         return Trouble.DENIED
     return Trouble.NOT_FOUND if status in {404, 410} else Trouble.REFUSED
-
-
-def _said(parsed: object, *, depth: int) -> Said:
-    if isinstance(parsed, str):
-        return Said(message=parsed)
-    if depth > 4:
-        return Said()
-    if isinstance(parsed, list):
-        items = cast("list[Any]", parsed)
-        return _said(items[0], depth=depth + 1) if items else Said()
-    if not isinstance(parsed, dict):
-        return Said()
-    fields = cast("dict[str, Any]", parsed)
-    own = Said(
-        message=_text(fields.get("message")) or _text(fields.get("msg")) or "",
-        code=_text(fields.get("code")),
-        param=_text(fields.get("param")),
-        line=_line(fields.get("line")),
-    )
-    for key in ("error", "errors", "detail", "data"):
-        inner = fields.get(key)
-        if inner:
-            within = _said(inner, depth=depth + 1)
-            return Said(
-                message=within.message or own.message,
-                code=within.code or own.code,
-                param=within.param or own.param,
-                line=within.line if within.line is not None else own.line,
-            )
-    return own
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, str):
-        return value or None
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    # Python writes no number of thousands of digits.
-    return str(value) if value.bit_length() < 64 else None
-
-
-def _line(value: object) -> int | None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return value if 0 <= value < 1 << 63 else None
 
 
 def _reason(error: OSError) -> str:

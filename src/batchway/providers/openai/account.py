@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Final
 
 from batchway.dialects.openai.dialect import OpenAIDialect
-from batchway.domain.call import Call, Overrides
+from batchway.domain.call import Call
+from batchway.domain.overrides import Overrides
 from batchway.ports import Archive, BatchAccount, Dialect, Jobs, Request
 from batchway.providers.http.addresses import below, checked_base, checked_headers
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from batchway.catalog.openai_family import Quirks
 from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.dialects.openai.framing import OpenAIFraming
-from batchway.domain.call import Call, Overrides
+from batchway.domain.call import Call
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.ports import Archive, Clock, Jobs
 from batchway.providers.http.addresses import checked_base, checked_headers
@@ -17,6 +18,7 @@ from batchway.providers.http.session import TIMEOUTS, RemoteHttp, Timeouts
 from batchway.providers.openai.archive import OpenAIArchive
 from batchway.providers.openai.calls import RemoteCalls
 from batchway.providers.openai.jobs import OpenAIJobs
+from batchway.providers.openai.refusal import read_refusal
 from batchway.providers.openai.secrecy import DiscreetDialect, DiscreetFraming
 from batchway.providers.openai.submitting import Inputs, Submitting
 
@@ -102,7 +104,13 @@ class OpenAIBatchesProvider:
         async def current() -> Mapping[str, str]:
             return sent
 
-        http = RemoteHttp(provider=name, headers=current, clock=clock, timeouts=timeouts)
+        http = RemoteHttp(
+            provider=name,
+            headers=current,
+            read_error=read_refusal,
+            clock=clock,
+            timeouts=timeouts,
+        )
         self._api = BatchApi(provider=name, http=http, traits=traits, quirks=quirks, clock=clock)
 
     def __repr__(self) -> str:

@@ -9,13 +9,12 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
-import msgspec
-
 from batchway.catalog.openai_family import Quirks
+from batchway.dialects.tolerant_json import json_in
 from batchway.domain.batch import BatchError, RequestCounts, Usage
 from batchway.domain.status import BatchStatus
 from batchway.ports import ArchivedFile, ArchivedJob
-from batchway.providers.http.trouble import bounded, without_secrets
+from batchway.providers.http.secrets import bounded, without_secrets
 
 _log: Final = logging.getLogger(__name__)
 
@@ -38,11 +37,7 @@ _ALIASES: Final[Mapping[str, BatchStatus]] = {
 
 def read_object(body: bytes) -> dict[str, Any] | None:
     """The object with an `id` in an answer, out of its envelope; `None` when there is none."""
-    try:
-        parsed: object = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
-        return None
-    found = _fields(parsed)
+    found = _fields(json_in(body))
     for key in ("job", "data", "batch", "file"):
         if "id" in found:
             break
@@ -55,10 +50,7 @@ def read_list(body: bytes) -> tuple[list[dict[str, Any]], bool | None] | None:
 
     Strict: an empty list says that a job does not exist, which may make somebody pay twice.
     """
-    try:
-        parsed: object = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
-        return None
+    parsed = json_in(body)
     more: object = None
     for _ in range(3):
         if isinstance(parsed, list):

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from batchway.domain.batch import Batch, BatchError, BatchOptions, RequestCounts, Usage
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.status import BatchStatus
 from batchway.storage.ledger.database import Row
 
@@ -30,7 +32,6 @@ _PLAIN: Final = (
     "metadata",
     "output_expires_after",
     "status_details",
-    "waited_for",
 )
 
 
@@ -48,6 +49,7 @@ def batch_values(batch: Batch) -> dict[str, Any]:
         **usage_values(batch.usage),
         "errors": None if batch.errors is None else error_values(batch.errors),
         "options": _option_values(batch.options),
+        **reason_values(batch.waited_for),
     }
 
 
@@ -61,6 +63,7 @@ def batch_of(row: Row) -> Batch:
         usage=usage_of(row),
         errors=None if row.errors is None else tuple(BatchError(**e) for e in row.errors),
         options=_options_of(row.options),
+        waited_for=_reason_of(row),
         providers=tuple(row.providers or ()),
     )
 
@@ -70,6 +73,19 @@ def error_values(errors: Sequence[BatchError]) -> list[dict[str, Any]]:
     return [
         {"code": e.code, "message": e.message, "param": e.param, "line": e.line} for e in errors
     ]
+
+
+def reason_values(waited_for: Reason | None) -> dict[str, str | None]:
+    """What a batch waited for as column values."""
+    if waited_for is None:
+        return {"waited_for": None, "waited_kind": None}
+    return {"waited_for": waited_for.sentence, "waited_kind": waited_for.kind.value}
+
+
+def _reason_of(row: Row) -> Reason | None:
+    if row.waited_for is None:
+        return None
+    return Reason(kind=ReasonKind(row.waited_kind or "other"), sentence=row.waited_for)
 
 
 def usage_values(usage: Usage) -> dict[str, int]:
@@ -108,16 +124,18 @@ def _option_values(options: BatchOptions) -> dict[str, Any]:
         "provider": options.provider,
         "job_name": options.job_name,
         "tfy_metadata": None if tfy is None else dict(tfy),
-        "overrides": dict(options.overrides),
+        "overrides": options.overrides.named(),
         "allowed_providers": None if allowed is None else sorted(allowed),
         "endpoint": options.endpoint,
     }
 
 
 def _options_of(values: dict[str, Any]) -> BatchOptions:
-    allowed = values["allowed_providers"]
+    allowed, overrides = values["allowed_providers"], values["overrides"]
     typed: dict[str, Any] = {
         **values,
+        # The one value without any, which the hot path knows by its identity.
+        "overrides": Overrides(**overrides) if overrides else NO_OVERRIDES,
         "allowed_providers": None if allowed is None else frozenset(allowed),
     }
     return BatchOptions(**typed)

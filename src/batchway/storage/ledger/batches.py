@@ -19,17 +19,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from batchway.domain.batch import Batch, BatchError
 from batchway.domain.file import File
 from batchway.domain.group import Group
+from batchway.domain.idempotency import IdempotencyKey
+from batchway.domain.reason import Reason, lasting, text_of
 from batchway.domain.shard import Shard
 from batchway.domain.status import TERMINAL, TIMESTAMP, BatchStatus, sources_of
-from batchway.ports import BatchFilter, Delivered, Once, Page
+from batchway.ports import BatchFilter, Delivered, Page
 from batchway.storage.ledger import tables
-from batchway.storage.ledger.batch_rows import batch_of, batch_values, error_values
+from batchway.storage.ledger.batch_rows import batch_of, batch_values, error_values, reason_values
 from batchway.storage.ledger.database import Database
 from batchway.storage.ledger.files import INSERT_FILE, file_values
 from batchway.storage.ledger.group_rows import INSERT_GROUP, group_values
-from batchway.storage.ledger.once import OnceKeys
+from batchway.storage.ledger.idempotency import IdempotencyKeys
+from batchway.storage.ledger.pairs import INSERT_PAIR, pair_values, with_pairs
 from batchway.storage.ledger.shards import INSERT_SHARD, shard_values
-from batchway.storage.ledger.text import has_item, has_pair, is_storable
+from batchway.storage.ledger.text import has_item, is_storable
 
 _t: Final = tables.batches
 _COLUMNS: Final = [column for column in _t.c if column.key != "seq"]
@@ -40,12 +43,7 @@ _INSERT: Final = insert(_t).inline()  # nobody wants `seq` back
 _GET: Final = select(*_COLUMNS).where(*_MINE)
 _LOAD: Final = select(*_COLUMNS).where(_t.c.id == bindparam("id"))
 _SEQ: Final = select(_t.c.seq).where(*_MINE)
-_PAGE: Final = (
-    select(*_COLUMNS)
-    .where(_t.c.tenant == bindparam("tenant"))
-    .order_by(_t.c.seq.desc())
-    .limit(bindparam("limit"))
-)
+_ALL: Final = select(*_COLUMNS).limit(bindparam("limit"))
 _EVERY: Final = BatchFilter()
 _UNFINISHED: Final = (
     select(_t.c.id)
@@ -59,6 +57,7 @@ _DESCRIBE: Final = (
     .values(
         status_details=bindparam("details"),
         waited_for=func.coalesce(bindparam("reason", type_=Text), _t.c.waited_for),
+        waited_kind=func.coalesce(bindparam("kind", type_=Text), _t.c.waited_kind),
     )
 )
 
@@ -68,18 +67,18 @@ class SqlBatches:
 
     def __init__(self, *, database: Database) -> None:
         self._database = database
-        self._once = OnceKeys(database=database, kind="batch")
+        self._idempotency = IdempotencyKeys(database=database, kind="batch")
 
-    async def add(self, batch: Batch, *, once: Once | None = None) -> Batch:
-        if once is None:
-            values = batch_values(batch)
-            await self._database.group(lambda connection: _add(connection, values))
+    async def add(self, batch: Batch, *, idempotency: IdempotencyKey | None = None) -> Batch:
+        if idempotency is None:
+            values, pairs = batch_values(batch), pair_values(batch)
+            await self._database.group(lambda connection: _add(connection, values, pairs))
             return batch
         async with self._database.transaction() as connection:
-            earlier = await self._once.take(
+            earlier = await self._idempotency.take(
                 connection,
                 tenant=batch.tenant,
-                once=once,
+                idempotency=idempotency,
                 object_id=batch.id,
                 at=batch.created_at,
             )
@@ -87,10 +86,14 @@ class SqlBatches:
                 found = await connection.execute(_LOAD, {"id": earlier.object_id})
                 return batch_of(found.one())
             await connection.execute(_INSERT, batch_values(batch))
+            if pairs := pair_values(batch):
+                await connection.execute(INSERT_PAIR, pairs)
         return batch
 
-    async def made(self, tenant: str, once: Once) -> Batch | None:
-        object_id = await self._once.find(self._database, tenant=tenant, once=once)
+    async def made(self, tenant: str, idempotency: IdempotencyKey) -> Batch | None:
+        object_id = await self._idempotency.find(
+            self._database, tenant=tenant, idempotency=idempotency
+        )
         return None if object_id is None else await self.load(object_id)
 
     async def get(self, tenant: str, batch_id: str) -> Batch | None:
@@ -110,12 +113,13 @@ class SqlBatches:
         where: BatchFilter = _EVERY,
     ) -> Page[Batch] | None:
         parameters: dict[str, Any] = {"tenant": tenant, "limit": limit + 1}
-        query = _PAGE.where(*self._conditions(where))
+        query, seq = with_pairs(_ALL, where.metadata)
+        query = query.where(*self._conditions(where)).order_by(seq.desc())
         if after is not None:
             cursor = await self._database.row(_SEQ, {"id": after, "tenant": tenant})
             if cursor is None:
                 return None
-            query = query.where(_t.c.seq < cursor.seq)
+            query = query.where(seq < cursor.seq)
         rows = await self._database.rows(query, parameters)
         return Page(items=tuple(batch_of(row) for row in rows[:limit]), more=len(rows) > limit)
 
@@ -199,9 +203,16 @@ class SqlBatches:
                 await connection.execute(INSERT_FILE, files)
         return True
 
-    async def describe(self, batch_id: str, details: str | None) -> None:
+    async def describe(self, batch_id: str, reasons: Sequence[Reason]) -> None:
+        kept = reason_values(lasting(reasons))
         await self._database.write(
-            _DESCRIBE, {"batch_id": batch_id, "details": details, "reason": details}
+            _DESCRIBE,
+            {
+                "batch_id": batch_id,
+                "details": text_of(reasons),
+                "reason": kept["waited_for"],
+                "kind": kept["waited_kind"],
+            },
         )
 
     def _conditions(self, where: BatchFilter) -> list[ColumnElement[bool]]:
@@ -214,8 +225,6 @@ class SqlBatches:
         if where.endpoint is not None:
             known = is_storable(where.endpoint)
             found.append(_t.c.endpoint == where.endpoint if known else false())
-        for key, value in where.metadata.items():
-            found.append(self._database.holds(_t.c.metadata, has_pair(key, value)))
         if where.created_after is not None:
             found.append(_t.c.created_at > where.created_after)
         if where.created_before is not None:
@@ -223,8 +232,10 @@ class SqlBatches:
         return found
 
 
-def _add(connection: Connection, values: dict[str, Any]) -> None:
+def _add(connection: Connection, values: dict[str, Any], pairs: list[dict[str, str]]) -> None:
     connection.execute(_INSERT, values)
+    if pairs:
+        connection.execute(INSERT_PAIR, pairs)
 
 
 async def _swap(

@@ -6,11 +6,12 @@ from typing import Any, Final
 from sqlalchemy import bindparam, delete, exists, insert, literal, or_, select, tuple_
 
 from batchway.domain.file import File, Purpose
+from batchway.domain.idempotency import IdempotencyKey
 from batchway.domain.status import TERMINAL, BatchStatus
-from batchway.ports import Once, Order, Page
+from batchway.ports import Order, Page
 from batchway.storage.ledger import tables
 from batchway.storage.ledger.database import Database, Row
-from batchway.storage.ledger.once import OnceKeys
+from batchway.storage.ledger.idempotency import IdempotencyKeys
 
 _t: Final = tables.files
 _b: Final = tables.batches
@@ -60,16 +61,16 @@ class SqlFiles:
 
     def __init__(self, *, database: Database) -> None:
         self._database = database
-        self._once = OnceKeys(database=database, kind="file")
+        self._idempotency = IdempotencyKeys(database=database, kind="file")
 
-    async def add(self, file: File, *, once: Once | None = None) -> File:
+    async def add(self, file: File, *, idempotency: IdempotencyKey | None = None) -> File:
         async with self._database.transaction() as connection:
             values = file_values(file)
-            if once is not None:
-                earlier = await self._once.take(
+            if idempotency is not None:
+                earlier = await self._idempotency.take(
                     connection,
                     tenant=file.tenant,
-                    once=once,
+                    idempotency=idempotency,
                     object_id=file.id,
                     at=file.created_at,
                     snapshot=values,

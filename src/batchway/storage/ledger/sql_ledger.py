@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import column, select, table
 
 from batchway.domain.errors import Unavailable
-from batchway.storage.ledger import once
+from batchway.storage.ledger import idempotency
 from batchway.storage.ledger.address import Address
 from batchway.storage.ledger.batches import SqlBatches
 from batchway.storage.ledger.database import Database
@@ -121,14 +121,14 @@ class SqlLedger:
 
     async def probe(self) -> None:
         """Raise `Unavailable` unless the database takes what is written."""
-        await once.probe(self._database)
+        await idempotency.probe(self._database)
 
-    async def purge_once(self, before: int) -> int:
+    async def purge_idempotency_keys(self, before: int) -> int:
         """Forget idempotency keys first used before that Unix time; returns how many.
 
         Clients may count on 30 days, so housekeeping calls it with the time 30 days ago.
         """
-        return await once.purge(self._database, before)
+        return await idempotency.purge(self._database, before)
 
     async def close(self) -> None:
         """Give connections back."""

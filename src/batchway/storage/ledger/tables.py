@@ -1,6 +1,8 @@
 """The ledger's tables, the same in SQLite and PostgreSQL.
 
     files      batches --< shards --< segments      uploads --< upload_parts      keys      once
+               batches --< remote_jobs                          stores      target_limits
+               batches --< batch_metadata
                batches --< groups                               stores      target_limits
                batches --< remote_jobs --< remote_results
 
@@ -94,6 +96,7 @@ batches: Final = Table(
     Column("output_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
     Column("errors", Json),
+    # As it is shown; what lists look for are the pairs in `batch_metadata`.
     Column("metadata", Json),
     Column("output_expires_after", BigInteger),
     Column("options", Json, nullable=False),
@@ -103,14 +106,28 @@ batches: Final = Table(
     Column("remote_failed", BigInteger, nullable=False, server_default=text("0")),
     # A list of names; unset before the plan, and for batches of the first schema.
     Column("providers", Json),
-    # The last reason that `status_details` gave, kept while the batch goes on.
+    # The last reason that `status_details` gave, without promises, kept while the batch goes on.
     Column("waited_for", Text),
+    Column("waited_kind", Text),
     UniqueConstraint("id"),
     Index("ix_batches_tenant_seq", "tenant", "seq"),
     Index("ix_batches_tenant_status_seq", "tenant", "status", "seq"),
     Index("ix_batches_status_deadline", "status", "deadline"),
     Index("ix_batches_input_blob", "input_blob"),
     sqlite_autoincrement=True,
+)
+
+# The pairs of a batch's metadata, in the order in which a list by one of them reads them: newest
+# first, by a tenant's pair. Texts are as `text.stored` writes them.
+batch_metadata: Final = Table(
+    "batch_metadata",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("batch_seq", BigInteger, ForeignKey("batches.seq"), nullable=False),
+    PrimaryKeyConstraint("tenant", "key", "value", "batch_seq"),
+    sqlite_with_rowid=False,  # the key is all there is
 )
 
 shards: Final = Table(
@@ -260,7 +277,7 @@ keys: Final = Table(
     sqlite_autoincrement=True,
 )
 
-once: Final = Table(
+idempotency_keys: Final = Table(
     "once",
     metadata,
     Column("tenant", Text, nullable=False),

@@ -1,8 +1,7 @@
 """Text as the databases keep it: how JSON is written, and what of it can be searched for.
 
-JSON columns are searched as text, not with the databases' own functions: those differ, and both
-stumble over a NUL that a client put into its metadata (PostgreSQL fails the whole query, SQLite
-cuts the string). It is exact because of how `encode` writes an object or a list of strings:
+A list of names is searched as text, not with the databases' own functions: those differ. It is
+exact because of how `encode` writes an object or a list of strings:
 
 * an entry begins after the opening bracket or after a comma *and a line break*;
 * strings are ASCII without line breaks, and a quote inside one follows a backslash.
@@ -24,10 +23,12 @@ def has_item(value: str) -> tuple[str, str]:
     return f"[{item}", f"\n{item}"
 
 
-def has_pair(key: str, value: str) -> tuple[str, str]:
-    """What the text of an object of strings has in it, one of the two, when this is a pair."""
-    entry = f"{encode(key)}:{encode(value)}"
-    return f"{{{entry}", f"\n{entry}"
+def stored(text: str) -> str:
+    """A text with `\\0` for NUL, which PostgreSQL does not take, and so two backslashes for one.
+
+    Different texts stay different, and most stay as they are.
+    """
+    return text.replace("\\", "\\\\").replace("\0", "\\0")
 
 
 def is_storable(text: str) -> bool:

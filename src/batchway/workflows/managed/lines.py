@@ -31,7 +31,7 @@ class Lines:
         self._collector = collector
         self._records = records
         self._on_defect = on_defect
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Permit] = {}
         self._loop = asyncio.get_running_loop()
 
     def start(
@@ -40,7 +40,7 @@ class Lines:
         """Send a line; its result goes to `buffer`."""
         outstanding.add(len(work.body))
         task = self._loop.create_task(self._run(work, permit, custom_id, buffer, outstanding))
-        self._tasks.add(task)
+        self._tasks[task] = permit
         task.add_done_callback(self._ended)
 
     def unreadable(self, line: int, custom_id: str, *, buffer: Buffer) -> None:
@@ -70,7 +70,9 @@ class Lines:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
+        permit = self._tasks.pop(task)
+        if task.cancelled():
+            permit.gate.leave(permit)  # a task that is cancelled before its first step runs nothing
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self._on_defect(error)

@@ -26,10 +26,13 @@ from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch
 from batchway.domain.errors import Conflict
 from batchway.domain.group import Group
+from batchway.domain.reason import Reason
 from batchway.domain.shard import Claim, Mode, Shard
-from batchway.ports import Blobs, Clock, Ledger, LineResult
+from batchway.ports import Blobs, Clock, Ledger
 from batchway.results.collector import Buffer, Collector
+from batchway.results.line_result import LineResult
 from batchway.results.records import Records
+from batchway.telemetry import event
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.managed.lines import Lines
 from batchway.workflows.managed.outstanding import Outstanding, Part
@@ -110,7 +113,7 @@ class ManagedRun:
         self._shards = shards
         self._claimed = claimed
         self.results: list[LineResult] | None = None
-        self._stranded: dict[str, str] = {}  # groups without a provider, and why
+        self._stranded: dict[str, Reason] = {}  # groups without a provider, and why
         self._buffers: list[Buffer] = []
         self._parts: list[Part] = []
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
@@ -136,8 +139,8 @@ class ManagedRun:
     def describe(self) -> None:
         """Tell what holds up lines of the batch."""
         trouble = self._collector.trouble
-        held_up_by = STORAGE_TROUBLE if trouble else self._sender.obstacles(self._batch.id)
-        self._details.tell("managed", held_up_by)
+        held_up_by = (STORAGE_TROUBLE,) if trouble else self._sender.obstacles(self._batch.id)
+        self._details.tell("managed", *held_up_by)
 
     async def run(self) -> Ending:
         """Run every open line; returns when all have committed results, or on `stop`."""
@@ -226,11 +229,18 @@ class ManagedRun:
         self._strand(name, withheld)
         return None
 
-    def _strand(self, name: str, reason: str) -> None:
+    def _strand(self, name: str, reason: Reason) -> None:
         self._stranded[name] = reason
         # Told by each run for itself: another one of this batch may have its providers.
-        self._details.tell(f"stranded {id(self)}", " ".join(self._stranded.values()))
-        _log.warning("batch %s waits: %s", self._batch.id, reason)
+        self._details.tell(f"stranded {id(self)}", *self._stranded.values())
+        event(
+            _log,
+            "batch waits",
+            level=logging.WARNING,
+            batch=self._batch.id,
+            group=name,
+            reason=str(reason),
+        )
 
     async def _read_group(self, group: Group, shards: list[Shard]) -> None:
         """Read the shards of one destination in order, on to the next as soon as one is read."""
@@ -252,7 +262,7 @@ class ManagedRun:
                 taken = await self._take(shard)
             except Conflict:
                 # The batch has moved on: it was cancelled, or is another runner's.
-                _log.info("batch %s has moved on from shard %d", self._batch.id, shard.number)
+                event(_log, "batch has moved on", batch=self._batch.id, shard=shard.number)
                 self.stop(Ending.LOST)
                 return
             buffer = self._collector.open(taken.claim, held=self._claimed is not None)

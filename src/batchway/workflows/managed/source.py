@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from batchway.dispatch.limits import Party
+from batchway.dispatch.caller import Caller
 from batchway.dispatch.sender import Sender, Work
 from batchway.domain.batch import Batch
-from batchway.domain.call import NO_OVERRIDES
+from batchway.domain.overrides import NO_OVERRIDES
 from batchway.domain.routing import Destination, Target
 from batchway.domain.shard import Shard
 from batchway.lines.envelope import reader_of
@@ -53,7 +53,9 @@ class Source:
         self._destination = destination
         self._draw = draw
         self._reader = reader_of(batch)
-        self._party = Party(tenant=batch.tenant, batch_id=batch.id, deadline=float(batch.deadline))
+        self._caller = Caller(
+            tenant=batch.tenant, batch_id=batch.id, deadline=float(batch.deadline)
+        )
         self._known: dict[str, Destination] = {}
 
     async def read(self, shard: Shard, *, done: set[int], answered: int, buffer: Buffer) -> None:
@@ -79,9 +81,11 @@ class Source:
             self._outstanding,
         )
         known, start = self._known, self._lines.start
-        endpoint, party, draw = batch.endpoint, self._party, self._draw
+        endpoint, caller, draw = batch.endpoint, self._caller, self._draw
         # Without any, the one that the sender knows at a glance.
-        overrides = batch.options.overrides or NO_OVERRIDES
+        overrides = batch.options.overrides
+        if overrides == NO_OVERRIDES:
+            overrides = NO_OVERRIDES
         vouched: set[Target] | None = set() if answered else None
         while (lines := await asyncio.to_thread(reading.next)) is not None:
             for line, request in lines:
@@ -95,7 +99,7 @@ class Source:
                     body=request.body,
                     model=model,
                     targets=destination.order(draw()),
-                    party=party,
+                    caller=caller,
                     overrides=overrides,
                 )
                 if vouched is not None and work.targets[0] not in vouched:

@@ -10,6 +10,7 @@ Owns the joining of these. Does not own any job (`job`).
 """
 
 from batchway.domain.batch import Batch
+from batchway.domain.reason import Reason
 from batchway.ports import Clock
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.native.ending import RunEnding
@@ -27,4 +28,4 @@ class NativeBatch(RunEnding):
         self.verdict = Verdict(run=self)
         self.pilots = Pilots(run=self, verdict=self.verdict)
         # By provider and model. In the provider's own words, which are for this batch alone.
-        self.reasons: dict[tuple[str, str], str] = {}
+        self.reasons: dict[tuple[str, str], Reason] = {}

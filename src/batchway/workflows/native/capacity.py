@@ -12,21 +12,28 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.ports import Clock
 from batchway.workflows.native.fit import Fit
 
 _log: Final = logging.getLogger(__name__)
+
+GOES_ON: Final = "Batchway goes on trying."
 
 _FIRST_PAUSE: Final = 5.0
 _LONGEST_PAUSE: Final = 300.0
 _DOUBLINGS: Final = 10  # a quota may be used up for days, with a refusal every few minutes
 
 
-def no_credit_at(provider: str, code: str) -> str:
-    """What to do about an account without credit, for everybody who waits for it."""
-    return (
-        f"The account at the provider '{provider}' has no credit left, or is at a spending limit "
-        f"of its own ({code}): add credit or raise the limit there. Batchway goes on trying."
+def no_credit_at(provider: str, code: str) -> Reason:
+    """What to do about an account without credit, for every batch that waits for it."""
+    return Reason(
+        kind=ReasonKind.ACCOUNT,
+        sentence=(
+            f"The account at the provider '{provider}' has no credit left, or is at a spending "
+            f"limit of its own ({code}): add credit or raise the limit there."
+        ),
+        promise=GOES_ON,
     )
 
 
@@ -59,10 +66,14 @@ class Capacity:
         return max(0.0, self._until - self._clock.monotonic())
 
     @property
-    def _busy(self) -> str:
-        return (
-            f"The provider '{self._provider}' takes no more jobs of the model '{self._model}' at "
-            "present. Batchway goes on trying."
+    def _busy(self) -> Reason:
+        return Reason(
+            kind=ReasonKind.CAPACITY,
+            sentence=(
+                f"The provider '{self._provider}' takes no more jobs of the model '{self._model}' "
+                "at present."
+            ),
+            promise=GOES_ON,
         )
 
     def close(

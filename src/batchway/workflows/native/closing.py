@@ -17,9 +17,10 @@ from typing import Final
 from batchway.domain.batch import BatchError
 from batchway.domain.batch_errors import LineText
 from batchway.domain.errors import Unavailable
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.remote import Cause, Failed, JobStage, RemoteError, RemoteJob, Trouble
 from batchway.domain.status import TERMINAL, BatchStatus
-from batchway.workflows.native.capacity import no_credit_at
+from batchway.workflows.native.capacity import GOES_ON, no_credit_at
 from batchway.workflows.native.collection import Collection, bounded
 from batchway.workflows.native.context import JobContext
 from batchway.workflows.native.cutting import Cutting
@@ -83,9 +84,15 @@ class Closing:
             if cut is not None:
                 return cut if isinstance(cut, bool) else await self.refused(cut)
         provider = record.now.provider
-        reason = f"The provider '{provider}' has no room: {lack.message} Batchway goes on trying."
         if failure.credit:
-            reason = f"{lack.message} {no_credit_at(provider, lack.code)}"
+            reason = no_credit_at(provider, lack.code)
+            reason = replace(reason, sentence=f"{lack.message} {reason.sentence}")
+        else:
+            reason = Reason(
+                kind=ReasonKind.CAPACITY,
+                sentence=f"The provider '{provider}' has no room: {lack.message}",
+                promise=GOES_ON,
+            )
         shared.reasons[record.key] = reason
         record.capacity.close(retry_after=None, code=lack.code, credit=failure.credit)
         return await self._again(job)
@@ -94,9 +101,13 @@ class Closing:
         """Rows tell of the account (its key, its credit): their lines are tried again, later."""
         context, record = self._context, self._record
         provider = record.now.provider
-        context.shared.reasons[record.key] = (
-            f"The provider '{provider}' let lines of a job fail for the sake of the account: its "
-            "key was refused, or it has no credit left. Mend that there. Batchway goes on trying."
+        context.shared.reasons[record.key] = Reason(
+            kind=ReasonKind.ACCOUNT,
+            sentence=(
+                f"The provider '{provider}' let lines of a job fail for the sake of the account: "
+                "its key was refused, or it has no credit left. Mend that there."
+            ),
+            promise=GOES_ON,
         )
         record.capacity.close(retry_after=None, code="account_refused")
         context.shared.verdict.accept()
@@ -115,7 +126,7 @@ class Closing:
         shared, number = self._context.shared, self._record.shard.number
         errors = [bounded(error) for error in errors]
         _log.warning("batch %s: job %d is refused: %s", shared.batch.id, number, errors[0].code)
-        self._waiting.tell(errors[0].message)
+        self._waiting.tell(Reason(kind=ReasonKind.REQUEST, sentence=errors[0].message))
         if not await shared.verdict.refuse(number, errors):
             return False
         self._waiting.tell(None)

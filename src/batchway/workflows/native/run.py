@@ -19,6 +19,7 @@ from batchway.domain.batch import Batch
 from batchway.domain.call import Call
 from batchway.domain.errors import Conflict, Unavailable
 from batchway.domain.group import Group
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.remote import JobRecord, JobStage
 from batchway.domain.routing import Target
 from batchway.domain.shard import Claim, Mode, Shard
@@ -265,14 +266,19 @@ class NativeRun:
         while provider not in self._accounts:
             self._details.tell(
                 source,
-                f"The provider '{provider}', which runs a part of this batch, is not configured "
-                "any more: its results cannot be fetched.",
+                Reason(
+                    kind=ReasonKind.CONFIGURATION,
+                    sentence=(
+                        f"The provider '{provider}', which runs a part of this batch, is not "
+                        "configured any more: its results cannot be fetched."
+                    ),
+                ),
             )
             if self._shared.winding_down:
                 raise HaltedError
             await self._shared.pause(_PAUSE)
 
-    async def _withheld(self, shard: Shard, reason: str) -> None:
+    async def _withheld(self, shard: Shard, reason: Reason) -> None:
         """Wait until the batch winds down: a configuration is read when the process starts."""
         _log.warning("batch %s: shard %d waits: %s", self._batch.id, shard.number, reason)
         self._details.tell(f"job {shard.number}", reason)

@@ -11,15 +11,27 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.ports import Clock
 from batchway.workflows.native.accounts import NativeTuning
 from batchway.workflows.native.batch import NativeBatch
+from batchway.workflows.native.capacity import GOES_ON
 
 _log: Final = logging.getLogger(__name__)
 _FIRST_PAUSE: Final = 1.0
 _AGE_PARTS: Final = 20.0  # a job is looked at again after this part of its age
 _DOUBLINGS: Final = 16  # of a pause; a provider may be down for days
+_KIND: Final = {
+    Trouble.REFUSED: ReasonKind.REQUEST,
+    Trouble.DENIED: ReasonKind.ACCOUNT,
+    Trouble.NOT_FOUND: ReasonKind.ACCOUNT,
+    Trouble.NO_ROOM: ReasonKind.CAPACITY,
+    Trouble.NOT_YET: ReasonKind.CAPACITY,
+    Trouble.BUSY: ReasonKind.CAPACITY,
+    Trouble.UNREACHABLE: ReasonKind.UNREACHABLE,
+    Trouble.UNCERTAIN: ReasonKind.OUTAGE,
+}
 
 
 class Waiting:
@@ -78,9 +90,9 @@ class Waiting:
         pause = min(max(age / _AGE_PARTS, tuning.poll_min), tuning.poll_max)
         return pause * (0.9 + 0.2 * self._draw())
 
-    def tell(self, sentence: str | None) -> None:
+    def tell(self, reason: Reason | None) -> None:
         """Say what holds the job up, `None` for nothing."""
-        self._shared.details.tell(self._source, sentence)
+        self._shared.details.tell(self._source, reason)
 
     def log(self, error: RemoteError | None) -> None:
         """Log that the job waits, and for what, once; `None`: that it does not any more."""
@@ -104,11 +116,13 @@ class Waiting:
         return self._until - now
 
 
-def waits(error: RemoteError) -> str:
+def waits(error: RemoteError) -> Reason:
     """The error, as what a batch waits for."""
     stop = "" if error.message.endswith((".", "!", "?")) else "."
+    kind = _KIND[error.trouble]
     advice = ""
     if error.credit:
+        kind = ReasonKind.ACCOUNT
         code = error.code or str(error.status or 402)
         advice = f" Add credit or raise the limit of the account at the provider ({code})."
     elif error.trouble is Trouble.DENIED:
@@ -116,7 +130,7 @@ def waits(error: RemoteError) -> str:
             " Correct the provider's api_key in the configuration and restart, or have the key "
             "enabled again at the provider."
         )
-    return f"{error.message}{stop}{advice} Batchway goes on trying."
+    return Reason(kind=kind, sentence=f"{error.message}{stop}{advice}", promise=GOES_ON)
 
 
 def brief(error: RemoteError | None) -> str:

@@ -14,8 +14,8 @@ from typing import Final
 
 from batchway.domain.batch import Batch
 from batchway.domain.group import Group, resolve_again
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.routing import ROUTE_PREFIX, Forbidden, NotNative, RoutingTable, Unroutable
-from batchway.lines.envelope import MODEL_OVERRIDE
 from batchway.ports import Ledger
 
 _log: Final = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class Groups:
     """Where the lines of one batch go: groups by name, and why others have none at present."""
 
     known: Mapping[str, Group]
-    withheld: Mapping[str, str] = field(default_factory=dict[str, str])
+    withheld: Mapping[str, Reason] = field(default_factory=dict[str, Reason])
 
 
 class GroupReader:
@@ -42,7 +42,7 @@ class GroupReader:
         if known:
             return Groups(known=known)
         plan = await self._ledger.shards.plan(batch.id)
-        withheld: dict[str, str] = {}
+        withheld: dict[str, Reason] = {}
         for name in dict.fromkeys(shard.group for shard in plan):
             found = self._resolve_again(batch, name)
             if isinstance(found, Group):
@@ -61,51 +61,55 @@ class GroupReader:
             routing=self._routing,
             endpoint=batch.endpoint,
             allowed=batch.options.allowed_providers,
-            upstream=batch.options.overrides.get(MODEL_OVERRIDE),
+            upstream=batch.options.overrides.model,
         )
 
 
-def not_configured(what: str) -> str:
+def not_configured(what: str) -> Reason:
     """What a batch waits for whose `what` is not in the configuration any more."""
-    return (
+    return _in_configuration(
         f"The {what} that this batch was accepted for is not configured any more: "
         "configure it again under the same name, or set the environment variable that "
         "its key is read from, and restart; or cancel the batch. Its requests wait."
     )
 
 
-def none_configured(group: Group) -> str:
+def none_configured(group: Group) -> Reason:
     """What lines wait for that no configured provider may run."""
     names = [f"'{name}'" for name in group.providers]
     if len(names) == 1:
         return not_configured(f"provider {names[0]}")
-    return (
+    return _in_configuration(
         f"None of the providers {', '.join(names)} that this batch was accepted for is configured "
         "any more: configure one of them again under the same name, or set the environment "
         "variable that its key is read from, and restart; or cancel the batch. Its requests wait."
     )
 
 
-def no_batch_api(group: Group) -> str:
+def no_batch_api(group: Group) -> Reason:
     """What the lines of a native group wait for whose accounts have no batch API at present."""
     names = ", ".join(f"'{target.provider}'" for target in group.primaries)
-    return (
+    return _in_configuration(
         f"The batch API of the provider {names} that this batch was accepted for is not configured "
         "any more: configure it again under the same name, or set the environment variable that "
         "its key is read from, and restart; or cancel the batch. Its requests wait."
     )
 
 
-def _why(name: str, resolution: Unroutable | Forbidden | NotNative) -> str:
+def _in_configuration(sentence: str) -> Reason:
+    return Reason(kind=ReasonKind.CONFIGURATION, sentence=sentence)
+
+
+def _why(name: str, resolution: Unroutable | Forbidden | NotNative) -> Reason:
     match resolution:
         case Forbidden():
-            return (
+            return _in_configuration(
                 "The key of this batch may not use the provider "
                 f"'{resolution.provider}' any more: allow it again and restart, or cancel the "
                 "batch."
             )
         case NotNative():
-            return (
+            return _in_configuration(
                 f"The provider '{resolution.provider}' is set to run on its batch API, which "
                 f"does not run {resolution.endpoint}: set its mode to `auto` or `managed` and "
                 "restart, or cancel the batch."

@@ -18,7 +18,6 @@ from batchway.domain.group import Group
 from batchway.domain.routing import Resolution, RoutingTable, Target
 from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus
-from batchway.lines.envelope import MODEL_OVERRIDE
 from batchway.lines.pieces import Piece
 from batchway.ports import Begun, Blobs, Clock, Dialect, Ledger
 from batchway.results.endings import because, kept_reason, tell_end
@@ -79,7 +78,7 @@ class Ingest:
             limits=self._limits,
             resolve=lambda model: self._resolve(batch, model),
             dialect=lambda target, mode: self._dialect(target.provider, _call(batch, target), mode),
-            stand_in=batch.options.overrides.get(MODEL_OVERRIDE),
+            stand_in=batch.options.overrides.model,
         )
         try:
             shards = await self._pass(batch, scan)
@@ -130,7 +129,7 @@ class Ingest:
             endpoint=batch.endpoint,
             provider=options.provider,
             allowed=options.allowed_providers,
-            upstream=options.overrides.get(MODEL_OVERRIDE),
+            upstream=options.overrides.model,
         )
 
     async def _misnamed(self, batch: Batch) -> list[BatchError]:

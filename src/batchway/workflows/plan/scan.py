@@ -10,6 +10,7 @@ from typing import Final
 
 from batchway.domain.batch import BatchError
 from batchway.domain.batch_errors import BatchText
+from batchway.domain.endpoint import Endpoint
 from batchway.domain.group import Group, group_of
 from batchway.domain.routing import (
     Destination,
@@ -29,7 +30,6 @@ from batchway.workflows.plan.cutting import GroupPlan, ScanLimits
 __all__ = ["Scan", "ScanLimits"]
 
 _MAX_MODELS: Final = 1_000
-_EMBEDDINGS: Final = "/v1/embeddings"
 _LOOK_UP_BYTES: Final = 256 << 10
 # What encoding adds to a body at most, its endpoint and model aside (`ports.Framing`).
 _ENVELOPE_BYTES: Final = 160
@@ -234,7 +234,7 @@ class Scan:
             # measured by is right for all of them.
             longest = max(len(target.model) for target in targets)
             plan.overhead = _ENVELOPE_BYTES + len(self._endpoint) + _BYTES_A_CHARACTER * longest
-            embeds = self._endpoint == _EMBEDDINGS and traits.embedding_inputs is not None
+            embeds = self._endpoint == Endpoint.EMBEDDINGS and traits.embedding_inputs is not None
             if spoken and (embeds or traits.enqueued_tokens is not None):
                 plan.measure = spoken[0].measure
 

@@ -1,6 +1,6 @@
 """Idempotency keys: one key of a tenant makes one object of a kind, however often it is sent.
 
-Owns the `once` table. Rows are kept until `SqlLedger.purge_once` removes them.
+Owns the `once` table. Rows are kept until `SqlLedger.purge_idempotency_keys` removes them.
 """
 
 from dataclasses import dataclass
@@ -9,11 +9,12 @@ from typing import Any, Final
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from batchway.ports import Once, OnceMismatch
+from batchway.domain.idempotency import IdempotencyKey
+from batchway.ports import IdempotencyMismatch
 from batchway.storage.ledger import tables
 from batchway.storage.ledger.database import Database
 
-_t: Final = tables.once
+_t: Final = tables.idempotency_keys
 _PROBE_BYTES: Final = 16 << 10
 _FIND: Final = select(_t.c.fingerprint, _t.c.object_id, _t.c.snapshot).where(
     _t.c.tenant == bindparam("tenant"),
@@ -30,7 +31,7 @@ class Earlier:
     snapshot: dict[str, Any] | None
 
 
-class OnceKeys:
+class IdempotencyKeys:
     """Keys of one kind of object (`file`, `batch`)."""
 
     def __init__(self, *, database: Database, kind: str) -> None:
@@ -42,7 +43,7 @@ class OnceKeys:
         connection: AsyncConnection,
         *,
         tenant: str,
-        once: Once,
+        idempotency: IdempotencyKey,
         object_id: str,
         at: int,
         snapshot: dict[str, Any] | None = None,
@@ -50,12 +51,12 @@ class OnceKeys:
         """Take the key within the caller's transaction; `None` means that it was free.
 
         Of two transactions taking one key the second waits for the first to end, and then sees
-        what it committed. Raises `OnceMismatch` when the key was used for something else.
+        what it committed. Raises `IdempotencyMismatch` when the key was used for something else.
         """
-        name = {"tenant": tenant, "kind": self._kind, "key": once.key}
+        name = {"tenant": tenant, "kind": self._kind, "key": idempotency.key}
         row = {
             **name,
-            "fingerprint": once.fingerprint,
+            "fingerprint": idempotency.fingerprint,
             "object_id": object_id,
             "snapshot": snapshot,
             "created_at": at,
@@ -63,18 +64,20 @@ class OnceKeys:
         if (await connection.execute(self._take, row)).rowcount == 1:
             return None
         earlier = (await connection.execute(_FIND, name)).one()
-        if earlier.fingerprint != once.fingerprint:
-            raise OnceMismatch
+        if earlier.fingerprint != idempotency.fingerprint:
+            raise IdempotencyMismatch
         return Earlier(object_id=earlier.object_id, snapshot=earlier.snapshot)
 
-    async def find(self, database: Database, *, tenant: str, once: Once) -> str | None:
-        """What the key made, without taking it. Raises `OnceMismatch` as `take` does."""
-        name = {"tenant": tenant, "kind": self._kind, "key": once.key}
+    async def find(
+        self, database: Database, *, tenant: str, idempotency: IdempotencyKey
+    ) -> str | None:
+        """What the key made, without taking it. Raises `IdempotencyMismatch` as `take` does."""
+        name = {"tenant": tenant, "kind": self._kind, "key": idempotency.key}
         earlier = await database.row(_FIND, name)
         if earlier is None:
             return None
-        if earlier.fingerprint != once.fingerprint:
-            raise OnceMismatch
+        if earlier.fingerprint != idempotency.fingerprint:
+            raise IdempotencyMismatch
         return earlier.object_id
 
 

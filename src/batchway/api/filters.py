@@ -11,15 +11,15 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from batchway.api.parameters import listed
+from batchway.domain.batch import LONGEST_KEY, LONGEST_VALUE, MOST_PAIRS
+from batchway.domain.endpoint import Endpoint
 from batchway.domain.errors import ApiError, ApiText
 from batchway.domain.status import BatchStatus
 from batchway.ports import BatchFilter
 
 _NAMES: Final = frozenset({"status", "provider", "endpoint", "created_after", "created_before"})
 _METADATA: Final = re.compile(r"metadata(?:\[(.*)\])?", re.DOTALL)
-_MOST_PAIRS: Final = 16
-_LONGEST_KEY: Final = 64
-_LONGEST_VALUE: Final = 512
 _LONGEST_NAME: Final = 255
 _UNIX: Final = re.compile(r"[0-9]{1,12}")
 # A plus sign that was not escaped arrives as a space.
@@ -27,24 +27,18 @@ _LOST_PLUS: Final = re.compile(r"(T[0-9:.,]+) ([0-9]{2}:?[0-9]{2})$")
 _MOMENT: Final = "Unix seconds or an ISO 8601 time such as '2026-11-23T00:00:00Z'"
 
 
-def read_filter(query: Sequence[tuple[str, str]], *, endpoints: Sequence[str]) -> BatchFilter:
+def read_filter(query: Sequence[tuple[str, str]]) -> BatchFilter:
     """The filter that the parameters of a query ask for. Raises `ApiError`."""
     given = _once_each(query)
     return BatchFilter(
         status=_read_status(given.get("status")),
         provider=_read_provider(given.get("provider")),
-        endpoint=_read_endpoint(given.get("endpoint"), endpoints),
+        endpoint=_read_endpoint(given.get("endpoint")),
         metadata=_read_metadata(given),
         # Both bounds are exclusive and what they bound is whole seconds.
         created_after=_read_moment(given, "created_after", math.floor),
         created_before=_read_moment(given, "created_before", math.ceil),
     )
-
-
-def listed(values: Sequence[str]) -> str:
-    """Values as OpenAI's messages list them."""
-    *most, last = (f"'{value}'" for value in values)
-    return f"{', '.join(most)}, and {last}"
 
 
 def _once_each(query: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -75,12 +69,14 @@ def _read_provider(text: str | None) -> str | None:
     return text
 
 
-def _read_endpoint(text: str | None, endpoints: Sequence[str]) -> str | None:
-    if text is not None and text not in endpoints:
+def _read_endpoint(text: str | None) -> Endpoint | None:
+    if text is None:
+        return None
+    if text not in set(Endpoint):
         raise ApiError(
-            ApiText.WRONG_VALUE, param="endpoint", given=text, supported=listed(endpoints)
+            ApiText.WRONG_VALUE, param="endpoint", given=text, supported=listed(tuple(Endpoint))
         )
-    return text
+    return Endpoint(text)
 
 
 def _read_metadata(given: dict[str, str]) -> dict[str, str]:
@@ -91,15 +87,15 @@ def _read_metadata(given: dict[str, str]) -> dict[str, str]:
             continue
         if not match[1]:
             raise _bad("metadata", "expected a key in brackets, as in 'metadata[team]=search'.")
-        if len(match[1]) > _LONGEST_KEY or len(value) > _LONGEST_VALUE:
+        if len(match[1]) > LONGEST_KEY or len(value) > LONGEST_VALUE:
             raise _bad(
                 "metadata",
-                f"expected a key of at most {_LONGEST_KEY} characters and a value of at most "
-                f"{_LONGEST_VALUE}, which is what metadata can hold.",
+                f"expected a key of at most {LONGEST_KEY} characters and a value of at most "
+                f"{LONGEST_VALUE}, which is what metadata can hold.",
             )
         pairs[match[1]] = value
-    if len(pairs) > _MOST_PAIRS:
-        raise _bad("metadata", f"expected at most {_MOST_PAIRS} keys, but got {len(pairs)}.")
+    if len(pairs) > MOST_PAIRS:
+        raise _bad("metadata", f"expected at most {MOST_PAIRS} keys, but got {len(pairs)}.")
     return pairs
 
 

@@ -1,13 +1,14 @@
 """Reads the fields of a JSON object, refusing wrong ones in OpenAI's words.
 
-Owns types, presence and ranges. Does not own what a field means. Unknown fields are ignored.
+Owns types, presence and ranges, and purposes. Does not own what a field means. Unknown fields are
+ignored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from batchway.domain.errors import ApiError, ApiText
-from batchway.domain.file import ExpiresAfter
+from batchway.domain.file import UPLOAD_PURPOSES, ExpiresAfter, Purpose
 
 _SHORTEST_EXPIRY: Final = 3_600
 _LONGEST_EXPIRY: Final = 2_592_000
@@ -30,6 +31,19 @@ def kind_of(value: object) -> str:
             return "an array"
         case _:
             return "an object"
+
+
+def listed(values: Sequence[str]) -> str:
+    """Values as OpenAI's messages list them."""
+    *most, last = (f"'{value}'" for value in values)
+    return f"{', '.join(most)}, and {last}"
+
+
+def upload_purpose(given: str) -> Purpose:
+    """The purpose a client asks for. Raises `ApiError` for one that cannot be asked for."""
+    if given not in UPLOAD_PURPOSES:
+        raise ApiError(ApiText.BAD_PURPOSE, given=given)
+    return Purpose(given)
 
 
 class Parameters:

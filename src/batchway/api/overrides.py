@@ -1,20 +1,21 @@
 """The `x-tfy-*` headers, TrueFoundry's way to choose and tune a provider.
 
-Owns their checks. Does not own what an override means to a provider. Shapes are checked here and
-not by each provider because some of these become part of an address there.
+Owns their names and their checks: below the API they are `Overrides`. Does not own what an override
+means to a provider. Shapes are checked here and not by each provider because some of these become
+part of an address there.
 Source: truefoundry.com/docs/api-reference/batch/get-batch.
 """
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
-from batchway.domain.batch import BatchOptions
+from batchway.api.parameters import kind_of
 from batchway.domain.errors import ApiError, ApiText
-from batchway.domain.keys import Principal
-from batchway.service.parameters import kind_of
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
+from batchway.service.commands import Elsewhere
 
 PROVIDER_HEADER: Final = "x-tfy-provider-name"
 METADATA_HEADER: Final = "x-tfy-metadata"
@@ -23,9 +24,13 @@ HEADER_PREFIX: Final = "x-tfy-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverrideHeader:
-    """A documented header: what it sets, its shape as a regular expression and in words."""
+    """A documented header: what it sets, its shape as a regular expression and in words.
+
+    `field` is the field of `Overrides` that it becomes.
+    """
 
     name: str
+    field: str
     sets: str
     pattern: str
     shape: str
@@ -36,36 +41,42 @@ _MODEL_SHAPE: Final = "1 to 512 printable ASCII characters without spaces"
 OVERRIDE_HEADERS: Final = (
     OverrideHeader(
         name="x-tfy-provider-model",
+        field="model",
         sets="The model at the provider, in place of what the lines name.",
         pattern=_MODEL,
         shape=_MODEL_SHAPE,
     ),
     OverrideHeader(
         name="x-tfy-azure-api-version",
+        field="azure_api_version",
         sets="The API version, on Azure OpenAI.",
         pattern=r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?|v1|preview",
         shape="a version such as '2024-10-21', '2025-04-01-preview', 'v1' or 'preview'",
     ),
     OverrideHeader(
         name="x-tfy-vertex-storage-bucket-name",
+        field="vertex_bucket",
         sets="The Cloud Storage bucket, on Vertex AI; no other provider reads it.",
         pattern=r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]",
         shape="the name of a bucket, without gs:// and without a path",
     ),
     OverrideHeader(
         name="x-tfy-vertex-region",
+        field="vertex_region",
         sets="The region, on Vertex AI; no other provider reads it.",
         pattern=r"[a-z][a-z0-9]{0,30}(-[a-z0-9]{1,30}){0,3}",
         shape="a region such as 'europe-west4' or 'global'",
     ),
     OverrideHeader(
         name="x-tfy-aws-s3-bucket",
+        field="s3_bucket",
         sets="The bucket, on AWS Bedrock; no other provider reads it.",
         pattern=r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
         shape="the name of a bucket, without s3:// and without a path",
     ),
     OverrideHeader(
         name="x-tfy-aws-bedrock-model",
+        field="bedrock_model",
         sets="The model or inference profile, on AWS Bedrock; no other provider reads it.",
         pattern=_MODEL,
         shape=_MODEL_SHAPE,
@@ -79,42 +90,33 @@ _LONGEST: Final = 4_096
 _LONGEST_METADATA: Final = 16_384
 
 
-def read_options(
-    headers: Mapping[str, str],
-    *,
-    job_name: str | None,
-    principal: Principal,
-    providers: Collection[str],
-    endpoint: str | None = None,
-) -> BatchOptions:
-    """What the headers (by lower-case name) ask for. Raises `ApiError`.
-
-    `endpoint` is kept as the batch's spelling of its endpoint.
-    """
-    overrides = read_overrides(headers)
-    metadata = headers.get(METADATA_HEADER)
+def elsewhere(headers: Mapping[str, str]) -> Elsewhere | None:
+    """Where a look-up may go on, by the headers; `None` where they name no provider."""
     provider = headers.get(PROVIDER_HEADER)
-    return BatchOptions(
-        provider=None if provider is None else read_provider(provider, principal, providers),
-        job_name=job_name,
-        tfy_metadata=None if metadata is None else _read_metadata(metadata),
-        overrides=overrides,
-        allowed_providers=principal.providers,
-        endpoint=endpoint,
-    )
+    if provider is None:
+        return None
+    try:
+        return Elsewhere(provider=provider, overrides=read_overrides(headers))
+    except ApiError as error:
+        return Elsewhere(provider=provider, overrides=error)
 
 
-def read_overrides(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers (by lower-case name) that override a provider's configuration.
-
-    Those that TrueFoundry documents have their shape; others are kept as they are. Raises
-    `ApiError`.
-    """
-    overrides = {
+def given_overrides(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that override something, those that nobody documents among them, unchecked."""
+    return {
         name: value
         for name, value in headers.items()
         if name.startswith(HEADER_PREFIX) and name not in {PROVIDER_HEADER, METADATA_HEADER}
     }
+
+
+def read_overrides(headers: Mapping[str, str]) -> Overrides:
+    """What the headers (by lower-case name) set in place of a provider's configuration.
+
+    Those that TrueFoundry documents have their shape; others are checked as far as that goes for
+    any, and mean nothing. Raises `ApiError`.
+    """
+    overrides = given_overrides(headers)
     if len(overrides) > _MOST:
         raise _bad(
             f"{HEADER_PREFIX}*", f"expected at most {_MOST} of them, but got {len(overrides)}."
@@ -130,23 +132,16 @@ def read_overrides(headers: Mapping[str, str]) -> dict[str, str]:
         shape = _SHAPES.get(name)
         if shape is not None and shape.fullmatch(value) is None:
             raise _bad(name, f"expected {_WORDS[name]}, but got '{value[:64]}'.")
-    return overrides
+    found = {
+        header.field: overrides[header.name]
+        for header in OVERRIDE_HEADERS
+        if header.name in overrides
+    }
+    return Overrides(**found) if found else NO_OVERRIDES
 
 
-def read_provider(name: str, principal: Principal, providers: Collection[str]) -> str:
-    """The name of a configured provider that the caller may use. Raises `ApiError`."""
-    if name not in providers:
-        # A key that may use few providers does not get to read the names of the others.
-        usable = [f"'{provider}'" for provider in providers if principal.may_use(provider)]
-        raise ApiError(
-            ApiText.UNKNOWN_PROVIDER, provider=name, configured=", ".join(usable) or "none"
-        )
-    if not principal.may_use(name):
-        raise ApiError(ApiText.PROVIDER_FORBIDDEN, provider=name)
-    return name
-
-
-def _read_metadata(text: str) -> dict[str, str]:
+def read_metadata(text: str) -> dict[str, str]:
+    """The pairs of the metadata header, a JSON object of strings. Raises `ApiError`."""
     if len(text) > _LONGEST_METADATA:
         raise _bad(
             METADATA_HEADER, f"expected at most {_LONGEST_METADATA} characters, got {len(text)}."

@@ -1,0 +1,1 @@
+"""The reference pages, a module each: text made from the code."""

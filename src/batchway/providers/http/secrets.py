@@ -1,0 +1,58 @@
+"""No credential in anything that a provider says: what an account sends is cut out of its texts.
+
+Owns which headers are credentials, which of them are remembered, and the bounds of what is quoted
+from a provider. Does not own what a text says.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Final
+
+_HEADERS: Final = frozenset({"authorization", "api-key", "x-api-key"})
+_LONGEST_HARMLESS: Final = 3  # stand-ins such as `x`: cutting them out would leave no words
+_MOST_REMEMBERED: Final = 32
+_MOST_TEXT: Final = 1_000
+_MOST_CODE: Final = 256
+
+# Providers repeat a wrong key in part: `sk-proj-****abcd`.
+# Each run of characters is tried from its start alone: a long one would be read again and again.
+_MASKED: Final = re.compile(r"(?<![\w-])[\w-]*\*{3,}[\w*-]*")
+_SPACE: Final = re.compile(r"[\s\x00-\x1f\x7f]+")
+
+
+class SentSecrets:
+    """The credentials that an account sent lately.
+
+    A token lives for an hour or a day; what was said with an earlier one is read later.
+    """
+
+    def __init__(self) -> None:
+        self._sent: dict[str, None] = {}
+
+    def note(self, headers: Mapping[str, str]) -> None:
+        """These headers are about to be sent."""
+        for name, value in headers.items():
+            secret = value.removeprefix("Bearer ")
+            if name.lower() in _HEADERS and len(secret) > _LONGEST_HARMLESS:
+                self._sent.pop(secret, None)
+                self._sent[secret] = None
+        while len(self._sent) > _MOST_REMEMBERED:
+            del self._sent[next(iter(self._sent))]
+
+    def all(self) -> tuple[str, ...]:
+        """The credentials, the latest one last."""
+        return tuple(self._sent)
+
+
+def without_secrets(text: str, secrets: Collection[str]) -> str:
+    """The text as one line of at most 1,000 characters, without credentials or parts of them."""
+    for secret in secrets:
+        if len(secret) > _LONGEST_HARMLESS:
+            text = text.replace(secret, "***")
+    text = _SPACE.sub(" ", _MASKED.sub("***", text)).strip()
+    return text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT] + "…"
+
+
+def bounded(text: str | None, secrets: Collection[str]) -> str | None:
+    """A code or the name of a parameter, in at most 256 characters; `None` for an empty one."""
+    return None if text is None else without_secrets(text, secrets)[:_MOST_CODE] or None
