@@ -116,7 +116,7 @@ class ToyJobs:
                     if there.weight == order.size:
                         return there.spot
             dough = await asyncio.to_thread(order.path.read_bytes)
-            return (await self._ask("PUT", f"/shelf/{order.tag}", _Spot, dough)).spot
+            return (await self._ask("POST", f"/shelf/{order.tag}", _Spot, dough)).spot
         except RemoteError as error:
             if error.trouble is not Trouble.UNCERTAIN:
                 raise

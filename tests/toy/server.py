@@ -29,12 +29,12 @@ from batchway.simulator.batches.trouble import Troubles
 KEY: Final = "flour-and-water"
 # What the other fakes call a request, by method and first parts of its path.
 _KINDS: Final = {
-    ("PUT", "shelf", True): "upload",
+    ("POST", "shelf", True): "upload",
     ("GET", "shelf", False): "files",
     ("DELETE", "shelf", True): "delete",
     ("DELETE", "tray", True): "delete",
     ("GET", "tray", True): "content",
-    ("GET", "fetched", True): "content",
+    ("GET", "fetched", True): "fetched",
     ("POST", "oven", False): "create",
     ("GET", "oven", False): "jobs",
     ("GET", "oven", True): "job",
@@ -82,9 +82,9 @@ class ToyServer:
         if rule is not None and rule.do == "refuse":
             return _refused(rule)
         try:
-            if kind != "nowhere" and not request.path.startswith("/fetched/"):
+            if kind not in {"nowhere", "fetched"}:
                 self._check_seal(request, body)
-            if kind == "content":
+            if kind in {"content", "fetched"}:
                 return await self._poured(request, id, rule)
             answer = self._served(kind, id, body)
         except Oops as oops:
