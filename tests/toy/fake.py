@@ -80,5 +80,5 @@ def process(*, least: int = 0, **behaviour: Any) -> Generator[ToyFake]:
 
 
 def search_path() -> str:
-    """A `PYTHONPATH` by which a process finds the toy."""
-    return os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    """A `PYTHONPATH` by which a process finds the toy, and the rest where this one does."""
+    return os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), str(ROOT)])

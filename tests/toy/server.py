@@ -173,7 +173,7 @@ async def _read(request: web.BaseRequest, most: int | None) -> bytes:
 
 
 def _refused(rule: Rule) -> web.Response:
-    word = "busy" if rule.status < 400 else _WORDS.get(rule.status, "busy")
+    word = rule.code or _WORDS.get(rule.status, "busy")
     headers = {} if rule.retry_after is None else {"Retry-After": rule.retry_after}
     said = {"oops": word, "tell": rule.message or "The toy was told to say so."}
     return web.json_response(said, status=rule.status, headers=headers)

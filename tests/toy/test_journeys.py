@@ -231,6 +231,19 @@ def test_a_job_of_the_toy(client: openai.OpenAI, toy: ToyFake) -> None:
     assert toy.stats()["files"] == []  # nothing of ours is left there
 
 
+def test_no_room_and_dough_that_is_not_ready(client: openai.OpenAI, toy: ToyFake) -> None:
+    toy.trouble(
+        {"on": "create", "status": 409, "code": "full", "times": 1},
+        {"on": "create", "status": 425, "code": "rising", "times": 1},
+    )
+    before = toy.stats()
+    asked = chats(12, "wait", model="native/m")
+    completed(client, submit(client, asked), asked, models=named(asked, "m"))
+    found = asked_since(toy, before)
+    assert (found["upload"], found["create"]) == (1, 3)  # refused twice, and never brought again
+    assert len(toy.stats()["creates"]) == len(before["creates"]) + 1
+
+
 def test_rows_that_are_missing(client: openai.OpenAI, toy: ToyFake) -> None:
     # The second text of the third line, among others.
     dropped = [f"r{number:010}" for number in (4, 9)] + ["r0000000002-1"]
