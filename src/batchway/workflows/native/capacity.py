@@ -23,7 +23,7 @@ _DOUBLINGS: Final = 10  # a quota may be used up for days, with a refusal every 
 
 
 def no_credit_at(provider: str, code: str) -> str:
-    """What to do about an account without credit, for everybody who waits for it."""
+    """What to do about an account without credit, for every batch that waits for it."""
     return (
         f"The account at the provider '{provider}' has no credit left, or is at a spending limit "
         f"of its own ({code}): add credit or raise the limit there. Batchway goes on trying."
@@ -34,7 +34,7 @@ class Capacity:
     """The capacity of one account for jobs of one model.
 
     `reason` is what every batch that waits may read. The provider's own words may name what
-    belongs to somebody else: they are for the batch whose job it refused. `jobs` are the tags of
+    belongs to another tenant: they are for the batch whose job it refused. `jobs` are the tags of
     our jobs that take up room, `fit` is how large one may be, `taken` whether any was ever taken.
     """
 
@@ -87,7 +87,7 @@ class Capacity:
         if not self.closed_for:  # refusals that were under way together count as one
             self._refusals += 1
         pause = min(_FIRST_PAUSE * 2 ** min(self._refusals - 1, _DOUBLINGS), _LONGEST_PAUSE)
-        # What one batch was told holds up all others: however long it is, somebody asks again.
+        # What one batch was told holds up all others: however long it is, one asks again.
         asked = min(retry_after or 0.0, _LONGEST_PAUSE)
         pause = max(pause * (0.8 + 0.4 * self._draw()), asked)
         self._until = max(self._until, self._clock.monotonic() + pause)
