@@ -243,7 +243,7 @@ async def test_a_database_of_the_first_schema_goes_on(url: str) -> None:
 
 
 # Of each stage of the sixth schema: what its record had, and what it is now.
-SIXTH: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+SIXTH: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "intended": ({}, {}),
     "intended, tried": ({"submitted_at": 5}, {"submitted_at": 5}),
     "submitting": ({"submitted_at": 5}, {"submitted_at": 5}),
@@ -291,7 +291,7 @@ async def test_jobs_of_the_sixth_schema_go_on(url: str) -> None:
                 text(f"INSERT INTO remote_jobs ({names}) VALUES ({values})"),
                 columns,
             )
-            typed = record | is_ | {"stage": JobStage(record["stage"])}
+            typed: dict[str, Any] = record | is_ | {"stage": JobStage(record["stage"])}
             expected.append(JobRecord(**typed))
     engine.dispose()
     upgrade(url)
