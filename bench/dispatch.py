@@ -7,15 +7,18 @@ off. Prints microseconds a line, the best of several rounds.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import uvloop
 
+from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.dispatch.limits import Limits, Party
 from batchway.dispatch.sender import Answered, Sender, Work
+from batchway.domain.call import Call, Overrides
 from batchway.domain.routing import Target
-from batchway.ports import Answer
+from batchway.ports import Answer, Request
+from batchway.providers.openai.account import OpenAIOnline
 
 _LINES: Final = 20_000
 _ROUNDS: Final = 15
@@ -64,20 +67,27 @@ class _Transport:
         pass
 
 
-class _Provider:
+class _Account:
     name = "up"
 
-    def __init__(self) -> None:
-        self._headers = {"authorization": "Bearer x"}
+    def online(self, call: Call) -> OpenAIOnline:
+        return OpenAIOnline(
+            url="http://up",
+            headers={"authorization": "Bearer x"},
+            dialect=OpenAIDialect(endpoint=call.endpoint, model=call.model),
+        )
 
-    def url(self, *_: object, **__: object) -> str:
-        return "http://up"
+    def jobs(self, call: Call) -> None:
+        pass
 
-    def health(self, *_: object, **__: object) -> Sequence[str]:
+    def archive(self, overrides: Overrides) -> None:
+        pass
+
+    async def health(self, model: str) -> Sequence[Request]:
         return ()
 
-    async def headers(self) -> Mapping[str, str]:
-        return self._headers
+    async def close(self) -> None:
+        pass
 
 
 def _works(model: str) -> list[Work]:
@@ -100,7 +110,7 @@ def _works(model: str) -> list[Work]:
 
 async def _through_sender(works: list[Work], limits: Limits) -> float:
     sender = Sender(
-        providers={"up": _Provider()},
+        accounts={"up": _Account()},
         limits={"up": limits},
         transport=_Transport(),
         clock=_Clock(),
@@ -126,7 +136,7 @@ async def _bare(works: list[Work]) -> float:
 async def _queued(works: list[Work]) -> float:
     """Four slots and eight lines at a time: half of all lines go through the fair queue."""
     sender = Sender(
-        providers={"up": _Provider()},
+        accounts={"up": _Account()},
         limits={"up": Limits(concurrency=4)},
         transport=_Yielding(),
         clock=_Clock(),

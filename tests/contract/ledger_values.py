@@ -4,6 +4,7 @@ from typing import Any
 
 from batchway.domain.batch import Batch, Usage
 from batchway.domain.file import File, Purpose
+from batchway.domain.group import Group, GroupTarget
 from batchway.domain.remote import JobRecord
 from batchway.domain.shard import Mode, Segment, Shard
 from batchway.domain.status import BatchStatus
@@ -57,6 +58,16 @@ def a_shard(number: int = 0, *, batch: int = 1, lines: int = 10, **changes: Any)
         "lines": lines,
     }
     return Shard(**{**values, **changes})
+
+
+def a_group(name: str = "vllm", **changes: Any) -> Group:
+    """The managed group of a provider, whose lines ask for their own models."""
+    values: dict[str, Any] = {
+        "name": name,
+        "mode": Mode.MANAGED,
+        "primaries": (GroupTarget(provider=name, model=None),),
+    }
+    return Group(**{**values, **changes})
 
 
 def a_segment(

@@ -8,7 +8,7 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 
 from batchway.providers.http.engine_metrics import HttpEngineMetrics
 from batchway.providers.http.transport import HttpTransport
-from batchway.providers.openai.compatible import OpenAICompatibleProvider
+from batchway.providers.openai.account import OpenAIAccount
 
 PAGE = b'vllm:num_requests_running{model_name="m"} 3.0\n'
 
@@ -31,7 +31,7 @@ async def read(server: BaseTestServer, path: str, key: str | None) -> bytes | No
     account = (
         None
         if key is None
-        else OpenAICompatibleProvider(name="p", base_url=str(server.make_url("/v1")), api_key=key)
+        else OpenAIAccount(name="p", base_url=str(server.make_url("/v1")), api_key=key)
     )
     try:
         return await HttpEngineMetrics(

@@ -4,7 +4,15 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.contract.ledger_values import USAGE, a_batch, a_file, a_segment, a_shard, begun
+from tests.contract.ledger_values import (
+    USAGE,
+    a_batch,
+    a_file,
+    a_group,
+    a_segment,
+    a_shard,
+    begun,
+)
 
 from batchway.domain.batch import RequestCounts
 from batchway.domain.errors import Conflict
@@ -16,7 +24,13 @@ S = BatchStatus
 
 
 def a_begin(batch: int = 1) -> Begun:
-    return Begun(shard=a_shard(batch=batch), at=1_001, model="m", providers=("vllm", "b", "vllm"))
+    return Begun(
+        shard=a_shard(batch=batch),
+        group=a_group(),
+        at=1_001,
+        model="m",
+        providers=("vllm", "b", "vllm"),
+    )
 
 
 def a_finish(batch: int = 1, *, fence: int = 1) -> Finished:
@@ -46,6 +60,7 @@ async def test_a_short_batch_from_begin_to_finish(ledger: Ledger) -> None:
     )
     assert await ledger.batches.load(batch.id) == running
     assert await ledger.shards.open(batch.id) == [a_shard()]
+    assert await ledger.shards.groups(batch.id) == [a_group()]
     finish = a_finish()
     assert await ledger.short.finish(finish)
     assert await ledger.batches.load(batch.id) == replace(
@@ -59,6 +74,7 @@ async def test_a_short_batch_from_begin_to_finish(ledger: Ledger) -> None:
         usage=USAGE,
     )
     assert await ledger.shards.plan(batch.id) == []
+    assert await ledger.shards.groups(batch.id) == []
     assert await ledger.files.get("blue", a_file(10).id) == a_file(10)
     assert await ledger.files.get("blue", a_file(11).id) == a_file(11)
     assert not await ledger.short.finish(finish)  # whose answer was lost

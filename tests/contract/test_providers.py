@@ -5,16 +5,23 @@ import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import pytest
 from openai import AsyncAzureOpenAI, AsyncOpenAI
+from pydantic import SecretStr
 
-from batchway.ports import Provider
-from batchway.providers.azure.online import AzureOpenAIProvider
-from batchway.providers.openai.compatible import OpenAICompatibleProvider
-from batchway.providers.openai.online import OpenAIProvider
+from batchway.bootstrap.accounts import new_account
+from batchway.bootstrap.parts import SystemClock
+from batchway.domain.call import Call
+from batchway.ports import Account, Request
+from batchway.providers.azure.account import AzureAccount
+from batchway.providers.azure.identity import ApiKey
+from batchway.providers.openai.account import OpenAIAccount
+from batchway.settings import OpenAISettings
 
 KEY = "sk-s3cret"
+BODY = b'{"model":"m"}'
 
 
 @dataclass
@@ -50,9 +57,9 @@ async def echo() -> AsyncGenerator[Echo]:
     server.close()
 
 
-Call = Callable[[AsyncOpenAI, str], Awaitable[object]]
+Ask = Callable[[AsyncOpenAI, str], Awaitable[object]]
 
-CALLS: Mapping[str, Call] = {
+CALLS: Mapping[str, Ask] = {
     "/v1/chat/completions": lambda sdk, model: sdk.chat.completions.create(
         model=model, messages=[{"role": "user", "content": "hi"}]
     ),
@@ -72,17 +79,33 @@ NO_ANSWER = (TypeError, AttributeError, ValueError)
 TELLING = ("authorization", "api-key", "openai-organization", "openai-project", "x-extra")
 
 
-async def _same_as(sdk: AsyncOpenAI, provider: Provider, echo: Echo, model: str) -> None:
+async def _request(
+    account: Account,
+    endpoint: str,
+    model: str,
+    overrides: Mapping[str, str] = MappingProxyType({}),
+) -> Request:
+    online = account.online(Call(endpoint, model, overrides))
+    assert online is not None
+    return await online.request(BODY)
+
+
+async def _same_as(sdk: AsyncOpenAI, account: Account, echo: Echo, model: str) -> None:
     for endpoint, call in CALLS.items():
         with suppress(*NO_ANSWER):
             await call(sdk, model)
         path, sent = echo.requests.pop()
-        headers = await provider.headers()
-        assert provider.url(endpoint, model) == echo.origin + path
-        assert {name: headers.get(name) for name in TELLING} == {
+        request = await _request(account, endpoint, model)
+        assert (request.url, request.body) == (echo.origin + path, BODY)
+        assert {name: request.headers.get(name) for name in TELLING} == {
             name: sent.get(name) for name in TELLING
         }
-        assert headers["content-type"] == "application/json"
+        assert request.headers["content-type"] == "application/json"
+
+
+def _azure(*, endpoint: str, api_version: str, api_key: str = KEY) -> AzureAccount:
+    credential = ApiKey(provider="p", api_key=api_key)
+    return AzureAccount(name="p", endpoint=endpoint, api_version=api_version, credential=credential)
 
 
 @pytest.mark.parametrize(
@@ -92,26 +115,30 @@ async def test_openai_compatible_base_urls_mean_what_they_mean_to_the_sdk(
     echo: Echo, path: str
 ) -> None:
     base_url = echo.origin + path
-    provider = OpenAICompatibleProvider(
-        name="p", base_url=base_url, api_key=KEY, headers={"X-Extra": "1"}
-    )
+    account = OpenAIAccount(name="p", base_url=base_url, api_key=KEY, headers={"X-Extra": "1"})
     sdk = AsyncOpenAI(
         base_url=base_url, api_key=KEY, max_retries=0, default_headers={"X-Extra": "1"}
     )
     async with sdk:
-        await _same_as(sdk, provider, echo, "org/model:tag")
+        await _same_as(sdk, account, echo, "org/model:tag")
 
 
 async def test_openai_organization_and_project(echo: Echo) -> None:
     base_url = echo.origin + "/v1"
-    provider = OpenAIProvider(
-        name="p", base_url=base_url, api_key=KEY, organization="org-1", project="proj_1"
+    settings = OpenAISettings(
+        name="p",
+        type="openai",
+        base_url=base_url,
+        api_key=SecretStr(KEY),
+        organization="org-1",
+        project="proj_1",
     )
+    account = new_account(settings, clock=SystemClock())
     sdk = AsyncOpenAI(
         base_url=base_url, api_key=KEY, max_retries=0, organization="org-1", project="proj_1"
     )
     async with sdk:
-        await _same_as(sdk, provider, echo, "gpt-4o-mini")
+        await _same_as(sdk, account, echo, "gpt-4o-mini")
 
 
 @pytest.mark.parametrize("model", ["gpt-4o-mini", "my deployment/ü%?#"])
@@ -119,18 +146,16 @@ async def test_openai_organization_and_project(echo: Echo) -> None:
 async def test_azure_deployments(echo: Echo, model: str, slash: str) -> None:
     endpoint = echo.origin + slash
     version = "2025-04-01-preview"
-    provider = AzureOpenAIProvider(name="p", endpoint=endpoint, api_key=KEY, api_version=version)
+    account = _azure(endpoint=endpoint, api_version=version)
     sdk = AsyncAzureOpenAI(azure_endpoint=endpoint, api_key=KEY, api_version=version, max_retries=0)
     async with sdk:
-        await _same_as(sdk, provider, echo, model)
+        await _same_as(sdk, account, echo, model)
 
 
 @pytest.mark.parametrize("version", ["v1", "preview"])
 @pytest.mark.parametrize("suffix", ["", "/openai", "/openai/v1/"])
 async def test_azure_v1(echo: Echo, version: str, suffix: str) -> None:
-    provider = AzureOpenAIProvider(
-        name="p", endpoint=echo.origin + suffix, api_key=KEY, api_version=version
-    )
+    account = _azure(endpoint=echo.origin + suffix, api_version=version)
     sdk = AsyncOpenAI(
         base_url=echo.origin + "/openai/v1/",
         api_key=KEY,
@@ -142,8 +167,9 @@ async def test_azure_v1(echo: Echo, version: str, suffix: str) -> None:
             with suppress(*NO_ANSWER):
                 await call(sdk, "gpt")
             path, _ = echo.requests.pop()
-            assert provider.url(endpoint, "gpt") == echo.origin + path
-    assert (await provider.headers())["api-key"] == KEY
+            request = await _request(account, endpoint, "gpt")
+            assert request.url == echo.origin + path
+            assert request.headers["api-key"] == KEY
 
 
 @pytest.mark.parametrize(
@@ -158,32 +184,32 @@ async def test_azure_v1(echo: Echo, version: str, suffix: str) -> None:
         ({"x-tfy-other": "v1"}, "/openai/deployments/d/chat/completions?api-version=2024-10-21"),
     ],
 )
-def test_a_batch_names_azures_version(overrides: Mapping[str, str], path: str) -> None:
-    provider = AzureOpenAIProvider(
-        name="p", endpoint="https://x", api_key=KEY, api_version="2024-10-21"
-    )
-    assert provider.url("/v1/chat/completions", "d", overrides) == "https://x" + path
+async def test_a_batch_names_azures_version(overrides: Mapping[str, str], path: str) -> None:
+    account = _azure(endpoint="https://x", api_version="2024-10-21")
+    request = await _request(account, "/v1/chat/completions", "d", overrides)
+    assert request.url == "https://x" + path
 
 
 async def test_no_key_no_authorization() -> None:
-    provider = OpenAICompatibleProvider(name="p", base_url="http://gpu:8000/v1")
-    assert dict(await provider.headers()) == {"content-type": "application/json"}
-    assert provider.url("/v1/chat/completions", "m") == "http://gpu:8000/v1/chat/completions"
+    account = OpenAIAccount(name="p", base_url="http://gpu:8000/v1")
+    assert await _request(account, "/v1/chat/completions", "m") == Request(
+        "http://gpu:8000/v1/chat/completions", {"content-type": "application/json"}, BODY
+    )
 
 
 async def test_configured_headers_win_and_line_breaks_at_their_ends_are_dropped() -> None:
-    provider = OpenAICompatibleProvider(
+    account = OpenAIAccount(
         name="p", base_url="http://gpu", api_key=KEY + "\n", headers={"Authorization": "Basic x\n"}
     )
-    assert dict(await provider.headers()) == {
+    assert (await _request(account, "/v1/embeddings", "m")).headers == {
         "content-type": "application/json",
         "authorization": "Basic x",
     }
 
 
-def _compatible(**changes: object) -> Callable[[], Provider]:
+def _compatible(**changes: object) -> Callable[[], Account]:
     arguments: dict[str, object] = {"name": "p", "base_url": "http://gpu", "api_key": KEY} | changes
-    return lambda: OpenAICompatibleProvider(**arguments)  # pyright: ignore[reportArgumentType] - wrong on purpose
+    return lambda: OpenAIAccount(**arguments)  # pyright: ignore[reportArgumentType] - wrong on purpose
 
 
 @pytest.mark.parametrize(
@@ -201,15 +227,13 @@ def _compatible(**changes: object) -> Callable[[], Provider]:
         _compatible(api_key="s3crét"),
         _compatible(headers={"x-key": "s3cret\r\nx: y"}),
         _compatible(headers={"x s3cret": "v"}),
-        lambda: OpenAIProvider(name="p", api_key="s3cret\0"),
-        lambda: AzureOpenAIProvider(name="p", endpoint="s3cret", api_key=KEY, api_version="v1"),
-        lambda: AzureOpenAIProvider(
-            name="p", endpoint="http://x", api_key="s3\ncret", api_version="v1"
-        ),
+        lambda: OpenAIAccount(name="p", api_key="s3cret\0"),
+        lambda: _azure(endpoint="s3cret", api_version="v1"),
+        lambda: _azure(endpoint="http://x", api_key="s3\ncret", api_version="v1"),
     ],
 )
 def test_what_cannot_work_is_refused_without_repeating_a_secret(
-    make: Callable[[], Provider],
+    make: Callable[[], Account],
 ) -> None:
     with pytest.raises(ValueError, match="provider 'p'") as caught:
         make()
@@ -219,39 +243,42 @@ def test_what_cannot_work_is_refused_without_repeating_a_secret(
 
 
 @pytest.mark.parametrize(
-    "provider",
+    "account",
     [
-        OpenAICompatibleProvider(name="p", base_url="http://u:s3cret@gpu", api_key=KEY),
-        OpenAIProvider(name="p", api_key=KEY),
-        AzureOpenAIProvider(name="p", endpoint="http://x", api_key=KEY, api_version="v1"),
+        OpenAIAccount(name="p", base_url="http://u:s3cret@gpu", api_key=KEY),
+        OpenAIAccount(name="p", api_key=KEY),
+        _azure(endpoint="http://x", api_version="v1"),
     ],
 )
-def test_a_repr_names_the_provider_and_nothing_else(provider: Provider) -> None:
-    assert repr(provider) == f"{type(provider).__name__}('p')"
-    assert provider.name == "p"
+def test_a_repr_names_the_account_and_nothing_else(account: Account) -> None:
+    assert repr(account) == f"{type(account).__name__}('p')"
+    assert account.name == "p"
+    assert KEY not in repr(account.online(Call("/v1/chat/completions", "m")))
 
 
 @pytest.mark.parametrize(
-    ("provider", "addresses"),
+    ("account", "addresses"),
     [
-        (OpenAIProvider(name="o", api_key=KEY), ["https://api.openai.com/v1/models"]),
+        (OpenAIAccount(name="o", api_key=KEY), ["https://api.openai.com/v1/models"]),
         (
-            OpenAICompatibleProvider(name="c", base_url="http://gpu:8000/v1"),
+            OpenAIAccount(name="c", base_url="http://gpu:8000/v1", api_key=KEY, engine=True),
             ["http://gpu:8000/health", "http://gpu:8000/v1/models"],
         ),
         (
-            OpenAICompatibleProvider(name="c", base_url="https://host/api/v3"),
+            OpenAIAccount(name="c", base_url="https://host/api/v3", api_key=KEY, engine=True),
             ["https://host/api/v3/health", "https://host/api/v3/models"],
         ),
         (
-            AzureOpenAIProvider(
-                name="a", endpoint="https://x", api_version="2024-10-21", api_key=KEY
-            ),
+            _azure(endpoint="https://x", api_version="2024-10-21"),
             ["https://x/openai/models?api-version=2024-10-21"],
         ),
     ],
 )
-def test_where_to_see_whether_an_account_is_served(
-    provider: Provider, addresses: list[str]
+async def test_where_to_see_whether_an_account_is_served(
+    account: Account, addresses: list[str]
 ) -> None:
-    assert list(provider.health("m")) == addresses
+    looks = await account.health("m")
+    online = await _request(account, "/v1/chat/completions", "m")
+    assert [(look.url, look.headers) for look in looks] == [
+        (address, online.headers) for address in addresses
+    ]

@@ -9,11 +9,12 @@ import selectors
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
+from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.dispatch.limits import Limits, Party
 from batchway.dispatch.sender import Sender, Work
+from batchway.domain.call import Call, Overrides
 from batchway.domain.routing import Target
-from batchway.ports import EngineMetrics, Failure
-from batchway.ports.online import NONE
+from batchway.ports import Dialect, EngineMetrics, Failure, Online, Request
 
 T = TypeVar("T")
 
@@ -115,28 +116,56 @@ class FakeTransport:
         """Nothing to close."""
 
 
-class FakeProvider:
-    """`ports.Provider` at http://{name}."""
+def openai_dialect(call: Call) -> Dialect:
+    """The dialect of most tests."""
+    return OpenAIDialect(endpoint=call.endpoint, model=call.model)
 
-    def __init__(self, name: str) -> None:
+
+class FakeAccount:
+    """`ports.Account` at http://{name}."""
+
+    def __init__(
+        self, name: str, new_dialect: Callable[[Call], Dialect | None] = openai_dialect
+    ) -> None:
         self._name = name
+        self._new_dialect = new_dialect
 
     @property
     def name(self) -> str:
         """Its name."""
         return self._name
 
-    def url(self, endpoint: str, model: str, overrides: Mapping[str, str] = NONE) -> str:
-        """The address of an endpoint."""
-        return f"http://{self._name}{endpoint}{overrides.get('x-tfy-query', '')}"
+    def online(self, call: Call) -> Online | None:
+        """One address for each endpoint; none without a dialect for it."""
+        dialect = self._new_dialect(call)
+        query = call.overrides.get("x-tfy-query", "")
+        url = f"http://{self._name}{call.endpoint}{query}"
+        return None if dialect is None else FakeOnline(url, dialect)
 
-    def health(self, model: str) -> Sequence[str]:
+    def jobs(self, call: Call) -> None:
+        """No batch API."""
+
+    def archive(self, overrides: Overrides) -> None:
+        """No batch API."""
+
+    async def health(self, model: str) -> Sequence[Request]:
         """Where to look."""
-        return (f"http://{self._name}/v1/models",)
+        return (Request(f"http://{self._name}/v1/models", {}),)
 
-    async def headers(self) -> Mapping[str, str]:
-        """No headers."""
-        return {}
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+class FakeOnline:
+    """`ports.Online` without credentials."""
+
+    def __init__(self, url: str, dialect: Dialect) -> None:
+        self._url = url
+        self.dialect = dialect
+
+    async def request(self, body: bytes) -> Request:
+        """The body at the address."""
+        return Request(self._url, {}, body)
 
 
 def new_sender(
@@ -145,14 +174,18 @@ def new_sender(
     *,
     draw: Callable[[], float] = lambda: 0.5,
     metrics: Mapping[str, EngineMetrics] | None = None,
+    dialects: Mapping[str, Callable[[Call], Dialect | None]] | None = None,
 ) -> tuple[Sender, FakeTransport]:
-    """A sender over fake upstreams."""
+    """A sender over fake upstreams, which speak OpenAI's dialect unless `dialects` says another."""
     transport = FakeTransport(upstreams)
     if limits is None:
         limits = Limits(concurrency=4)
     each = dict.fromkeys(upstreams, limits) if isinstance(limits, Limits) else dict(limits)
     sender = Sender(
-        providers={name: FakeProvider(name) for name in upstreams},
+        accounts={
+            name: FakeAccount(name, (dialects or {}).get(name, openai_dialect))
+            for name in upstreams
+        },
         limits=each,
         transport=transport,
         clock=VirtualClock(),
@@ -171,7 +204,7 @@ def new_work(
     line: int = 0,
     *targets: str,
     party: Party | None = None,
-    cost: int = 0,
+    cost: int | None = 0,
     body: bytes = b'{"model":"m"}',
 ) -> Work:
     """A line for the providers of those names, model `m` at each."""

@@ -15,12 +15,15 @@ from typing import Any
 
 import pytest
 
+from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.domain.batch import Batch, Usage
+from batchway.domain.call import Call
 from batchway.domain.errors import Unavailable
 from batchway.domain.file import File, Purpose
-from batchway.domain.shard import Claim, Segment, Shard
+from batchway.domain.group import Group
+from batchway.domain.shard import Claim, Mode, Segment, Shard
 from batchway.domain.status import BatchStatus
-from batchway.ports import Blobs, BlobWriter, Clock, Ledger, LineResult, Shards, Story
+from batchway.ports import Blobs, BlobWriter, Clock, Dialect, Ledger, LineResult, Shards, Story
 from batchway.results.segments import encode
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.storage.migrations import upgrade
@@ -69,6 +72,11 @@ class FakeClock:
         self.slept.append(seconds)
         self.time += seconds
         await asyncio.sleep(0)
+
+
+def dialect_of(_provider: str, call: Call, _mode: Mode) -> Dialect:
+    """Every provider speaks OpenAI's."""
+    return OpenAIDialect(endpoint=call.endpoint, model=call.model)
 
 
 class Watched:
@@ -184,6 +192,12 @@ class FailingShards:
 
     async def open(self, batch_id: str) -> list[Shard]:
         return await self._real.open(batch_id)
+
+    async def groups(self, batch_id: str) -> list[Group]:
+        return await self._real.groups(batch_id)
+
+    async def add_groups(self, batch_id: str, groups: Sequence[Group]) -> None:
+        await self._real.add_groups(batch_id, groups)
 
     async def claim(self, batch_id: str, number: int) -> Claim:
         return await self._real.claim(batch_id, number)

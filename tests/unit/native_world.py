@@ -14,7 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from tests.unit.fakes import CHAT, START, Watched, a_batch, a_file, chat, counted_names, store
+from tests.unit.fakes import (
+    CHAT,
+    START,
+    Watched,
+    a_batch,
+    a_file,
+    chat,
+    counted_names,
+    dialect_of,
+    store,
+)
 
 from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.dialects.openai.framing import OpenAIFraming
@@ -31,7 +41,7 @@ from batchway.domain.remote import (
     RemoteJob,
     Trouble,
 )
-from batchway.domain.routing import Account, Choice, Resolution, RoutingTable
+from batchway.domain.routing import Account, Choice, RoutingTable
 from batchway.domain.shard import Shard
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import (
@@ -54,6 +64,7 @@ from batchway.workflows.details import StatusDetails
 from batchway.workflows.native.accounts import NativeAccount, NativeAccounts, NativeTuning
 from batchway.workflows.native.context import Resources
 from batchway.workflows.native.run import NativeRun
+from batchway.workflows.plan.groups import GroupReader
 from batchway.workflows.plan.ingest import Ingest
 from batchway.workflows.plan.scan import ScanLimits
 from batchway.workflows.run import Ending
@@ -386,10 +397,15 @@ class World:
         return Ingest(
             ledger=self.ledger,
             blobs=self.blobs,
-            routing=RoutingTable(providers={"p": self.account}, routes={}),
+            routing=self.routing,
+            dialect=dialect_of,
             limits=ScanLimits(),
             clock=self.clock,
         )
+
+    @property
+    def routing(self) -> RoutingTable:
+        return RoutingTable(providers={"p": self.account}, routes={})
 
     async def load(self) -> Batch:
         batch = await self.ledger.batches.load(a_batch().id)
@@ -442,9 +458,7 @@ class Process:
         self.handed_over: list[int] = []
         self._collecting = asyncio.create_task(self.collector.run())
 
-    def new_run(
-        self, batch: Batch, *, resolve: Callable[[str], Resolution] | None = None
-    ) -> Watched:
+    async def new_run(self, batch: Batch) -> Watched:
         """A run of the native shards, and the watch over it."""
         world = self.world
         details = StatusDetails(batches=world.ledger.batches, batch=batch)
@@ -464,7 +478,7 @@ class Process:
                 accounts=self.accounts,
                 spool_dir=world.spool_dir,
             ),
-            resolve=resolve or (lambda model: world.ingest.resolve(batch, model)),
+            groups=await GroupReader(ledger=world.ledger, routing=world.routing).of(batch),
             details=details,
             handed_over=hand_over,
             drain_timeout=0.2,
@@ -474,7 +488,7 @@ class Process:
     async def run(self) -> Ending:
         """Run the batch to its end."""
         async with asyncio.timeout(20):
-            return await self.new_run(await self.world.load()).run()
+            return await (await self.new_run(await self.world.load())).run()
 
     async def die(self) -> None:
         self._collecting.cancel()

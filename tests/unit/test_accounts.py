@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from tests.journeys.cli_upstream import Reply, refused, said, upstream
 
-from batchway.bootstrap.first_answer import Accounts
+from batchway.bootstrap.accounts import open_accounts
+from batchway.bootstrap.first_answer import FirstAnswers
+from batchway.bootstrap.parts import SystemClock
 from batchway.ports import Failure
 from batchway.settings import load
 
@@ -28,10 +30,15 @@ class Drawn:
         return self._headers.get(name)
 
 
-def accounts(base_url: str, *, from_flags: bool = True) -> Accounts:
+def accounts(base_url: str, *, from_flags: bool = True) -> FirstAnswers:
     provider = {"name": "endpoint", "type": "openai-compatible", "base_url": base_url}
     settings = load(None, {"providers": [provider]}, {}, Path("/nowhere"))
-    return Accounts(settings, endpoint=ENDPOINT, from_flags=from_flags)
+    return FirstAnswers(
+        settings,
+        accounts=open_accounts(settings, clock=SystemClock()),
+        endpoint=ENDPOINT,
+        from_flags=from_flags,
+    )
 
 
 async def judged(base_url: str, drawn: Drawn | Failure) -> str | None:

@@ -12,7 +12,9 @@ import pytest
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from tests.unit.fakes import FakeClock
 
+from batchway.domain.call import Call
 from batchway.domain.remote import RemoteError, Trouble
+from batchway.providers.azure.account import AzureAccount
 from batchway.providers.azure.addresses import AzureAddresses
 from batchway.providers.azure.identity import (
     MISSING_EXTRA,
@@ -21,7 +23,6 @@ from batchway.providers.azure.identity import (
     EntraTokens,
     entra_tokens,
 )
-from batchway.providers.azure.online import AzureOpenAIProvider
 
 HOST = "https://x.openai.azure.com"
 
@@ -243,20 +244,19 @@ def test_without_the_extra(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) ->
     assert str(caught.value) == MISSING_EXTRA
 
 
-async def test_the_online_provider_shares_the_tokens(
+async def test_online_requests_share_the_tokens(
     tokens: EntraTokens, issuer: Issuer, clock: FakeClock
 ) -> None:
-    provider = AzureOpenAIProvider(
-        name="azure-eu", endpoint=HOST, api_version="v1", credential=tokens
-    )
-    assert await provider.headers() == {
+    account = AzureAccount(name="azure-eu", endpoint=HOST, api_version="v1", credential=tokens)
+    online = account.online(Call("/v1/chat/completions", "gpt"))
+    assert (await online.request(b"{}")).headers == {
         "content-type": "application/json",
         "authorization": "Bearer t1",
     }
     # Without a token the resource itself says 401, as it does of any line with a wrong key.
     issuer.fails = OSError("no network")
     clock.time += 4_000
-    assert await provider.headers() == {"content-type": "application/json"}
+    assert (await online.request(b"{}")).headers == {"content-type": "application/json"}
 
 
 # ----------------------------------------------------------------------------- addresses

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from tests.unit.dispatch_world import FakeAnswer
 
-from batchway.dispatch.fault import Fault, Setback, fault_of, setback_of
+from batchway.dialects.openai.dialect import OpenAIDialect
+from batchway.dispatch.fault import Fault, Heard, Setback, fault_of, setback_of
 from batchway.dispatch.retry import (
     BACKOFF_CAP,
     Circumstances,
@@ -17,7 +18,7 @@ from batchway.dispatch.retry import (
     backoff,
     decide,
 )
-from batchway.ports import Failure
+from batchway.ports import Failure, Result
 
 AT = Circumstances(attempts=0, tries=0, max_attempts=3, draw=0.5, time_left=3600.0)
 FREE = Retry(after=0.25, uses_attempt=False)
@@ -118,6 +119,15 @@ def test_a_line_does_not_sleep_beyond_the_end_of_an_outage() -> None:
     )
 
 
+def _drawn(answer: FakeAnswer | Failure) -> Heard | Failure:
+    """What dispatch makes of an answer that is no result, in OpenAI's dialect."""
+    if isinstance(answer, Failure):
+        return answer
+    refused = OpenAIDialect(endpoint="/v1/x", model="m").decode(answer.status, answer.body, b"")
+    assert not isinstance(refused, Result)
+    return Heard(answer, refused)
+
+
 @pytest.mark.parametrize(
     ("answer", "setback"),
     [
@@ -147,19 +157,20 @@ def test_a_line_does_not_sleep_beyond_the_end_of_an_outage() -> None:
     ],
 )
 def test_setbacks(answer: FakeAnswer | Failure, setback: Setback) -> None:
-    assert setback_of(answer) == setback
+    assert setback_of(_drawn(answer)) == setback
 
 
 def test_the_same_mistake_reads_the_same_of_every_line() -> None:
     texts = {
-        setback_of(FakeAnswer(500, body.encode())).text
+        setback_of(_drawn(FakeAnswer(500, body.encode()))).text
         for body in (
             '{"error":{"message":"No image in request 17 (id 8a6e0804-2bd0)","code":500}}',
             '{"error":{"message":"No image in  request 4 (id 1234abcd-9999)","code":500}}',
         )
     }
     assert len(texts) == 1
-    other = setback_of(FakeAnswer(500, b'{"error":{"message":"Out of memory","code":500}}')).text
+    out_of_memory = FakeAnswer(500, b'{"error":{"message":"Out of memory","code":500}}')
+    other = setback_of(_drawn(out_of_memory)).text
     assert other not in texts
 
 

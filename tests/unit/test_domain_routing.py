@@ -291,6 +291,33 @@ def test_a_route_runs_natively_where_all_its_targets_can(
     assert (found.mode, found.traits, found.rescue) == expected
 
 
+LEAST = NativeTraits(endpoints=frozenset({CHAT}), max_lines=50, max_bytes=1_000, min_lines=10)
+
+
+@pytest.mark.parametrize(
+    ("accounts", "mode", "expected"),
+    [
+        ([Choice.AUTO], None, True),
+        ([Choice.NATIVE], None, False),
+        ([Choice.AUTO, Choice.AUTO], None, True),
+        ([Choice.AUTO, Choice.NATIVE], None, False),
+        ([Choice.AUTO, Choice.AUTO], Choice.NATIVE, False),
+        ([Choice.NATIVE, Choice.NATIVE], Choice.AUTO, True),
+    ],
+)
+def test_few_lines_run_managed_where_nobody_asked_for_jobs(
+    accounts: list[Choice], mode: Choice | None, expected: bool
+) -> None:
+    providers = {f"p{n}": Account(mode=each, traits=LEAST) for n, each in enumerate(accounts)}
+    targets = tuple(RouteTarget(provider=name, model="m") for name in providers)
+    table = RoutingTable(providers=providers, routes={"r": Route(targets=targets, mode=mode)})
+    found = table.resolve("r", endpoint=CHAT, provider=None, allowed=None)
+    assert isinstance(found, Destination)
+    assert (found.mode, found.online_if_few) == (Mode.NATIVE, expected)
+    assert found.traits is not None
+    assert found.traits.min_lines == 10
+
+
 @pytest.mark.parametrize(
     ("model", "provider", "upstream"),
     [

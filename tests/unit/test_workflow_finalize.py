@@ -21,6 +21,7 @@ from tests.unit.fakes import (
     commit_results,
     counted_bytes,
     counted_names,
+    dialect_of,
     fresh_ledger,
     store,
 )
@@ -89,6 +90,7 @@ class Bench:
             routing=RoutingTable(
                 providers={"a": Account(), "b": Account(), "c": Account()}, routes={}
             ),
+            dialect=dialect_of,
             limits=ScanLimits(shard_lines_min=shard_lines, shard_lines_max=shard_lines),
             clock=self.clock,
         ).run(a_batch(**changes))

@@ -14,6 +14,7 @@ from tests.unit.fakes import (
     a_batch,
     a_file,
     chat,
+    dialect_of,
     fresh_ledger,
     store,
 )
@@ -64,6 +65,7 @@ class Bench:
             ledger=self.ledger,
             blobs=self.blobs,
             routing=RoutingTable(providers=providers or {"vllm": Account()}, routes={}),
+            dialect=dialect_of,
             limits=limits or ScanLimits(),
             clock=self.clock,
         ).run(batch)

@@ -3,13 +3,13 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.unit.dispatch_world import FakeAnswer, FakeProvider, FakeTransport, Upstream
+from tests.unit.dispatch_world import FakeAccount, FakeAnswer, FakeTransport, Upstream
 from tests.unit.fakes import (
     Watched,
     a_batch,
@@ -19,6 +19,7 @@ from tests.unit.fakes import (
     commit_results,
     counted_bytes,
     counted_names,
+    dialect_of,
     fresh_ledger,
     store,
 )
@@ -27,8 +28,8 @@ from batchway.bootstrap.parts import SystemClock
 from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch, RequestCounts
-from batchway.domain.routing import Account, RoutingTable
-from batchway.domain.shard import Claim, Shard
+from batchway.domain.routing import Account, Route, RoutingTable
+from batchway.domain.shard import Shard
 from batchway.domain.status import BatchStatus
 from batchway.ports import Failure
 from batchway.results.collector import Collector
@@ -39,7 +40,8 @@ from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.managed.outstanding import Outstanding
-from batchway.workflows.managed.run import ManagedRun
+from batchway.workflows.managed.run import ManagedRunner
+from batchway.workflows.plan.groups import GroupReader
 from batchway.workflows.plan.ingest import Ingest
 from batchway.workflows.plan.scan import ScanLimits
 from batchway.workflows.run import Ending
@@ -78,7 +80,7 @@ class Site:
         self.records = Records(random_bytes=counted_bytes())
         self.transport = FakeTransport(upstreams)
         self.sender = Sender(
-            providers={name: FakeProvider(name) for name in upstreams},
+            accounts={name: FakeAccount(name) for name in upstreams},
             limits=dict.fromkeys(upstreams, Limits(concurrency=1_000)),
             transport=self.transport,
             clock=self.clock,
@@ -94,12 +96,16 @@ class Site:
         )
         self.configure(*upstreams)
 
-    def configure(self, *providers: str) -> None:
-        """Have these providers configured, as after another start."""
+    def configure(self, *providers: str, routes: Mapping[str, Route] | None = None) -> None:
+        """Have these providers and routes configured, as after another start."""
+        self.routing = RoutingTable(
+            providers=dict.fromkeys(providers, Account()), routes=routes or {}
+        )
         self.ingest = Ingest(
             ledger=self.ledger,
             blobs=self.blobs,
-            routing=RoutingTable(providers=dict.fromkeys(providers, Account()), routes={}),
+            routing=self.routing,
+            dialect=dialect_of,
             limits=ScanLimits(shard_lines_min=50, shard_lines_max=50),
             clock=self.clock,
         )
@@ -119,36 +125,32 @@ class Site:
         assert batch is not None
         return batch
 
-    def new_run(self, batch: Batch) -> Watched:
+    async def new_run(self, batch: Batch) -> Watched:
         """A run of all managed shards, and the watch over it."""
         details = StatusDetails(batches=self.ledger.batches, batch=batch)
+        groups = await GroupReader(ledger=self.ledger, routing=self.routing).of(batch)
         return Watched(
-            self.managed(batch, details),
+            self.managed.new_run(batch, groups, details),
             batch=batch,
             ledger=self.ledger,
             clock=self.clock,
             details=details,
         )
 
-    def managed(
-        self, batch: Batch, details: StatusDetails, claimed: Claim | None = None
-    ) -> ManagedRun:
-        return ManagedRun(
-            batch=batch,
+    @property
+    def managed(self) -> ManagedRunner:
+        return ManagedRunner(
             ledger=self.ledger,
             blobs=self.blobs,
             sender=self.sender,
             collector=self.collector,
             records=self.records,
             clock=self.clock,
-            resolve=lambda model, group: self.ingest.resolve_again(batch, model, group),
-            estimate=len,
+            providers=self.routing.providers,
             draw=random.Random(1).random,
             outstanding=self.outstanding,
             most_lines=2_000,
             drain_timeout=0.0,
-            details=details,
-            claimed=claimed,
         )
 
 
@@ -179,9 +181,9 @@ async def test_batches_share_one_bound_and_a_stalled_one_leaves_room(
 ) -> None:
     async with site_of(tmp_path, tmp_path_factory, dead=stuck, gone=stuck, up=well) as site:
         stalled = [
-            site.new_run(await site.begin(1, ["dead/m"] * 200)),
-            site.new_run(await site.begin(2, ["gone/m"] * 200)),
-            site.new_run(await site.begin(3, ["dead/m", "gone/m"] * 100)),
+            await site.new_run(await site.begin(1, ["dead/m"] * 200)),
+            await site.new_run(await site.begin(2, ["gone/m"] * 200)),
+            await site.new_run(await site.begin(3, ["dead/m", "gone/m"] * 100)),
         ]
         runs = [asyncio.create_task(run.run()) for run in stalled]
         held = sent = 0
@@ -195,7 +197,7 @@ async def test_batches_share_one_bound_and_a_stalled_one_leaves_room(
 
         quick = await site.begin(4, ["up/m"] * 200)
         async with asyncio.timeout(20):
-            assert await site.new_run(quick).run() is Ending.DONE
+            assert await (await site.new_run(quick)).run() is Ending.DONE
         assert (await site.load(quick.id)).counts == RequestCounts(total=200, completed=200)
 
         assert site.outstanding.bytes == held
@@ -210,7 +212,7 @@ async def test_a_stalled_destination_leaves_room_for_the_others_of_its_batch(
 ) -> None:
     async with site_of(tmp_path, tmp_path_factory, dead=stuck, up=well) as site:
         batch = await site.begin(1, ["dead/m"] * 200 + ["up/m"] * 200)
-        run = site.new_run(batch)
+        run = await site.new_run(batch)
         running = asyncio.create_task(run.run())
         async with asyncio.timeout(20):
             while (await site.load(batch.id)).counts.completed < 200:  # noqa: ASYNC110 - no event
@@ -279,7 +281,7 @@ async def test_lines_of_a_damaged_segment_are_run_again_while_the_batch_runs(
             site.blobs.delete(lost.blob)
         else:
             store(site.blobs, lost.blob, site.blobs.read(lost.blob, 0, lost.bytes)[:keep])
-        assert await site.new_run(await site.load(batch.id)).run() is Ending.DONE
+        assert await (await site.new_run(await site.load(batch.id))).run() is Ending.DONE
 
         [said] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
         assert lost.blob in said
@@ -319,7 +321,7 @@ async def test_lines_of_a_provider_that_is_not_configured_any_more_wait_for_it(
     async with site_of(tmp_path, tmp_path_factory, up=well) as site:
         batch = await site.begin(1, ["up/m", "m"] * 30)
         site.configure("renamed")
-        run = site.new_run(batch)
+        run = await site.new_run(batch)
         running = asyncio.create_task(run.run())
         said = await _details(site, batch.id)
         assert said.startswith(
@@ -330,7 +332,7 @@ async def test_lines_of_a_provider_that_is_not_configured_any_more_wait_for_it(
         assert site.transport.sent == []
 
         site.configure("another", "up")  # "m" alone would be ambiguous now: it was accepted
-        assert await site.new_run(await site.load(batch.id)).run() is Ending.DONE
+        assert await (await site.new_run(await site.load(batch.id))).run() is Ending.DONE
         assert (await site.load(batch.id)).counts == RequestCounts(total=60, completed=60)
         assert len(site.transport.sent) == 60
 
@@ -340,7 +342,7 @@ async def test_a_claim_that_is_lost_ends_the_run_without_a_defect(
 ) -> None:
     async with site_of(tmp_path, tmp_path_factory, up=well) as site:
         batch = await site.begin(1, ["up/m"] * 60)
-        run = site.new_run(batch)
+        run = await site.new_run(batch)
         plan = await site.ledger.shards.open(batch.id)
 
         async def open_(_batch_id: str) -> list[Shard]:
@@ -358,5 +360,5 @@ async def test_a_line_that_cannot_be_read_any_more_is_that_line_s_error(
         batch = await site.begin(1, ["up/m"] * 6)
         # As if the rules of the version that checked the file had been others.
         monkeypatch.setattr("batchway.lines.envelope.MOST_MODEL_CHARACTERS", 3)
-        assert await site.new_run(batch).run() is Ending.DONE
+        assert await (await site.new_run(batch)).run() is Ending.DONE
         assert (await site.load(batch.id)).counts == RequestCounts(total=6, failed=6)

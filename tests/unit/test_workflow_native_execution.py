@@ -5,19 +5,27 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.fakes import a_batch, fresh_ledger
-from tests.unit.native_world import FastClock
+from tests.unit.fakes import FakeClock, a_batch, fresh_ledger
 
 from batchway.domain.batch import Batch
 from batchway.domain.remote import JobRecord, JobStage
+from batchway.domain.routing import RoutingTable
 from batchway.domain.shard import Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.execution import Execution
+from batchway.workflows.plan.groups import GroupReader, Groups
 from batchway.workflows.run import Ending
 
 S = BatchStatus
+
+
+class StillClock(FakeClock):
+    """A second does not pass here: what the watch does has tests of its own."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.Event().wait()
 
 
 class FakeRun:
@@ -72,16 +80,19 @@ class Stage:
         return Execution(
             batch=batch,
             ledger=self.ledger,
-            clock=FastClock(),
+            clock=StillClock(),
+            groups=GroupReader(ledger=self.ledger, routing=RoutingTable(providers={}, routes={})),
             new_managed=self.new_managed,
             new_native=self.new_native,
         )
 
-    def new_managed(self, _batch: Batch, shards: frozenset[int], _: StatusDetails) -> FakeRun:
+    def new_managed(
+        self, _batch: Batch, _groups: Groups, _: StatusDetails, shards: frozenset[int]
+    ) -> FakeRun:
         return self.add(f"managed {sorted(shards)}")
 
     def new_native(
-        self, _batch: Batch, _: StatusDetails, hand_over: Callable[[Shard], None]
+        self, _batch: Batch, _groups: Groups, _: StatusDetails, hand_over: Callable[[Shard], None]
     ) -> FakeRun:
         self.hand_over = hand_over
         return self.add("native")

@@ -65,7 +65,7 @@ async def test_nothing_is_submitted_once_the_process_ends(world: World) -> None:
     await world.begin(3)
     loop = asyncio.get_running_loop()
     async with process(world) as made:
-        native = made.new_run(await world.load())
+        native = await made.new_run(await world.load())
         world.vendor.new_dialect = hooked(
             lambda _: loop.call_soon_threadsafe(native.stop, Ending.STOPPED)
         )
@@ -199,7 +199,7 @@ async def test_a_process_that_ends_cancels_no_job(world: World) -> None:
     world.vendor.script = [{"status": S.IN_PROGRESS}]
     await world.begin(3)
     async with process(world) as first:
-        native = first.new_run(await world.load())
+        native = await first.new_run(await world.load())
         running = asyncio.create_task(native.run())
         await until(lambda: world.vendor.looks.get("job-0", 0) > 1)
         native.stop(Ending.STOPPED)

@@ -25,7 +25,7 @@ from tests.unit.native_world import (
 
 from batchway.domain.batch import BatchError
 from batchway.domain.remote import RemoteError, Trouble
-from batchway.domain.routing import Account, Unroutable
+from batchway.domain.routing import Account
 from batchway.domain.status import BatchStatus
 from batchway.workflows.managed.run import Ending
 from batchway.workflows.native.accounts import NativeAccounts
@@ -94,7 +94,7 @@ async def test_what_was_run_is_never_told_to_be_not_executed(world: World, endin
     world.vendor.rows = lambda _: []
     await world.begin(3)
     async with process(world) as made:
-        native = made.new_run(await world.load())
+        native = await made.new_run(await world.load())
         running = asyncio.create_task(native.run())
         await said(world, LONG)
         native.stop(ending)
@@ -210,7 +210,7 @@ async def test_a_provider_that_is_renamed_and_back(world: World, submitted: bool
     mine, world.account = world.account, Account()
     async with process(world) as made:
         made.accounts = NativeAccounts(accounts={}, clock=world.clock, draw=lambda: 0.5)
-        renamed = made.new_run(await world.load(), resolve=lambda _: Unroutable(advice="x"))
+        renamed = await made.new_run(await world.load())
         running = asyncio.create_task(renamed.run())
         async with asyncio.timeout(10):
             while "configured" not in ((await world.load()).status_details or ""):  # noqa: ASYNC110 - no event for it

@@ -14,6 +14,7 @@ from tests.unit.batch_lines import BatchLines
 from tests.unit.fakes import CHAT, MemoryBlob, chat
 
 from batchway.dialects.openai.body import estimate_tokens
+from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.domain.batch import BatchError
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import (
@@ -27,6 +28,7 @@ from batchway.domain.routing import (
 from batchway.domain.shard import Mode, Shard
 from batchway.lines.envelope import LineReader
 from batchway.lines.pieces import read_pieces
+from batchway.ports import Dialect
 from batchway.workflows.plan import custom_ids, scan
 from batchway.workflows.plan.scan import Scan, ScanLimits
 
@@ -50,6 +52,11 @@ def resolve(model: str) -> Resolution:
     return destination("a")
 
 
+def dialect(target: Target, _mode: Mode) -> Dialect:
+    """Everybody speaks OpenAI's."""
+    return OpenAIDialect(endpoint=CHAT, model=target.model)
+
+
 def scanned(
     data: bytes, limits: ScanLimits = SMALL, piece_bytes: int = 1 << 20
 ) -> tuple[list[Shard], list[BatchError], Scan]:
@@ -60,6 +67,7 @@ def scanned(
         endpoint=CHAT,
         limits=limits,
         resolve=resolve,
+        dialect=dialect,
     )
     pieces = read_pieces(
         MemoryBlob(data),
@@ -223,6 +231,7 @@ def test_errors_can_be_reported_one_by_one_without_limit() -> None:
         endpoint=CHAT,
         limits=replace(SMALL, max_errors=5),
         resolve=resolve,
+        dialect=dialect,
         report=seen.append,
     )
     for piece in made.pieces():
@@ -398,7 +407,15 @@ def not_overlapping(shards: Sequence[Shard]) -> bool:
 def test_a_line_that_has_gone_from_the_input_is_a_defect() -> None:
     data = file_of(chat("a"), chat("a"))
     blob = MemoryBlob(data)
-    made = Scan(blobs=blob, key="input", batch_id="b", endpoint=CHAT, limits=SMALL, resolve=resolve)
+    made = Scan(
+        blobs=blob,
+        key="input",
+        batch_id="b",
+        endpoint=CHAT,
+        limits=SMALL,
+        resolve=resolve,
+        dialect=dialect,
+    )
     for piece in made.pieces():
         made.take(piece)
     blob.data = chat("a")
@@ -435,7 +452,13 @@ def planned(
     """Group, first line and lines of each shard; the errors; the providers."""
     blob = MemoryBlob(data)
     made = Scan(
-        blobs=blob, key="input", batch_id="b", endpoint=endpoint, limits=limits, resolve=resolve
+        blobs=blob,
+        key="input",
+        batch_id="b",
+        endpoint=endpoint,
+        limits=limits,
+        resolve=resolve,
+        dialect=lambda target, _: OpenAIDialect(endpoint=endpoint, model=target.model),
     )
     for piece in made.pieces():
         made.take(piece)

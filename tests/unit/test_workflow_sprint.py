@@ -12,12 +12,13 @@ from tests.unit.test_workflow_managed import DAY, Site, site_of
 
 from batchway.domain.batch import Batch, RequestCounts, Usage
 from batchway.domain.errors import Unavailable
-from batchway.domain.shard import Claim
 from batchway.domain.status import BatchStatus
 from batchway.ports import Failure, Finished
 from batchway.results.finalize import Finalize
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.managed.run import ManagedRun
+from batchway.workflows.plan.groups import Groups
+from batchway.workflows.plan.ingest import Started
 from batchway.workflows.run import Ending
 from batchway.workflows.sprint import Sprints
 
@@ -41,8 +42,9 @@ class Track:
             new_file_id=counted_names("file-"),
         )
 
-    def new_run(self, batch: Batch, claim: Claim, details: StatusDetails) -> ManagedRun:
-        run = self.site.managed(batch, details, claim)
+    def new_run(self, batch: Batch, started: Started, details: StatusDetails) -> ManagedRun:
+        groups = Groups(known={started.group.name: started.group})
+        run = self.site.managed.new_run(batch, groups, details, claimed=started.claim)
         self.runs.append(run)
         return run
 
@@ -58,7 +60,7 @@ class Track:
         """What the ordinary chapters do next."""
         now = await self.site.load(batch.id)
         if now.status is S.IN_PROGRESS:
-            assert await self.site.new_run(now).run() is Ending.DONE
+            assert await (await self.site.new_run(now)).run() is Ending.DONE
         finalize = Finalize(
             ledger=self.site.ledger,
             blobs=self.site.blobs,

@@ -14,6 +14,7 @@ from tests.unit.fakes import (
     commit_results,
     counted_bytes,
     counted_names,
+    dialect_of,
     fresh_ledger,
     store,
 )
@@ -77,6 +78,7 @@ class World:
                 ledger=ledger,
                 blobs=self.blobs,
                 routing=RoutingTable(providers={"m": Account()}, routes={}),
+                dialect=dialect_of,
                 limits=ScanLimits(),
                 clock=self.clock,
             ),

@@ -1,14 +1,19 @@
-"""Providers' own batch APIs, built from settings for one event loop.
+"""Accounts, built from settings for one event loop: the one ladder from an entry to its class.
 
-They are imported where one is configured: their HTTP client costs 8 MB, and a process whose
+Batch APIs are imported where one is configured: their HTTP client costs 8 MB, and a process whose
 requests are sent by another needs none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from batchway.bootstrap.parts import native_traits
-from batchway.ports import BatchAccount, Clock
+from batchway.domain.call import NO_OVERRIDES, Call
+from batchway.domain.errors import Unavailable
+from batchway.domain.shard import Mode
+from batchway.ports import Account, BatchAccount, Clock, Dialect
+from batchway.providers.azure.account import AzureAccount
 from batchway.providers.azure.identity import ApiKey, AzureCredential, entra_tokens
+from batchway.providers.openai.account import OpenAIAccount
 from batchway.settings import (
     AzureOpenAISettings,
     CatalogSettings,
@@ -20,56 +25,104 @@ from batchway.settings import (
 from batchway.workflows.native.accounts import NativeAccount, NativeAccounts, NativeTuning
 
 
-def native_provider(settings: ProviderSettings, *, clock: Clock) -> BatchAccount | None:
-    """The batch API of a provider's entry, `None` where it has none.
+def open_accounts(settings: Settings, *, clock: Clock) -> dict[str, Account]:
+    """Every configured account, by name. Nothing is connected yet.
+
+    Raises `Unavailable` for one that cannot be called at all: credentials that need a package which
+    is not installed, an address or a header that cannot be sent.
+    """
+    accounts: dict[str, Account] = {}
+    for entry in settings.providers:
+        try:
+            accounts[entry.name] = new_account(entry, clock=clock)
+        except ValueError as error:
+            raise Unavailable(f"The provider '{entry.name}' cannot be called: {error}.") from error
+    return accounts
+
+
+def dialects_of(accounts: Mapping[str, Account]) -> Callable[[str, Call, Mode], Dialect | None]:
+    """What is spoken at an account in calls of one kind; `None` where no such call can be made."""
+
+    def dialect_of(provider: str, call: Call, mode: Mode) -> Dialect | None:
+        account = accounts[provider]
+        try:
+            way = account.jobs(call) if mode is Mode.NATIVE else account.online(call)
+        except ValueError:
+            return None  # what that means to a line is said when it is sent
+        return None if way is None else way.dialect
+
+    return dialect_of
+
+
+async def close_accounts(accounts: Iterable[Account]) -> None:
+    """Close the connections of accounts."""
+    for account in accounts:
+        await account.close()
+
+
+def new_account(settings: ProviderSettings, *, clock: Clock) -> Account:
+    """The account that an entry of `providers` describes.
 
     Raises:
-        ValueError: its credentials need a package that is not installed.
+        ValueError: it cannot be called at all; see `open_accounts`.
     """
-    if isinstance(settings, OpenAICompatibleSettings):
-        return None
-    from batchway.providers.azure.batches import AzureBatchesProvider  # noqa: PLC0415 - said above
-    from batchway.providers.openai.batches import (  # noqa: PLC0415 - said above
-        OpenAIBatchesProvider,
-    )
-
     match settings:
         case OpenAISettings():
-            headers = {"authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+            headers: dict[str, str] = {}
             if settings.organization:
                 headers["openai-organization"] = settings.organization
             if settings.project:
                 headers["openai-project"] = settings.project
-            return OpenAIBatchesProvider(
+            key = settings.api_key.get_secret_value()
+            return OpenAIAccount(
                 name=settings.name,
-                base_url=settings.base_url,
+                base_url=address_of(settings),
+                api_key=key,
                 headers=headers,
-                traits=native_traits(settings),
-                quirks=settings.entry.quirks,
-                clock=clock,
+                batches=_openai_batches(settings, key, headers, clock=clock),
             )
         case AzureOpenAISettings():
-            return AzureBatchesProvider(
+            credential = azure_credential(settings, clock=clock)
+            return AzureAccount(
                 name=settings.name,
-                endpoint=settings.endpoint,
-                credential=azure_credential(settings, clock=clock),
+                endpoint=address_of(settings),
+                credential=credential,
                 api_version=settings.api_version,
-                traits=native_traits(settings),
-                clock=clock,
+                batches=_azure_batches(settings, credential, clock=clock),
             )
         case CatalogSettings():
-            return OpenAIBatchesProvider(
+            key = settings.api_key.get_secret_value()
+            return OpenAIAccount(
                 name=settings.name,
-                base_url=settings.base_url or settings.entry.base_url,
-                headers={"authorization": f"Bearer {settings.api_key.get_secret_value()}"},
-                traits=native_traits(settings),
-                quirks=settings.entry.quirks,
-                clock=clock,
+                base_url=address_of(settings),
+                api_key=key,
+                engine=True,
+                batches=_openai_batches(settings, key, {}, clock=clock),
             )
+        case OpenAICompatibleSettings():
+            secret = settings.api_key
+            return OpenAIAccount(
+                name=settings.name,
+                base_url=address_of(settings),
+                api_key=None if secret is None else secret.get_secret_value(),
+                headers={n: value.get_secret_value() for n, value in settings.headers.items()},
+                engine=True,
+            )
+
+
+def address_of(settings: ProviderSettings) -> str:
+    """Where an entry's requests go to, without what each of them adds."""
+    match settings:
+        case OpenAISettings() | OpenAICompatibleSettings():
+            return settings.base_url
+        case AzureOpenAISettings():
+            return settings.endpoint
+        case CatalogSettings():
+            return settings.base_url or settings.entry.base_url
 
 
 def azure_credential(settings: AzureOpenAISettings, *, clock: Clock) -> AzureCredential:
-    """The key of a resource, or its tokens. Raises `ValueError` as `native_provider` does."""
+    """The key of a resource, or its tokens. Raises `ValueError` as `new_account` does."""
     if settings.api_key is not None:
         return ApiKey(provider=settings.name, api_key=settings.api_key.get_secret_value())
     secret = settings.client_secret
@@ -82,16 +135,65 @@ def azure_credential(settings: AzureOpenAISettings, *, clock: Clock) -> AzureCre
     )
 
 
+def _openai_batches(
+    settings: OpenAISettings | CatalogSettings,
+    key: str,
+    headers: Mapping[str, str],
+    *,
+    clock: Clock,
+) -> BatchAccount:
+    from batchway.providers.openai.batches import (  # noqa: PLC0415 - said above
+        OpenAIBatchesProvider,
+    )
+
+    return OpenAIBatchesProvider(
+        name=settings.name,
+        base_url=address_of(settings),
+        headers={"authorization": f"Bearer {key}", **headers},
+        traits=native_traits(settings),
+        quirks=settings.entry.quirks,
+        clock=clock,
+    )
+
+
+def _azure_batches(
+    settings: AzureOpenAISettings, credential: AzureCredential, *, clock: Clock
+) -> BatchAccount:
+    from batchway.providers.azure.batches import AzureBatchesProvider  # noqa: PLC0415 - said above
+
+    return AzureBatchesProvider(
+        name=settings.name,
+        endpoint=address_of(settings),
+        credential=credential,
+        api_version=settings.api_version,
+        traits=native_traits(settings),
+        clock=clock,
+    )
+
+
+def batch_apis(accounts: Mapping[str, Account]) -> dict[str, BatchAccount | None]:
+    """The batch API of every account, `None` for those without one."""
+    return {
+        name: None if account.archive(NO_OVERRIDES) is None else account
+        for name, account in accounts.items()
+    }
+
+
 def native_accounts(
-    settings: Settings, *, clock: Clock, draw: Callable[[], float]
+    settings: Settings,
+    *,
+    accounts: Mapping[str, Account],
+    clock: Clock,
+    draw: Callable[[], float],
 ) -> NativeAccounts:
     """Every configured batch API, for the runs of one event loop."""
-    accounts: dict[str, NativeAccount] = {}
+    apis = batch_apis(accounts)
+    natives: dict[str, NativeAccount] = {}
     for entry in settings.providers:
-        provider = native_provider(entry, clock=clock)
+        provider = apis[entry.name]
         if provider is None or isinstance(entry, OpenAICompatibleSettings):
             continue
-        accounts[entry.name] = NativeAccount(
+        natives[entry.name] = NativeAccount(
             provider=provider,
             tuning=NativeTuning(
                 poll_min=entry.native.poll_min,
@@ -102,4 +204,4 @@ def native_accounts(
                 keep_files=entry.native.keep_files,
             ),
         )
-    return NativeAccounts(accounts=accounts, clock=clock, draw=draw)
+    return NativeAccounts(accounts=natives, clock=clock, draw=draw)

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from batchway.bootstrap.parts import routing_table, scan_limits
+from batchway.bootstrap.accounts import dialects_of, new_account
+from batchway.bootstrap.parts import SystemClock, routing_table, scan_limits
 from batchway.domain.batch import BatchError
-from batchway.domain.routing import Destination, Resolution
+from batchway.domain.call import Call
+from batchway.domain.routing import Destination, Resolution, Target
 from batchway.domain.shard import Mode
 from batchway.lines.envelope import REQUIRED
+from batchway.ports import Dialect
 from batchway.settings import Settings
 from batchway.workflows.plan.scan import Scan
 
@@ -157,6 +160,16 @@ async def check_file(
             return Destination(group="", mode=Mode.MANAGED, primaries=())
         return routing.resolve(model, endpoint=endpoint, provider=provider, allowed=None)
 
+    entries = {entry.name: entry for entry in settings.providers}
+
+    def dialect(target: Target, mode: Mode) -> Dialect | None:
+        try:
+            account = new_account(entries[target.provider], clock=SystemClock())
+        except ValueError:
+            return None  # a mistake of the configuration, not of the file
+        call = Call(endpoint=endpoint, model=target.model)
+        return dialects_of({target.provider: account})(target.provider, call, mode)
+
     scan = Scan(
         blobs=_OneFile(path),
         key="input",
@@ -164,6 +177,7 @@ async def check_file(
         endpoint=endpoint,
         limits=scan_limits(settings, max_errors=None),
         resolve=resolve,
+        dialect=dialect,
         report=report,
     )
     try:

@@ -24,15 +24,13 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 
 from yarl import URL
 
-from batchway.bootstrap.accounts import native_provider
+from batchway.bootstrap.accounts import address_of
 from batchway.bootstrap.parts import SystemClock
-from batchway.bootstrap.worker import new_provider
-from batchway.dialects.openai.error import read_error
-from batchway.dialects.openai.job_error import means_no_credit
 from batchway.dispatch.fault import REDIRECTS
-from batchway.domain.call import NO_OVERRIDES
+from batchway.domain.call import NO_OVERRIDES, Call
 from batchway.domain.remote import RemoteError, Trouble
-from batchway.ports import Answer, Failure
+from batchway.domain.routing import Target
+from batchway.ports import Account, Answer, Failure, Refused
 from batchway.providers.http.proxies import proxy_for
 from batchway.settings import (
     AzureOpenAISettings,
@@ -48,16 +46,22 @@ _SUCCESS: Final = range(200, 300)
 _MODEL_CODES: Final = frozenset({"model_not_found", "DeploymentNotFound", "invalid_model"})
 
 
-class Accounts:
-    """The configured accounts, to judge first answers by.
+class FirstAnswers:
+    """What first answers say of the configured `accounts`.
 
     `from_flags` is whether the one account was given by `--base-url` and `--api-key-env`.
     """
 
-    def __init__(self, settings: Settings, *, endpoint: str, from_flags: bool) -> None:
-        clock = SystemClock()
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        accounts: Mapping[str, Account],
+        endpoint: str,
+        from_flags: bool,
+    ) -> None:
         self._entries = {entry.name: entry for entry in settings.providers}
-        self._providers = [new_provider(entry, clock=clock) for entry in settings.providers]
+        self._accounts = accounts
         self._endpoint = endpoint
         self._from_flags = from_flags
         # A route with another provider goes on there: the batch need not stop.
@@ -84,7 +88,8 @@ class Accounts:
         status, code = drawn.status, _code(drawn.body)
         told = f"{status}, {code}" if code else f"{status}"
         model = _model(body)
-        if means_no_credit(code, status):
+        refused = self._refused(entry, drawn)
+        if refused is not None and refused.no_credit:
             return (
                 f"{where} has no credit left for this account ({told}). Add credit there, or use "
                 "another provider."
@@ -99,7 +104,7 @@ class Accounts:
                 f"{where} sends requests on to {_moved(url, drawn, self._endpoint)} ({status}), "
                 f"which Batchway does not follow. {self._check_address(entry, moved=True)}"
             )
-        if 400 <= status < 500 and read_error(drawn.body).of_account:
+        if 400 <= status < 500 and refused is not None and refused.of_account:
             # What a served batch waits for (`dispatch.fault`), a run must not wait for.
             return (
                 f"{where} refuses this account ({told}): see to its key and its billing there, or "
@@ -117,38 +122,43 @@ class Accounts:
             )
         return None
 
-    async def judge_jobs(self, name: str) -> str | None:
+    async def judge_jobs(self, target: Target) -> str | None:
         """The sentence against an account whose own batch API is to be used.
 
         Its jobs are looked through, which costs nothing; a model is only judged by the job itself.
         """
-        entry = self._entries[name]
-        clock = SystemClock()
-        provider = native_provider(entry, clock=clock)
-        archive = None if provider is None else provider.archive(NO_OVERRIDES)
-        if provider is None or archive is None or name in self._spared:
+        entry = self._entries[target.provider]
+        archive = self._accounts[target.provider].archive(NO_OVERRIDES)
+        if archive is None or target.provider in self._spared:
             return None
         try:
-            await archive.find("batchway-trial", since=int(clock.now()))
+            await archive.find("batchway-trial", since=int(SystemClock().now()))
         except RemoteError as error:
             stop = "" if error.message.endswith((".", "!", "?")) else "."
             if error.trouble is Trouble.DENIED:
                 return f"{error.message}{stop} {self._check_key(entry)}"
             if error.trouble is Trouble.UNREACHABLE:
                 return f"{error.message}{stop} {self._check_address(entry)}"
-        finally:
-            await provider.close()
         return None
 
     async def _whose(self, url: str, headers: Mapping[str, str]) -> ProviderSettings | None:
         origin = _origin(url)
-        there = [
-            each for each in self._providers if _origin(each.url(self._endpoint, "m")) == origin
-        ]
-        for each in there:
-            if len(there) == 1 or await each.headers() == headers:
-                return self._entries[each.name]
-        return self._entries[there[0].name] if there else None
+        there = [entry for entry in self._entries.values() if _origin(address_of(entry)) == origin]
+        for entry in there:
+            if len(there) == 1:
+                return entry
+            online = self._accounts[entry.name].online(Call(self._endpoint, "m"))
+            if online is not None and (await online.request(b"{}")).headers == headers:
+                return entry
+        return there[0] if there else None
+
+    def _refused(self, entry: ProviderSettings, answer: Answer) -> Refused | None:
+        """What an answer says, if it is an error in the account's dialect."""
+        online = self._accounts[entry.name].online(Call(self._endpoint, "m"))
+        if online is None:
+            return None
+        read = online.dialect.decode(answer.status, answer.body, b"")
+        return read if isinstance(read, Refused) else None
 
     def _check_address(self, entry: ProviderSettings, *, moved: bool = False) -> str:
         if self._from_flags:

@@ -2,8 +2,7 @@
 
 from yarl import URL
 
-from batchway.bootstrap.parts import SystemClock
-from batchway.bootstrap.worker import new_provider
+from batchway.bootstrap.accounts import address_of
 from batchway.domain.errors import Unavailable
 from batchway.providers.http.proxies import proxy_for
 from batchway.settings import Settings
@@ -19,16 +18,14 @@ def check_database(settings: Settings) -> None:
         require_sqlite()
 
 
-def check_providers(settings: Settings) -> None:
-    """See whether each configured provider can be called at all. Connects nowhere.
+def check_proxies(settings: Settings) -> None:
+    """See whether each configured provider can be called through the proxy of the environment.
 
-    Raises `Unavailable`: credentials that need a package which is not installed, or a proxy of the
-    environment that Batchway does not speak to. Else each request would fail for it.
+    Connects nowhere. Raises `Unavailable` for a proxy that Batchway does not speak to: each request
+    would fail for it.
     """
-    clock = SystemClock()
     for entry in settings.providers:
         try:
-            address = new_provider(entry, clock=clock).url("/v1/chat/completions", "model")
-            proxy_for(URL(address))
+            proxy_for(URL(address_of(entry)))
         except ValueError as error:
             raise Unavailable(f"The provider '{entry.name}' cannot be called: {error}.") from error

@@ -15,11 +15,12 @@ from typing import Final
 
 import msgspec
 
+from batchway.bootstrap.accounts import close_accounts, open_accounts
 from batchway.bootstrap.check import CannotRun, endpoint_of, first_line, model_of
-from batchway.bootstrap.first_answer import Accounts
+from batchway.bootstrap.first_answer import FirstAnswers
 from batchway.bootstrap.opening import open_blobs, owned
 from batchway.bootstrap.parts import SystemClock, new_ids, prepare_database, routing_table
-from batchway.bootstrap.preconditions import check_database, check_providers
+from batchway.bootstrap.preconditions import check_database, check_proxies
 from batchway.bootstrap.signals import Interrupted, StopSignals
 from batchway.bootstrap.trial import Trial
 from batchway.bootstrap.work_thread import Work
@@ -123,11 +124,28 @@ async def _run_file(
     endpoint = await asyncio.to_thread(
         endpoint_of, request.input, request.endpoint, name=request.name
     )
-    check_providers(settings)
-    check_database(settings)
-    accounts = Accounts(settings, endpoint=endpoint, from_flags=request.from_flags)
-    if request.preflight:
-        await _try_jobs(settings, accounts, request, endpoint)
+    # For what is said of first answers: the work loop has its own.
+    accounts = open_accounts(settings, clock=SystemClock())
+    try:
+        check_proxies(settings)
+        check_database(settings)
+        answers = FirstAnswers(
+            settings, accounts=accounts, endpoint=endpoint, from_flags=request.from_flags
+        )
+        if request.preflight:
+            await _try_jobs(settings, answers, request, endpoint)
+        return await _run_batch(settings, answers, request, endpoint, progress)
+    finally:
+        await close_accounts(accounts.values())
+
+
+async def _run_batch(
+    settings: Settings,
+    answers: FirstAnswers,
+    request: RunRequest,
+    endpoint: str,
+    progress: Callable[[Batch], None],
+) -> RunResult:
     # What an earlier run was killed in the middle of removing.
     shutil.rmtree(_doomed(request.state), ignore_errors=True)
     with owned(settings) as owner:
@@ -137,7 +155,7 @@ async def _run_file(
             blobs = await open_blobs(settings, ledger)
             batch_id = await _begin(ledger, blobs, request, endpoint)
             earlier = await _done(ledger, batch_id)
-            trial = Trial(judge=accounts.judge if request.preflight else None)
+            trial = Trial(judge=answers.judge if request.preflight else None)
             batch = await _finish(
                 settings,
                 ledger=ledger,
@@ -160,7 +178,7 @@ async def _run_file(
 
 
 async def _try_jobs(
-    settings: Settings, accounts: Accounts, request: RunRequest, endpoint: str
+    settings: Settings, answers: FirstAnswers, request: RunRequest, endpoint: str
 ) -> None:
     """Try the account of the first line, if its lines become jobs. Raises `CannotRun`."""
     model = model_of(await asyncio.to_thread(first_line, request.input))
@@ -168,7 +186,7 @@ async def _try_jobs(
         model, endpoint=endpoint, provider=request.provider, allowed=None
     )
     if isinstance(destination, Destination) and destination.mode is Mode.NATIVE:
-        verdict = await accounts.judge_jobs(destination.primaries[0].provider)
+        verdict = await answers.judge_jobs(destination.primaries[0])
         if verdict is not None:
             raise CannotRun(verdict)
 

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from batchway.api.app import create_app
 from batchway.api.doors import DoorLimits, Doors
 from batchway.api.parsing import behind
-from batchway.bootstrap.accounts import native_provider
+from batchway.bootstrap.accounts import batch_apis, close_accounts, open_accounts
 from batchway.bootstrap.heap import keep_heap, share_heap
 from batchway.bootstrap.opening import open_blobs, owned
 from batchway.bootstrap.parts import (
@@ -27,12 +27,12 @@ from batchway.bootstrap.parts import (
     routing_table,
     service_limits,
 )
-from batchway.bootstrap.preconditions import check_database, check_providers
+from batchway.bootstrap.preconditions import check_database, check_proxies
 from batchway.bootstrap.signals import StopSignals
 from batchway.bootstrap.starting import tell_listening, tell_start
 from batchway.bootstrap.work_thread import Work, new_loop
 from batchway.domain.errors import Unavailable
-from batchway.ports import BatchAccount, Blobs, Clock, Ledger
+from batchway.ports import Account, BatchAccount, Blobs, Clock, Ledger
 from batchway.providers.http.descriptors import division, limit, raise_limit
 from batchway.service.auth import Auth
 from batchway.service.batches import BatchService
@@ -63,7 +63,9 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     configure_logging(level=settings.logging.level, json=settings.logging.format == "json")
     # Whatever can be refused is refused before there is a data directory or a database.
     _refuse_weak_keys(settings)
-    check_providers(settings)
+    clock = SystemClock()
+    accounts = open_accounts(settings, clock=clock)  # of this loop: the work loop has its own
+    check_proxies(settings)
     check_database(settings)
     if not settings.auth.keys and migrations.current(settings.database_url) is None:
         _refuse_strangers(settings)
@@ -74,7 +76,16 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
             sys.setswitchinterval(_SWITCH_SECONDS)
             keep_heap()
             with asyncio.Runner(loop_factory=new_loop) as runner:
-                runner.run(_serve(settings, owner=owner, listener=listener, announce=announce))
+                runner.run(
+                    _serve(
+                        settings,
+                        accounts=accounts,
+                        clock=clock,
+                        owner=owner,
+                        listener=listener,
+                        announce=announce,
+                    )
+                )
     finally:
         listener.close()
 
@@ -82,12 +93,12 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
 async def _serve(
     settings: Settings,
     *,
+    accounts: Mapping[str, Account],
+    clock: Clock,
     owner: Owner,
     listener: socket.socket,
     announce: Callable[[str], None],
 ) -> None:
-    clock = SystemClock()
-    natives = _natives(settings, clock=clock)
     ledger = await SqlLedger.open(settings.database_url)
     stack = ExitStack()
     try:
@@ -122,7 +133,7 @@ async def _serve(
                 blobs=blobs,
                 clock=clock,
                 wake=work.wake,
-                natives=natives,
+                natives=batch_apis(accounts),
             )
             server = _Server(
                 uvicorn.Config(
@@ -155,9 +166,7 @@ async def _serve(
             raise death[0]
     finally:
         stack.close()
-        for native in natives.values():
-            if native is not None:
-                await native.close()
+        await close_accounts(accounts.values())
         await ledger.close()
 
 
@@ -176,14 +185,6 @@ def _announce(
             "No provider is configured, so every batch will fail: add one to "
             "batchway.yaml, or set OPENAI_API_KEY."
         )
-
-
-def _natives(settings: Settings, *, clock: Clock) -> dict[str, BatchAccount | None]:
-    """Batch APIs for look-ups by this loop; the work loop has its own. Nothing is connected yet."""
-    try:
-        return {entry.name: native_provider(entry, clock=clock) for entry in settings.providers}
-    except ValueError as error:
-        raise Unavailable(str(error)) from error
 
 
 def build_app(

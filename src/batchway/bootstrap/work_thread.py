@@ -105,8 +105,7 @@ class Work:
             engine = new_engine(self._settings, self._clock)
             # After those below: it takes the loop's threads with it, which they end with.
             stack.push_async_callback(engine.close)
-            stack.push_async_callback(dispatch.native_accounts.close)
-            stack.push_async_callback(dispatch.transport.close)
+            stack.push_async_callback(dispatch.close)
             belonging = await ledger.stores.get()
             starter = self._starter = Starter(
                 ledger=ledger,

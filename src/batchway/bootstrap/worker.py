@@ -7,82 +7,38 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from batchway.bootstrap.accounts import azure_credential, native_accounts
+from batchway.bootstrap.accounts import close_accounts, dialects_of, native_accounts, open_accounts
 from batchway.bootstrap.parts import new_ids, routing_table, scan_limits
-from batchway.dialects.openai.body import estimate_tokens
 from batchway.dispatch.limits import Aim
 from batchway.dispatch.limits import Limits as DispatchLimits
 from batchway.dispatch.memory import LimitMemory
 from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch
 from batchway.domain.errors import Unavailable
-from batchway.domain.shard import Claim, Shard
+from batchway.domain.shard import Shard
 from batchway.engine.late import LateEngine
 from batchway.engine.notes import check_file
-from batchway.ports import Blobs, Clock, Engine, EngineMetrics, Ledger, Provider, Transport
-from batchway.providers.azure.online import AzureOpenAIProvider
+from batchway.ports import Account, Blobs, Clock, Engine, EngineMetrics, Ledger, Transport
 from batchway.providers.http.budget import Budget
 from batchway.providers.http.descriptors import Shortage, division, limit
 from batchway.providers.http.engine_metrics import HttpEngineMetrics
 from batchway.providers.http.sending import SendingTransport
-from batchway.providers.openai.compatible import OpenAICompatibleProvider
-from batchway.providers.openai.online import OpenAIProvider
 from batchway.results.collector import Collector
 from batchway.results.finalize import Finalize
 from batchway.results.records import Records
 from batchway.results.segments import encode
-from batchway.settings import (
-    AzureOpenAISettings,
-    CatalogSettings,
-    OpenAICompatibleSettings,
-    OpenAISettings,
-    ProviderSettings,
-    Settings,
-)
+from batchway.settings import OpenAICompatibleSettings, ProviderSettings, Settings
 from batchway.storage.private import make_database
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.execution import Execution
 from batchway.workflows.managed.outstanding import Outstanding
-from batchway.workflows.managed.run import ManagedRun
+from batchway.workflows.managed.run import ManagedRun, ManagedRunner
 from batchway.workflows.native.context import Resources
 from batchway.workflows.native.run import NativeRun
-from batchway.workflows.plan.ingest import Ingest
+from batchway.workflows.plan.groups import GroupReader, Groups
+from batchway.workflows.plan.ingest import Ingest, Started
 from batchway.workflows.sprint import Sprints
 from batchway.workflows.story import BatchStory
-
-
-def new_provider(settings: ProviderSettings, *, clock: Clock) -> Provider:
-    """The provider that an entry of `providers` describes, for lines that are sent one by one."""
-    match settings:
-        case OpenAISettings():
-            return OpenAIProvider(
-                name=settings.name,
-                base_url=settings.base_url,
-                api_key=settings.api_key.get_secret_value(),
-                organization=settings.organization,
-                project=settings.project,
-            )
-        case AzureOpenAISettings():
-            return AzureOpenAIProvider(
-                name=settings.name,
-                endpoint=settings.endpoint,
-                credential=azure_credential(settings, clock=clock),
-                api_version=settings.api_version,
-            )
-        case CatalogSettings():
-            return OpenAICompatibleProvider(
-                name=settings.name,
-                base_url=settings.base_url or settings.entry.base_url,
-                api_key=settings.api_key.get_secret_value(),
-            )
-        case OpenAICompatibleSettings():
-            key = settings.api_key
-            return OpenAICompatibleProvider(
-                name=settings.name,
-                base_url=settings.base_url,
-                api_key=None if key is None else key.get_secret_value(),
-                headers={n: value.get_secret_value() for n, value in settings.headers.items()},
-            )
 
 
 def new_limits(settings: ProviderSettings) -> DispatchLimits:
@@ -168,7 +124,6 @@ class Dispatch:
         routing = routing_table(settings)
         execution = settings.execution
         most_lines = max((_ceiling(provider) for provider in settings.providers), default=1)
-        counts_tokens = any(p.limits.tokens_per_minute is not None for p in settings.providers)
         transport = new_transport(settings)
         self.held_up: set[str] = set()  # batches that only wait: these take no place from others
         self.transport = transport if around is None else around(transport)
@@ -183,9 +138,9 @@ class Dispatch:
             most_bytes=execution.max_outstanding_bytes,
         )
         self.memory = LimitMemory(store=ledger.limits, clock=clock)
-        providers = {entry.name: new_provider(entry, clock=clock) for entry in settings.providers}
+        accounts = self._accounts = open_accounts(settings, clock=clock)
         sender = self.sender = Sender(
-            providers=providers,
+            accounts=accounts,
             limits={entry.name: new_limits(entry) for entry in settings.providers},
             transport=self.transport,
             clock=clock,
@@ -194,21 +149,18 @@ class Dispatch:
             metrics={
                 entry.name: metrics
                 for entry in settings.providers
-                if (metrics := _metrics(entry, providers[entry.name], self.transport)) is not None
+                if (metrics := _metrics(entry, accounts[entry.name], self.transport)) is not None
             },
         )
         ingest = Ingest(
             ledger=ledger,
             blobs=blobs,
             routing=routing,
+            dialect=dialects_of(accounts),
             limits=scan_limits(settings, max_errors=settings.limits.max_errors),
             clock=clock,
         )
 
-        # One for all batches: the setting bounds the process.
-        outstanding = Outstanding(most_bytes=execution.max_outstanding_bytes)
-
-        self.native_accounts = native_accounts(settings, clock=clock, draw=random.random)
         spool_dir = settings.data_dir / "spool"
         # What a process that was killed left there. The data directory is one process's alone.
         shutil.rmtree(spool_dir, ignore_errors=True)
@@ -220,46 +172,44 @@ class Dispatch:
             records=records,
             clock=clock,
             draw=random.random,
-            accounts=self.native_accounts,
+            accounts=native_accounts(settings, accounts=accounts, clock=clock, draw=random.random),
             spool_dir=spool_dir,
         )
 
         def new_native(
-            batch: Batch, details: StatusDetails, handed_over: Callable[[Shard], None]
+            batch: Batch,
+            groups: Groups,
+            details: StatusDetails,
+            handed_over: Callable[[Shard], None],
         ) -> NativeRun:
             return NativeRun(
                 batch=batch,
                 resources=native,
-                resolve=lambda model: ingest.resolve(batch, model),
+                groups=groups,
                 details=details,
                 handed_over=handed_over,
                 drain_timeout=execution.drain_timeout,
             )
 
-        def new_managed(
-            batch: Batch,
-            shards: frozenset[int] | None,
-            details: StatusDetails,
-            claimed: Claim | None = None,
-        ) -> ManagedRun:
-            return ManagedRun(
-                batch=batch,
-                ledger=ledger,
-                blobs=blobs,
-                sender=sender,
-                collector=self.collector,
-                records=records,
-                clock=clock,
-                resolve=lambda model, group: ingest.resolve_again(batch, model, group),
-                estimate=estimate_tokens if counts_tokens else _free,
-                draw=random.random,  # picks a route's target: no secret depends on it
-                outstanding=outstanding,
-                most_lines=2 * most_lines,
-                drain_timeout=execution.drain_timeout,
-                shards=shards,
-                details=details,
-                claimed=claimed,
-            )
+        managed = ManagedRunner(
+            ledger=ledger,
+            blobs=blobs,
+            sender=sender,
+            collector=self.collector,
+            records=records,
+            clock=clock,
+            providers=frozenset(accounts),
+            draw=random.random,  # picks a route's target: no secret depends on it
+            # One for all batches: the setting bounds the process.
+            outstanding=Outstanding(most_bytes=execution.max_outstanding_bytes),
+            most_lines=2 * most_lines,
+            drain_timeout=execution.drain_timeout,
+        )
+        groups = GroupReader(ledger=ledger, routing=routing)
+
+        def new_sprint(batch: Batch, started: Started, details: StatusDetails) -> ManagedRun:
+            known = {started.group.name: started.group}
+            return managed.new_run(batch, Groups(known=known), details, claimed=started.claim)
 
         self.sprints = Sprints(
             ledger=ledger,
@@ -267,7 +217,7 @@ class Dispatch:
             clock=clock,
             ingest=ingest,
             collector=self.collector,
-            new_run=lambda batch, claim, details: new_managed(batch, None, details, claim),
+            new_run=new_sprint,
             new_file_id=new_ids().file,
             held_up=self.held_up,
         )
@@ -287,15 +237,21 @@ class Dispatch:
                 batch=batch,
                 ledger=ledger,
                 clock=clock,
-                new_managed=new_managed,
+                groups=groups,
+                new_managed=managed.new_run,
                 new_native=new_native,
                 held_up=self.held_up,
             ),
         )
 
+    async def close(self) -> None:
+        """Close connections to accounts and upstreams."""
+        await self.transport.close()
+        await close_accounts(self._accounts.values())
+
 
 def _metrics(
-    settings: ProviderSettings, provider: Provider, transport: Transport
+    settings: ProviderSettings, account: Account, transport: Transport
 ) -> EngineMetrics | None:
     """Where an engine tells its load, if it may be asked."""
     where = settings.limits.engine_metrics
@@ -306,13 +262,9 @@ def _metrics(
     if not isinstance(settings, OpenAICompatibleSettings):
         return None
     url = settings.base_url.rstrip("/").removesuffix("/v1") + "/metrics"
-    return HttpEngineMetrics(transport=transport, url=url, account=provider)
+    return HttpEngineMetrics(transport=transport, url=url, account=account)
 
 
 def _ceiling(provider: ProviderSettings) -> int:
     limits = provider.limits
     return limits.max_concurrency if limits.concurrency == "auto" else limits.concurrency
-
-
-def _free(_body: bytes) -> int:
-    return 0

@@ -5,19 +5,19 @@ those: what each target gave it, and the best answer so far. Does not own decisi
 judgement (`lane`).
 """
 
+from collections.abc import Sequence
 from typing import Final, assert_never
 
 import msgspec
 
-from batchway.dialects.openai.answer import error_body
-from batchway.dispatch.fault import Fault, Setback, setback_of
+from batchway.dispatch.fault import Fault, Heard, Setback, setback_of
 from batchway.dispatch.gate import Gate
 from batchway.dispatch.limits import MOST_ANSWER_BYTES
 from batchway.dispatch.record import Record
 from batchway.domain.batch import Usage
 from batchway.domain.batch_errors import LineText
 from batchway.domain.retry_after import parse_retry_after
-from batchway.ports import Answer, Failure
+from batchway.ports import Failure, Result, Unfaithful
 
 _NO_USAGE: Final = Usage()
 
@@ -47,21 +47,6 @@ class Unanswered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 Outcome = Answered | Unanswered
 
 
-class Told:
-    """An answer whose body is an error: as if it had come with that error's status."""
-
-    __slots__ = ("_answer", "body", "status")
-
-    def __init__(self, answer: Answer, status: int) -> None:
-        self._answer = answer
-        self.body = answer.body
-        self.status = status
-
-    def header(self, name: str) -> str | None:
-        """A header of the answer."""
-        return self._answer.header(name)
-
-
 class Unsendable:
     """No request can be made of the line: as if an exchange had come to nothing."""
 
@@ -69,19 +54,24 @@ class Unsendable:
 
 
 UNSENDABLE: Final = Unsendable()
-Drawn = Answer | Failure | Unsendable
+Drawn = Heard | Failure | Unfaithful | Unsendable
 
 
 class Nothing(msgspec.Struct, gc=False):
-    """An exchange that brought no result."""
+    """An exchange that brought no result.
+
+    `answered` are the results of the line's bodies before the one that failed, earlier exchanges'
+    at the same target included.
+    """
 
     drawn: Drawn
+    answered: Sequence[Result] = ()
 
 
 class Course:
     """What a line that did not succeed at once has been through."""
 
-    __slots__ = ("denied", "done_with", "last", "records", "text")
+    __slots__ = ("_answered", "_answered_at", "denied", "done_with", "last", "records", "text")
 
     def __init__(self, targets: int) -> None:
         self.records = [Record() for _ in range(targets)]
@@ -89,33 +79,58 @@ class Course:
         self.denied = 0  # the same, of those that denied it since all of them had
         self.last: Answered | None = None  # the last HTTP answer other than a garbled 2xx
         self.text = Unanswered(code="", message="")
+        self._answered: Sequence[Result] = ()
+        self._answered_at = 0
 
-    def take_down(self, drawn: Drawn, *, gate: Gate, now: float) -> tuple[Setback, float | None]:
-        """Note what was drawn; returns what it was and the wait that it asks for."""
-        if isinstance(drawn, Unsendable):
-            self.text = _unanswered(LineText.UNSENDABLE, provider=gate.provider)
-            return Setback(fault=Fault.UNSENDABLE), None
-        setback = setback_of(drawn)
-        if isinstance(drawn, Failure):
-            self.text = _text_of(drawn, gate)
-            return setback, None
-        status, fault = drawn.status, setback.fault
-        if fault is Fault.GARBAGE or fault is Fault.STREAMED:
-            text = LineText.NOT_JSON if fault is Fault.GARBAGE else LineText.STREAMED
-            self.text = _unanswered(text, provider=gate.provider, status=status)
+    def answered_at(self, index: int) -> Sequence[Result]:
+        """What bodies of the line were answered at a target since it last was at another."""
+        return self._answered if index == self._answered_at else ()
+
+    def take_down(
+        self, nothing: Nothing, index: int, *, gate: Gate, now: float
+    ) -> tuple[Setback, float | None]:
+        """Note what a target gave; returns what it was and the wait that it asks for."""
+        if len(nothing.answered) > len(self.answered_at(index)):
+            # What fails now is another request than the one that failed before.
+            self.records[index] = Record()
+        self._answered, self._answered_at = nothing.answered, index
+        drawn = nothing.drawn
+        match drawn:
+            case Unsendable():
+                self.text = _unanswered(LineText.UNSENDABLE, provider=gate.provider)
+                return Setback(fault=Fault.UNSENDABLE), None
+            case Unfaithful():
+                self.text = _unanswered(
+                    LineText.UNFAITHFUL, provider=gate.provider, param=drawn.param, why=drawn.why
+                )
+                return Setback(fault=Fault.UNSENDABLE), None
+            case Failure():
+                self.text = _text_of(drawn, gate)
+                return setback_of(drawn), None
+            case Heard():
+                return self._hear(drawn, gate, now)
+            case _:
+                assert_never(drawn)
+
+    def _hear(self, heard: Heard, gate: Gate, now: float) -> tuple[Setback, float | None]:
+        setback, answer, refused = setback_of(heard), heard.answer, heard.refused
+        fault = setback.fault
+        if refused is None:
+            text = LineText.STREAMED if fault is Fault.STREAMED else LineText.NOT_JSON
+            self.text = _unanswered(text, provider=gate.provider, status=answer.status)
             return setback, None
         self.last = Answered(
-            status=status,
-            body=error_body(status, drawn.body),
-            request_id=drawn.header("x-request-id"),
+            status=refused.status,
+            body=refused.body,
+            request_id=answer.header("x-request-id"),
             usage=_NO_USAGE,
             provider=gate.provider,
         )
         retry_after = None
         if fault is Fault.THROTTLED or fault is Fault.UNAVAILABLE:
             retry_after = parse_retry_after(
-                milliseconds=drawn.header("retry-after-ms"),
-                value=drawn.header("retry-after"),
+                milliseconds=answer.header("retry-after-ms"),
+                value=answer.header("retry-after"),
                 now=now,
             )
         return setback, retry_after

@@ -16,9 +16,10 @@
     NO_DESCRIPTORS  nothing could be sent: our own lack               ours
     TOO_LARGE     the answer passed the limit                         the line's
     STREAMED      2xx, an event stream that nobody asked for          the target's, for ever
-    UNSENDABLE    no request can be made of the line                  the line's
+    UNSENDABLE    no request can be made of the line, or no faithful  the line's
+                  one in the target's dialect
 
-A 2xx whose body is an error counts as that error (`dialects.openai.error`).
+A 2xx whose body is an error counts as that error: the dialect says which (`ports.Refused`).
 
 Owns the classes. Does not own what follows from one (`retry`), nor who is to blame (`lane`).
 """
@@ -30,8 +31,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from batchway.dialects.openai.error import Said, read_error
-from batchway.ports import Answer, Failure
+from batchway.ports import Answer, Failure, Refused
 
 _MOST_TEXT: Final = 300
 
@@ -131,23 +131,30 @@ def fault_of(drawn: int | Failure) -> Fault:
     return Fault.BROKEN if drawn >= 500 else Fault.REJECTED
 
 
-def setback_of(drawn: Answer | Failure) -> Setback:
+class Heard(msgspec.Struct, frozen=True, gc=False):
+    """An HTTP answer that is no result: an error as the dialect reads it, or `None` for no JSON."""
+
+    answer: Answer
+    refused: Refused | None
+
+
+def setback_of(drawn: Heard | Failure) -> Setback:
     """What an answer that is no result, or a failure, was."""
     if isinstance(drawn, Failure):
         return Setback(fault=fault_of(drawn))
-    status = drawn.status
-    fault = fault_of(status)
-    if fault is Fault.GARBAGE:
-        kind = (drawn.header("content-type") or "").lower()
+    answer, refused = drawn.answer, drawn.refused
+    if refused is None:
+        kind = (answer.header("content-type") or "").lower()
         streamed = kind.startswith("text/event-stream")
-        return Setback(fault=Fault.STREAMED if streamed else fault, status=status)
+        return Setback(fault=Fault.STREAMED if streamed else Fault.GARBAGE, status=answer.status)
+    status = refused.status
+    fault = fault_of(status)
     if status in REDIRECTS:
-        return Setback(fault=fault, status=status, code=_destination(drawn.header("location")))
-    said = read_error(drawn.body)
-    if 400 <= status < 500 and said.of_account:
+        return Setback(fault=fault, status=status, code=_destination(answer.header("location")))
+    if 400 <= status < 500 and refused.of_account:
         fault = Fault.ACCOUNT
-    text = _common(status, said, drawn.body) if fault is Fault.BROKEN and status >= 500 else ""
-    return Setback(fault=fault, status=status, code=said.short, text=text)
+    text = _common(refused, answer.body) if fault is Fault.BROKEN and status >= 500 else ""
+    return Setback(fault=fault, status=status, code=refused.short, text=text)
 
 
 def _destination(location: str | None) -> str:
@@ -160,8 +167,8 @@ def _destination(location: str | None) -> str:
     return place[:_MOST_TEXT]
 
 
-def _common(status: int, said: Said, body: bytes) -> str:
+def _common(refused: Refused, body: bytes) -> str:
     """What an answer has in common with the same answer to another line."""
-    text = said.message or body[: 4 * _MOST_TEXT].decode("utf-8", "replace")
+    text = refused.message or body[: 4 * _MOST_TEXT].decode("utf-8", "replace")
     text = _SPACE.sub(" ", _OF_ONE_LINE.sub("#", text)).strip()
-    return f"{status} {said.code} {said.kind} {text[:_MOST_TEXT]}"
+    return f"{refused.status} {refused.code} {refused.kind} {text[:_MOST_TEXT]}"

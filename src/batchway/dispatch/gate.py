@@ -29,7 +29,7 @@ from batchway.dispatch.lane import Lane, Look
 from batchway.dispatch.lanes import Lanes
 from batchway.dispatch.limits import Limits, Party
 from batchway.dispatch.permit import Permit
-from batchway.ports import Answer, Clock, EngineMetrics
+from batchway.ports import Answer, Clock, EngineMetrics, Online
 
 # Waking up for every single token of a fast bucket would cost more than the wait.
 _SHORTEST_WAIT: Final = 0.002
@@ -79,8 +79,8 @@ class Gate:
         "lanes",
         "limits",
         "model",
+        "online",
         "provider",
-        "urls",
     )
 
     def __init__(
@@ -99,7 +99,7 @@ class Gate:
         self.model = model
         self.limits = limits
         self.in_flight = 0
-        self.urls: dict[str, str] = {}  # by endpoint
+        self.online: dict[Hashable, Online] = {}  # by kind of call: `exchange` fills it
         self._loop = asyncio.get_running_loop()
         self._clock = clock
         fixed = limits.concurrency
@@ -238,6 +238,21 @@ class Gate:
             tokens.correct(wrong)
             self._queue.correct(permit.share, -wrong * self._per_token)
         self._give_back(permit)
+
+    def went_on(self, permit: Permit) -> float:
+        """A result came, and its line needs one more request under the same permit.
+
+        Returns the seconds to wait before that one is sent; its place in the rate is taken.
+        """
+        now = self._clock.monotonic()
+        permit.lane.succeeded(permit.started, now)
+        permit.probe = False
+        wait = self._wait(0.0, now) if self._guarded else 0.0
+        if self._requests is not None:
+            self._requests.take(1.0, now)
+        if self._queue.waiting:
+            self._pump()
+        return wait
 
     def failed(
         self,

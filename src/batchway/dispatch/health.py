@@ -10,7 +10,7 @@
 A plain 500 is ill too, but may be how a server answers whatever it does not know: `faintly`.
 
 Owns the look and its pace. Does not own what follows from it (`lane`), nor the addresses
-(`ports.Provider.health`). Nothing of an answer is kept or logged.
+(`ports.Account.health`). Nothing of an answer is kept or logged.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from batchway.dispatch.lane import Look
-from batchway.ports import Clock, Failure, Provider, Transport
+from batchway.ports import Account, Clock, Failure, Transport
 
 _log: Final = logging.getLogger(__name__)
 
@@ -29,15 +29,14 @@ _NOTHING: Final = Look()
 _NO_SUCH_ADDRESS: Final = frozenset({501, 505})
 
 
-async def look_at(provider: Provider, model: str, transport: Transport) -> Look:
-    """What the health of a provider's model is."""
-    addresses = provider.health(model)
-    if not addresses:
+async def look_at(account: Account, model: str, transport: Transport) -> Look:
+    """What the health of an account's model is."""
+    requests = await account.health(model)
+    if not requests:
         return _NOTHING
     faintly = False
-    for address in addresses:
-        headers = await provider.headers()
-        drawn = await transport.get(address, headers, timeout=_TIMEOUT)
+    for request in requests:
+        drawn = await transport.get(request.url, request.headers, timeout=_TIMEOUT)
         if isinstance(drawn, Failure):
             # More than a look wants to read is an answer too.
             return Look(well=drawn is Failure.TOO_LARGE)
@@ -48,7 +47,7 @@ async def look_at(provider: Provider, model: str, transport: Transport) -> Look:
         if drawn.status < 300 and drawn.body.lstrip()[:1] == b"<":
             return Look(well=False)
         if 200 <= drawn.status < 300:
-            return Look(well=True, admitted=address == addresses[-1])
+            return Look(well=True, admitted=request is requests[-1])
     return Look(well=not faintly, faintly=faintly)
 
 

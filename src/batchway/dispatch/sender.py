@@ -13,7 +13,7 @@ A line keeps to the first of its targets that is not done with, has not denied i
 is not down, so that it comes back to the preferred one when that has recovered.
 
 Owns the way of one line and the map of gates. Does not own limits and order (`gate`), decisions
-(`retry`), what counts as a result (`dialects.openai.answer`), or durability.
+(`retry`), the exchange itself (`exchange`), or durability.
 """
 
 import asyncio
@@ -22,24 +22,12 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Final, assert_never
 
-import msgspec
-
-from batchway.dialects.openai.answer import ErrorWithin, read_result
-from batchway.dialects.openai.body import with_model, without_stream
-from batchway.dispatch.course import (
-    UNSENDABLE,
-    Answered,
-    Course,
-    Drawn,
-    Nothing,
-    Outcome,
-    Told,
-    Unanswered,
-)
+from batchway.dispatch.course import Answered, Course, Nothing, Outcome, Unanswered
+from batchway.dispatch.exchange import Exchanges
 from batchway.dispatch.fault import Fault, Setback
 from batchway.dispatch.gate import Gate
 from batchway.dispatch.health import look_at
-from batchway.dispatch.limits import Limits, Party
+from batchway.dispatch.limits import Limits
 from batchway.dispatch.obstacle import obstacle
 from batchway.dispatch.permit import Permit
 from batchway.dispatch.retry import (
@@ -51,9 +39,9 @@ from batchway.dispatch.retry import (
     Retry,
     decide,
 )
+from batchway.dispatch.work import Work
 from batchway.domain.routing import Target
-from batchway.ports import Clock, EngineMetrics, Failure, Provider, Transport
-from batchway.ports.online import NONE
+from batchway.ports import Account, Clock, EngineMetrics, Transport
 
 __all__ = ["Answered", "Outcome", "Permit", "Sender", "Unanswered", "Work"]
 
@@ -65,26 +53,6 @@ _IDLE_SECONDS: Final = 600.0
 
 # A route's targets that are all in trouble have each something to say.
 _MOST_SENTENCES: Final = 3
-
-# Served by some as a stream unless the body says otherwise. Elsewhere no stream is the default.
-_STREAMED_BY_DEFAULT: Final = "/v1/responses"
-
-
-class Work(msgspec.Struct, kw_only=True):
-    """One line to send.
-
-    `model` is the model as the body spells it; `targets` are in the order to try them; `cost` is
-    the estimated number of tokens; `overrides` are the batch's `x-tfy-*` headers.
-    """
-
-    line: int
-    endpoint: str
-    body: bytes
-    model: str
-    targets: tuple[Target, ...]
-    party: Party
-    cost: int
-    overrides: Mapping[str, str] = NONE
 
 
 def _nothing_known(_provider: str, _model: str) -> int | None:
@@ -98,7 +66,7 @@ class Sender:
     def __init__(
         self,
         *,
-        providers: Mapping[str, Provider],
+        accounts: Mapping[str, Account],
         limits: Mapping[str, Limits],
         transport: Transport,
         clock: Clock,
@@ -108,9 +76,10 @@ class Sender:
     ) -> None:
         self._metrics = metrics
         self._recall = recall
-        self._providers = providers
+        self._accounts = accounts
         self._limits = limits
         self._transport = transport
+        self._exchanges = Exchanges(accounts=accounts, transport=transport, clock=clock)
         self._clock = clock
         self._draw = draw
         self._gates: dict[tuple[str, str], Gate] = {}
@@ -121,7 +90,9 @@ class Sender:
 
     def try_admit(self, work: Work) -> Permit | None:
         """A permit if the first target has a free slot and nobody waits for it; else `admit`."""
-        return self._gate(work.targets[0]).try_enter(work.party, work.cost, work.endpoint)
+        gate = self._gate(work.targets[0])
+        cost = 0 if gate.limits.tokens_per_minute is None else self._exchanges.cost(work, gate)
+        return gate.try_enter(work.party, cost, work.endpoint)
 
     def vouch(self, work: Work, *, answered: int) -> None:
         """So many lines like this one were answered already, in an earlier life or by a job.
@@ -137,13 +108,13 @@ class Sender:
     async def run(self, work: Work, permit: Permit) -> Outcome:
         """Send the line until it has an outcome. Gives the permit back however it ends."""
         try:
-            drawn = await self._exchange(work, permit)
-            if isinstance(drawn, Answered):
-                return drawn
+            exchanged = await self._exchanges.run(work, permit)
+            if isinstance(exchanged, Answered):
+                return exchanged
         except BaseException:
             permit.gate.leave(permit)
             raise
-        return await self._persist(work, permit, drawn.drawn)
+        return await self._persist(work, permit, exchanged)
 
     def obstacles(self, batch_id: str) -> str | None:
         """Why lines of the batch are being held up, in a sentence; `None` if they are not."""
@@ -173,54 +144,9 @@ class Sender:
         limits = {key: gate.found for key, gate in self._gates.items()}
         return {key: limit for key, limit in limits.items() if limit is not None}
 
-    # ------------------------------------------------------------------ one exchange
-
-    async def _exchange(self, work: Work, permit: Permit) -> Answered | Nothing:
-        """Send once. An `Answered` is a result, and the permit has been given back then."""
-        gate = permit.gate
-        provider = self._providers[gate.provider]
-        endpoint = work.endpoint
-        headers = await provider.headers()
-        try:
-            url = gate.urls.get(endpoint)
-            if work.overrides:
-                url = provider.url(endpoint, gate.model, work.overrides)
-            elif url is None:
-                url = gate.urls[endpoint] = provider.url(endpoint, gate.model)
-            body = work.body if work.model == gate.model else with_model(work.body, gate.model)
-            if endpoint == _STREAMED_BY_DEFAULT:
-                body = without_stream(body)
-            permit.started = self._clock.monotonic()
-            answer = await self._transport.post(url, headers, body, timeout=gate.limits.timeout)
-        except (ValueError, RecursionError):
-            # Nothing was sent, and nothing of it will be different the next time. What the error
-            # says may repeat the line: it is not told.
-            return Nothing(UNSENDABLE)
-        if isinstance(answer, Failure):
-            return Nothing(answer)
-        gate.hear(answer)
-        status = answer.status
-        result = read_result(answer.body) if 200 <= status < 300 else None
-        if result is None:
-            return Nothing(answer)
-        if isinstance(result, ErrorWithin):
-            return Nothing(Told(answer, result.status))
-        usage = result.usage
-        output_tokens = usage.output_tokens
-        gate.succeeded(
-            permit, output_tokens=output_tokens, all_tokens=usage.input_tokens + output_tokens
-        )
-        return Answered(
-            status=status,
-            body=result.body,
-            request_id=answer.header("x-request-id"),
-            usage=usage,
-            provider=gate.provider,
-        )
-
     # ------------------------------------------------------------------ after a fault
 
-    async def _persist(self, work: Work, permit: Permit, drawn: Drawn) -> Outcome:
+    async def _persist(self, work: Work, permit: Permit, nothing: Nothing) -> Outcome:
         """Go on with a line whose first exchange brought no result."""
         course = Course(len(work.targets))
         batch_id = work.party.batch_id
@@ -228,7 +154,7 @@ class Sender:
         lane.concerns(batch_id, 1)
         try:
             while True:
-                decision = self._take_in(work, course, permit, drawn)
+                decision = self._take_in(work, course, permit, nothing)
                 match decision:
                     case Deliver() | GiveUp():
                         return course.last if course.last is not None else course.text
@@ -245,19 +171,20 @@ class Sender:
                     lane.concerns(batch_id, -1)
                     lane = permit.lane
                     lane.concerns(batch_id, 1)
-                exchanged = await self._exchange(work, permit)
+                answered = course.answered_at(permit.index)
+                exchanged = await self._exchanges.run(work, permit, answered)
                 if isinstance(exchanged, Answered):
                     return exchanged
-                drawn = exchanged.drawn
+                nothing = exchanged
         finally:
             permit.gate.leave(permit)
             lane.concerns(batch_id, -1)
 
-    def _take_in(self, work: Work, course: Course, permit: Permit, drawn: Drawn) -> Decision:
+    def _take_in(self, work: Work, course: Course, permit: Permit, nothing: Nothing) -> Decision:
         """Learn from an exchange that brought no result, give its permit back, and decide."""
         gate, index, lane = permit.gate, permit.index, permit.lane
+        setback, retry_after = course.take_down(nothing, index, gate=gate, now=self._clock.now())
         record = course.records[index]
-        setback, retry_after = course.take_down(drawn, gate=gate, now=self._clock.now())
         fault = setback.fault
         now = self._clock.monotonic()
         if fault is Fault.ACCOUNT or fault is Fault.DENIED:
@@ -345,14 +272,13 @@ class Sender:
         gate = self._gates.get(key)
         if gate is None:
             self._drop_idle()
+            account = self._accounts[target.provider]
             gate = self._gates[key] = Gate(
                 provider=target.provider,
                 model=target.model,
                 limits=self._limits[target.provider],
                 clock=self._clock,
-                look=lambda: look_at(
-                    self._providers[target.provider], target.model, self._transport
-                ),
+                look=lambda: look_at(account, target.model, self._transport),
                 start=self._recall(target.provider, target.model),
                 metrics=self._metrics.get(target.provider),
             )
@@ -377,9 +303,10 @@ class Sender:
         left = [i for i in left if not denied >> i & 1] or left
         while True:
             index = left[0] if len(left) == 1 else self._open_target(work, left)
-            permit = await self._gate(work.targets[index]).enter(
+            gate = self._gate(work.targets[index])
+            permit = await gate.enter(
                 work.party,
-                work.cost,
+                0 if gate.limits.tokens_per_minute is None else self._exchanges.cost(work, gate),
                 retry=retry,
                 may_leave=len(left) > 1,
                 kind=work.endpoint,

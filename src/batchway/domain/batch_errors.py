@@ -90,6 +90,21 @@ class BatchText(Enum):
         "body.model",
         False,
     )
+    UNFAITHFUL = (
+        "unsupported_parameter",
+        "This request cannot be sent to the provider '{provider}' without changing what it asks "
+        "for: {why}",
+        "body.{param}",
+        False,
+    )
+    TOO_FEW_FOR_PROVIDER = (
+        "too_few_requests",
+        "The batch API of the provider '{provider}' takes no fewer than {least} requests at once, "
+        "and would get {count} for the model '{model}'. Add requests, or set the provider's `mode` "
+        "to `auto`, which sends so few one by one.",
+        None,
+        False,
+    )
     NO_NATIVE_ENDPOINT = (
         "endpoint_not_supported",
         "The model '{model}' is to run on the batch API of the provider '{provider}', which does "
@@ -216,12 +231,6 @@ class LineText(Enum):
         False,
     )
     # -- of one line at one target, for good
-    UNFAITHFUL = (
-        "unsupported_by_provider",
-        "This request was not sent: the provider '{provider}' cannot be asked for the same "
-        "('{param}'): {why}",
-        False,
-    )
     STREAMED = (
         "streamed_provider_response",
         "The provider '{provider}' answered {status} with a stream (text/event-stream) although "
@@ -234,6 +243,12 @@ class LineText(Enum):
         "No request to the provider '{provider}' can be made of this line: its body cannot be "
         "written as JSON with the model's name there, or the model's name is no part of an "
         "address.",
+        False,
+    )
+    UNFAITHFUL = (
+        "unsupported_parameter",
+        "This request cannot be sent to the provider '{provider}' without changing what it asks "
+        "for, because of 'body.{param}': {why}",
         False,
     )
     UNREADABLE = (

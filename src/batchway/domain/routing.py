@@ -54,7 +54,8 @@ class Destination:
     `primaries`, drawn by weight (managed: for each line; native: for each shard); when that gives
     up, to the others of `primaries` in order, then to `fallbacks` in order. `traits` are set for
     native ones: what every one of the primaries takes. `rescue` is whether lines that a native job
-    leaves without a result are run online.
+    leaves without a result are run online, and `online_if_few` whether lines are that are fewer
+    than the job's least number, where there is one: otherwise they cannot be run at all.
     """
 
     group: str
@@ -63,6 +64,7 @@ class Destination:
     fallbacks: tuple[Target, ...] = ()
     traits: NativeTraits | None = None
     rescue: bool = False
+    online_if_few: bool = False
 
     def order(self, draw: float) -> tuple[Target, ...]:
         """Targets in the order to try them; `draw` in [0, 1) picks the first by weight."""
@@ -168,13 +170,15 @@ class RoutingTable:
         if provider is not None:
             if provider not in self._providers:
                 return self._unroutable(allowed)
-            return self._single(provider, _at(provider, upstream or model), endpoint, allowed)
+            return self._single(
+                provider, at_provider(provider, upstream or model), endpoint, allowed
+            )
         route = self._routes.get(model)
         if route is not None:
             return self._route(model, route, endpoint, allowed)
         prefix, slash, rest = model.partition("/")
         if slash and rest and prefix in self._providers:
-            wanted = rest if upstream is None else _at(prefix, upstream)
+            wanted = rest if upstream is None else at_provider(prefix, upstream)
             return self._single(prefix, wanted, endpoint, allowed)
         if len(self._providers) == 1:
             only = next(iter(self._providers))
@@ -206,35 +210,6 @@ class RoutingTable:
         """The providers that a caller may use, in the order of the configuration."""
         return tuple(name for name in self._providers if _may(allowed, name))
 
-    def resolve_again(
-        self,
-        model: str,
-        *,
-        group: str,
-        endpoint: str,
-        provider: str | None,
-        allowed: frozenset[str] | None,
-        upstream: str | None = None,
-    ) -> Resolution:
-        """Where lines go that were accepted for `group`, perhaps under another configuration.
-
-        That is where they would go today, if it is the same route or provider; else the provider,
-        if it is still there. Lines accepted for one provider are never sent to another one.
-        """
-        found = self.resolve(
-            model, endpoint=endpoint, provider=provider, allowed=allowed, upstream=upstream
-        )
-        if isinstance(found, Destination):
-            targets = found.primaries + found.fallbacks
-            if found.group == group or any(_is_of(group, t.provider) for t in targets):
-                return found
-        if isinstance(found, Forbidden | NotNative):
-            return found
-        named = next((name for name in self._providers if _is_of(group, name)), None)
-        if named is None:
-            return self._unroutable(allowed)
-        return self._single(named, _at(named, upstream or model), endpoint, allowed)
-
     def _single(
         self, provider: str, model: str, endpoint: str, allowed: frozenset[str] | None
     ) -> Resolution:
@@ -253,6 +228,7 @@ class RoutingTable:
             primaries=(target,),
             traits=native,
             rescue=self._rescues([target], None),
+            online_if_few=self._goes_online(native, [target], None),
         )
 
     def _route(
@@ -276,6 +252,7 @@ class RoutingTable:
             fallbacks=tuple(Target(provider=t.provider, model=t.model) for t in fallbacks),
             traits=native,
             rescue=native is not None and self._rescues(primaries, route.mode),
+            online_if_few=native is not None and self._goes_online(native, primaries, route.mode),
         )
 
     def _native(
@@ -306,6 +283,13 @@ class RoutingTable:
                 return False
         return True
 
+    def _goes_online(
+        self, traits: NativeTraits, primaries: Sequence[Target], mode: Choice | None
+    ) -> bool:
+        """Whether fewer lines than a job takes may run managed: nobody asked for a job of them."""
+        choices = {mode or self._providers[target.provider].mode for target in primaries}
+        return traits.min_lines > 0 and choices == {Choice.AUTO}
+
     def _unroutable(self, allowed: frozenset[str] | None) -> Unroutable:
         if not self._providers:
             return Unroutable(
@@ -320,7 +304,7 @@ class RoutingTable:
         )
 
 
-def _at(provider: str, model: str) -> str:
+def at_provider(provider: str, model: str) -> str:
     """The name at the provider of a model that may be written `provider/model`."""
     return model.removeprefix(provider + "/") or model
 
@@ -331,11 +315,6 @@ def _may(allowed: frozenset[str] | None, provider: str) -> bool:
 
 def _parts(name: str) -> list[str]:
     return unquote(unquote(name)).replace("\\", "/").split("/")
-
-
-def _is_of(group: str, provider: str) -> bool:
-    """Whether a group is of that provider alone: its managed lines, or a model's native ones."""
-    return group == provider or group.startswith(provider + "/")
 
 
 def _tightest(together: Sequence[NativeTraits]) -> NativeTraits:
@@ -352,4 +331,5 @@ def _tightest(together: Sequence[NativeTraits]) -> NativeTraits:
         windows=first.windows,
         enqueued_tokens=min(tokens) if tokens else None,
         embedding_inputs=min(inputs) if inputs else None,
+        min_lines=max(traits.min_lines for traits in together),
     )

@@ -79,7 +79,6 @@ from batchway.ports.online import (
     Failure,
     LineResult,
     Online,
-    Provider,
     Request,
     Transport,
 )
@@ -121,7 +120,6 @@ __all__ = [
     "Online",
     "Order",
     "Page",
-    "Provider",
     "Refused",
     "RemoteJobs",
     "Request",

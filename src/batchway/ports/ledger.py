@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from batchway.domain.batch import Batch, BatchError
 from batchway.domain.file import File
+from batchway.domain.group import Group
 from batchway.domain.keys import ApiKey
 from batchway.domain.remote import JobRecord
 from batchway.domain.shard import Claim, Segment, Shard
@@ -176,11 +177,13 @@ class Batches(Protocol):
         at: int,
         model: str | None,
         shards: Sequence[Shard],
+        groups: Sequence[Group] = (),
         providers: Sequence[str] = (),
     ) -> bool:
         """`validating` to `in_progress`, `total` and the plan, in one transaction.
 
-        `providers` are those that the plan may send lines to, for lists by provider.
+        `groups` are those that `shards` name; `providers` are those that the plan may send lines
+        to, for lists by provider.
         """
         ...
 
@@ -223,6 +226,17 @@ class Shards(Protocol):
         """Shards with lines that have no committed result yet, in order."""
         ...
 
+    async def groups(self, batch_id: str) -> list[Group]:
+        """Where the lines of the shards go, by name; none for a batch older than that."""
+        ...
+
+    async def add_groups(self, batch_id: str, groups: Sequence[Group]) -> None:
+        """Add to a plan that was made before there were groups, in one transaction.
+
+        Replaces none that is there. Nothing happens when the plan is forgotten.
+        """
+        ...
+
     async def claim(self, batch_id: str, number: int) -> Claim:
         """Take the shard over: its fence grows by one and every older claim becomes harmless.
 
@@ -263,7 +277,7 @@ class Shards(Protocol):
         ...
 
     async def forget(self, batch_id: str) -> None:
-        """Remove plan and segment rows of a batch that has ended."""
+        """Remove plan (shards and groups) and segment rows of a batch that has ended."""
         ...
 
     async def leftovers(self) -> list[str]:

@@ -5,18 +5,15 @@
 Owns the request, what sends it, and what comes back. What bodies mean is `ports.dialect`'s.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 
 from batchway.domain.batch import Usage
 from batchway.ports.dialect import Dialect
-
-NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Failure(StrEnum):
@@ -91,31 +88,6 @@ class Online(Protocol):
         the request is made all the same, and refused by the provider: the line waits as it does for
         any credentials that do not do.
         """
-        ...
-
-
-class Provider(Protocol):
-    """A configured account that runs lines online: where and as whom to call."""
-
-    @property
-    def name(self) -> str: ...
-
-    def url(self, endpoint: str, model: str, overrides: Mapping[str, str] = NONE) -> str:
-        """The address for an endpoint such as `/v1/chat/completions`.
-
-        `overrides` are the batch's `x-tfy-*` headers.
-        """
-        ...
-
-    def health(self, model: str) -> Sequence[str]:
-        """Addresses whose GET tells whether the account's server is well, the best one first.
-
-        The last is one that only good credentials may read. Empty where there is none.
-        """
-        ...
-
-    async def headers(self) -> Mapping[str, str]:
-        """Headers of the next request, authorization included. Cheap: tokens are cached."""
         ...
 
 

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from batchway.domain.batch import Batch, Usage
 from batchway.domain.file import File
+from batchway.domain.group import Group
 from batchway.domain.shard import Claim, Shard
 from batchway.ports.ledger import Delivered
 
@@ -23,6 +24,7 @@ class Begun:
     """A batch that has been checked, to be begun by this process. `at` is in Unix seconds."""
 
     shard: Shard
+    group: Group
     at: int
     model: str | None
     providers: Sequence[str]
@@ -48,7 +50,7 @@ class ShortBatches(Protocol):
         ...
 
     async def begin(self, begun: Begun) -> Claim | None:
-        """`validating` to `in_progress`, `total`, and the shard with its first claim.
+        """`validating` to `in_progress`, `total`, the group, and the shard with its first claim.
 
         `None` when the status has moved meanwhile.
         """

@@ -12,6 +12,7 @@ batch (`watch`).
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from batchway.domain.batch import Batch
@@ -20,6 +21,7 @@ from batchway.domain.status import BatchStatus
 from batchway.ports import Clock, Ledger
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.native.run import is_unsettled
+from batchway.workflows.plan.groups import GroupReader, Groups
 from batchway.workflows.run import Ending, Run
 from batchway.workflows.watch import Watch
 
@@ -49,13 +51,15 @@ class Execution:
         batch: Batch,
         ledger: Ledger,
         clock: Clock,
-        new_managed: Callable[[Batch, frozenset[int], StatusDetails], Run],
-        new_native: Callable[[Batch, StatusDetails, Callable[[Shard], None]], Run],
+        groups: GroupReader,
+        new_managed: Callable[[Batch, Groups, StatusDetails, frozenset[int]], Run],
+        new_native: Callable[[Batch, Groups, StatusDetails, Callable[[Shard], None]], Run],
         held_up: set[str] | None = None,
     ) -> None:
         self._batch = batch
         self._ledger = ledger
         self._clock = clock
+        self._groups = groups
         self._new_managed = new_managed
         self._new_native = new_native
         self._details = StatusDetails(batches=ledger.batches, batch=batch, held_up=held_up)
@@ -86,6 +90,7 @@ class Execution:
         return await watch.over(self._run_everything())
 
     async def _run_everything(self) -> Ending:
+        groups = await self._groups.of(self._batch)
         shards = await self._ledger.shards.open(self._batch.id)
         managed = frozenset(shard.number for shard in shards if shard.mode is Mode.MANAGED)
         native = any(shard.mode is Mode.NATIVE for shard in shards) or any(
@@ -94,9 +99,10 @@ class Execution:
         cancelling = self._batch.status is BatchStatus.CANCELLING
         self._details.rests(native and not managed)
         if native:
-            self._start(self._new_native(self._batch, self._details, self._take_over))
+            take_over = partial(self._take_over, groups)
+            self._start(self._new_native(self._batch, groups, self._details, take_over))
         if not cancelling and (managed or not native):
-            self._start(self._new_managed(self._batch, managed, self._details))
+            self._start(self._new_managed(self._batch, groups, self._details, managed))
         try:
             endings = await self._wait()
         except Exception:
@@ -132,12 +138,12 @@ class Execution:
                 del self._runs[task]
         return endings
 
-    def _take_over(self, shard: Shard) -> None:
+    def _take_over(self, groups: Groups, shard: Shard) -> None:
         """Run a shard that was handed over, unless the process is about to end: it waits then."""
         if self._stopped is None and self._batch.status is not BatchStatus.CANCELLING:
             self._details.rests(False)
-            run = self._new_managed(self._batch, frozenset({shard.number}), self._details)
-            self._start(run)
+            numbers = frozenset({shard.number})
+            self._start(self._new_managed(self._batch, groups, self._details, numbers))
             self._added.set()
 
     def _start(self, run: Run) -> None:

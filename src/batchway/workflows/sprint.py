@@ -27,7 +27,7 @@ from batchway.results.collector import Collector
 from batchway.results.endings import tell_end
 from batchway.results.result_file import result_file
 from batchway.workflows.details import StatusDetails
-from batchway.workflows.plan.ingest import Ingest
+from batchway.workflows.plan.ingest import Ingest, Started
 from batchway.workflows.run import Ending, Run
 from batchway.workflows.watch import Watch
 
@@ -55,7 +55,7 @@ class Sprints:
         clock: Clock,
         ingest: Ingest,
         collector: Collector,
-        new_run: Callable[[Batch, Claim, StatusDetails], HeldRun],
+        new_run: Callable[[Batch, Started, StatusDetails], HeldRun],
         new_file_id: Callable[[], str],
         held_up: set[str] | None = None,
     ) -> None:
@@ -85,11 +85,12 @@ class Sprints:
         waited = batch.status_details is not None
         if self._stopped or waited or self._clock.now() >= batch.deadline:
             return False
-        claim = await self._ingest.run(batch, claim=True)
-        if claim is None:
+        started = await self._ingest.run(batch, claim=True)
+        if started is None:
             return False
+        claim = started.claim
         details = StatusDetails(batches=self._ledger.batches, batch=batch, held_up=self._held_up)
-        run = self._new_run(batch, claim, details)
+        run = self._new_run(batch, started, details)
         watch = Watch(
             batch=batch, batches=self._ledger.batches, clock=self._clock, details=details, run=run
         )

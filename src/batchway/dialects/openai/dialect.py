@@ -57,14 +57,15 @@ class OpenAIDialect:
                 return read
             status = read.status
         said = read_error(body)
+        of_account = said.of_account
         return Refused(
             status=status,
             code=said.code,
             kind=said.kind,
             message=said.message,
-            of_account=said.of_account,
+            of_account=of_account,
             body=error_body(status, body),
-            no_credit=status == _NO_CREDIT or said.no_credit,
+            no_credit=status == _NO_CREDIT or (of_account and said.no_credit),
         )
 
     def join(self, results: Sequence[Result], context: bytes) -> Result:

@@ -157,12 +157,6 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     message: str = ""
 
     @property
-    def short(self) -> str:
-        """What to quote of it: the code, or the type where there is no code but an HTTP status."""
-        code = self.code
-        return self.kind if not code or code.isdigit() else code
-
-    @property
     def no_credit(self) -> bool:
         """Whether its code or type says that the account has to be paid for first."""
         return _word(self.code) in NO_CREDIT or _word(self.kind) in NO_CREDIT

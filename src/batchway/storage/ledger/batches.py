@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batchway.domain.batch import Batch, BatchError
 from batchway.domain.file import File
+from batchway.domain.group import Group
 from batchway.domain.shard import Shard
 from batchway.domain.status import TERMINAL, TIMESTAMP, BatchStatus, sources_of
 from batchway.ports import BatchFilter, Delivered, Once, Page
@@ -25,6 +26,7 @@ from batchway.storage.ledger import tables
 from batchway.storage.ledger.batch_rows import batch_of, batch_values, error_values
 from batchway.storage.ledger.database import Database
 from batchway.storage.ledger.files import INSERT_FILE, file_values
+from batchway.storage.ledger.group_rows import INSERT_GROUP, group_values
 from batchway.storage.ledger.once import OnceKeys
 from batchway.storage.ledger.shards import INSERT_SHARD, shard_values
 from batchway.storage.ledger.text import has_item, has_pair, is_storable
@@ -148,6 +150,7 @@ class SqlBatches:
         at: int,
         model: str | None,
         shards: Sequence[Shard],
+        groups: Sequence[Group] = (),
         providers: Sequence[str] = (),
     ) -> bool:
         changes: dict[str, Any] = {
@@ -160,6 +163,9 @@ class SqlBatches:
                 return False
             if shards:
                 await connection.execute(INSERT_SHARD, [shard_values(shard) for shard in shards])
+            if groups:
+                values = [group_values(batch_id, group) for group in groups]
+                await connection.execute(INSERT_GROUP, values)
         return True
 
     async def finish(

@@ -1,4 +1,4 @@
-"""Plans, fences and committed segments. Owns the tables `shards` and `segments`.
+"""Plans, fences and committed segments. Owns the tables `shards`, `groups` and `segments`.
 
 A commit takes rows in one order everywhere: shards by (batch, number), then remote jobs, then
 segments, then batches by id. Two commits that share shards or batches therefore queue and never
@@ -14,11 +14,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batchway.domain.batch import Usage
 from batchway.domain.errors import Conflict
+from batchway.domain.group import Group
 from batchway.domain.shard import Claim, Mode, Segment, Shard
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.storage.ledger import jobs, tables
 from batchway.storage.ledger.batch_rows import usage_of, usage_values
 from batchway.storage.ledger.database import Database, Row
+from batchway.storage.ledger.group_rows import (
+    FORGET_GROUPS,
+    GROUPS,
+    INSERT_GROUP,
+    group_of,
+    group_values,
+)
 
 _t: Final = tables.shards
 _s: Final = tables.segments
@@ -113,6 +121,21 @@ class SqlShards:
         rows = await self._database.rows(_OPEN, {"batch_id": batch_id})
         return [shard_of(row) for row in rows]
 
+    async def groups(self, batch_id: str) -> list[Group]:
+        return [group_of(row) for row in await self._database.rows(GROUPS, {"batch_id": batch_id})]
+
+    async def add_groups(self, batch_id: str, groups: Sequence[Group]) -> None:
+        async with self._database.transaction() as connection:
+            # Locked as every change of a plan locks it: what ends the batch comes before or after.
+            plan = await connection.execute(_LOCK_ALL, {"batch_id": batch_id})
+            if not plan.all():
+                return
+            known = await connection.execute(GROUPS, {"batch_id": batch_id})
+            names = {row.name for row in known}
+            values = [group_values(batch_id, group) for group in groups if group.name not in names]
+            if values:
+                await connection.execute(INSERT_GROUP, values)
+
     async def claim(self, batch_id: str, number: int) -> Claim:
         async with self._database.transaction() as connection:
             result = await connection.execute(_CLAIM, {"of_batch": batch_id, "of_number": number})
@@ -161,6 +184,7 @@ class SqlShards:
             await connection.execute(_LOCK_ALL, {"batch_id": batch_id})
             await connection.execute(_FORGET_SEGMENTS, {"batch_id": batch_id})
             await connection.execute(_FORGET_SHARDS, {"batch_id": batch_id})
+            await connection.execute(FORGET_GROUPS, {"of_batch": batch_id})
 
     async def leftovers(self) -> list[str]:
         return [row.id for row in await self._database.rows(_LEFTOVERS)]

@@ -12,6 +12,7 @@ from batchway.storage.ledger import tables
 from batchway.storage.ledger.batch_rows import batch_of, usage_values
 from batchway.storage.ledger.database import Database
 from batchway.storage.ledger.files import INSERT_FILE, file_values
+from batchway.storage.ledger.group_rows import FORGET_GROUPS, INSERT_GROUP, group_values
 from batchway.storage.ledger.shards import INSERT_SHARD, shard_values
 
 _b: Final = tables.batches
@@ -105,11 +106,13 @@ class SqlShortBatches:
             "of_providers": sorted(set(begun.providers)),
         }
         planned = shard_values(shard) | {"fence": _FIRST_FENCE}
+        group = group_values(shard.batch_id, begun.group)
 
         def apply(connection: Connection) -> bool:
             if connection.execute(_BEGIN, change).rowcount != 1:
                 return False
             connection.execute(INSERT_SHARD, planned)
+            connection.execute(INSERT_GROUP, group)
             return True
 
         begins = await self._database.group(apply)
@@ -137,6 +140,7 @@ class SqlShortBatches:
             if connection.execute(_FINALIZE, moved).rowcount != 1:
                 raise _RefusedError
             connection.execute(_COMPLETE, ended)
+            connection.execute(FORGET_GROUPS, batch)
             if files:
                 connection.execute(INSERT_FILE, files)
             return True

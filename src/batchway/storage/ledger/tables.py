@@ -1,7 +1,8 @@
 """The ledger's tables, the same in SQLite and PostgreSQL.
 
     files      batches --< shards --< segments      uploads --< upload_parts      keys      once
-               batches --< remote_jobs --< remote_results       stores      target_limits
+               batches --< groups                               stores      target_limits
+               batches --< remote_jobs --< remote_results
 
 Owns columns and indexes; `migrations` is held equal to it by a test. `seq` is the order of
 creation: times are whole seconds and many rows share one. Times are Unix seconds.
@@ -127,6 +128,21 @@ shards: Final = Table(
     Column("fence", BigInteger, nullable=False),
     Column("done", BigInteger, nullable=False),
     PrimaryKeyConstraint("batch_id", "number"),
+)
+
+# Where lines go: a batch's destinations, and what was known of them when it began.
+groups: Final = Table(
+    "groups",
+    metadata,
+    Column("batch_id", Text, ForeignKey("batches.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    # Lists of [provider, model or null, weight].
+    Column("primaries", Json, nullable=False),
+    Column("fallbacks", Json, nullable=False),
+    Column("traits", Json),
+    Column("rescue", Boolean, nullable=False),
+    PrimaryKeyConstraint("batch_id", "name"),
 )
 
 segments: Final = Table(

@@ -18,19 +18,14 @@ been committed, and a later run does only the lines without a committed result.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Final
 
 from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch
 from batchway.domain.errors import Conflict
-from batchway.domain.routing import (
-    ROUTE_PREFIX,
-    Destination,
-    Forbidden,
-    NotNative,
-    Resolution,
-)
+from batchway.domain.group import Group
 from batchway.domain.shard import Claim, Mode, Shard
 from batchway.ports import Blobs, Clock, Ledger, LineResult
 from batchway.results.collector import Buffer, Collector
@@ -39,6 +34,7 @@ from batchway.workflows.details import StatusDetails
 from batchway.workflows.managed.lines import Lines
 from batchway.workflows.managed.outstanding import Outstanding, Part
 from batchway.workflows.managed.source import Source
+from batchway.workflows.plan.groups import Groups, none_configured
 from batchway.workflows.run import STORAGE_TROUBLE, Ending
 from batchway.workflows.take_over import TakenOver, TakeOver
 
@@ -47,45 +43,71 @@ __all__ = ["STORAGE_TROUBLE", "Ending", "ManagedRun"]
 _log: Final = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedRunner:
+    """What the managed runs of one process share, and need no more than once.
+
+    `providers` are the configured ones by name; `draw` picks among targets, in [0, 1). A
+    destination's lines that were read and have no result are
+    `most_lines` at most, and within `outstanding`; `drain_timeout` is in seconds.
+    """
+
+    ledger: Ledger
+    blobs: Blobs
+    sender: Sender
+    collector: Collector
+    records: Records
+    clock: Clock
+    providers: Collection[str]
+    draw: Callable[[], float]
+    outstanding: Outstanding
+    most_lines: int
+    drain_timeout: float
+
+    def new_run(
+        self,
+        batch: Batch,
+        groups: Groups,
+        details: StatusDetails,
+        shards: frozenset[int] | None = None,
+        *,
+        claimed: Claim | None = None,
+    ) -> "ManagedRun":
+        """A run of a batch, or of some of its shards; see `ManagedRun`."""
+        return ManagedRun(
+            runner=self,
+            batch=batch,
+            groups=groups,
+            details=details,
+            shards=shards,
+            claimed=claimed,
+        )
+
+
 class ManagedRun:
     """One batch, run by this process. Use once.
 
-    `shards` limits it to some of the managed shards, by number; `details` are shared with the other
-    runs of the batch. With `claimed` it runs that shard alone, whose claim nobody had before, and
-    leaves its results in `results` if it ends before the collector has committed any.
+    `groups` tell where its lines go. `shards` limits it to some of the managed shards, by number;
+    `details` are shared with the other runs of the batch. With `claimed` it runs that shard alone,
+    whose claim nobody had before, and leaves its results in `results` if it ends before the
+    collector has committed any.
     """
 
     def __init__(
         self,
         *,
+        runner: ManagedRunner,
         batch: Batch,
-        ledger: Ledger,
-        blobs: Blobs,
-        sender: Sender,
-        collector: Collector,
-        records: Records,
-        clock: Clock,
-        resolve: Callable[[str, str], Resolution],
-        estimate: Callable[[bytes], int],
-        draw: Callable[[], float],
-        outstanding: Outstanding,
-        most_lines: int,
-        drain_timeout: float,
+        groups: Groups,
         details: StatusDetails,
         shards: frozenset[int] | None = None,
         claimed: Claim | None = None,
     ) -> None:
+        self._runner = runner
+        self._sender = runner.sender
+        self._collector = runner.collector
         self._batch = batch
-        self._ledger = ledger
-        self._blobs = blobs
-        self._sender = sender
-        self._collector = collector
-        self._resolve = resolve
-        self._estimate = estimate
-        self._draw = draw
-        self._drain_timeout = drain_timeout
-        self._outstanding = outstanding
-        self._most_lines = most_lines
+        self._groups = groups
         self._details = details
         self._shards = shards
         self._claimed = claimed
@@ -95,13 +117,16 @@ class ManagedRun:
         self._parts: list[Part] = []
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._lines = Lines(
-            sender=sender, collector=collector, records=records, on_defect=self._on_defect
+            sender=runner.sender,
+            collector=runner.collector,
+            records=runner.records,
+            on_defect=self._on_defect,
         )
         self._take_over = TakeOver(
-            shards=ledger.shards,
-            blobs=blobs,
+            shards=runner.ledger.shards,
+            blobs=runner.blobs,
             details=details,
-            pause=clock.sleep,
+            pause=runner.clock.sleep,
             is_over=lambda: False,  # what is being ended is not run at all
         )
 
@@ -127,7 +152,7 @@ class ManagedRun:
                 await _end(work)
                 # Requests in flight may finish: their answers are paid for.
                 self._sender.halt(self._batch.id)
-                await self._lines.drain(self._drain_timeout)
+                await self._lines.drain(self._runner.drain_timeout)
             if not await self._keep():
                 self.stop(Ending.LOST)
             if self._ending.done():
@@ -156,7 +181,9 @@ class ManagedRun:
         groups: dict[str, list[Shard]] = {}
         claimed = self._claimed
         shards = (
-            await self._ledger.shards.open(self._batch.id) if claimed is None else [claimed.shard]
+            await self._runner.ledger.shards.open(self._batch.id)
+            if claimed is None
+            else [claimed.shard]
         )
         for shard in shards:
             if shard.mode is Mode.MANAGED and self._is_ours(shard):
@@ -165,11 +192,11 @@ class ManagedRun:
         try:
             async with asyncio.TaskGroup() as readers:
                 for name, shards in groups.items():
-                    part = self._outstanding.part(most_lines=self._most_lines)
-                    self._parts.append(part)
-                    readers.create_task(self._read_group(name, shards, part))
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from group
+                    group = self._group(name)
+                    if group is not None:
+                        readers.create_task(self._read_group(group, shards))
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from failures
         await self._lines.all()
         if self._stranded:
             # Nothing will change but by a restart: until then, a cancel or the window's end.
@@ -185,18 +212,42 @@ class ManagedRun:
 
     # ------------------------------------------------------------------ shards
 
-    async def _read_group(self, group: str, shards: list[Shard], outstanding: Part) -> None:
+    def _group(self, name: str) -> Group | None:
+        """A group whose lines can go somewhere; `None` where they have to wait.
+
+        Lines of a provider that was renamed since they were accepted for it, or whose key is not
+        set, are sent to no other, and are no errors.
+        """
+        withheld = self._groups.withheld.get(name)
+        if withheld is None:
+            accepted = self._groups.known[name]
+            group = accepted.among(self._runner.providers)
+            if group is not None:
+                return group
+            withheld = none_configured(accepted)
+        self._strand(name, withheld)
+        return None
+
+    def _strand(self, name: str, reason: str) -> None:
+        self._stranded[name] = reason
+        # Told by each run for itself: another one of this batch may have its providers.
+        self._details.tell(f"stranded {id(self)}", " ".join(self._stranded.values()))
+        _log.warning("batch %s waits: %s", self._batch.id, reason)
+
+    async def _read_group(self, group: Group, shards: list[Shard]) -> None:
         """Read the shards of one destination in order, on to the next as soon as one is read."""
+        runner = self._runner
+        outstanding = runner.outstanding.part(most_lines=runner.most_lines)
+        self._parts.append(outstanding)
         source = Source(
             batch=self._batch,
-            blobs=self._blobs,
+            blobs=runner.blobs,
             sender=self._sender,
             collector=self._collector,
             lines=self._lines,
             outstanding=outstanding,
-            destination=lambda model: self._destination(model, group),
-            estimate=self._estimate,
-            draw=self._draw,
+            destination=group.destination,
+            draw=runner.draw,
         )
         for shard in shards:
             try:
@@ -218,48 +269,6 @@ class ManagedRun:
         if self._claimed is not None:
             return TakenOver(claim=self._claimed, done=set())
         return await self._take_over.run(shard, source="claim")
-
-    def _destination(self, model: str, group: str) -> Destination | None:
-        """Where lines of a group go that name a model; `None` when they have to wait.
-
-        The group is what was resolved when the file was checked: lines of a provider that was
-        renamed since, or whose key is not set, are sent to no other, and are no errors.
-        """
-        resolution = self._resolve(model, group)
-        if isinstance(resolution, Destination):
-            return resolution
-        self._strand(group, resolution)
-        return None
-
-    def _strand(self, group: str, resolution: Resolution) -> None:
-        if group in self._stranded:
-            return
-        match resolution:
-            case Forbidden():
-                reason = (
-                    "The key of this batch may not use the provider "
-                    f"'{resolution.provider}' any more: allow it again and restart, or cancel the "
-                    "batch."
-                )
-            case NotNative():
-                reason = (
-                    f"The provider '{resolution.provider}' is set to run on its batch API, which "
-                    f"does not run {resolution.endpoint}: set its mode to `auto` or `managed` and "
-                    "restart, or cancel the batch."
-                )
-            case _:
-                what = f"provider '{group.partition('/')[0]}'"
-                if group.startswith(ROUTE_PREFIX):
-                    what = f"route '{group.removeprefix(ROUTE_PREFIX)}'"
-                reason = (
-                    f"The {what} that this batch was accepted for is not configured any more: "
-                    "configure it again under the same name, or set the environment variable that "
-                    "its key is read from, and restart; or cancel the batch. Its requests wait."
-                )
-        self._stranded[group] = reason
-        # Told by each run for itself: another one of this batch may have its providers.
-        self._details.tell(f"stranded {id(self)}", " ".join(self._stranded.values()))
-        _log.warning("batch %s waits: %s", self._batch.id, reason)
 
 
 async def _end(*tasks: asyncio.Task[None]) -> None:

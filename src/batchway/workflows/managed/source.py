@@ -13,6 +13,7 @@ from typing import Final
 from batchway.dispatch.limits import Party
 from batchway.dispatch.sender import Sender, Work
 from batchway.domain.batch import Batch
+from batchway.domain.call import NO_OVERRIDES
 from batchway.domain.routing import Destination, Target
 from batchway.domain.shard import Shard
 from batchway.lines.envelope import reader_of
@@ -28,7 +29,7 @@ _PIECE_BYTES: Final = 256 << 10
 class Source:
     """Reads shards of one destination, one after the other.
 
-    `destination` tells where a model's lines go; `None`: nowhere at present, they are left open.
+    `destination` tells where lines that name a model go.
     """
 
     def __init__(
@@ -40,8 +41,7 @@ class Source:
         collector: Collector,
         lines: Lines,
         outstanding: Part,
-        destination: Callable[[str], Destination | None],
-        estimate: Callable[[bytes], int],
+        destination: Callable[[str], Destination],
         draw: Callable[[], float],
     ) -> None:
         self._batch = batch
@@ -51,11 +51,10 @@ class Source:
         self._lines = lines
         self._outstanding = outstanding
         self._destination = destination
-        self._estimate = estimate
         self._draw = draw
         self._reader = reader_of(batch)
         self._party = Party(tenant=batch.tenant, batch_id=batch.id, deadline=float(batch.deadline))
-        self._known: dict[str, Destination | None] = {}
+        self._known: dict[str, Destination] = {}
 
     async def read(self, shard: Shard, *, done: set[int], answered: int, buffer: Buffer) -> None:
         """Hand out every line of the shard that is not in `done`; returns early without the claim.
@@ -80,17 +79,16 @@ class Source:
             self._outstanding,
         )
         known, start = self._known, self._lines.start
-        endpoint, overrides, party = batch.endpoint, batch.options.overrides, self._party
-        estimate, draw = self._estimate, self._draw
+        endpoint, party, draw = batch.endpoint, self._party, self._draw
+        # Without any, the one that the sender knows at a glance.
+        overrides = batch.options.overrides or NO_OVERRIDES
         vouched: set[Target] | None = set() if answered else None
         while (lines := await asyncio.to_thread(reading.next)) is not None:
             for line, request in lines:
                 model = request.model
-                if model not in known:
-                    known[model] = self._destination(model)
-                destination = known[model]
+                destination = known.get(model)
                 if destination is None:
-                    continue
+                    destination = known[model] = self._destination(model)
                 work = Work(
                     line=line,
                     endpoint=endpoint,
@@ -98,7 +96,6 @@ class Source:
                     model=model,
                     targets=destination.order(draw()),
                     party=party,
-                    cost=estimate(request.body),
                     overrides=overrides,
                 )
                 if vouched is not None and work.targets[0] not in vouched:

@@ -18,8 +18,9 @@ from typing import Final, NoReturn
 from batchway.domain.batch import Batch
 from batchway.domain.call import Call
 from batchway.domain.errors import Conflict, Unavailable
+from batchway.domain.group import Group
 from batchway.domain.remote import JobRecord, JobStage
-from batchway.domain.routing import Destination, Resolution
+from batchway.domain.routing import Target
 from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.lines.envelope import reader_of
@@ -32,6 +33,7 @@ from batchway.workflows.native.context import JobContext, Resources
 from batchway.workflows.native.ending import HaltedError
 from batchway.workflows.native.job import NativeJob
 from batchway.workflows.native.record import new_tag
+from batchway.workflows.plan.groups import Groups, no_batch_api
 from batchway.workflows.run import STORAGE_TROUBLE, Ending
 from batchway.workflows.take_over import TakeOver
 
@@ -50,7 +52,8 @@ class _Way:
 class NativeRun:
     """The native shards of one batch, run by this process. Use once.
 
-    `handed_over` is told of shards that are the managed runner's from now on.
+    `groups` tell where its lines go; `handed_over` is told of shards that are the managed runner's
+    from now on.
     """
 
     def __init__(
@@ -58,7 +61,7 @@ class NativeRun:
         *,
         batch: Batch,
         resources: Resources,
-        resolve: Callable[[str], Resolution],
+        groups: Groups,
         details: StatusDetails,
         handed_over: Callable[[Shard], None],
         drain_timeout: float,
@@ -69,7 +72,7 @@ class NativeRun:
         self._blobs = resources.blobs
         self._clock = resources.clock
         self._accounts = resources.accounts
-        self._resolve = resolve
+        self._groups = groups
         self._details = details
         self._handed_over = handed_over
         self._drain_timeout = drain_timeout
@@ -200,32 +203,32 @@ class NativeRun:
         await NativeJob(context=context, record=record, done=done).run()
 
     async def _way(self, shard: Shard, known: JobRecord | None) -> _Way | None:
-        """How to run the shard; `None` when nothing was sent and it is to run managed today."""
+        """How to run the shard; `None` when nothing was sent, and it is to run managed."""
         if self._shared.winding_down:
             # Nothing new is sent, and the input may be what was lost.
             if known is None:
                 return None
             await self._configured(shard, known.provider)
             return _Way(record=known, rescue=False)
-        model = await asyncio.to_thread(self._first_model, shard)
-        resolution = self._resolve(model)
+        group = self._groups.known.get(shard.group)
+        native = group is not None and group.mode is Mode.NATIVE
+        rescue = group is not None and native and group.rescue
         sent = known is not None and (known.stage is not JobStage.INTENDED or known.submitted_at)
-        if not isinstance(resolution, Destination) and not sent:
-            # The configuration lost the account: not the lines' fault, and no reason to fail them.
-            await self._routed(shard)
-            return None
-        native = resolution if isinstance(resolution, Destination) else None
-        if native is not None and native.mode is not Mode.NATIVE:
-            native = None
-        rescue = native is not None and native.rescue
         if known is not None and sent:
             await self._configured(shard, known.provider)
             return _Way(record=known, rescue=rescue)
-        if native is None:
+        if group is None:
+            await self._withheld(shard, self._groups.withheld[shard.group])
+            return None
+        if not native:
             return None
         if known is not None and known.provider in self._accounts:
             return _Way(record=known, rescue=rescue)
-        target = native.order(self._resources.draw())[0]
+        target = self._target(group)
+        if target is None:
+            # The configuration lost the account: not the lines' fault, and no reason to fail them.
+            await self._withheld(shard, no_batch_api(group))
+            return None
         attempt = 1 if known is None else known.attempt
         record = JobRecord(
             batch_id=self._batch.id,
@@ -237,19 +240,17 @@ class NativeRun:
         )
         return _Way(record=record, rescue=rescue)
 
+    def _target(self, group: Group) -> Target | None:
+        """Which primary's job the shard becomes, of those that have a batch API at present."""
+        # A native group's targets have models of their own: that of a line decides nothing.
+        drawn = group.destination("").order(self._resources.draw())[: len(group.primaries)]
+        return next((each for each in drawn if each.provider in self._accounts), None)
+
     def _every_line(self, shard: Shard) -> set[int]:
         pieces = read_requests(
             self._blobs, self._batch.input_blob or "", shard, reader=reader_of(self._batch)
         )
         return {line for requests in pieces for line, _ in requests}
-
-    def _first_model(self, shard: Shard) -> str:
-        for requests in read_requests(
-            self._blobs, self._batch.input_blob or "", shard, reader=reader_of(self._batch)
-        ):
-            if requests:
-                return requests[0][1].model
-        raise ValueError(f"shard {shard.number} has no line")
 
     async def _configured(self, shard: Shard, provider: str) -> None:
         """Wait while the provider of a job is not configured: it is paid for, and only there."""
@@ -271,19 +272,10 @@ class NativeRun:
                 raise HaltedError
             await self._shared.pause(_PAUSE)
 
-    async def _routed(self, shard: Shard) -> None:
+    async def _withheld(self, shard: Shard, reason: str) -> None:
         """Wait until the batch winds down: a configuration is read when the process starts."""
-        source = f"job {shard.number}"
-        _log.warning(
-            "batch %s: no configured provider takes shard %d any more: it waits",
-            self._batch.id,
-            shard.number,
-        )
-        self._details.tell(
-            source,
-            "No configured provider takes the model of this batch's lines any more: it waits "
-            "until the configuration has one again.",
-        )
+        _log.warning("batch %s: shard %d waits: %s", self._batch.id, shard.number, reason)
+        self._details.tell(f"job {shard.number}", reason)
         while not self._shared.winding_down:
             await self._shared.pause(_PAUSE)
 

@@ -6,19 +6,21 @@ moved, and the pass starts over.
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from batchway.domain.batch import Batch, BatchError
 from batchway.domain.batch_errors import BatchText
+from batchway.domain.call import Call
 from batchway.domain.file import Purpose
-from batchway.domain.routing import Resolution, RoutingTable
+from batchway.domain.group import Group
+from batchway.domain.routing import Resolution, RoutingTable, Target
 from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.lines.envelope import MODEL_OVERRIDE
 from batchway.lines.pieces import Piece
-from batchway.ports import Begun, Blobs, Clock, Ledger
+from batchway.ports import Begun, Blobs, Clock, Dialect, Ledger
 from batchway.results.endings import because, kept_reason, tell_end
 from batchway.telemetry import event
 from batchway.workflows.plan.scan import Scan, ScanLimits
@@ -27,8 +29,20 @@ _log: Final = logging.getLogger(__name__)
 _GLANCE_SECONDS: Final = 1.0  # between looks at the status during a long pass
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A batch that was begun with a claim of its only shard, whose lines are all of `group`."""
+
+    claim: Claim
+    group: Group
+
+
 class Ingest:
-    """Validates and plans one batch at a time."""
+    """Validates and plans one batch at a time.
+
+    `dialect` tells what a provider speaks in calls of one kind, in lines that run so; `None` where
+    that is not known, or no such call can be made: then nothing is asked of the lines.
+    """
 
     def __init__(
         self,
@@ -36,16 +50,18 @@ class Ingest:
         ledger: Ledger,
         blobs: Blobs,
         routing: RoutingTable,
+        dialect: Callable[[str, Call, Mode], Dialect | None],
         limits: ScanLimits,
         clock: Clock,
     ) -> None:
         self._ledger = ledger
         self._blobs = blobs
         self._routing = routing
+        self._dialect = dialect
         self._limits = limits
         self._clock = clock
 
-    async def run(self, batch: Batch, *, claim: bool = False) -> Claim | None:
+    async def run(self, batch: Batch, *, claim: bool = False) -> Started | None:
         """Move `batch` out of `validating`, unless somebody else does.
 
         With `claim`, a batch that is planned as one managed shard is begun with a claim of it,
@@ -61,7 +77,8 @@ class Ingest:
             batch_id=batch.id,
             endpoint=batch.endpoint,
             limits=self._limits,
-            resolve=lambda model: self.resolve(batch, model),
+            resolve=lambda model: self._resolve(batch, model),
+            dialect=lambda target, mode: self._dialect(target.provider, _call(batch, target), mode),
             stand_in=batch.options.overrides.get(MODEL_OVERRIDE),
         )
         try:
@@ -75,15 +92,24 @@ class Ingest:
             return None
         model = next(iter(scan.models)) if len(scan.models) == 1 else None
         at = int(self._clock.now())
-        claimed: Claim | None = None
+        groups = scan.groups
+        started: Started | None = None
         if claim and len(shards) == 1 and shards[0].mode is Mode.MANAGED:
+            (group,) = groups
             claimed = await self._ledger.short.begin(
-                Begun(shard=shards[0], at=at, model=model, providers=scan.providers)
+                Begun(shard=shards[0], group=group, at=at, model=model, providers=scan.providers)
             )
             begins = claimed is not None
+            if claimed is not None:
+                started = Started(claim=claimed, group=group)
         else:
             begins = await self._ledger.batches.begin(
-                batch.id, at=at, model=model, shards=shards, providers=scan.providers
+                batch.id,
+                at=at,
+                model=model,
+                shards=shards,
+                groups=groups,
+                providers=scan.providers,
             )
         if begins:
             event(
@@ -94,25 +120,13 @@ class Ingest:
                 shards=len(shards),
                 providers=" ".join(sorted(scan.providers)),
             )
-        return claimed
+        return started
 
-    def resolve(self, batch: Batch, model: str) -> Resolution:
+    def _resolve(self, batch: Batch, model: str) -> Resolution:
         """Where lines of `batch` naming `model` go."""
         options = batch.options
         return self._routing.resolve(
             model,
-            endpoint=batch.endpoint,
-            provider=options.provider,
-            allowed=options.allowed_providers,
-            upstream=options.overrides.get(MODEL_OVERRIDE),
-        )
-
-    def resolve_again(self, batch: Batch, model: str, group: str) -> Resolution:
-        """The same, of lines that were accepted for `group` before this process began."""
-        options = batch.options
-        return self._routing.resolve_again(
-            model,
-            group=group,
             endpoint=batch.endpoint,
             provider=options.provider,
             allowed=options.allowed_providers,
@@ -167,6 +181,10 @@ class Ingest:
             errors=[replace(passed, message=because(passed.message, reason))],
         ):
             tell_end(batch, BatchStatus.EXPIRED, now=now, reason=reason)
+
+
+def _call(batch: Batch, target: Target) -> Call:
+    return Call(endpoint=batch.endpoint, model=target.model, overrides=batch.options.overrides)
 
 
 def _take_next(scan: Scan, pieces: Iterator[Piece]) -> bool:

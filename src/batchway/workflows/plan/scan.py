@@ -4,20 +4,29 @@ Owns what a good file is and how it is cut. Pure apart from the blob store and a
 for ids; knows nothing of the ledger. `batchway check` uses it as well as `ingest`.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from batchway.dialects.openai.body import count_inputs, estimate_tokens
 from batchway.domain.batch import BatchError
 from batchway.domain.batch_errors import BatchText
-from batchway.domain.remote import NativeTraits
-from batchway.domain.routing import Destination, Forbidden, NotNative, Resolution, Unroutable
+from batchway.domain.group import Group, group_of
+from batchway.domain.routing import (
+    Destination,
+    Forbidden,
+    NotNative,
+    Resolution,
+    Target,
+    Unroutable,
+)
 from batchway.domain.shard import Mode, Shard
 from batchway.lines.envelope import LineReader, Request, nests_too_deep
 from batchway.lines.pieces import Piece, read_pieces
-from batchway.ports import BlobReader
+from batchway.ports import BlobReader, Dialect, Unfaithful
 from batchway.workflows.plan.custom_ids import CustomIds
+from batchway.workflows.plan.cutting import GroupPlan, ScanLimits
+
+__all__ = ["Scan", "ScanLimits"]
 
 _MAX_MODELS: Final = 1_000
 _EMBEDDINGS: Final = "/v1/embeddings"
@@ -27,68 +36,28 @@ _ENVELOPE_BYTES: Final = 160
 _BYTES_A_CHARACTER: Final = 6  # of a model's name, every character escaped
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanLimits:
-    """Limits of an input file (sizes in bytes) and of a shard.
-
-    `native_lines` bounds native shards whose provider would take more: what merging a shard's
-    results holds in memory grows with its lines.
-    """
-
-    max_lines: int = 10_000_000
-    max_line_bytes: int = 32 << 20
-    max_errors: int | None = 1_000
-    shard_lines_min: int = 1_000
-    shard_lines_max: int = 10_000
-    shard_bytes: int = 64 << 20
-    native_lines: int = 200_000
-
-
-@dataclass(slots=True, kw_only=True)
-class _Open:
-    """A shard being planned; it is closed at `most_lines`.
-
-    `bytes` are those of the file (managed) or of the encoded lines (native).
-    """
-
-    start: int
-    first_line: int
-    most_lines: int
-    end: int = 0
-    lines: int = 0
-    bytes: int = 0
-    tokens: int = 0
-    inputs: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class _Group:
-    """Lines of one destination; `traits` bound its shards and `overhead` is in bytes a line."""
-
-    name: str
-    destination: Destination
-    mode: Mode
-    traits: NativeTraits | None
-    overhead: int
-    models: set[str] = field(default_factory=set[str])
-    open: _Open | None = None
-
-
 @dataclass(slots=True, kw_only=True)
 class _Model:
-    """A model that the file names; `group` is `None` when its lines have nowhere to go."""
+    """A model that the file names; `plan` is `None` when its lines have nowhere to go.
+
+    `plain` lines are managed, and need no look inside; `tried` are the dialects of which one at
+    least has to do for a line, empty where one always does.
+    """
 
     resolution: Resolution
-    group: _Group | None = None
+    plan: GroupPlan | None = None
+    plain: bool = False
+    tried: tuple[Dialect, ...] = ()
     lines: int = 0
 
 
 class Scan:
     """One pass. Call `pieces` and pass each to `take`, then `finish`; all of them block.
 
-    `resolve` answers where a model's lines go, `stand_in` is the model of lines that name none.
-    Errors are collected up to `max_errors`, or handed
-    to `report` one by one and not kept when that is given.
+    `resolve` answers where a model's lines go, and `dialect` what is spoken at one target, in lines
+    that run so (`None`: they are not tried); `stand_in` is the model of lines that name none.
+    Errors are collected up to `max_errors`, or handed to `report` one by one and not kept when that
+    is given.
     """
 
     def __init__(
@@ -100,6 +69,7 @@ class Scan:
         endpoint: str,
         limits: ScanLimits,
         resolve: Callable[[str], Resolution],
+        dialect: Callable[[Target, Mode], Dialect | None],
         report: Callable[[BatchError], None] | None = None,
         stand_in: str | None = None,
     ) -> None:
@@ -108,13 +78,13 @@ class Scan:
         self._batch_id = batch_id
         self._limits = limits
         self._resolve = resolve
+        self._dialect = dialect
         self._report = report
         self._reader = LineReader(endpoint=endpoint, stand_in=stand_in)
         self._ids = CustomIds()
         self._endpoint = endpoint
         self._models: dict[str, _Model] = {}
-        self._groups: dict[str, _Group] = {}
-        self._shards: list[Shard] = []
+        self._plans: dict[str, GroupPlan] = {}
         self._offsets: list[tuple[int, int]] = []  # (first line, byte offset) of each piece
         self.errors: list[BatchError] = []
         self.problems = 0
@@ -127,17 +97,15 @@ class Scan:
         return {name: model.lines for name, model in self._models.items()}
 
     @property
+    def groups(self) -> list[Group]:
+        """The destinations of the lines so far, by name."""
+        decided = (plan.decided() for plan in self._plans.values())
+        return sorted(decided, key=lambda group: group.name)
+
+    @property
     def providers(self) -> tuple[str, ...]:
         """Every provider that lines may be sent to, fallbacks included, by name."""
-        return tuple(
-            sorted(
-                {
-                    target.provider
-                    for group in self._groups.values()
-                    for target in group.destination.primaries + group.destination.fallbacks
-                }
-            )
-        )
+        return tuple(sorted({name for group in self.groups for name in group.providers}))
 
     def pieces(self) -> Iterator[Piece]:
         """The file's pieces, in order."""
@@ -149,6 +117,7 @@ class Scan:
         offset = piece.start
         whole = _is_utf8(piece.lines)
         read, add_id, models = self._reader.read, self._ids.add, self._models
+        most_bytes, most_lines = self._limits.shard_bytes, self._limits.max_lines
         line = piece.first_line - 1
         for data, size in zip(piece.lines, piece.sizes, strict=True):
             line += 1
@@ -160,21 +129,23 @@ class Scan:
                 self.requests += 1
                 model = models.get(request.model) or self._meet(request.model, line)
                 model.lines += 1
-                group = model.group
-                if group is None:
+                plan = model.plan
+                if plan is None:
                     self._turn_away(request.model, model, line)
-                elif group.traits is not None:
-                    self._plan_native(group, group.traits, request, line, offset=offset, size=size)
-                else:
-                    shard = group.open
+                elif model.plain:
+                    shard = plan.open
                     if shard is None:
-                        shard = group.open = self._open(offset, line)
+                        shard = plan.begin(offset, line, lines_before=self.requests)
                     shard.lines += 1
                     shard.bytes += size
                     shard.end = offset + size
-                    if shard.lines >= shard.most_lines or shard.bytes >= self._limits.shard_bytes:
-                        self._close(group)
-                if self.requests > self._limits.max_lines:
+                    if shard.lines >= shard.most_rows or shard.bytes >= most_bytes:
+                        plan.close()
+                elif model.tried:
+                    self._plan_tried(plan, model.tried, request, line, start=offset, size=size)
+                elif not plan.add_native(request.body, line=line, start=offset, end=offset + size):
+                    self._too_long(plan, line, len(request.body))
+                if self.requests > most_lines:
                     self._fail(BatchText.TOO_MANY_LINES.error(limit=self._limits.max_lines))
                     self.full = True
             offset += size
@@ -189,23 +160,20 @@ class Scan:
         self.errors.sort(key=lambda error: error.line or 0)
         if not self.requests and not self.problems:
             self._fail(BatchText.EMPTY_FILE.error())
-        for group in self._groups.values():
-            self._close(group)
-        several = len(self._groups) > 1
-        self._shards.sort(key=lambda shard: (shard.first_line, shard.group))
+        planned: list[Shard] = []
+        for plan in self._plans.values():
+            if not plan.finish() and not self.problems:  # lines with errors may be what is missing
+                self._too_few(plan)
+            planned += plan.shards(self._batch_id)
+        several = len(self._plans) > 1
+        planned.sort(key=lambda shard: (shard.first_line, shard.group))
         return [
-            Shard(
-                batch_id=self._batch_id,
+            replace(
+                shard,
                 number=number,
-                group=shard.group,
-                mode=shard.mode,
-                start=shard.start,
-                end=shard.end,
-                first_line=shard.first_line,
-                lines=shard.lines,
-                models=tuple(sorted(self._groups[shard.group].models)) if several else None,
+                models=tuple(sorted(self._plans[shard.group].models)) if several else None,
             )
-            for number, shard in enumerate(self._shards)
+            for number, shard in enumerate(planned)
         ]
 
     def close(self) -> None:
@@ -238,70 +206,94 @@ class Scan:
         resolution = self._resolve(name)
         model = self._models[name] = _Model(resolution=resolution)
         if isinstance(resolution, Destination):
-            group = self._groups.get(resolution.group)
-            if group is None:
-                group = self._groups[resolution.group] = _Group(
-                    name=resolution.group,
-                    destination=resolution,
-                    mode=resolution.mode,
-                    traits=resolution.traits,
-                    overhead=self._overhead(resolution),
-                )
-            group.models.add(name)
-            model.group = group
+            self._plan_model(name, model, resolution)
         if len(self._models) > _MAX_MODELS:
             self._fail(BatchText.TOO_MANY_MODELS.error(line=line + 1, limit=_MAX_MODELS))
             self.full = True
         return model
 
-    def _overhead(self, destination: Destination) -> int:
-        model = max((len(target.model) for target in destination.primaries), default=0)
-        return _ENVELOPE_BYTES + len(self._endpoint) + _BYTES_A_CHARACTER * model
+    def _plan_model(self, name: str, model: _Model, destination: Destination) -> None:
+        plan = self._plans.get(destination.group)
+        if plan is None:
+            plan = self._plans[destination.group] = GroupPlan(
+                group=group_of(destination),
+                limits=self._limits,
+                online_if_few=destination.online_if_few,
+            )
+        plan.group = plan.group.joined_by(destination)
+        plan.models.add(name)
+        model.plan = plan
+        targets, traits = destination.primaries, destination.traits
+        dialects = [self._dialect(target, destination.mode) for target in targets]
+        spoken = tuple(dialect for dialect in dialects if dialect is not None)
+        if len(spoken) == len(dialects) and not any(dialect.faithful for dialect in spoken):
+            model.tried = spoken
+        model.plain = traits is None and not model.tried
+        if traits is not None:
+            # All of a native group's lines become the same models, so what its first line is
+            # measured by is right for all of them.
+            longest = max(len(target.model) for target in targets)
+            plan.overhead = _ENVELOPE_BYTES + len(self._endpoint) + _BYTES_A_CHARACTER * longest
+            embeds = self._endpoint == _EMBEDDINGS and traits.embedding_inputs is not None
+            if spoken and (embeds or traits.enqueued_tokens is not None):
+                plan.measure = spoken[0].measure
 
-    def _plan_native(
+    def _plan_tried(
         self,
-        group: _Group,
-        traits: NativeTraits,
+        plan: GroupPlan,
+        tried: Sequence[Dialect],
         request: Request,
         line: int,
         *,
-        offset: int,
+        start: int,
         size: int,
     ) -> None:
-        """Put a line into a shard that the provider takes as one job, estimated from above."""
-        encoded = len(request.body) + group.overhead
-        if encoded > traits.max_bytes:
+        """Put a line into a shard if it can be said in one of the dialects."""
+        said = _say(request, tried)
+        if isinstance(said, Unfaithful):
             self._fail(
-                BatchText.TOO_LONG_FOR_PROVIDER.error(
+                BatchText.UNFAITHFUL.error(
                     line=line + 1,
-                    size=encoded,
-                    provider=group.destination.primaries[0].provider,
-                    limit=traits.max_bytes,
+                    provider=plan.group.primaries[0].provider,
+                    why=said.why,
+                    param=said.param,
                 )
             )
-            return
-        tokens = 0 if traits.enqueued_tokens is None else estimate_tokens(request.body)
-        inputs = 0
-        if traits.embedding_inputs is not None and self._endpoint == _EMBEDDINGS:
-            inputs = count_inputs(request.body)
-        shard = group.open
-        if shard is not None and (
-            shard.bytes + encoded > traits.max_bytes
-            or shard.tokens + tokens > (traits.enqueued_tokens or tokens + shard.tokens)
-            or shard.inputs + inputs > (traits.embedding_inputs or inputs + shard.inputs)
-        ):
-            self._close(group)
-            shard = None
-        if shard is None:
-            most = min(traits.max_lines, self._limits.native_lines)
-            shard = group.open = _Open(start=offset, first_line=line, most_lines=most)
-        shard.lines += 1
-        shard.bytes += encoded
-        shard.tokens += tokens
-        shard.inputs += inputs
-        shard.end = offset + size
-        if shard.lines >= shard.most_lines:
-            self._close(group)
+        elif plan.traits is not None:
+            rows, encoded = said
+            end = start + size
+            if not plan.add_native(
+                request.body, line=line, start=start, end=end, rows=rows, encoded=encoded
+            ):
+                self._too_long(plan, line, encoded)
+        else:
+            shard = plan.open or plan.begin(start, line, lines_before=self.requests)
+            shard.lines += 1
+            shard.bytes += size
+            shard.end = start + size
+            if shard.lines >= shard.most_rows or shard.bytes >= self._limits.shard_bytes:
+                plan.close()
+
+    def _too_long(self, plan: GroupPlan, line: int, size: int) -> None:
+        self._fail(
+            BatchText.TOO_LONG_FOR_PROVIDER.error(
+                line=line + 1,
+                size=size + plan.overhead,
+                provider=plan.group.primaries[0].provider,
+                limit=plan.most_bytes,
+            )
+        )
+
+    def _too_few(self, plan: GroupPlan) -> None:
+        target, traits = plan.group.primaries[0], plan.traits
+        self._fail(
+            BatchText.TOO_FEW_FOR_PROVIDER.error(
+                provider=target.provider,
+                model=(target.model or "")[:200],
+                least=0 if traits is None else traits.min_lines,
+                count=plan.fewest,
+            )
+        )
 
     def _turn_away(self, name: str, model: _Model, line: int) -> None:
         shown, resolution = name[:200], model.resolution
@@ -332,31 +324,6 @@ class Scan:
                     )
                 )
 
-    def _open(self, offset: int, line: int) -> _Open:
-        # Small shards first, so that a short batch spreads; larger ones later, so that a long
-        # batch does not need a row for every thousand lines.
-        limits = self._limits
-        most = min(max(self.requests // 10, limits.shard_lines_min), limits.shard_lines_max)
-        return _Open(start=offset, first_line=line, most_lines=most)
-
-    def _close(self, group: _Group) -> None:
-        shard = group.open
-        if shard is None:
-            return
-        group.open = None
-        self._shards.append(
-            Shard(
-                batch_id=self._batch_id,
-                number=len(self._shards),
-                group=group.name,
-                mode=group.mode,
-                start=shard.start,
-                end=shard.end,
-                first_line=shard.first_line,
-                lines=shard.lines,
-            )
-        )
-
     def _find_duplicates(self) -> None:
         for line in self._ids.duplicates(self._same_id):
             custom_id = self._custom_id(line)[:200]
@@ -385,6 +352,20 @@ class Scan:
             if line < piece.first_line + len(piece.lines):
                 return self._reader.custom_id(piece.lines[line - piece.first_line])
         raise LookupError(f"line {line} has gone from the input while it was read")
+
+
+def _say(request: Request, tried: Sequence[Dialect]) -> tuple[int, int] | Unfaithful:
+    """Rows and bytes of a line in the first dialect that it can be said in; else why it cannot."""
+    why: Unfaithful | None = None
+    for dialect in tried:
+        try:
+            encoded = dialect.encode(request.body, named=request.model)
+        except ValueError:
+            break  # it becomes this line's error when it is run
+        if not isinstance(encoded, Unfaithful):
+            return len(encoded.bodies), sum(map(len, encoded.bodies))
+        why = why or encoded
+    return why or (1, len(request.body))
 
 
 def _is_utf8(lines: list[bytes]) -> bool:

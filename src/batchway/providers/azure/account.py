@@ -1,0 +1,121 @@
+"""`ports.Account` for an Azure OpenAI resource, in both of its address families.
+
+Owns one request's address and headers; both come from parts that the resource's batches share
+(`addresses`, `identity`). Bodies are OpenAI's.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from batchway.dialects.openai.dialect import OpenAIDialect
+from batchway.domain.call import Call, Overrides
+from batchway.domain.remote import RemoteError
+from batchway.ports import Archive, BatchAccount, Dialect, Jobs, Request
+from batchway.providers.azure.addresses import VERSION_HEADER, AzureAddresses
+from batchway.providers.azure.identity import AzureCredential
+
+
+class AzureAccount:
+    """A resource at `endpoint`; models are names of deployments.
+
+    Authorized by `credential`. `batches` is its batch API, `None` to do without: closed with the
+    account.
+
+    Raises:
+        ValueError: the address cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        endpoint: str,
+        api_version: str,
+        credential: AzureCredential,
+        batches: BatchAccount | None = None,
+    ) -> None:
+        self._name = name
+        self._endpoint = endpoint
+        self._addresses = AzureAddresses(provider=name, endpoint=endpoint, api_version=api_version)
+        self._headers = _Headers(credential)
+        self._batches = batches
+
+    def __repr__(self) -> str:
+        return f"AzureAccount({self._name!r})"
+
+    @property
+    def name(self) -> str:
+        """The name in the configuration."""
+        return self._name
+
+    def online(self, call: Call) -> "AzureOnline":
+        """Calls of a deployment, in the version that the batch names or else the configured one.
+
+        Raises:
+            ValueError: a deployment of that name would lead to another address.
+        """
+        addresses = self._addresses
+        version = call.overrides.get(VERSION_HEADER, "").strip()
+        if version:
+            addresses = AzureAddresses(
+                provider=self._name, endpoint=self._endpoint, api_version=version
+            )
+        return AzureOnline(
+            url=addresses.online(call.endpoint, call.model),
+            headers=self._headers,
+            dialect=OpenAIDialect(endpoint=call.endpoint, model=call.model),
+        )
+
+    def jobs(self, call: Call) -> Jobs | None:
+        """Its batch API, for jobs."""
+        return None if self._batches is None else self._batches.jobs(call)
+
+    def archive(self, overrides: Overrides) -> Archive | None:
+        """Its batch API, to look things up."""
+        return None if self._batches is None else self._batches.archive(overrides)
+
+    async def health(self, model: str) -> Sequence[Request]:  # noqa: ARG002 - of the resource
+        """The resource's list of models."""
+        return (Request(self._addresses.online("/v1/models", ""), await self._headers.current()),)
+
+    async def close(self) -> None:
+        """Close connections."""
+        if self._batches is not None:
+            await self._batches.close()
+
+
+class AzureOnline:
+    """`ports.Online`: one address, and the credential of the moment."""
+
+    __slots__ = ("_headers", "_url", "dialect")
+
+    def __init__(self, *, url: str, headers: "_Headers", dialect: Dialect) -> None:
+        self._url = url
+        self._headers = headers
+        self.dialect = dialect
+
+    async def request(self, body: bytes) -> Request:
+        """The request for one body."""
+        return Request(self._url, await self._headers.current(), body)
+
+
+class _Headers:
+    """The headers of requests, made anew when the credential gives others."""
+
+    __slots__ = ("_credential", "_made", "_own")
+
+    def __init__(self, credential: AzureCredential) -> None:
+        self._credential = credential
+        self._own: Mapping[str, str] | None = None
+        self._made: Mapping[str, str] = {}
+
+    async def current(self) -> Mapping[str, str]:
+        """Those of the next request."""
+        try:
+            own = await self._credential.headers()
+        except RemoteError:
+            # Logged where it failed. Sent without a token, the line waits as every line does whose
+            # credentials do not do: for the resource's own 401 to end.
+            own = {}
+        if own is not self._own:
+            self._own, self._made = own, {"content-type": "application/json", **own}
+        return self._made

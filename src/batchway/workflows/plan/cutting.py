@@ -1,0 +1,236 @@
+"""Cutting the lines of one destination into shards, while they are read.
+
+    managed    by lines and bytes: small ones first, so that a short batch spreads
+    native     as large as the provider takes one job, and none smaller than it does
+
+A shard is a range of the file, so lines are never held: what is known of a shard is where it begins
+and ends, and how much it holds. Owns where shards end, and what becomes of fewer lines than a
+provider takes. Does not own which lines there are (`scan`).
+"""
+
+import sys
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from batchway.domain.group import Group
+from batchway.domain.remote import NativeTraits
+from batchway.domain.shard import Mode, Shard
+from batchway.ports import Size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanLimits:
+    """Limits of an input file (sizes in bytes) and of a shard.
+
+    `native_lines` bounds native shards whose provider would take more: what merging a shard's
+    results holds in memory grows with its lines.
+    """
+
+    max_lines: int = 10_000_000
+    max_line_bytes: int = 32 << 20
+    max_errors: int | None = 1_000
+    shard_lines_min: int = 1_000
+    shard_lines_max: int = 10_000
+    shard_bytes: int = 64 << 20
+    native_lines: int = 200_000
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenShard:
+    """A shard being planned; it is closed at `most_rows`.
+
+    `bytes` are those of the file (managed) or of the encoded rows (native), of which a line may
+    have several.
+    """
+
+    start: int
+    first_line: int
+    most_rows: int
+    end: int = 0
+    lines: int = 0
+    rows: int = 0
+    bytes: int = 0
+    tokens: int = 0
+    inputs: int = 0
+
+
+class _Place(NamedTuple):
+    """Where a line stands in the file, and what it adds to its shard."""
+
+    offset: int
+    line: int
+    rows: int
+    bytes: int
+    tokens: int
+    inputs: int
+
+
+@dataclass(slots=True, kw_only=True)
+class GroupPlan:
+    """The shards of one group. `online_if_few` is that of its destination.
+
+    Of a native group `overhead` is what a job adds to the body of a row, in bytes, estimated from
+    above, and `measure` tells the size of a line where a job is bounded by it.
+    """
+
+    group: Group
+    limits: ScanLimits
+    online_if_few: bool = False
+    overhead: int = 0
+    measure: Callable[[bytes], Size] | None = None
+    # What one job holds at most, of a native group.
+    most_bytes: int = sys.maxsize
+    most_rows: int = sys.maxsize
+    most_tokens: int = sys.maxsize
+    most_inputs: int = sys.maxsize
+    models: set[str] = field(default_factory=set[str])
+    lines: int = 0
+    open: OpenShard | None = None
+    _closed: list[OpenShard] = field(default_factory=list[OpenShard])
+    # The last lines of the open shard and of the one before: enough to fill up a last one.
+    _tail: deque[_Place] = field(default_factory=deque[_Place])
+    _tail_before: deque[_Place] = field(default_factory=deque[_Place])
+
+    def __post_init__(self) -> None:
+        traits = self.traits
+        if traits is not None:
+            self.most_bytes = traits.max_bytes
+            self.most_rows = min(traits.max_lines, self.limits.native_lines)
+            self.most_tokens = traits.enqueued_tokens or sys.maxsize
+            self.most_inputs = traits.embedding_inputs or sys.maxsize
+            self._tail = deque(maxlen=traits.min_lines)
+
+    @property
+    def traits(self) -> NativeTraits | None:
+        """What one job may hold, of a native group."""
+        return self.group.traits
+
+    def begin(self, offset: int, line: int, *, lines_before: int) -> OpenShard:
+        """Open a managed shard. `lines_before` are those of the file, of every destination."""
+        # Small shards first, so that a short batch spreads; larger ones later, so that a long
+        # batch does not need a row for every thousand lines.
+        limits = self.limits
+        most = min(max(lines_before // 10, limits.shard_lines_min), limits.shard_lines_max)
+        self.open = OpenShard(start=offset, first_line=line, most_rows=most)
+        return self.open
+
+    def add_native(
+        self,
+        body: bytes,
+        *,
+        line: int,
+        start: int,
+        end: int,
+        rows: int = 1,
+        encoded: int | None = None,
+    ) -> bool:
+        """Put a line into a shard that is taken as one job; `False` when it is too long for any.
+
+        `start` and `end` are its bytes in the file; its bodies are so many `rows`, together of
+        `encoded` bytes where that is not what `body` has.
+        """
+        more = (len(body) if encoded is None else encoded) + rows * self.overhead
+        if more > self.most_bytes:
+            return False
+        tokens = inputs = 0
+        if self.measure is not None:
+            size = self.measure(body)
+            tokens, inputs = size.tokens, size.inputs
+        shard = self.open
+        if shard is not None and (
+            shard.bytes + more > self.most_bytes
+            or shard.rows + rows > self.most_rows
+            or shard.tokens + tokens > self.most_tokens
+            or shard.inputs + inputs > self.most_inputs
+        ):
+            self.close()
+            shard = None
+        if shard is None:
+            shard = self.open = OpenShard(start=start, first_line=line, most_rows=self.most_rows)
+        shard.lines += 1
+        shard.rows += rows
+        shard.bytes += more
+        shard.tokens += tokens
+        shard.inputs += inputs
+        shard.end = end
+        if self._tail.maxlen:
+            self._tail.append(_Place(start, line, rows, more, tokens, inputs))
+        if shard.rows >= self.most_rows:
+            self.close()
+        return True
+
+    def close(self) -> None:
+        """End the open shard. Harmless without one."""
+        shard = self.open
+        if shard is None:
+            return
+        self.open = None
+        self._closed.append(shard)
+        self.lines += shard.lines
+        self._tail_before, self._tail = self._tail, deque(maxlen=self._tail.maxlen)
+
+    @property
+    def fewest(self) -> int:
+        """Lines of the smallest shard."""
+        return min((shard.lines for shard in self._closed), default=0)
+
+    def finish(self) -> bool:
+        """End the plan; `False` when it has fewer lines than the provider takes.
+
+        In `auto` those are run managed: all lines of the group when it has too few, and a last
+        shard that cannot be filled up from the one before.
+        """
+        # A last shard that is closed was full: the tail at hand is its own.
+        before = deque[_Place]() if self.open is None else self._tail_before
+        self.close()
+        traits = self.traits
+        if traits is None or not self._closed or self._closed[-1].lines >= traits.min_lines:
+            return True
+        if len(self._closed) > 1:
+            self._fill_up(traits.min_lines, before)
+        return self._closed[-1].lines >= traits.min_lines or self.online_if_few
+
+    def shards(self, batch_id: str) -> list[Shard]:
+        """The shards, numbered from 0; of every line in their ranges."""
+        traits = self.traits
+        least = 0 if traits is None else traits.min_lines
+        return [
+            Shard(
+                batch_id=batch_id,
+                number=number,
+                group=self.group.name,
+                mode=Mode.MANAGED if shard.lines < least else self.group.mode,
+                start=shard.start,
+                end=shard.end,
+                first_line=shard.first_line,
+                lines=shard.lines,
+            )
+            for number, shard in enumerate(self._closed)
+        ]
+
+    def decided(self) -> Group:
+        """The group as it is written: managed, where that is what its lines have come to."""
+        if self.traits is not None and self.lines < self.traits.min_lines:
+            return replace(self.group, mode=Mode.MANAGED, traits=None, rescue=False)
+        return self.group
+
+    def _fill_up(self, least: int, before: "deque[_Place]") -> None:
+        """Move lines from the end of the last shard but one to the last, if both can be jobs."""
+        full, last = self._closed[-2:]
+        missing = least - last.lines
+        moved = list(before)[-missing:]
+        if (
+            len(moved) < missing
+            or full.lines - missing < least
+            or last.bytes + sum(place.bytes for place in moved) > self.most_bytes
+            or last.rows + sum(place.rows for place in moved) > self.most_rows
+            or last.tokens + sum(place.tokens for place in moved) > self.most_tokens
+            or last.inputs + sum(place.inputs for place in moved) > self.most_inputs
+        ):
+            return
+        full.lines -= missing
+        full.end = last.start = moved[0].offset
+        last.first_line = moved[0].line
+        last.lines += missing

@@ -1,0 +1,230 @@
+"""`workflows.plan`: lines in dialects that cannot say everything, and jobs of a least number."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.fakes import CHAT, MemoryBlob, chat
+
+from batchway.domain.batch import BatchError, Usage
+from batchway.domain.group import Group, GroupTarget
+from batchway.domain.remote import NativeTraits
+from batchway.domain.routing import Destination, Resolution, Target
+from batchway.domain.shard import Mode, Shard
+from batchway.lines.envelope import LineReader
+from batchway.lines.shard_lines import read_requests
+from batchway.ports import Dialect, Encoded, Refused, Result, Size, Unfaithful
+from batchway.workflows.plan.scan import Scan, ScanLimits
+
+
+class Picky:
+    """A dialect of a model that knows no such words, and makes a request of each `+`."""
+
+    def __init__(self, *cannot: str, faithful: bool = False) -> None:
+        self.cannot = cannot
+        self.faithful = faithful
+        self.asked = 0
+
+    def encode(self, body: bytes, *, named: str) -> Encoded | Unfaithful:
+        assert named
+        self.asked += 1
+        if b'"broken"' in body:
+            raise ValueError("no request")
+        for word in self.cannot:
+            if word.encode() in body:
+                return Unfaithful(param=word, why=f"It does not know {word}.")
+        return Encoded((b"x" * 10,) * (1 + body.count(b"+")))
+
+    def decode(self, status: int, body: bytes, context: bytes) -> Result | Refused | None:
+        return None
+
+    def join(self, results: Sequence[Result], context: bytes) -> Result:
+        return Result(b"{}", Usage())
+
+    def measure(self, body: bytes) -> Size:
+        return Size(tokens=len(body), inputs=1)
+
+
+def to(
+    *providers: str, mode: Mode = Mode.MANAGED, online_if_few: bool = False, **traits: Any
+) -> Callable[[str], Resolution]:
+    """Every model goes to these providers; `m/...` to a group of its own."""
+    limits: dict[str, Any] = {
+        "endpoints": frozenset({CHAT}),
+        "max_lines": 100,
+        "max_bytes": 1 << 20,
+    }
+
+    def resolve(model: str) -> Resolution:
+        return Destination(
+            group=f"route {model}",
+            mode=mode,
+            primaries=tuple(Target(provider=name, model=model) for name in providers),
+            traits=NativeTraits(**limits | traits) if mode is Mode.NATIVE else None,
+            rescue=mode is Mode.NATIVE,
+            online_if_few=online_if_few,
+        )
+
+    return resolve
+
+
+def scanned(
+    data: bytes,
+    resolve: Callable[[str], Resolution],
+    limits: ScanLimits | None = None,
+    **dialects: Dialect,
+) -> tuple[list[Shard], list[BatchError], list[Group]]:
+    made = Scan(
+        blobs=MemoryBlob(data),
+        key="input",
+        batch_id="b",
+        endpoint=CHAT,
+        limits=limits or ScanLimits(),
+        resolve=resolve,
+        dialect=lambda target, _: dialects.get(target.provider) or Picky(faithful=True),
+    )
+    for piece in made.pieces():
+        made.take(piece)
+        if made.full:
+            break
+    shards = made.finish()
+    return shards, made.errors, made.groups
+
+
+def file_of(*lines: bytes) -> bytes:
+    return b"".join(line + b"\n" for line in lines)
+
+
+# ----------------------------------------------------------------------------- dialects
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_line_that_cannot_be_said_names_line_and_parameter(mode: Mode) -> None:
+    data = file_of(chat("a"), chat("b", logprobs=True), b"", chat("c"), chat("d", seed=1))
+    _, errors, _ = scanned(data, to("p", mode=mode), p=Picky("logprobs", "seed"))
+    assert errors == [
+        BatchError(
+            code="unsupported_parameter",
+            message="This request cannot be sent to the provider 'p' without changing what it "
+            f"asks for: It does not know {param}.",
+            param=f"body.{param}",
+            line=line,
+        )
+        for line, param in ((2, "logprobs"), (5, "seed"))
+    ]
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_one_primary_that_can_say_it_is_enough(mode: Mode) -> None:
+    data = file_of(chat("a", logprobs=True), chat("b", seed=1), chat("c", logprobs=1, seed=1))
+    _, errors, _ = scanned(data, to("p", "q", mode=mode), p=Picky("logprobs"), q=Picky("seed"))
+    assert [(error.line, error.param) for error in errors] == [(3, "body.logprobs")]
+
+
+def test_a_faithful_primary_saves_the_trying() -> None:
+    picky = Picky("seed")
+    shards, errors, _ = scanned(
+        file_of(*(chat(str(n), seed=1) for n in range(9))), to("p", "q"), p=picky
+    )
+    assert ([shard.lines for shard in shards], errors, picky.asked) == ([9], [], 0)
+
+
+def test_a_line_of_which_no_request_can_be_made_is_left_to_its_run() -> None:
+    shards, errors, _ = scanned(file_of(chat("a", stop="broken")), to("p"), p=Picky("seed"))
+    assert ([shard.lines for shard in shards], errors) == ([1], [])
+
+
+def test_a_job_is_as_large_as_its_rows() -> None:
+    lines = [chat(str(n), stop="+" * (n % 3)) for n in range(9)]  # of 1, 2 and 3 rows
+    shards, errors, _ = scanned(file_of(*lines), to("p", mode=Mode.NATIVE, max_lines=6), p=Picky())
+    assert ([shard.lines for shard in shards], errors) == ([3, 3, 3], [])
+    shards, _, _ = scanned(file_of(*lines), to("p", mode=Mode.NATIVE, max_lines=5), p=Picky())
+    assert [shard.lines for shard in shards] == [2, 2, 2, 2, 1]
+
+
+def test_managed_lines_that_were_tried_are_cut_like_others() -> None:
+    limits = ScanLimits(shard_lines_min=4, shard_lines_max=4)
+    shards, _, _ = scanned(file_of(*(chat(str(n)) for n in range(10))), to("p"), limits, p=Picky())
+    assert [(shard.first_line, shard.lines) for shard in shards] == [(0, 4), (4, 4), (8, 2)]
+
+
+# ----------------------------------------------------------------------------- few lines
+
+
+def native(count: int, **traits: Any) -> tuple[list[Shard], list[BatchError], list[Group]]:
+    data = file_of(*(chat(str(n)) for n in range(count)))
+    return scanned(data, to("p", mode=Mode.NATIVE, **traits))
+
+
+@pytest.mark.parametrize(
+    ("count", "mode"),
+    [(1, Mode.MANAGED), (4, Mode.MANAGED), (5, Mode.NATIVE), (6, Mode.NATIVE)],
+)
+def test_in_auto_fewer_lines_than_a_job_takes_run_managed(count: int, mode: Mode) -> None:
+    shards, errors, groups = native(count, min_lines=5, online_if_few=True)
+    assert (errors, [(shard.mode, shard.lines) for shard in shards]) == ([], [(mode, count)])
+    assert [(group.mode, group.rescue) for group in groups] == [(mode, mode is Mode.NATIVE)]
+    assert groups[0].primaries == (GroupTarget(provider="p", model="m"),)
+
+
+def test_natively_fewer_lines_than_a_job_takes_fail_the_batch() -> None:
+    _, errors, _ = native(4, min_lines=5)
+    assert errors == [
+        BatchError(
+            code="too_few_requests",
+            message="The batch API of the provider 'p' takes no fewer than 5 requests at once, and "
+            "would get 4 for the model 'm'. Add requests, or set the provider's `mode` to `auto`, "
+            "which sends so few one by one.",
+        )
+    ]
+
+
+def test_lines_with_errors_are_not_said_to_be_too_few() -> None:
+    data = file_of(chat("a"), b"{")
+    _, errors, _ = scanned(data, to("p", mode=Mode.NATIVE, min_lines=2))
+    assert [error.code for error in errors] == ["invalid_json_line"]
+
+
+@pytest.mark.parametrize(
+    ("count", "lines"),
+    [(10, [10]), (11, [7, 4]), (13, [9, 4]), (14, [10, 4]), (21, [10, 7, 4])],
+)
+def test_a_last_job_is_filled_up_from_the_one_before(count: int, lines: list[int]) -> None:
+    shards, errors, _ = native(count, min_lines=4, max_lines=10)
+    assert ([shard.lines for shard in shards], errors) == (lines, [])
+    assert {shard.mode for shard in shards} == {Mode.NATIVE}
+
+
+def test_a_last_job_that_cannot_be_filled_up_runs_managed_or_fails() -> None:
+    shards, errors, groups = native(7, min_lines=4, max_lines=6, online_if_few=True)
+    assert ([(s.mode, s.lines) for s in shards], errors) == (
+        [(Mode.NATIVE, 6), (Mode.MANAGED, 1)],
+        [],
+    )
+    assert [group.mode for group in groups] == [Mode.NATIVE]
+    _, errors, _ = native(7, min_lines=4, max_lines=6)
+    assert ["and would get 1 " in error.message for error in errors] == [True]
+
+
+@given(
+    models=st.lists(st.sampled_from(["m", "n"]), max_size=60),
+    least=st.integers(0, 6),
+    most=st.integers(6, 14),
+)
+@settings(max_examples=150, deadline=None)
+def test_every_line_is_in_one_shard_however_they_are_cut(
+    models: list[str], least: int, most: int
+) -> None:
+    data = file_of(*(chat(str(n), model) + b"\n" * (n % 2) for n, model in enumerate(models)))
+    resolve = to("p", mode=Mode.NATIVE, min_lines=least, max_lines=most, online_if_few=True)
+    shards, _, _ = scanned(data, resolve)
+    found: list[str] = []
+    for shard in shards:
+        assert shard.mode is (Mode.MANAGED if shard.lines < least else Mode.NATIVE)
+        requests = read_requests(
+            MemoryBlob(data), "input", shard, reader=LineReader(endpoint=CHAT)
+        )  # which counts them
+        found += [request.custom_id for piece in requests for _, request in piece]
+    assert sorted(found, key=int) == [str(n) for n in range(len(models))]
