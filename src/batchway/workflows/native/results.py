@@ -152,7 +152,7 @@ class Join:
         if mark not in (OPEN, LEFT):
             self.duplicates += 1
             return None
-        context = table.context(index)
+        context = table.contexts.get(index, b"")
         outcome: Outcome | None = outcome_of(row, self._dialect, context)
         if table.parts and index in table.parts:
             outcome = self._whole(row.part, outcome, index, context)
