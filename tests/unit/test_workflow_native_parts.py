@@ -28,13 +28,13 @@ from batchway.ports import LineResult
 from batchway.results.records import Records
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
-from batchway.workflows.managed.run import Ending
 from batchway.workflows.native.accounts import NativeAccounts
 from batchway.workflows.native.batch import NativeBatch
 from batchway.workflows.native.capacity import Capacity
 from batchway.workflows.native.ending import HaltedError
 from batchway.workflows.native.results import Join, missing
 from batchway.workflows.native.spool import spool
+from batchway.workflows.run import Ending
 
 TEXT = b"\n".join([chat("a", "x"), chat("é", "y"), b"", chat("c", "x"), chat("d", "y")])
 

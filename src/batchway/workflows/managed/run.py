@@ -38,8 +38,6 @@ from batchway.workflows.plan.groups import Groups, none_configured
 from batchway.workflows.run import STORAGE_TROUBLE, Ending
 from batchway.workflows.take_over import TakenOver, TakeOver
 
-__all__ = ["STORAGE_TROUBLE", "Ending", "ManagedRun"]
-
 _log: Final = logging.getLogger(__name__)
 
 
