@@ -24,7 +24,7 @@ from batchway.domain.fate import Fate
 from batchway.domain.shard import Mode, Shard
 from batchway.lines.envelope import LineReader
 from batchway.lines.shard_lines import ANSWERED, LEFT, OPEN, LineTable, read_requests
-from batchway.ports import LineResult
+from batchway.results.line_result import LineResult
 from batchway.results.records import Records
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails

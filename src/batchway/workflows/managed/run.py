@@ -27,8 +27,9 @@ from batchway.domain.batch import Batch
 from batchway.domain.errors import Conflict
 from batchway.domain.group import Group
 from batchway.domain.shard import Claim, Mode, Shard
-from batchway.ports import Blobs, Clock, Ledger, LineResult
+from batchway.ports import Blobs, Clock, Ledger
 from batchway.results.collector import Buffer, Collector
+from batchway.results.line_result import LineResult
 from batchway.results.records import Records
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.managed.lines import Lines
