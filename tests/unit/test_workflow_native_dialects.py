@@ -130,7 +130,7 @@ async def test_a_line_that_cannot_be_said(
     await world.begin(3, rescue=rescue)
     assert await run(world) == (Ending.DONE, [0] if rescue else [])
     found = await bodies(world)
-    errors = {f"id-{n}": "unsupported_by_provider" for n in range(0 if rescue else unsaid)}
+    errors = {f"id-{n}": "unsupported_parameter" for n in range(0 if rescue else unsaid)}
     assert {name: code for name, code in found.items() if isinstance(code, str)} == errors
     assert len(found) == (3 - unsaid if rescue else 3)
     assert [order.lines for order in world.vendor.orders] == ([] if unsaid == 3 else [6])
