@@ -23,7 +23,8 @@ from batchway.domain.file import File, Purpose
 from batchway.domain.group import Group
 from batchway.domain.shard import Claim, Mode, Segment, Shard
 from batchway.domain.status import BatchStatus
-from batchway.ports import Blobs, BlobWriter, Clock, Dialect, Ledger, LineResult, Shards, Story
+from batchway.ports import Blobs, BlobWriter, Clock, Dialect, Ledger, Shards, Story
+from batchway.results.line_result import LineResult
 from batchway.results.segments import encode
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.storage.migrations import upgrade

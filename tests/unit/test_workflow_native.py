@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,8 @@ from batchway.domain.batch import BatchError, RequestCounts
 from batchway.domain.remote import JobStage, RemoteError, Trouble
 from batchway.domain.shard import Mode
 from batchway.domain.status import BatchStatus
-from batchway.workflows.managed.run import Ending
+from batchway.lines.envelope import LineReader, Request
+from batchway.workflows.run import Ending
 
 S = BatchStatus
 
@@ -357,3 +359,24 @@ async def test_files_that_cannot_be_removed_hold_up_nothing(world: World) -> Non
     await world.begin(3)
     assert await run(world) == (Ending.DONE, [])
     assert await world.results() == world.good(0, 1, 2)
+
+
+async def test_a_line_is_read_once_to_send_it_and_once_to_join_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one whose job gave no row for it."""
+    world.vendor.rows = lambda lines: [answer(line) for line in lines[1:]]
+    await world.begin(6)
+    read: Counter[str] = Counter()
+    real = LineReader.read
+
+    def counted(reader: LineReader, data: bytes) -> Request | None:
+        request = real(reader, data)
+        assert request is not None
+        read[request.custom_id] += 1
+        return request
+
+    monkeypatch.setattr(LineReader, "read", counted)
+    assert await run(world) == (Ending.DONE, [])
+    assert len(await world.results()) == 6
+    assert read == {f"id-{n}": 2 for n in range(6)}

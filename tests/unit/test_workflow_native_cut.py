@@ -13,8 +13,8 @@ from batchway.dialects.openai.job_error import EnqueuedLimit, enqueued_limit, me
 from batchway.domain.batch import BatchError
 from batchway.domain.remote import JobStage, RemoteError, Trouble
 from batchway.domain.status import BatchStatus
-from batchway.workflows.managed.run import Ending
 from batchway.workflows.native.fit import Fit
+from batchway.workflows.run import Ending
 
 S = BatchStatus
 BARE = "Enqueued token limit reached for m in organization org-gpt-4."

@@ -31,8 +31,8 @@ from batchway.domain.remote import JobRecord, JobStage, RemoteError, Trouble
 from batchway.domain.shard import Claim
 from batchway.domain.status import BatchStatus
 from batchway.results.segments import merged
-from batchway.workflows.managed.run import Ending
 from batchway.workflows.native.waiting import waits
+from batchway.workflows.run import Ending
 
 S = BatchStatus
 UNFETCHED = {f"id-{n}": (0, "result_not_fetched") for n in range(3)}

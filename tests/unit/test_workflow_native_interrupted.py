@@ -30,7 +30,7 @@ from batchway.domain.batch import BatchError
 from batchway.domain.remote import JobRecord, JobStage, RemoteError, Trouble
 from batchway.domain.shard import Claim, Mode
 from batchway.domain.status import BatchStatus
-from batchway.workflows.managed.run import Ending
+from batchway.workflows.run import Ending
 
 S = BatchStatus
 

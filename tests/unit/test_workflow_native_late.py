@@ -27,8 +27,8 @@ from batchway.domain.batch import BatchError
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.routing import Account
 from batchway.domain.status import BatchStatus
-from batchway.workflows.managed.run import Ending
 from batchway.workflows.native.accounts import NativeAccounts
+from batchway.workflows.run import Ending
 
 S = BatchStatus
 LONG = "The provider 'p' gave 0 of the 3 results that it counts. Batchway goes on trying."

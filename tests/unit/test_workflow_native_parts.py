@@ -24,17 +24,17 @@ from batchway.domain.fate import Fate
 from batchway.domain.shard import Mode, Shard
 from batchway.lines.envelope import LineReader
 from batchway.lines.shard_lines import ANSWERED, LEFT, OPEN, LineTable, read_requests
-from batchway.ports import LineResult
+from batchway.results.line_result import LineResult
 from batchway.results.records import Records
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
-from batchway.workflows.managed.run import Ending
 from batchway.workflows.native.accounts import NativeAccounts
 from batchway.workflows.native.batch import NativeBatch
 from batchway.workflows.native.capacity import Capacity
 from batchway.workflows.native.ending import HaltedError
 from batchway.workflows.native.results import Join, missing
 from batchway.workflows.native.spool import spool
+from batchway.workflows.run import Ending
 
 TEXT = b"\n".join([chat("a", "x"), chat("é", "y"), b"", chat("c", "x"), chat("d", "y")])
 

@@ -9,7 +9,7 @@ from tests.unit.fakes import counted_bytes
 
 from batchway.domain.batch import Usage
 from batchway.domain.batch_errors import LineText
-from batchway.ports import LineResult
+from batchway.results.line_result import LineResult
 from batchway.results.records import Records
 
 USAGE = Usage(input_tokens=3, output_tokens=4)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.unit.fakes import a_result, a_segment, store
 
 from batchway.domain.shard import Claim, Mode, Segment, Shard
-from batchway.ports import Blobs, LineResult
+from batchway.ports import Blobs
+from batchway.results.line_result import LineResult
 from batchway.results.segments import (
     SegmentDamagedError,
     done_lines,

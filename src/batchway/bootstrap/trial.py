@@ -4,7 +4,7 @@ A wrong key, model or address fails every line alike, so one line is enough to f
 line of the batch and its answer is kept: nothing is paid twice. An answer that speaks against the
 account ends the trial: nothing more is sent, and `Trial.verdict` says why in a sentence.
 
-Owns who goes first and who waits. What an answer says of its account is `accounts`'.
+Owns who goes first and who waits. What an answer says of its account is `first_answer`'s.
 """
 
 import asyncio

@@ -77,7 +77,6 @@ from batchway.ports.ledger import (
 from batchway.ports.online import (
     Answer,
     Failure,
-    LineResult,
     Online,
     Request,
     Transport,
@@ -114,7 +113,6 @@ __all__ = [
     "Jobs",
     "Keys",
     "Ledger",
-    "LineResult",
     "Once",
     "OnceMismatch",
     "Online",

@@ -6,13 +6,11 @@ Owns the request, what sends it, and what comes back. What bodies mean is `ports
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
-from batchway.domain.batch import Usage
 from batchway.ports.dialect import Dialect
 
 
@@ -89,17 +87,3 @@ class Online(Protocol):
         any credentials that do not do.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineResult:
-    """What a segment keeps of one line.
-
-    `line` is the 0-based line number in the input file; `ok` is whether it belongs into the
-    output file; `record` is the finished JSON line without its newline.
-    """
-
-    line: int
-    ok: bool
-    record: bytes
-    usage: Usage

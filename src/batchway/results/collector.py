@@ -23,7 +23,8 @@ from typing import Final
 from batchway.domain.batch import Usage
 from batchway.domain.errors import Conflict, Unavailable
 from batchway.domain.shard import Claim, Segment
-from batchway.ports import Blobs, Clock, LineResult, Shards
+from batchway.ports import Blobs, Clock, Shards
+from batchway.results.line_result import LineResult
 
 _log: Final = logging.getLogger(__name__)
 _RETRY_SECONDS: Final = 2.0

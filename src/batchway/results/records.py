@@ -10,7 +10,7 @@ import msgspec
 
 from batchway.domain.batch import Usage
 from batchway.domain.batch_errors import LineText
-from batchway.ports import LineResult
+from batchway.results.line_result import LineResult
 
 _encode: Final = msgspec.json.Encoder().encode
 _NO_USAGE: Final = Usage()

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from batchway.domain.shard import Segment
-from batchway.ports import Blobs, LineResult
+from batchway.ports import Blobs
+from batchway.results.line_result import LineResult
 
 _MAGIC: Final = b"BWS1"
 _ENTRY_BYTES: Final = 8 + 1 + 4

@@ -22,9 +22,10 @@ from batchway.domain.errors import Unavailable
 from batchway.domain.file import File
 from batchway.domain.shard import Claim
 from batchway.domain.status import BatchStatus
-from batchway.ports import Blobs, Clock, Delivered, Finished, Ledger, LineResult
+from batchway.ports import Blobs, Clock, Delivered, Finished, Ledger
 from batchway.results.collector import Collector
 from batchway.results.endings import tell_end
+from batchway.results.line_result import LineResult
 from batchway.results.result_file import result_file
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.plan.ingest import Ingest, Started

@@ -27,8 +27,9 @@ from batchway.domain.batch import Batch
 from batchway.domain.errors import Conflict
 from batchway.domain.group import Group
 from batchway.domain.shard import Claim, Mode, Shard
-from batchway.ports import Blobs, Clock, Ledger, LineResult
+from batchway.ports import Blobs, Clock, Ledger
 from batchway.results.collector import Buffer, Collector
+from batchway.results.line_result import LineResult
 from batchway.results.records import Records
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.managed.lines import Lines
@@ -38,8 +39,6 @@ from batchway.workflows.plan.groups import Groups, none_configured
 from batchway.workflows.run import STORAGE_TROUBLE, Ending
 from batchway.workflows.take_over import TakenOver, TakeOver
 
-__all__ = ["STORAGE_TROUBLE", "Ending", "ManagedRun"]
-
 _log: Final = logging.getLogger(__name__)
 
 
@@ -48,8 +47,9 @@ class ManagedRunner:
     """What the managed runs of one process share, and need no more than once.
 
     `providers` are the configured ones by name; `draw` picks among targets, in [0, 1). A
-    destination's lines that were read and have no result are
-    `most_lines` at most, and within `outstanding`; `drain_timeout` is in seconds.
+    destination's lines that were read and have no result are `most_lines` at most, and within
+    `outstanding`; `drain_timeout` is in seconds. More than ten fields, because it is where all of
+    the managed runner's parts come together; a run is made from it and its batch.
     """
 
     ledger: Ledger

@@ -137,8 +137,8 @@ class Closing:
                 # Or a run that finds every line with a result would remove what was not collected.
                 await record.end()
             code, message = unfetched or self._missing(job)
-            left = frozenset[int]() if collected is None else collected.left
-            await self._collection.write_off(code=code, message=message, besides=left)
+            table = None if collected is None else collected.table
+            await self._collection.write_off(code=code, message=message, table=table)
         if job is not None and job.status in TERMINAL and not short:
             # Recorded first: results that are being removed must not be asked for again.
             await record.put(replace(record.now, stage=JobStage.COLLECTED, completed=0, failed=0))

@@ -113,12 +113,13 @@ class Collection:
             await waiting.out(trouble, failures=failures)
             job = await look(job, under_tag=False)
 
-    async def write_off(
-        self, *, code: str, message: str, besides: AnyCollection[int] = frozenset()
-    ) -> None:
-        """Commit an error line for every line of the job that is neither done nor in `besides`."""
-        done = {*self._record.done, *besides} if besides else self._record.done
-        table = await self._table(done)
+    async def write_off(self, *, code: str, message: str, table: LineTable | None = None) -> None:
+        """Commit an error line for every line of the job that is not done.
+
+        `table` is that of what was collected, if anything was: then those without a row.
+        """
+        if table is None:
+            table = await self._table(self._record.done)
         provider = self._record.now.provider
         records = self._context.resources.records
         sink = self._sink()

@@ -148,6 +148,7 @@ class NativeJob:
             if collected.of_account:
                 return await self._closing.of_account(job)
         if job.status is BatchStatus.FAILED and not collected.rows and collected.short is None:
+            del collected  # and its table: what follows may wait for the fate of other jobs
             return await self._closing.failed(job)
         return await self._closing.end(job, collected)
 

@@ -30,16 +30,18 @@ _PIECE_BYTES: Final = 512 << 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
-    """What the transfers gave: `rows` in the last one; `open` are lines without any, `left` those
-    with a row that is not their result, `of_account` of them for the sake of the account.
+    """What the transfers gave: `rows` in the last one; `open` are lines without any, `of_account`
+    those whose row is not their result for the sake of the account.
 
-    `short` tells why this is not everything: rows that the provider counts are not to be had.
+    `table` holds the open ones, where there are any: what becomes of them is written without
+    reading the input again. `short` tells why this is not everything: rows that the provider counts
+    are not to be had.
     """
 
     rows: int
     open: int
-    left: frozenset[int] = frozenset()
     of_account: int = 0
+    table: LineTable | None = None
     short: RemoteError | None = None
 
 
@@ -189,12 +191,11 @@ class Pull:
         if not still_open and not marks.count(LEFT):
             return Collected(rows=rows, open=0, short=short)
         done.update(await asyncio.to_thread(lines_marked, self._table, ANSWERED))
-        left = await asyncio.to_thread(lines_marked, self._table, LEFT)
         return Collected(
             rows=rows,
             open=still_open,
-            left=frozenset(left),
             of_account=self._of_account,
+            table=self._table if still_open else None,
             short=short,
         )
 

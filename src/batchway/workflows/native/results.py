@@ -19,7 +19,8 @@ from batchway.domain.batch import Usage
 from batchway.domain.batch_errors import LineText
 from batchway.domain.fate import Fate, fate_of
 from batchway.lines.shard_lines import ANSWERED, LEFT, OPEN, LineTable
-from batchway.ports import Dialect, Framing, LineResult, Refused, Result, Row
+from batchway.ports import Dialect, Framing, Refused, Result, Row
+from batchway.results.line_result import LineResult
 from batchway.results.records import Records
 
 _MISSING_PIECE: Final = 2_000

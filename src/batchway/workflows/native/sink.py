@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
 from batchway.domain.shard import Claim
-from batchway.ports import LineResult
 from batchway.results.collector import Buffer, Collector
+from batchway.results.line_result import LineResult
 
 _GATHERED_BYTES: Final = 4 << 20
 
