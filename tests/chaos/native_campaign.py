@@ -172,6 +172,9 @@ class NativeCampaign:
                     found["job running"] += 1
                 case "intended", _:
                     found["waiting to submit"] += 1
+                case "brought", _:
+                    found["waiting to submit"] += 1
+                    found["brought"] += 1
                 case _:
                     found["job collected"] += 1
         return found

@@ -14,6 +14,7 @@ PHASES = frozenset(
         "in_progress",
         "waiting to submit",
         "encoding or uploading",
+        "brought",
         "submitting",
         "created and not stored",
         "job running",

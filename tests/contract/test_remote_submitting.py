@@ -203,6 +203,28 @@ async def test_a_conflict_may_be_with_the_job_itself(one: Account, tmp_path: Pat
     assert len(await one.rows(await one.ended(found.id))) == 3
 
 
+async def test_a_job_that_waits_for_room_costs_no_list_of_files(
+    one: Account, tmp_path: Path
+) -> None:
+    one.fake.trouble({"on": "create", "status": 429, "message": "Rate limit.", "times": 3})
+    placed = order(one.batches, tmp_path)
+    jobs = one.batches.jobs
+
+    brought = await jobs.bring(placed)
+    for _ in range(3):
+        with pytest.raises(RemoteError) as caught:
+            await jobs.create(placed, brought)
+        assert caught.value.trouble is Trouble.NO_ROOM
+        assert await jobs.find(TAG, since=0, reference=brought) is None
+    job = await jobs.create(placed, brought)
+
+    found = await jobs.find(TAG, since=0, reference=brought)
+    assert found is not None
+    assert found.id == job.id
+    requests = one.fake.stats()["requests"]
+    assert (requests["upload"], requests["create"], requests.get("files", 0)) == (1, 4, 0)
+
+
 @pytest.mark.parametrize("status", [400, 403, 404])
 async def test_a_refused_job_that_was_made_is_taken_on(
     one: Account, tmp_path: Path, status: int

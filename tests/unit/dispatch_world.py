@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from batchway.dialects.openai.dialect import OpenAIDialect
+from batchway.dialects.openai.notes import OPENAI_NOTES
 from batchway.dispatch.caller import Caller
 from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Sender, Work
 from batchway.domain.call import Call
 from batchway.domain.overrides import Overrides
 from batchway.domain.routing import Target
-from batchway.ports import Dialect, EngineMetrics, Failure, Online, Request
+from batchway.ports import Dialect, EngineMetrics, Failure, Notes, Online, Request
 
 T = TypeVar("T")
 
@@ -164,6 +165,7 @@ class FakeOnline:
     def __init__(self, url: str, dialect: Dialect) -> None:
         self._url = url
         self.dialect = dialect
+        self.notes: Notes = OPENAI_NOTES
 
     async def request(self, body: bytes) -> Request:
         """The body at the address."""

@@ -377,10 +377,15 @@ class World:
     async def begin(
         self, lines: int, *, rescue: bool = False, models: Sequence[str] = ("m",)
     ) -> Batch:
-        """An ingested batch; blank lines stand between its lines, which take models in turn."""
+        """An ingested batch; blank lines stand between its lines, which take models in turn.
+
+        Each line's `user` is its number.
+        """
         self.account = replace(self.account, rescue=rescue)
         batch = a_batch(created_at=int(self.clock.now()), deadline=int(self.clock.now()) + WINDOW)
-        text = b"".join(chat(f"id-{n}", models[n % len(models)]) + b"\n\n" for n in range(lines))
+        text = b"".join(
+            chat(f"id-{n}", models[n % len(models)], user=f"u{n}") + b"\n\n" for n in range(lines)
+        )
         store(self.blobs, a_file().blob, text)
         await self.ledger.batches.add(batch)
         await self.ingest.run(batch)

@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 from tests.unit.batch_lines import BatchLines, ReadRow
 
 from batchway.catalog.openai_family import CATALOG, LineShape, Quirks
-from batchway.dialects.openai.job_error import means_no_room
-from batchway.domain.batch import Usage
+from batchway.dialects.openai.framing import OpenAIFraming
+from batchway.dialects.openai.job_error import failure_of, judged, means_no_room
+from batchway.domain.batch import BatchError, Usage
+from batchway.domain.fate import Fate
+from batchway.domain.remote import Cause, EnqueuedLimit, Failed, RemoteError, Trouble
+from batchway.ports import Row
 
 CHAT = "/v1/chat/completions"
 CODEC = BatchLines()
@@ -321,6 +325,56 @@ def test_any_json_gives_a_row_of_this_line(value: object) -> None:
         assert (decoded.status is None) == bool(decoded.code)
 
 
+# ----------------------------------------------------------------------------- envelopes
+
+FRAMING = OpenAIFraming(endpoint=CHAT)
+
+
+@pytest.mark.parametrize(("part", "sent"), [(0, "r0000000042"), (1, "r0000000042-1")])
+def test_a_line_of_several_requests(part: int, sent: str) -> None:
+    line = FRAMING.line(line=42, part=part, body=b"{}")
+    assert json.loads(line)["custom_id"] == sent
+    row = FRAMING.row(
+        b'{"custom_id":"%b","response":{"status_code":200,"body":{}}}' % sent.encode()
+    )
+    assert row == Row(42, part, Fate.ANSWERED, 200, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "fate"),
+    [
+        (200, "", Fate.ANSWERED),
+        (299, "insufficient_quota", Fate.ANSWERED),  # its body is the dialect's to read
+        (400, "invalid_request_error", Fate.FAILED),
+        (400, "billing_hard_limit_reached", Fate.ACCOUNT),
+        (401, "", Fate.ACCOUNT),
+        (402, "", Fate.ACCOUNT),
+        (403, "model_not_found", Fate.FAILED),
+        (403, "insufficient_quota", Fate.ACCOUNT),
+        (404, "insufficient_quota", Fate.FAILED),
+        (408, "", Fate.PASSING),
+        (429, "rate_limit_exceeded", Fate.PASSING),
+        (429, "insufficient_quota", Fate.ACCOUNT),
+        (500, "", Fate.PASSING),
+        (None, "batch_expired", Fate.UNTRIED),
+        (None, "batch_cancelled", Fate.UNTRIED),
+        (None, "insufficient_quota", Fate.ACCOUNT),
+        (None, "server_error", Fate.PASSING),
+        (None, "missing_result", Fate.PASSING),
+        (None, "invalid_request", Fate.FAILED),
+        (None, "429", Fate.PASSING),
+        (None, "401", Fate.ACCOUNT),
+    ],
+)
+def test_fates(status: int | None, code: str, fate: Fate) -> None:
+    error = {"code": code, "message": "m"}
+    response = {"status_code": status, "body": {"error": error}}
+    given = {"error": error} if status is None else {"response": response}
+    row = FRAMING.row(msgspec.json.encode({"custom_id": "r1", **given}))
+    assert row is not None
+    assert (row.line, row.part, row.fate) == (1, 0, fate)
+
+
 # ----------------------------------------------------------------------------- no room
 
 
@@ -375,6 +429,63 @@ def test_a_long_message_is_searched_in_no_time(text: str) -> None:
     started = time.process_time()
     assert means_no_room(None, text * 100_000) is False
     assert time.process_time() - started < 0.5
+
+
+T = Trouble
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "code", "verdict", "limit", "credit"),
+    [
+        (T.BUSY, 429, "insufficient_quota", T.NO_ROOM, None, True),
+        (T.BUSY, 429, "rate_limit_exceeded", T.NO_ROOM, None, False),
+        (T.BUSY, 429, None, T.BUSY, None, False),
+        (T.REFUSED, 400, "token_limit_exceeded", T.NO_ROOM, EnqueuedLimit(), False),
+        (T.DENIED, 403, "token_limit_exceeded", T.NO_ROOM, EnqueuedLimit(), False),
+        (T.DENIED, 402, None, T.DENIED, None, True),
+        (T.DENIED, 401, "invalid_api_key", T.DENIED, None, False),
+        (T.NOT_FOUND, 404, "model_not_found", T.NOT_FOUND, None, False),
+        # It may have happened, whatever it says.
+        (T.UNCERTAIN, 503, "rate_limit_exceeded", T.UNCERTAIN, None, False),
+    ],
+)
+def test_verdicts_on_calls(
+    *,
+    trouble: Trouble,
+    status: int,
+    code: str | None,
+    verdict: Trouble,
+    limit: EnqueuedLimit | None,
+    credit: bool,
+) -> None:
+    given = RemoteError(trouble, "It said no.", code=code, status=status, retry_after=3.0)
+    found = judged(given)
+    assert (found.trouble, found.limit, found.credit) == (verdict, limit, credit)
+    assert (found.message, found.code, found.status) == (given.message, code, status)
+    assert found.retry_after == 3.0
+
+
+BAD = BatchError(code="invalid", message="Bad line.")
+UNSEEN = BatchError(code="x", message="No such file: file-123.")
+FULL = BatchError(code="token_limit_exceeded", message="Limit: 90,000 enqueued tokens.")
+BROKE = BatchError(code="insufficient_quota", message="No credit.")
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        ([], Failed(cause=Cause.REFUSED)),
+        ([BAD], Failed(cause=Cause.REFUSED, error=BAD)),
+        ([BAD, UNSEEN], Failed(cause=Cause.UNSEEN, error=UNSEEN)),
+        (
+            [UNSEEN, FULL],
+            Failed(cause=Cause.NO_ROOM, error=FULL, limit=EnqueuedLimit(tokens=90_000)),
+        ),
+        ([BROKE], Failed(cause=Cause.NO_ROOM, error=BROKE, credit=True)),
+    ],
+)
+def test_why_a_job_failed(errors: list[BatchError], expected: Failed) -> None:
+    assert failure_of(errors) == expected
 
 
 # ----------------------------------------------------------------------------- what errors say

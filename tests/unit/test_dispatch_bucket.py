@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchway.dispatch.bucket import Bucket, parse_count, parse_duration
+from batchway.dialects.openai.notes import parse_count, parse_duration
+from batchway.dispatch.bucket import Bucket
 
 
 def _greedy(bucket: Bucket, costs: list[float], seconds: float) -> list[tuple[float, float]]:

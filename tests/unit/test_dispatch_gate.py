@@ -14,6 +14,7 @@ from tests.unit.dispatch_world import (
     new_caller,
 )
 
+from batchway.dialects.openai.notes import OPENAI_NOTES
 from batchway.dispatch.caller import Caller
 from batchway.dispatch.fault import Fault
 from batchway.dispatch.gate import Gate
@@ -265,7 +266,7 @@ def test_headers_hold_a_gate_without_configured_rates(
 ) -> None:
     async def main() -> float:
         gate = _gate(Limits(concurrency=4))
-        gate.hear(FakeAnswer(200, headers=headers))
+        gate.hear(FakeAnswer(200, headers=headers), OPENAI_NOTES)
         await _enter(gate, new_caller())
         return asyncio.get_running_loop().time()
 

@@ -5,6 +5,7 @@ import math
 import pytest
 from tests.unit.dispatch_world import FakeAnswer
 
+from batchway.dialects.openai.notes import OPENAI_NOTES
 from batchway.dispatch.rates import Rates
 
 
@@ -103,12 +104,14 @@ def test_a_rate_in_use_is_not_idle() -> None:
 def test_an_answer_asks_for_a_pause_where_no_rate_is_configured(
     answer: FakeAnswer, pause: float
 ) -> None:
-    assert _rates().hear(answer, in_flight=1, now=0.0) == pause
+    assert _rates().hear(answer, OPENAI_NOTES, in_flight=1, now=0.0) == pause
 
 
 def test_an_answer_empties_a_configured_bucket_instead() -> None:
     rates = _rates(6_000)
-    assert rates.hear(_answer("requests", "0", reset="2s"), in_flight=1, now=0.0) == 0.0
+    assert (
+        rates.hear(_answer("requests", "0", reset="2s"), OPENAI_NOTES, in_flight=1, now=0.0) == 0.0
+    )
     assert rates.wait(1, 0.0) == 2.0
     assert rates.scarce
 
@@ -126,5 +129,5 @@ def test_an_answer_empties_a_configured_bucket_instead() -> None:
 def test_headers_are_read_more_often_the_less_is_left(answer: FakeAnswer, skipped: int) -> None:
     rates = _rates()
     assert rates.look_in == 0
-    rates.hear(answer, in_flight=10, now=0.0)
+    rates.hear(answer, OPENAI_NOTES, in_flight=10, now=0.0)
     assert rates.look_in == skipped

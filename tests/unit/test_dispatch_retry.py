@@ -6,6 +6,7 @@ import pytest
 from tests.unit.dispatch_world import FakeAnswer
 
 from batchway.dialects.openai.dialect import OpenAIDialect
+from batchway.dialects.openai.notes import OPENAI_NOTES
 from batchway.dispatch.fault import Fault, Heard, Setback, fault_of, setback_of
 from batchway.dispatch.retry import (
     BACKOFF_CAP,
@@ -126,7 +127,7 @@ def _drawn(answer: FakeAnswer | Failure) -> Heard | Failure:
         return answer
     refused = OpenAIDialect(endpoint="/v1/x", model="m").decode(answer.status, answer.body, b"")
     assert not isinstance(refused, Result)
-    return Heard(answer, refused)
+    return Heard(answer, refused, OPENAI_NOTES)
 
 
 @pytest.mark.parametrize(

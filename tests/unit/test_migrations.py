@@ -23,7 +23,7 @@ from sqlalchemy import create_engine, text
 from batchway.domain.batch import RequestCounts
 from batchway.domain.errors import Unavailable
 from batchway.domain.reason import Reason, ReasonKind
-from batchway.domain.remote import JobRecord
+from batchway.domain.remote import JobRecord, JobStage
 from batchway.domain.status import BatchStatus
 from batchway.ports import BatchFilter, Page
 from batchway.storage.ledger.address import Address
@@ -292,6 +292,72 @@ async def test_what_batches_waited_for_loses_its_promises(
     reason = None if kept is None else Reason(kind=ReasonKind.OTHER, sentence=kept)
     assert (batch.status_details, batch.waited_for, batch.status_reason) == (details, reason, None)
     assert other.waited_for is None
+
+
+# Of each stage of the sixth schema: what its record had, and what it is now.
+SIXTH: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "intended": ({}, {}),
+    "intended, tried": ({"submitted_at": 5}, {"submitted_at": 5}),
+    "submitting": ({"submitted_at": 5}, {"submitted_at": 5}),
+    "submitted": (
+        {"remote_id": "b1", "input_file_id": "in-1", "submitted_at": 5, "completed": 1},
+        {"remote_id": "b1", "reference": "in-1", "submitted_at": 5, "completed": 1},
+    ),
+    "submitted, both": (
+        {"remote_id": "b2", "input_file_id": "in-2", "output_file_id": "o2", "error_file_id": "e2"},
+        {"remote_id": "b2", "reference": "in-2", "references": ("o2", "e2")},
+    ),
+    "collected": (
+        {"remote_id": "b3", "output_file_id": "o3", "error_file_id": "o3"},
+        {"remote_id": "b3", "references": ("o3",)},
+    ),
+    "ended": (
+        {"remote_id": "b4", "error_file_id": "e4"},
+        {"remote_id": "b4", "references": ("e4",)},
+    ),
+}
+
+
+async def test_jobs_of_the_sixth_schema_go_on(url: str) -> None:
+    first_schema(url)
+    engine = create_engine(Address.parse(url).synchronous)
+    expected: list[JobRecord] = []
+    with engine.begin() as connection:
+        command.upgrade(config(connection), "0006")
+        for shard, (stage, (was, is_)) in enumerate(SIXTH.items()):
+            record: dict[str, Any] = {
+                "batch_id": "batch_1",
+                "shard": shard,
+                "attempt": 1,
+                "tag": f"tag-{shard}",
+                "provider": "p",
+                "model": "m",
+                "stage": stage.partition(",")[0],
+                "completed": 0,
+                "failed": 0,
+            }
+            columns = record | was
+            names = ", ".join(columns)
+            values = ", ".join(f":{name}" for name in columns)
+            connection.execute(
+                text(f"INSERT INTO remote_jobs ({names}) VALUES ({values})"),
+                columns,
+            )
+            typed: dict[str, Any] = record | is_ | {"stage": JobStage(record["stage"])}
+            expected.append(JobRecord(**typed))
+    engine.dispose()
+    upgrade(url)
+    assert differences(url) == []
+    ledger = await SqlLedger.open(url)
+    assert await ledger.jobs.of("batch_1") == expected
+    for reference in ("b1", "in-1", "b2", "in-2", "o2", "e2", "b3", "o3", "b4", "e4"):
+        assert await ledger.jobs.tenant_of("p", reference) == "blue"
+    claim = await ledger.shards.claim("batch_1", 1)
+    assert await ledger.shards.hand_over(claim)
+    brought = replace(expected[1], stage=JobStage.BROUGHT, reference="in-9", references=("x", "y"))
+    assert await ledger.jobs.put(claim, brought)
+    assert (await ledger.jobs.of("batch_1"))[1] == brought
+    await ledger.close()
 
 
 def test_an_upgrade_that_fails_halfway_leaves_the_first_schema(url: str) -> None:

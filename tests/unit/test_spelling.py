@@ -14,6 +14,11 @@ ROOT = Path(batchway.__file__).parent
 PATHS = "|".join(re.escape(endpoint.path) for endpoint in Endpoint)
 ENDPOINT = re.compile(rf"({PATHS})(?![\w-])")
 HEADER = re.compile(r"x-tfy", re.IGNORECASE)
+# A sample of each kind: headers, error codes of lines and of jobs, ids of files in answers.
+PROVIDERS_WORD = re.compile(
+    r"x-ratelimit|x-request-id|insufficient_quota|rate_limit_exceeded|token_limit_exceeded"
+    r"|model_not_found|DeploymentNotFound|invalid_api_key|server_error|\benqueued\b|file-[a-z]"
+)
 
 
 def spelled(source: str) -> Iterator[str]:
@@ -69,6 +74,20 @@ def test_endpoints_are_spelled_in_one_module() -> None:
     found = modules_with(ENDPOINT)
     # The fakes know nothing of the product, and spell everything themselves.
     assert {name for name in found if not name.startswith("simulator/")} == {"domain/endpoint.py"}
+
+
+def test_what_providers_say_is_known_where_it_is_read() -> None:
+    """Not by a story, the dispatch or the composition root: they act on verdicts."""
+    reads = (
+        *("api/", "simulator/", "catalog/"),
+        *("dialects/openai/", "providers/openai/", "providers/azure/"),
+    )
+    known = {name for name in modules_with(PROVIDERS_WORD) if not name.startswith(reads)}
+    assert known == {
+        # Batchway's own answers, in OpenAI's words: the tables of texts.
+        "domain/batch_errors.py",
+        "domain/errors.py",
+    }
 
 
 def test_truefoundrys_headers_are_named_at_the_door() -> None:

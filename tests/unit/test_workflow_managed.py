@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 from tests.parts import new_collector, new_finalize, new_ingest
-from tests.unit.dispatch_world import FakeAccount, FakeAnswer, FakeTransport, Upstream
+from tests.unit.dispatch_world import FakeAccount, FakeAnswer, FakeTransport, Upstream, new_work
 from tests.unit.fakes import (
     Watched,
     a_batch,
@@ -25,7 +25,7 @@ from tests.unit.fakes import (
 
 from batchway.bootstrap.parts import SystemClock
 from batchway.dispatch.limits import Limits
-from batchway.dispatch.sender import Permit, Sender, Work
+from batchway.dispatch.sender import Sender
 from batchway.domain.batch import Batch, RequestCounts
 from batchway.domain.routing import Account, Route, RoutingTable
 from batchway.domain.shard import Shard
@@ -35,6 +35,7 @@ from batchway.results.records import Records
 from batchway.storage.blobs.local import LocalBlobs
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.workflows.details import StatusDetails
+from batchway.workflows.managed.lines import Lines
 from batchway.workflows.managed.outstanding import Outstanding
 from batchway.workflows.managed.run import ManagedRunner
 from batchway.workflows.plan.groups import GroupReader
@@ -252,25 +253,24 @@ async def test_a_part_waits_until_another_gives_back() -> None:
 
 
 async def test_a_line_that_never_begins_gives_its_permit_back(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     async with site_of(tmp_path, tmp_path_factory, up=stuck) as site:
         batch = await site.begin(1, ["up/m"])
-        run = await site.new_run(batch)
-        running = asyncio.create_task(run.run())
-        try_admit, permits = site.sender.try_admit, list[Permit]()
-
-        def admit_and_cancel(work: Work) -> Permit | None:
-            running.cancel()  # which is heard before the first step of the line's task
-            permit = try_admit(work)
-            assert permit is not None
-            permits.append(permit)
-            return permit
-
-        monkeypatch.setattr(site.sender, "try_admit", admit_and_cancel)
-        await asyncio.gather(running, return_exceptions=True)
-        assert (len(site.transport.sent), len(permits)) == (0, 1)
-        assert (permits[0].gate.in_flight, permits[0].held) == (0, False)
+        claim = await site.ledger.shards.claim(batch.id, 0)
+        lines = Lines(
+            sender=site.sender,
+            collector=site.collector,
+            records=site.records,
+            on_defect=lambda error: pytest.fail(repr(error)),
+        )
+        work = new_work(0, "up")
+        permit = await site.sender.admit(work)
+        buffer, part = site.collector.open(claim), site.outstanding.part(most_lines=1)
+        lines.start(work, permit, "id", buffer=buffer, outstanding=part)
+        await lines.end()  # before the first step of the line's task
+        assert site.transport.sent == []
+        assert (permit.gate.in_flight, permit.held) == (0, False)
 
 
 # ----------------------------------------------------------------------------- what storage lost

@@ -328,3 +328,27 @@ async def test_a_refusal_waits_for_a_job_that_has_no_room(world: World) -> None:
 )
 def test_what_is_waited_for_is_a_sentence(message: str, expected: str) -> None:
     assert str(waits(RemoteError(Trouble.BUSY, message))) == expected
+
+
+# ----------------------------------------------------------------------------- the input
+
+
+@pytest.mark.parametrize(("times", "brought"), [(1, 2), (5, 6), (6, 6)])
+async def test_an_input_that_is_gone_is_brought_again(
+    world: World, times: int, brought: int
+) -> None:
+    """But not for ever: a provider that loses each of them refuses the job."""
+    gone = 0
+
+    async def hook(what: str) -> None:
+        nonlocal gone
+        if what == "before submit" and gone < times:
+            gone += 1
+            world.vendor.brought.clear()
+
+    world.vendor.hook = hook
+    await world.begin(3)
+    taken = times <= 5
+    assert await run(world) == (Ending.DONE if taken else Ending.FAILED, [])
+    assert len(world.vendor.uploads) == brought
+    assert await world.results() == (world.good(0, 1, 2) if taken else {})

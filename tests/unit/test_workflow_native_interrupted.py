@@ -211,6 +211,8 @@ async def test_a_process_that_ends_cancels_no_job(world: World) -> None:
 
 
 MOMENTS = (
+    "before bring",
+    "after bring",
     "before submit",
     "after submit",
     "before find",
@@ -265,6 +267,7 @@ async def test_killed_at_any_moment_nobody_pays_twice(
     world.vendor.lost_answers = 0
     ending, handed_over = await run(world)
     assert (ending, len(world.vendor.made)) == (Ending.DONE, 1)
+    assert len(world.vendor.uploads) == 1
     found = await world.results()
     answered = {key: result for key, result in found.items() if result[0] == 200}
     assert len(answered) == 2
@@ -275,6 +278,37 @@ async def test_killed_at_any_moment_nobody_pays_twice(
     assert [record.stage for record in await world.jobs()] == [JobStage.ENDED]
     if moment == "within clean":
         assert len(world.vendor.cleaned) == 2  # what was left is removed as well
+
+
+@pytest.mark.parametrize(
+    "moment", ["before bring", "after bring", "before submit", "after submit", "before fetch"]
+)
+async def test_a_job_of_an_older_release_goes_on(world: World, moment: str) -> None:
+    """It knew no `brought`, and no reference of an input before the job was submitted."""
+    killed, never = asyncio.Event(), asyncio.Event()
+
+    async def dies(what: str) -> None:
+        if what == moment:
+            killed.set()
+            await never.wait()
+
+    world.vendor.hook = dies
+    await world.begin(3)
+    async with process(world) as first:
+        running = asyncio.create_task(first.run())
+        await asyncio.wait_for(killed.wait(), 10)
+        await end(running)
+    world.vendor.hook = nothing
+    (record,) = await world.jobs()
+    if record.stage is not JobStage.SUBMITTED:
+        trying = JobStage.SUBMITTING if moment != "before bring" else JobStage.INTENDED
+        older = replace(record, stage=trying, reference=None)
+        claim = await world.ledger.shards.claim(a_batch().id, 0)
+        assert await world.ledger.jobs.put(claim, older)
+    assert await run(world) == (Ending.DONE, [])
+    assert await world.results() == world.good(0, 1, 2)
+    assert (len(world.vendor.made), len(world.vendor.uploads)) == (1, 1)
+    assert world.vendor.cleaned == [record.tag]
 
 
 async def test_a_part_that_was_refused_while_nobody_ran_the_batch_spoils_no_other(

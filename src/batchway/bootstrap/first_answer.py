@@ -46,7 +46,6 @@ _LOOK_SECONDS: Final = 5.0
 _MOST_LISTED: Final = 1 << 20
 _SHOWN_MODELS: Final = 5
 _SUCCESS: Final = range(200, 300)
-_MODEL_CODES: Final = frozenset({"model_not_found", "DeploymentNotFound", "invalid_model"})
 
 
 class FirstAnswers:
@@ -97,7 +96,8 @@ class FirstAnswers:
                 f"{where} has no credit left for this account ({told}). Add credit there, or use "
                 "another provider."
             )
-        if code in _MODEL_CODES or (status == 404 and _speaks_of_model(drawn.body, model)):
+        of_model = refused is not None and refused.of_model
+        if of_model or (status == 404 and _speaks_of_model(drawn.body, model)):
             listed = await asyncio.to_thread(_models, url, self._endpoint, headers)
             return f"{where} has no model '{model}' ({told}).{listed} {_CHECK_MODEL}"
         if status in {401, 403}:

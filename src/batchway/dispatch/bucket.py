@@ -1,16 +1,11 @@
 """Token buckets: so many requests, or so many tokens, a minute.
 
-Owns the arithmetic of one bucket and the reading of a provider's `x-ratelimit-*` durations. Does
-not own when anyone looks (`gate`), nor a clock: times are passed in, in monotonic seconds.
+Owns the arithmetic of one bucket. Does not own when anyone looks (`gate`), what a provider says is
+left (`ports.Notes`), nor a clock: times are passed in, in monotonic seconds.
 """
 
 import math
-import re
 from typing import Final
-
-import msgspec
-
-from batchway.ports import Answer
 
 # A quarter of a second's worth may be spent at once: providers that promise requests a minute
 # check them by the second (OpenAI says so), and a full bucket on top of a second's refill must
@@ -20,18 +15,6 @@ _BURST: Final = 1 / 240
 # Nothing that is counted by the minute needs to be waited for longer: `reset` names the time to
 # a *full* allowance, and the first request of it is back much sooner.
 MOST_HOLD: Final = 60.0
-
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)")
-_UNIT: Final = {
-    "d": 86_400.0,
-    "h": 3_600.0,
-    "m": 60.0,
-    "s": 1.0,
-    "ms": 1e-3,
-    "us": 1e-6,
-    "µs": 1e-6,
-    "ns": 1e-9,
-}
 
 
 class Bucket:
@@ -84,51 +67,3 @@ class Bucket:
 
     def _filled(self, now: float) -> float:
         return min(self._burst, self._level + (now - self._at) * self._rate)
-
-
-class Allowance(msgspec.Struct, frozen=True, gc=False):
-    """What a provider says is left of one limit, in how many seconds all of it is back."""
-
-    remaining: float
-    limit: float  # infinite when not said
-    reset: float | None
-
-
-def read_allowance(answer: Answer, what: str) -> Allowance | None:
-    """The `x-ratelimit-*` headers about `requests` or `tokens`, if the answer has them."""
-    text = answer.header("x-ratelimit-remaining-" + what)
-    remaining = None if text is None else parse_count(text)
-    if remaining is None:
-        return None
-    text = answer.header("x-ratelimit-limit-" + what)
-    limit = None if text is None else parse_count(text)
-    text = answer.header("x-ratelimit-reset-" + what)
-    reset = None if text is None else parse_duration(text)
-    return Allowance(remaining, math.inf if limit is None else limit, reset)
-
-
-def parse_duration(text: str) -> float | None:
-    """Seconds of `6m0s`, `1s`, `20ms`, `1h2m3.5s` or plain `12.5`; `None` for anything else."""
-    text = text.strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-        end = 0
-        for part in _PART.finditer(text):
-            if part.start() != end:
-                return None
-            seconds += float(part[1]) * _UNIT[part[2]]
-            end = part.end()
-        if end == 0 or end != len(text):
-            return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
-
-
-def parse_count(text: str) -> float | None:
-    """A count such as `4999`; `None` for anything else."""
-    try:
-        count = float(text)
-    except ValueError:
-        return None
-    return count if math.isfinite(count) and count >= 0 else None

@@ -16,7 +16,6 @@ from batchway.dispatch.limits import MOST_ANSWER_BYTES
 from batchway.dispatch.record import Record
 from batchway.domain.batch import Usage
 from batchway.domain.batch_errors import LineText
-from batchway.domain.retry_after import retry_after_of
 from batchway.ports import Failure, Result, Unfaithful
 
 _NO_USAGE: Final = Usage()
@@ -122,13 +121,13 @@ class Course:
         self.last = Answered(
             status=refused.status,
             body=refused.body,
-            request_id=answer.header("x-request-id"),
+            request_id=heard.notes.request_id(answer),
             usage=_NO_USAGE,
             provider=gate.provider,
         )
         retry_after = None
         if fault is Fault.THROTTLED or fault is Fault.UNAVAILABLE:
-            retry_after = retry_after_of(answer.header, now=now)
+            retry_after = heard.notes.retry_after(answer, now=now)
         return setback, retry_after
 
 

@@ -84,10 +84,10 @@ class Exchanges:
                 return _nothing(UNSENDABLE, parts)  # as above
             if isinstance(answer, Failure):
                 return _nothing(answer, parts)
-            gate.hear(answer)
+            gate.hear(answer, online.notes)
             result = dialect.decode(answer.status, answer.body, encoded.context)
             if not isinstance(result, Result):
-                return _nothing(Heard(answer, result), parts)
+                return _nothing(Heard(answer, result, online.notes), parts)
             usage = result.usage
             if parts is None:
                 break
@@ -106,7 +106,7 @@ class Exchanges:
         return Answered(
             status=answer.status,
             body=result.body,
-            request_id=answer.header("x-request-id"),
+            request_id=online.notes.request_id(answer),
             usage=result.usage,
             provider=gate.provider,
         )

@@ -32,7 +32,7 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from batchway.domain.http_status import REDIRECTS
-from batchway.ports import Answer, Failure, Refused
+from batchway.ports import Answer, Failure, Notes, Refused
 
 _MOST_TEXT: Final = 300
 
@@ -134,6 +134,7 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
 
     answer: Answer
     refused: Refused | None
+    notes: Notes
 
 
 def setback_of(drawn: Heard | Failure) -> Setback:

@@ -32,7 +32,7 @@ from batchway.dispatch.looks import Look
 from batchway.dispatch.permit import Permit
 from batchway.dispatch.rates import LONG_PAUSE, Rates
 from batchway.dispatch.watch import Watch
-from batchway.ports import Answer, Clock, EngineMetrics, Online
+from batchway.ports import Answer, Clock, EngineMetrics, Notes, Online
 
 
 class Gate:
@@ -264,14 +264,14 @@ class Gate:
             if seconds > LONG_PAUSE:
                 self._queue.send_away(None)
 
-    def hear(self, answer: Answer) -> None:
-        """Read `x-ratelimit-*`, more often the less is left."""
+    def hear(self, answer: Answer, notes: Notes) -> None:
+        """Read what the answer says is left of the account's limits, more often the less it is."""
         rates = self.rates
         if rates.look_in > 0:
             rates.look_in -= 1
             return
         now = self._clock.monotonic()
-        pause = rates.hear(answer, in_flight=self.in_flight, now=now)
+        pause = rates.hear(answer, notes, in_flight=self.in_flight, now=now)
         if pause:
             self.quiet(pause, now)
 

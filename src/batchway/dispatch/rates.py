@@ -1,7 +1,7 @@
 """How fast requests may be sent to one target: rates by the minute, and pauses that it asks for.
 
     limits of the configuration --> a bucket each for requests and tokens
-    `x-ratelimit-*` of answers  --> less in a bucket; a pause where no bucket is and nothing is left
+    what answers say is left    --> less in a bucket; a pause where no bucket is and nothing is left
     `Retry-After`, by the gate  --> a pause
 
 Owns the two buckets, the pause, and how often an answer's headers are read. Does not own the
@@ -11,13 +11,13 @@ arithmetic (`bucket`), slots (`gate`), nor a clock: times are passed in, in mono
 import math
 from typing import Final
 
-from batchway.dispatch.bucket import MOST_HOLD, Bucket, read_allowance
-from batchway.ports import Answer
+from batchway.dispatch.bucket import MOST_HOLD, Bucket
+from batchway.ports import Answer, Notes, Scarce
 
 # A line with another target does not sit out a pause that is longer than this.
 LONG_PAUSE: Final = 60.0
 
-# Answers between two looks at `x-ratelimit-*` headers while they are far from zero.
+# Answers between two looks at what is left while that is far from nothing.
 _LOOK_EVERY: Final = 16
 
 
@@ -87,11 +87,13 @@ class Rates:
         self.quiet_until = now + seconds
         return True
 
-    def hear(self, answer: Answer, *, in_flight: int, now: float) -> float:
-        """Read an answer's headers, the next one's too if little is left; the pause to make."""
+    def hear(self, answer: Answer, notes: Notes, *, in_flight: int, now: float) -> float:
+        """Read what is left, after the next answer too if that is little; the pause to make."""
         low, pause = False, 0.0
-        for what, bucket in (("requests", self._requests), ("tokens", self._tokens)):
-            said = read_allowance(answer, what)
+        buckets: tuple[tuple[Scarce, Bucket | None], ...]
+        buckets = ("requests", self._requests), ("tokens", self._tokens)
+        for what, bucket in buckets:
+            said = notes.allowance(answer, what)
             if said is None:
                 continue
             if bucket is not None:

@@ -80,7 +80,7 @@ class Cause(StrEnum):
     """Why a job failed without having run its lines."""
 
     NO_ROOM = "no_room"  # the same lines are taken at a later time
-    UNSEEN = "unseen"  # its input, brought a moment ago, was not seen by whoever validates
+    UNSEEN = "unseen"  # its input, brought a moment ago, was not seen by the validation
     REFUSED = "refused"  # anything else
 
 
@@ -143,7 +143,7 @@ class FileMark:
 class Reading:
     """How far a job's results were read, so that a transfer that broke goes on from there.
 
-    Kept by whoever reads, marked by whoever transfers.
+    Kept by the reader of the results, marked by the transfer.
     """
 
     def __init__(self) -> None:

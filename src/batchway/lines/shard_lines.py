@@ -134,9 +134,9 @@ def read_requests(
 class LineTable:
     """Numbers, custom_ids and marks of a shard's lines, in input order.
 
-    `dialect` is the one that the lines are sent in. In one that takes every line as one body, as it
-    is, nothing more is kept; in any other, what it makes of each open line is: how many bodies, the
-    context, or why it cannot be said (`unfaithful`, by index).
+    `dialect` is the one that the lines are sent in. In one that takes every line as it is, as one
+    body, nothing more is kept; in any other, what it makes of each open line is, by index: its
+    `parts`, its context, or why it cannot be said (`unfaithful`).
     """
 
     def __init__(self, dialect: Dialect | None = None) -> None:
@@ -144,9 +144,9 @@ class LineTable:
         self._ends = array("Q")
         self._ids = bytearray()
         self._encode = None if dialect is None or dialect.faithful else dialect.encode
-        self._contexts: dict[int, bytes] = {}
         self.marks = bytearray()
-        self.parts: dict[int, int] = {}  # of lines with several bodies
+        self.parts: dict[int, int] = {}  # how many bodies, of lines with several
+        self.contexts: dict[int, bytes] = {}  # what the dialect must know to read an answer
         self.unfaithful: dict[int, Unfaithful] = {}
 
     def __len__(self) -> int:
@@ -175,11 +175,7 @@ class LineTable:
         if len(encoded.bodies) > 1:
             self.parts[index] = len(encoded.bodies)
         if encoded.context:
-            self._contexts[index] = encoded.context
-
-    def context(self, index: int) -> bytes:
-        """What the dialect must know of the line to read its answer."""
-        return self._contexts.get(index, b"")
+            self.contexts[index] = encoded.context
 
     def find(self, line: int) -> int | None:
         """The index of a line of the file, `None` when it is not one of the shard's."""

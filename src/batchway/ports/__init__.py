@@ -74,10 +74,13 @@ from batchway.ports.ledger import (
     Uploads,
 )
 from batchway.ports.online import (
+    Allowance,
     Answer,
     Failure,
+    Notes,
     Online,
     Request,
+    Scarce,
     Transport,
 )
 from batchway.ports.short import (
@@ -88,6 +91,7 @@ from batchway.ports.short import (
 
 __all__ = [
     "Account",
+    "Allowance",
     "Answer",
     "Archive",
     "ArchivedFile",
@@ -113,6 +117,7 @@ __all__ = [
     "Jobs",
     "Keys",
     "Ledger",
+    "Notes",
     "Online",
     "Order",
     "Page",
@@ -121,6 +126,7 @@ __all__ = [
     "Request",
     "Result",
     "Row",
+    "Scarce",
     "Shards",
     "ShortBatches",
     "Size",

@@ -53,7 +53,8 @@ class Refused(msgspec.Struct, frozen=True, gc=False):
     in a 2xx what the error says of itself. `code` and `kind` (its type) are the provider's words,
     short and printable, empty where it has none; `message` is what people read. `of_account` is
     whether these words tell of the account (its key, its credit, its state) and not of the line;
-    `no_credit` whether they tell that it has to be paid for. `body` is the error as OpenAI would
+    `no_credit` whether they tell that it has to be paid for, `of_model` whether that it has no such
+    model. `body` is the error as OpenAI would
     give it, in one line of JSON.
     """
 
@@ -64,6 +65,7 @@ class Refused(msgspec.Struct, frozen=True, gc=False):
     of_account: bool
     body: bytes
     no_credit: bool = False
+    of_model: bool = False
 
     @property
     def short(self) -> str:

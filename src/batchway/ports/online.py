@@ -7,7 +7,7 @@ Owns the request, what sends it, and what comes back. What bodies mean is `ports
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -71,12 +71,47 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     body: bytes = b""
 
 
+class Allowance(msgspec.Struct, frozen=True, gc=False):
+    """What a provider says is left of one limit, in how many seconds all of it is back.
+
+    `limit` is infinite and `reset` `None` where it does not say.
+    """
+
+    remaining: float
+    limit: float
+    reset: float | None
+
+
+Scarce = Literal["requests", "tokens"]
+
+
+class Notes(Protocol):
+    """What answers say beside their bodies, in headers of the provider's own. Pure."""
+
+    def request_id(self, answer: Answer) -> str | None:
+        """The provider's own id of the request, for people to ask it about."""
+        ...
+
+    def allowance(self, answer: Answer, what: Scarce) -> Allowance | None:
+        """What is left of a limit; `None` where the answer does not say."""
+        ...
+
+    def retry_after(self, answer: Answer, *, now: float) -> float | None:
+        """Seconds until the provider wants to be asked again; `now` is in Unix seconds."""
+        ...
+
+
 class Online(Protocol):
     """How lines of one kind of call are sent. Belongs to one event loop."""
 
     @property
     def dialect(self) -> Dialect:
         """What lines become, and their answers."""
+        ...
+
+    @property
+    def notes(self) -> Notes:
+        """How the headers of answers are read."""
         ...
 
     async def request(self, body: bytes) -> Request:

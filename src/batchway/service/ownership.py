@@ -138,7 +138,7 @@ class Ownership:
 async def _job_of(account: RemoteAccount, record: JobRecord) -> ArchivedJob | None:
     """The job of a record at this account, `None` when it is not there."""
     try:
-        if record.remote_id is None:  # submitted, perhaps, under a tag: nobody knows yet
+        if record.remote_id is None:  # created, perhaps, under a tag
             return await account.archive.find(record.tag, since=record.submitted_at or 0)
         return await account.archive.job(record.remote_id)
     except RemoteError as error:

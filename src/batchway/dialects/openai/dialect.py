@@ -24,6 +24,7 @@ from batchway.ports.dialect import Encoded, Refused, Result, Size
 # Served by some as a stream unless the body says otherwise. Elsewhere no stream is the default.
 _STREAMED_BY_DEFAULT: Final = Endpoint.RESPONSES
 _NO_CREDIT: Final = 402
+_NO_MODEL: Final = frozenset({"model_not_found", "DeploymentNotFound", "invalid_model"})
 
 
 class OpenAIDialect:
@@ -66,6 +67,7 @@ class OpenAIDialect:
             of_account=of_account,
             body=error_body(status, body),
             no_credit=status == _NO_CREDIT or (of_account and said.no_credit),
+            of_model=said.word in _NO_MODEL,
         )
 
     def join(self, results: Sequence[Result], context: bytes) -> Result:

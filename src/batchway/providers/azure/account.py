@@ -7,6 +7,7 @@ Owns one request's address and headers; both come from parts that the resource's
 from collections.abc import Mapping, Sequence
 
 from batchway.dialects.openai.dialect import OpenAIDialect
+from batchway.dialects.openai.notes import OPENAI_NOTES
 from batchway.domain.call import Call
 from batchway.domain.overrides import Overrides
 from batchway.domain.remote import RemoteError
@@ -88,6 +89,8 @@ class AzureOnline:
     """`ports.Online`: one address, and the credential of the moment."""
 
     __slots__ = ("_headers", "_url", "dialect")
+
+    notes = OPENAI_NOTES
 
     def __init__(self, *, url: str, headers: "_Headers", dialect: Dialect) -> None:
         self._url = url

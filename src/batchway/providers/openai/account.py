@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from batchway.dialects.openai.dialect import OpenAIDialect
+from batchway.dialects.openai.notes import OPENAI_NOTES
 from batchway.domain.call import Call
 from batchway.domain.overrides import Overrides
 from batchway.ports import Archive, BatchAccount, Dialect, Jobs, Request
@@ -89,6 +90,8 @@ class OpenAIOnline:
     """`ports.Online`: the same address and headers for every body."""
 
     __slots__ = ("_headers", "_url", "dialect")
+
+    notes = OPENAI_NOTES
 
     def __init__(self, *, url: str, headers: Mapping[str, str], dialect: Dialect) -> None:
         self._url = url

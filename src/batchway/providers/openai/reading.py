@@ -48,7 +48,7 @@ def read_object(body: bytes) -> dict[str, Any] | None:
 def read_list(body: bytes) -> tuple[list[dict[str, Any]], bool | None] | None:
     """The objects of a list and whether there are more (`None` unknown); `None` for no list.
 
-    Strict: an empty list says that a job does not exist, which may make somebody pay twice.
+    Strict: an empty list says that a job does not exist, and one that does would be paid for twice.
     """
     parsed = json_in(body)
     more: object = None
@@ -71,7 +71,7 @@ def read_list(body: bytes) -> tuple[list[dict[str, Any]], bool | None] | None:
 def job_of(
     fields: Mapping[str, Any], quirks: Quirks, *, secrets: Collection[str] = ()
 ) -> ArchivedJob:
-    """A job. A status that nobody has described counts as `in_progress`: it will be asked again.
+    """A job. A status that is not known counts as `in_progress`: it will be asked again.
 
     `secrets` are cut out of its errors.
     """

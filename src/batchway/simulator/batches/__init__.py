@@ -16,7 +16,8 @@ the simulator's answers, so that a test can tell whose answer a line got.
 
     behaviour   dials, rules, the fate of a line       validation  what a validator finds
     vendors     one row a vendor, with sources         results     rows, from input to files
-    dialects    how each vendor writes its JSON        jobs        the life of a job
+    dialects    how OpenAI and Azure write JSON        imitators   how the others do
+    jobs        the life of a job
     state       files and jobs                         office      the operations
     store       the files on disk                      server      HTTP
     clock       time, and advancing it                 uploading   multipart

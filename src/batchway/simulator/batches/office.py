@@ -15,7 +15,8 @@ import msgspec
 from batchway.simulator.batches.answers import Answer, Refused
 from batchway.simulator.batches.behaviour import Behaviour, changed, parse
 from batchway.simulator.batches.clock import Clock
-from batchway.simulator.batches.dialects import DIALECTS, Dialect
+from batchway.simulator.batches.dialects import Dialect
+from batchway.simulator.batches.imitators import DIALECTS
 from batchway.simulator.batches.jobs import Jobs, token_limit
 from batchway.simulator.batches.results import endpoint_of
 from batchway.simulator.batches.state import Job, StoredFile

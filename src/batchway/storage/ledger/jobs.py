@@ -5,9 +5,9 @@ Owns the tables `remote_jobs` and `remote_results`, and the columns `remote_*` o
     batches.remote_completed = sum of remote_jobs.completed of the batch, 0 once it has ended
     batches.remote_failed    = sum of remote_jobs.failed, likewise
 
-Whoever writes a record holds the row of its shard, and whoever sums holds the row of the batch.
-Rows are taken in that order, the ledger's own; a record's row needs no place in it, since nobody
-waits for one who does not hold its shard.
+A writer of a record holds the row of its shard, and one that sums holds the row of the batch.
+Rows are taken in that order, the ledger's own; a record's row needs no place in it, since only a
+holder of its shard waits for it.
 """
 
 from collections.abc import Iterable, Sequence

@@ -49,8 +49,9 @@ class ManagedRunner:
     """What the managed runs of one process share, and need no more than once.
 
     `providers` are the configured ones by name; `draw` picks among targets, in [0, 1). A
-    destination's lines that were read and have no result are
-    `most_lines` at most, and within `outstanding`; `drain_timeout` is in seconds.
+    destination's lines that were read and have no result are `most_lines` at most, and within
+    `outstanding`; `drain_timeout` is in seconds. More than ten fields, because it is where all of
+    the managed runner's parts come together; a run is made from it and its batch.
     """
 
     ledger: Ledger

@@ -41,7 +41,7 @@ class Capacity:
     """The capacity of one account for jobs of one model.
 
     `reason` is what every batch that waits may read. The provider's own words may name what
-    belongs to somebody else: they are for the batch whose job it refused. `jobs` are the tags of
+    belongs to another tenant: they are for the batch whose job it refused. `jobs` are the tags of
     our jobs that take up room, `fit` is how large one may be, `taken` whether any was ever taken.
     """
 
@@ -98,7 +98,7 @@ class Capacity:
         if not self.closed_for:  # refusals that were under way together count as one
             self._refusals += 1
         pause = min(_FIRST_PAUSE * 2 ** min(self._refusals - 1, _DOUBLINGS), _LONGEST_PAUSE)
-        # What one batch was told holds up all others: however long it is, somebody asks again.
+        # What one batch was told holds up all others: however long it is, one asks again.
         asked = min(retry_after or 0.0, _LONGEST_PAUSE)
         pause = max(pause * (0.8 + 0.4 * self._draw()), asked)
         self._until = max(self._until, self._clock.monotonic() + pause)

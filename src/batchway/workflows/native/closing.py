@@ -60,7 +60,7 @@ class Closing:
         if failure.cause is Cause.NO_ROOM:
             return await self.lacked(job, failure)
         if failure.cause is Cause.UNSEEN and self._may_be_late():
-            # The input, brought a moment ago, was not seen by whoever validates.
+            # The input, brought a moment ago, was not seen by the validation.
             await self._again(job)
             unseen = bounded(failure.error or self._unexplained())
             self._unseen += 1
@@ -145,7 +145,7 @@ class Closing:
         writes_off = unfetched is not None if winding_down else not context.rescue
         if still_open and writes_off:
             if short:
-                # Or whoever finds every line with a result would remove what was not collected.
+                # Or a run that finds every line with a result would remove what was not collected.
                 await record.end()
             code, message = unfetched or self._missing(job)
             table = None if collected is None else collected.table

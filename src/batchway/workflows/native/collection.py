@@ -29,7 +29,7 @@ from batchway.workflows.native.waiting import Waiting, brief
 
 _log: Final = logging.getLogger(__name__)
 _FAILED_ROWS: Final = 5.0  # some write no rows of failed lines ever: waited for this much less
-_ABSENT: Final = 3  # looks, at least, before absence is believed: one may be anybody's mistake
+_ABSENT: Final = 3  # looks, at least, before absence is believed: one answer may be a mistake
 _MOST_CODE: Final = 100  # characters of a provider's words, which every line may repeat
 _MOST_MESSAGE: Final = 1_000
 

@@ -23,8 +23,9 @@ from batchway.workflows.native.waiting import Waiting, brief
 
 _log: Final = logging.getLogger(__name__)
 
-# A job that does not fit beside others waits for them, but not for ever: they may be somebody's
-# who never lets go of the room. Half an hour is little of a day, and what is cut is only smaller.
+# A job that does not fit beside others waits for them, but not for ever: they may be another
+# client's, which keeps the account full. Half an hour is little of a day, and what is cut is only
+# smaller.
 _OTHERS_PATIENCE: Final = 1_800.0
 
 

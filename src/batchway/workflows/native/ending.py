@@ -2,7 +2,7 @@
 
     running --stop--> winding down (cancelled, expired): jobs are cancelled, results collected
         \\                |
-         +----------------+--stop--> halted (stopped, lost, failed): everybody leaves at once
+         +----------------+--stop--> halted (stopped, lost, failed): every job is left at once
 
 Belongs to one event loop. Owns no job.
 """
@@ -17,7 +17,7 @@ _WINDS_DOWN: Final = frozenset({Ending.CANCELLED, Ending.EXPIRED})
 
 
 class HaltedError(Exception):
-    """The run is to end now. Not an error of anybody: it takes a job's task out of its wait."""
+    """The run is to end now. No error: it takes a job's task out of its wait."""
 
 
 class RunEnding:
@@ -35,7 +35,7 @@ class RunEnding:
 
     @property
     def halted(self) -> bool:
-        """Whether everybody is to leave."""
+        """Whether every job is to be left as it is."""
         return self.ending is not None and not self.winding_down
 
     def stop(self, ending: Ending) -> None:
@@ -56,12 +56,12 @@ class RunEnding:
         self.leave_if_halted()
 
     def leave_if_halted(self) -> None:
-        """Raise `HaltedError` if everybody is to leave."""
+        """Raise `HaltedError` if every job is to be left."""
         if self.halted:
             raise HaltedError
 
     async def halt(self) -> None:
-        """Wait until everybody is to leave."""
+        """Wait until every job is to be left."""
         while not self.halted:
             await self.change()
 

@@ -25,6 +25,7 @@ from batchway.results.records import Records
 
 _MISSING_PIECE: Final = 2_000
 _LONGEST_ROW: Final = 64 << 20  # beyond it, what comes is no row but a fault
+_WANTED: Final = frozenset({OPEN, LEFT})
 _NO_USAGE: Final = Usage()
 _NOT_JSON: Final[tuple[str, str]] = LineText.JOB_NOT_JSON.pair()
 
@@ -144,15 +145,15 @@ class Join:
         row = self._row(raw)
         table = self._table
         index = None if row is None else table.find(row.line)
-        if row is None or index is None or row.part >= table.parts.get(index, 1):
+        if row is None or index is None or (row.part and row.part >= table.parts.get(index, 1)):
             self.unknown += 1
             return None
         self.rows += 1
         mark = table.marks[index]
-        if mark not in (OPEN, LEFT):
+        if mark not in _WANTED:
             self.duplicates += 1
             return None
-        context = table.context(index)
+        context = table.contexts.get(index, b"")
         outcome: Outcome | None = outcome_of(row, self._dialect, context)
         if table.parts and index in table.parts:
             outcome = self._whole(row.part, outcome, index, context)

@@ -2,7 +2,7 @@
 
     the record names it              the newer runner's
     the record looks for its tag     will be: it finds the job
-    the record has another job, or   nobody's: it is cancelled
+    the record has another job, or   without an owner: it is cancelled
     another tag, or the batch ended
 
 Owns that question. Does not own how a job is made (`job`).
@@ -40,12 +40,12 @@ async def disown(
                 await cancel(job, jobs)
                 return
         await clock.sleep(_PAUSE)
-    # It is still being looked for under its tag: whoever looks will find it.
+    # It is still being looked for under its tag, and will be found.
 
 
 async def cancel(job: RemoteJob, jobs: Jobs) -> None:
-    """End a job that nobody collects."""
-    _log.warning("job %s is nobody's any more and is cancelled", job.id)
+    """End a job whose results no runner collects."""
+    _log.warning("job %s has no owner any more and is cancelled", job.id)
     try:
         await jobs.cancel(job.id)
     except RemoteError as error:

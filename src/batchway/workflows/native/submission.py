@@ -121,7 +121,7 @@ class Submission:
         job = await self._looking.adopted()
         if job is None:
             before = self._record.now
-            # Recorded before it is removed: what is gone is brought again by whoever goes on.
+            # Recorded before it is removed: what is gone is brought again by a run that goes on.
             await self._record.step_back(to=JobStage.INTENDED)
             await self._cutting.clean_up(before)
         return job
@@ -169,7 +169,7 @@ class Submission:
             if again
             else Measure(most_tokens=fit.tokens, most_requests=fit.lines),
         ) as spooled:
-            shared.leave_if_halted()  # what is sent now, nobody may be there to keep
+            shared.leave_if_halted()  # of what is sent now the id could not be kept
             if shared.winding_down:
                 return  # still `intended`
             self._cutting.lines, self._cutting.requests = spooled.lines, spooled.requests
