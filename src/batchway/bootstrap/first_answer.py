@@ -28,7 +28,6 @@ from batchway.bootstrap.accounts import address_of
 from batchway.bootstrap.parts import SystemClock
 from batchway.dispatch.fault import REDIRECTS
 from batchway.domain.call import Call
-from batchway.domain.overrides import NO_OVERRIDES
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.routing import Target
 from batchway.ports import Account, Answer, Failure, Refused
@@ -99,7 +98,8 @@ class FirstAnswers:
         of_model = refused is not None and refused.of_model
         if of_model or (status == 404 and _speaks_of_model(drawn.body, model)):
             listed = await asyncio.to_thread(_models, url, self._endpoint, headers)
-            return f"{where} has no model '{model}' ({told}).{listed} {_CHECK_MODEL}"
+            named = f"model '{model}'" if model else "such model"
+            return f"{where} has no {named} ({told}).{listed} {_CHECK_MODEL}"
         if status in {401, 403}:
             return f"{where} refuses the key ({told}). {self._check_key(entry)}"
         if status in REDIRECTS:
@@ -131,11 +131,11 @@ class FirstAnswers:
         Its jobs are looked through, which costs nothing; a model is only judged by the job itself.
         """
         entry = self._entries[target.provider]
-        archive = self._accounts[target.provider].archive(NO_OVERRIDES)
-        if archive is None or target.provider in self._spared:
+        jobs = self._accounts[target.provider].jobs(Call(self._endpoint, target.model))
+        if jobs is None or target.provider in self._spared:
             return None
         try:
-            await archive.find("batchway-trial", since=int(SystemClock().now()))
+            await jobs.find("batchway-trial", since=int(SystemClock().now()))
         except RemoteError as error:
             stop = "" if error.message.endswith((".", "!", "?")) else "."
             if error.trouble is Trouble.DENIED:
