@@ -109,7 +109,7 @@ def _azure(*, endpoint: str, api_version: str, api_key: str = KEY) -> AzureAccou
     return AzureAccount(name="p", endpoint=endpoint, api_version=api_version, credential=credential)
 
 
-def _toy(url: str) -> ToyAccount:
+def _toy(url: str) -> Account:
     return ToyAccount(name="p", options={"url": url, "key": KEY}, clock=SystemClock())
 
 

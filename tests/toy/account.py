@@ -13,7 +13,7 @@ from tests.toy.jobs import ToyJobs, read_error
 
 from batchway.domain.call import Call
 from batchway.domain.remote import NativeTraits
-from batchway.ports import Clock, Dialect, Request
+from batchway.ports import Allowance, Answer, Clock, Dialect, Request, Scarce
 from batchway.providers.http.addresses import checked_base
 from batchway.providers.http.session import TIMEOUTS, RemoteHttp, Timeouts
 
@@ -100,8 +100,28 @@ class ToyAccount:
         return self.seal(b"")
 
 
+class ToyNotes:
+    """`ports.Notes`: the toy's headers are its own, and say of no limit how much is left."""
+
+    def request_id(self, answer: Answer) -> str | None:
+        """See `ports.Notes`."""
+        return answer.header("toy-ticket")
+
+    def allowance(self, answer: Answer, what: Scarce) -> Allowance | None:
+        """See `ports.Notes`."""
+        del answer, what
+
+    def retry_after(self, answer: Answer, *, now: float) -> float | None:
+        """See `ports.Notes`."""
+        del now
+        text = answer.header("toy-later") or ""
+        return float(text) if text.isdigit() else None
+
+
 class ToyOnline:
     """`ports.Online` of the toy."""
+
+    notes = ToyNotes()
 
     def __init__(self, *, account: ToyAccount, url: str, dialect: Dialect) -> None:
         self.dialect = dialect

@@ -94,6 +94,15 @@ class Bakery:
         self._look()
         self.behaviour = changed(self.behaviour, dials)
 
+    def ask(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer one body at once."""
+        known = self.behaviour.models
+        if known is not None and asked["to"] not in known:
+            raise Oops("nobody", "The toy knows no such model.", 404)
+        said, digest = baked(asked)
+        self.online[digest] += 1
+        return said
+
     # Shelf and trays
 
     def put(self, label: str, dough: bytes) -> dict[str, Any]:

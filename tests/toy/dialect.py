@@ -28,6 +28,7 @@ STATUS: Final[Mapping[str, int]] = {
     "stranger": 401,
     "broke": 402,
     "nowhere": 404,
+    "nobody": 404,
     "slow": 429,
     "ill": 500,
     "busy": 503,
@@ -207,6 +208,7 @@ def _refused(status: int, answer: _Answer) -> Refused:
         of_account=word in _OF_ACCOUNT,
         body=_encode({"error": error}),
         no_credit=word == "broke",
+        of_model=word == "nobody",
     )
 
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import msgspec
 from aiohttp import web
-from tests.toy.bakery import Bakery, Oops, baked
+from tests.toy.bakery import Bakery, Oops
 
 from batchway.simulator.batches.behaviour import Rule
 from batchway.simulator.batches.downloading import Cut, sent
@@ -55,6 +55,7 @@ class ToyServer:
         self._requests: Counter[str] = Counter()
         self._answers: Counter[str] = Counter()
         self._forged = 0
+        self._tickets = 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -96,7 +97,8 @@ class ToyServer:
             return _refused(rule)
         if rule is not None and rule.do == "stall":
             await asyncio.sleep(rule.seconds)
-        return web.json_response(answer)
+        self._tickets += 1
+        return web.json_response(answer, headers={"Toy-Ticket": f"ticket-{self._tickets}"})
 
     async def _poured(
         self, request: web.BaseRequest, id: str, rule: Rule | None
@@ -128,9 +130,7 @@ class ToyServer:
             case "cancel":
                 return bakery.take_out(id.removesuffix("/out"))
             case "online":
-                answer, digest = baked(json.loads(body))
-                bakery.online[digest] += 1
-                return answer
+                return bakery.ask(json.loads(body))
             case "awake":
                 return {}
             case _:
@@ -174,7 +174,8 @@ async def _read(request: web.BaseRequest, most: int | None) -> bytes:
 
 def _refused(rule: Rule) -> web.Response:
     word = rule.code or _WORDS.get(rule.status, "busy")
-    headers = {} if rule.retry_after is None else {"Retry-After": rule.retry_after}
+    later = rule.retry_after
+    headers = {} if later is None else {"Toy-Later": later, "Retry-After": later}
     said = {"oops": word, "tell": rule.message or "The toy was told to say so."}
     return web.json_response(said, status=rule.status, headers=headers)
 

@@ -1,27 +1,32 @@
 """Batches on a provider of another wire, by the official SDK, managed and native."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+import yaml
 from openai.types import Batch
 from tests.journeys.conftest import provider, running_servers, running_simulators
 from tests.journeys.lines import (
     Line,
+    Results,
     chat,
     chats,
     check,
     completed,
     counts,
     ended,
+    jsonl,
     line,
     results,
     submit,
 )
-from tests.journeys.processes import Server
+from tests.journeys.processes import Server, run_batchway
 from tests.toy.account import TRAITS
 from tests.toy.fake import ToyFake, running
 from tests.toy.server import KEY
@@ -147,12 +152,16 @@ def test_chat_managed(client: openai.OpenAI, toy: ToyFake) -> None:
     assert asked_since(toy, before) == {"online": 31}
     assert last.usage is not None
     assert last.usage.output_tokens > 0
+    ids = [each["response"]["request_id"] for each in results(client, last).output]
+    assert all(text.startswith("ticket-") for text in ids)
+    assert len(set(ids)) == len(asked)
 
 
 def test_a_busy_toy_is_asked_again(client: openai.OpenAI, toy: ToyFake) -> None:
     # An error in a 200, and one in a 429.
     toy.trouble(
-        {"on": "online", "status": 200, "times": 2}, {"on": "online", "status": 429, "times": 1}
+        {"on": "online", "status": 200, "times": 2},
+        {"on": "online", "status": 429, "times": 1, "retry_after": "1"},
     )
     asked = chats(5, "again", model="managed/m")
     completed(client, submit(client, asked), asked, models=named(asked, "m"))
@@ -233,8 +242,8 @@ def test_a_job_of_the_toy(client: openai.OpenAI, toy: ToyFake) -> None:
 
 def test_no_room_and_dough_that_is_not_ready(client: openai.OpenAI, toy: ToyFake) -> None:
     toy.trouble(
-        {"on": "create", "status": 409, "code": "full", "times": 1},
-        {"on": "create", "status": 425, "code": "rising", "times": 1},
+        {"on": "create", "status": 409, "code": "full", "times": 1, "retry_after": "1"},
+        {"on": "create", "status": 425, "code": "rising", "times": 1, "retry_after": "1"},
     )
     before = toy.stats()
     asked = chats(12, "wait", model="native/m")
@@ -284,3 +293,44 @@ def test_cancelling_a_job_of_the_toy(client: openai.OpenAI, toy: ToyFake) -> Non
     assert (last.status, counts(last)) == ("cancelled", (20, 10, 0))
     assert set(given.codes().values()) == {"batch_cancelled"}
     assert len(toy.stats()["creates"]) == before + 1
+
+
+# ----------------------------------------------------------------------------- without a server
+
+
+@pytest.mark.parametrize(
+    ("mode", "options", "dials", "told"),
+    [
+        ("managed", {}, {}, None),
+        ("native", {}, {}, None),
+        ("managed", {"key": "x"}, {}, "refuses the key (401, stranger). Check `options` of"),
+        ("native", {"key": "x"}, {}, "answered 401: The seal is invalid. Check `options` of"),
+        ("managed", {"url": "http://127.0.0.1:1"}, {}, "cannot be reached"),
+        ("managed", {}, {"models": ["other"]}, "has no such model (404, nobody)"),
+        ("managed", {"kee": "x"}, {}, "its `options` do not do: the toy takes `url` and `key`"),
+    ],
+)
+def test_a_run_at_the_toy(
+    tmp_path: Path,
+    *,
+    mode: str,
+    options: dict[str, str],
+    dials: dict[str, Any],
+    told: str | None,
+) -> None:
+    with running(**dials) as fake:
+        given = entry(fake, "toy", mode=mode)
+        given["options"] |= options
+        asked = chats(12, model="m")
+        (tmp_path / "batchway.yaml").write_text(yaml.safe_dump({"providers": [given]}))
+        (tmp_path / "in.jsonl").write_bytes(jsonl(asked))
+        ran = run_batchway("run", "in.jsonl", "-o", "out.jsonl", cwd=tmp_path)
+    shown = " ".join((ran.stdout + ran.stderr).split())
+    assert KEY not in shown
+    if told is None:
+        assert ran.returncode == 0, ran.stderr
+        output = (tmp_path / "out.jsonl").read_bytes().splitlines()
+        check(asked, Results(output=[json.loads(text) for text in output]))
+    else:
+        assert ran.returncode != 0
+        assert told in shown
