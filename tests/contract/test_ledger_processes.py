@@ -28,7 +28,7 @@ def writer_process(url: str, root: Path, first: int, count: int) -> subprocess.P
         [sys.executable, str(script), url, str(root), str(first), str(count)],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
     )
 
 
