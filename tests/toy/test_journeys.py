@@ -295,6 +295,29 @@ def test_cancelling_a_job_of_the_toy(client: openai.OpenAI, toy: ToyFake) -> Non
     assert len(toy.stats()["creates"]) == before + 1
 
 
+def test_rows_of_the_same_line_on_both_sides_of_a_kill(tmp_path: Path) -> None:
+    """Killed while results arrive: what came of a line's three rows is read again, and paid once."""
+    with (
+        running(rows={"shuffle": True, "duplicate": 0.2}) as fake,
+        running_servers(tmp_path) as new,
+    ):
+        fake.trouble({"on": "content", "do": "cut", "bytes": 6_000, "times": 12})
+        server = new(entry(fake, "native", mode="native", native={**QUICK, "max_lines": 60}))
+        asked = embeddings(60, "native/m")
+        batch = submit(server.client(), asked, endpoint=EMBEDDINGS)
+        for _ in range(3):
+            before = fake.stats()["requests"].get("content", 0)
+            fake.eventually(lambda now, n=before: now["requests"].get("content", 0) > n + 1)
+            server.process.kill()
+            server.start()
+        fake.trouble()
+        completed(server.client(), batch, asked, models=named(asked, "m"))
+        stats = fake.stats()
+    assert len(stats["creates"]) == 3  # sixty rows a job
+    assert set(stats["lines_by_id"].values()) == {1}
+    assert len(stats["lines_by_id"]) == 180
+
+
 # ----------------------------------------------------------------------------- without a server
 
 
