@@ -145,7 +145,8 @@ class Pull:
             for index in table.unfaithful:
                 table.marks[index] = LEFT
             return
-        for results in unfaithful(table, self._records, provider=self._provider):
+        pieces = unfaithful(table, self._records, provider=self._provider)
+        while (results := await asyncio.to_thread(next, pieces, None)) is not None:
             await sink.add(results)
 
     def short(self, job: RemoteJob) -> RemoteError | None:
