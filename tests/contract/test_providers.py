@@ -258,10 +258,13 @@ def test_what_cannot_work_is_refused_without_repeating_a_secret(
         _toy("http://x"),
     ],
 )
-def test_a_repr_names_the_account_and_nothing_else(account: Account) -> None:
+async def test_a_repr_names_the_account_and_nothing_else(account: Account) -> None:
     assert repr(account) == f"{type(account).__name__}('p')"
     assert account.name == "p"
-    assert KEY not in repr(account.online(Call("/v1/chat/completions", "m")))
+    online = account.online(Call("/v1/chat/completions", "m"))
+    assert online is not None
+    shown = repr(online) + repr(await online.request(b"a prompt"))
+    assert not [secret for secret in (KEY, "s3cret", "a prompt") if secret in shown]
 
 
 @pytest.mark.parametrize(

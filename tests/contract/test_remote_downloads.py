@@ -18,7 +18,9 @@ from tests.contract.remote_accounts import (
 )
 from tests.contract.test_remote_http import client, serving
 
+from batchway.domain.batch import RequestCounts
 from batchway.domain.remote import FileMark, Reading, RemoteError, RemoteJob, Trouble
+from batchway.domain.status import BatchStatus
 from batchway.providers.http.redirects import is_public, joined, leads_inside, literal_of
 
 LINES = 12
@@ -181,6 +183,42 @@ async def test_results_that_are_shown_late(one: Account, tmp_path: Path) -> None
     assert shown.references
     assert found is not None
     assert found.references == shown.references
+
+
+@pytest.mark.parametrize(
+    ("files", "counted", "spared"),
+    [
+        (("out", "gone"), (3, 3, 0), True),
+        (("out", "gone"), (3, 2, 1), False),
+        (("gone", "out"), (3, 3, 0), False),
+        (("gone",), (3, 0, 0), True),
+        (("gone",), (3, 0, 3), False),
+        # Counts come late as well: that nothing was completed is not known yet.
+        (("gone",), (0, 0, 0), False),
+        (("gone",), None, False),
+    ],
+)
+async def test_a_file_of_errors_may_be_named_and_never_written(
+    files: tuple[str, ...], counted: tuple[int, int, int] | None, spared: bool
+) -> None:
+    async def handle(request: web.BaseRequest) -> web.Response:
+        if "gone" in request.path:
+            return web.json_response({"error": {"message": "No."}}, status=404)
+        return web.Response(body=b"row\n")
+
+    counts = None
+    if counted is not None:
+        total, completed, failed = counted
+        counts = RequestCounts(total=total, completed=completed, failed=failed)
+    job = RemoteJob(id="b", status=BatchStatus.EXPIRED, references=files, counts=counts)
+    gone = False
+    async with serving(handle) as origin, opened(new_provider("openai", origin)) as batches:
+        try:
+            async for _ in batches.results(job, Reading()):
+                pass
+        except RemoteError as error:
+            gone = error.trouble is Trouble.NOT_FOUND
+    assert gone is not spared
 
 
 async def test_unfinished_jobs_are_counted(one: Account, tmp_path: Path) -> None:

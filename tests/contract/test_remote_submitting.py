@@ -22,6 +22,7 @@ from tests.contract.remote_accounts import (
 from tests.contract.test_remote_http import serving
 
 from batchway.domain.remote import RemoteError, Trouble
+from batchway.providers.openai.submitting import SHOWN_LATE
 from batchway.simulator.batches import Fake
 
 PROCESSING = "The provider 'acme' is still processing the input file."
@@ -251,6 +252,61 @@ async def test_the_input_stays_while_nobody_knows_of_its_job(one: Account, tmp_p
     found = await one.batches.find(TAG, since=0)
     assert found is not None
     assert found.reference in {file["id"] for file in one.fake.stats()["files"]}
+
+
+class Later(Impatient):
+    """A clock that can be set forward."""
+
+    ahead = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+
+@pytest.mark.parametrize(
+    ("ahead", "listed", "troubles"),
+    [
+        # It was gone while the job waited for room.
+        (SHOWN_LATE, 200, [Trouble.NO_ROOM, Trouble.NOT_FOUND]),
+        # It was never seen, for as long as it may be late.
+        (0.0, 200, [Trouble.NO_ROOM, Trouble.NOT_YET, Trouble.REFUSED]),
+        # Who cannot look does not create again.
+        (0.0, 503, [Trouble.NO_ROOM, Trouble.UNCERTAIN]),
+        (SHOWN_LATE, 503, [Trouble.NO_ROOM, Trouble.UNCERTAIN]),
+    ],
+)
+async def test_an_input_that_a_creation_does_not_find(
+    tmp_path: Path, ahead: float, listed: int, troubles: list[Trouble]
+) -> None:
+    creations = 0
+
+    async def handle(request: web.BaseRequest) -> web.Response:
+        nonlocal creations
+        await request.read()
+        if request.method != "POST":
+            return web.json_response({"data": []}, status=listed)
+        if request.path == "/files":
+            return web.json_response({"id": "file-1", "bytes": 5, "status": "processed"})
+        creations += 1
+        if creations == 1:
+            return web.json_response({"error": {"message": "Rate limit."}}, status=429)
+        said = {"error": {"message": "The file file-1 does not exist."}}
+        return web.json_response(said, status=400)
+
+    clock = Later()
+    seen: list[Trouble] = []
+    async with (
+        serving(handle) as origin,
+        opened(new_provider("openai", origin, clock=clock)) as batches,
+    ):
+        placed = order(batches, tmp_path)
+        brought = await batches.jobs.bring(placed)
+        for _ in troubles:
+            with pytest.raises(RemoteError) as caught:
+                await batches.jobs.create(placed, brought)
+            seen.append(caught.value.trouble)
+            clock.ahead += ahead if len(seen) == 1 else SHOWN_LATE
+    assert seen == troubles
 
 
 # ----------------------------------------------------------------------------- what is said

@@ -1,4 +1,4 @@
-"""`dispatch.collector` over a real ledger and blob store: nothing lost, nothing counted twice."""
+"""`results.collector` over a real ledger and blob store: nothing lost, nothing counted twice."""
 
 import asyncio
 from collections.abc import AsyncGenerator

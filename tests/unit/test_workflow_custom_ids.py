@@ -1,4 +1,4 @@
-"""`workflows.custom_ids`: every repeated id is found, colliding hashes or not, in little memory."""
+"""`plan.custom_ids`: every repeated id is found, colliding hashes or not, in little memory."""
 
 import tracemalloc
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""`workflows.envelope`: what a good line gives, and every mistake of a bad one, as exact values."""
+"""`lines.envelope`: what a good line gives, and every mistake of a bad one, as exact values."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""`workflows.finalize`: every input line ends in exactly one file, in order, once."""
+"""`results.finalize`: every input line ends in exactly one file, in order, once."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""`workflows.ingest`: each way out of `validating`, over a real ledger and blob store."""
+"""`workflows.plan.ingest`: each way out of `validating`, over a real ledger and blob store."""
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace

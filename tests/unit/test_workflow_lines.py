@@ -1,4 +1,4 @@
-"""`workflows.lines`: line ends, limits and positions, whatever the size of the pieces."""
+"""`lines.pieces`: line ends, limits and positions, whatever the size of the pieces."""
 
 from dataclasses import dataclass
 

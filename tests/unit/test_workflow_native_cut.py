@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.fakes import FakeClock, a_batch, fresh_ledger
-from tests.unit.native_world import World, process, run, said
+from tests.unit.native_world import World, answer, process, refusal, run, said
 
 from batchway.dialects.openai.job_error import EnqueuedLimit, enqueued_limit, means_file_unseen
 from batchway.domain.batch import BatchError
@@ -75,6 +75,25 @@ async def test_a_job_that_never_fits_is_cut(world: World, lines: int, late: bool
     assert sum(taken) == 8
     assert len(set(world.vendor.tags.values()) - {""}) >= len(taken)  # each under its own tag
     assert [record.stage for record in await world.jobs()] == [JobStage.ENDED]
+
+
+@pytest.mark.parametrize("rescue", [False, True])
+async def test_what_is_left_may_be_less_than_a_job_takes(world: World, rescue: bool) -> None:
+    """It runs online where that is allowed; else the provider says what it thinks of it."""
+    traits = world.vendor.traits = replace(world.vendor.traits, min_lines=2)
+    world.account = replace(world.account, traits=traits)
+
+    def rows(lines: list[dict[str, object]]) -> list[bytes]:
+        found = [answer(line) for line in lines]
+        if len(world.vendor.made) == 1:
+            found[-1] = refusal(lines[-1], "insufficient_quota")
+        return found
+
+    world.vendor.rows = rows
+    await world.begin(3, rescue=rescue)
+    assert await run(world) == (Ending.DONE, [0] if rescue else [])
+    assert await world.results() == world.good(*range(2 if rescue else 3))
+    assert [order.lines for order in world.vendor.orders] == ([3] if rescue else [3, 1])
 
 
 async def test_a_size_is_remembered_for_the_account_and_the_model(world: World) -> None:

@@ -7,15 +7,21 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 import pytest
-from tests.unit.fakes import a_batch, fresh_ledger
-from tests.unit.native_world import World, answer, run
+from tests.unit.fakes import CHAT, a_batch, fresh_ledger
+from tests.unit.native_world import World, answer, counts, run
 
-from batchway.domain.batch import Usage
+from batchway.dialects.openai.framing import OpenAIFraming
+from batchway.domain.batch import RequestCounts, Usage
 from batchway.domain.call import Call
 from batchway.domain.remote import JobStage
 from batchway.domain.shard import Mode
+from batchway.domain.status import BatchStatus
+from batchway.lines.envelope import Request
+from batchway.lines.shard_lines import LineTable
 from batchway.ports import Encoded, Refused, Result, Size, Unfaithful
+from batchway.results.records import Records
 from batchway.results.segments import merged
+from batchway.workflows.native.results import Join
 from batchway.workflows.run import Ending
 
 USAGE = Usage(input_tokens=1, output_tokens=1)
@@ -137,3 +143,47 @@ async def test_a_line_that_cannot_be_said(
     still_open = await world.ledger.shards.open(a_batch().id)
     assert [shard.mode for shard in still_open] == ([Mode.MANAGED] if rescue else [])
     assert [record.stage for record in await world.jobs()] == [JobStage.ENDED]
+
+
+@pytest.mark.parametrize("shown", [None, counts(3)])
+async def test_a_line_that_cannot_be_said_is_no_row_that_has_come(
+    world: World, monkeypatch: pytest.MonkeyPatch, shown: RequestCounts | None
+) -> None:
+    """The rows of the others come late: they are asked for again as if it were not there."""
+    monkeypatch.setattr(Toy, "unsaid", ["u0", "u1"])
+    late = True
+
+    def rows(lines: list[dict[str, object]]) -> list[bytes]:
+        early = 0 if shown is None else 2
+        return [answer(line) for line in (lines[:early] if late else lines)]
+
+    async def hook(what: str) -> None:
+        nonlocal late
+        if what == "before fetch" and world.vendor.looks.get("job-0", 0) > 3:
+            late = False
+
+    world.vendor.script = [{"status": BatchStatus.COMPLETED, "counts": shown}]
+    world.vendor.rows, world.vendor.hook = rows, hook
+    await world.begin(3)
+    assert await run(world) == (Ending.DONE, [])
+    found = await bodies(world)
+    assert [isinstance(found[f"id-{n}"], str) for n in range(3)] == [True, True, False]
+
+
+def test_rows_of_a_line_that_is_done_come_again() -> None:
+    """However many requests it was: a run that goes on after a crash does not know that."""
+    table = LineTable(Toy(Call(CHAT, "m")))
+    body = b'{"model":"m","messages":[],"user":"u"}'
+    requests = [(n, Request(custom_id=f"id-{n}", model="m", body=body)) for n in range(2)]
+    table.add(requests, {0})
+    join = Join(
+        table=table,
+        framing=OpenAIFraming(endpoint=CHAT),
+        dialect=Toy(Call(CHAT, "m")),
+        records=Records(random_bytes=bytes),
+        leave=lambda _: False,
+    )
+    ids = [f"r000000000{n}{part}" for n in range(2) for part in ("", "-1", "-2")]
+    rows = [answer({"custom_id": name}) for name in ["r0000000001-3", *ids]]
+    assert [result.line for result in join.take(b"\n".join(rows), last=True)] == [1]
+    assert (join.rows, join.duplicates, join.unknown) == (6, 3, 1)

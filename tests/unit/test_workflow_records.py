@@ -1,4 +1,4 @@
-"""`workflows.records`: result lines, byte for byte, and always JSON."""
+"""`results.records`: result lines, byte for byte, and always JSON."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""`workflows.scan`: the errors of a file, and shards that hold every line exactly once."""
+"""`workflows.plan.scan`: the errors of a file, and shards that hold every line exactly once."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""`workflows.segments`: what goes in comes out in order, and damage is noticed."""
+"""`results.segments`: what goes in comes out in order, and damage is noticed."""
 
 from collections.abc import Sequence
 from pathlib import Path

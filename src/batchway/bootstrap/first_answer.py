@@ -26,8 +26,8 @@ from yarl import URL
 
 from batchway.bootstrap.accounts import address_of
 from batchway.bootstrap.parts import SystemClock
-from batchway.dispatch.fault import REDIRECTS
 from batchway.domain.call import Call
+from batchway.domain.http_status import REDIRECTS
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.routing import Target
 from batchway.ports import Account, Answer, Failure, Refused

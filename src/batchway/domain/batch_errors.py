@@ -4,7 +4,7 @@
 never got an HTTP answer. `recorded`, the last of each, tells whether the text is one that OpenAI's
 service is known to send; the others are ours, in its house style.
 
-Owns texts. Does not own where an entry stands in a result file (`workflows.records`).
+Owns texts. Does not own where an entry stands in a result file (`results.records`).
 """
 
 from enum import Enum

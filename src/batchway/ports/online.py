@@ -8,6 +8,7 @@ Owns the request, what sends it, and what comes back. What bodies mean is `ports
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -64,11 +65,14 @@ class Transport(Protocol):
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
-    """A request that can be sent as it is. The headers may hold secrets: never logged."""
+    """A request that can be sent as it is. Headers and address may hold secrets: never logged."""
 
     url: str
     headers: Mapping[str, str]
     body: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Request(to {urlsplit(self.url).hostname}, {len(self.body)} bytes)"
 
 
 class Allowance(msgspec.Struct, frozen=True, gc=False):

@@ -102,10 +102,12 @@ class OpenAIJobs:
                     async for piece in pieces:
                         yield piece
             except RemoteError as error:
-                # Some name a file of errors also when there are none, and never write it.
+                # Some name a file of errors also when there are none, and never write it. A first
+                # file may be that of the answers, and counts of nothing at all come too early.
                 counts = job.counts
                 clean = counts is not None and not counts.failed
-                spare = position > 0 or (counts is not None and not counts.completed)
+                first = counts is not None and counts.total > 0 and not counts.completed
+                spare = position > 0 or first
                 if error.trouble is not Trouble.NOT_FOUND or not (clean and spare):
                     raise
 

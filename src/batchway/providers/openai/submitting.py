@@ -51,7 +51,8 @@ _encode: Final = msgspec.json.Encoder().encode
 class _Input:
     """An input at the provider, as it was when it was last looked at.
 
-    `status` is `None` before that; `looked` is whether it has been since the last creation.
+    `status` is `None` before that; `looked` is whether it has been since the last creation;
+    `unseen` whether a creation could not find it when it was new.
     """
 
     id: str
@@ -59,6 +60,7 @@ class _Input:
     since: float
     status: str | None = None
     looked: bool = False
+    unseen: bool = False
 
     @property
     def waits(self) -> bool:
@@ -138,11 +140,22 @@ class Submitting:
                 raise error.as_(Trouble.UNCERTAIN) from error
             unseen = self._is_unseen(given, error)
             keeps = unseen or error.trouble is Trouble.DENIED  # it is to be let in, then
-            found = await self._made_all_the_same(order, reference, keeps_file=keeps)
-            if found is None and unseen:
-                raise RemoteError(
-                    Trouble.NOT_YET, error.message, code=error.code, retry_after=_ASK_AGAIN_UNSEEN
-                ) from error
+            found, told = await self._made_all_the_same(order, reference, keeps_file=keeps)
+            if found is None and means_file_unseen(error.message):
+                if not told:
+                    # It would be created again without a look: not before there can be one.
+                    raise error.as_(Trouble.UNCERTAIN) from error
+                if unseen:
+                    raise RemoteError(
+                        Trouble.NOT_YET,
+                        error.message,
+                        code=error.code,
+                        retry_after=_ASK_AGAIN_UNSEEN,
+                    ) from error
+                if not given.unseen:
+                    # It was there for long, while the job waited for room: bring it again.
+                    self._inputs.forget(order.tag)
+                    raise error.as_(Trouble.NOT_FOUND) from error
             if found is None and error.trouble is Trouble.NOT_FOUND:
                 # A missing deployment or file.
                 raise error.as_(Trouble.REFUSED) from error
@@ -241,7 +254,9 @@ class Submitting:
     def _is_unseen(self, given: _Input, error: RemoteError) -> bool:
         """Whether a creation was refused since the input, just uploaded, is not seen yet."""
         late = self._clock.monotonic() - given.since < SHOWN_LATE
-        return late and means_file_unseen(error.message)
+        unseen = late and means_file_unseen(error.message)
+        given.unseen = given.unseen or unseen
+        return unseen
 
     # ------------------------------------------------------------------------- creating
 
@@ -271,10 +286,11 @@ class Submitting:
 
     async def _made_all_the_same(
         self, order: JobOrder, reference: str, *, keeps_file: bool
-    ) -> ArchivedJob | None:
+    ) -> tuple[ArchivedJob | None, bool]:
         """The job of a creation that was refused: what stands in between may have refused it.
 
-        Without one, nothing is left at the provider, unless the file is wanted once more.
+        And whether the provider told. Without a job nothing is left there, unless the file is
+        wanted once more.
         """
         try:
             made = await self._calls.find(
@@ -288,11 +304,11 @@ class Submitting:
                 order.tag,
                 error.trouble,
             )
-            return None
+            return None, False
         if made is None and not keeps_file:
             self._inputs.forget(order.tag)
             await self._remove(reference)
-        return made
+        return made, True
 
     async def _remove(self, file_id: str) -> None:
         """Remove the input of a job that will never be; it is only tidying up."""

@@ -1,10 +1,9 @@
 """The ledger's tables, the same in SQLite and PostgreSQL.
 
     files      batches --< shards --< segments      uploads --< upload_parts      keys      once
-               batches --< remote_jobs                          stores      target_limits
-               batches --< batch_metadata
                batches --< groups                               stores      target_limits
                batches --< remote_jobs --< remote_results
+               batches --< batch_metadata
 
 Owns columns and indexes; `migrations` is held equal to it by a test. `seq` is the order of
 creation: times are whole seconds and many rows share one. Times are Unix seconds.

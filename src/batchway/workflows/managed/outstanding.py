@@ -9,7 +9,7 @@ kept back for small shares, one for each part, that are its own whatever the oth
 that is alone gets two thirds of everything, some that are busy get the same each, and one that
 stalls leaves room for those that come later.
 
-Owns the arithmetic. Does not own results in memory (`dispatch.collector`).
+Owns the arithmetic. Does not own results in memory (`results.collector`).
 """
 
 import asyncio

@@ -86,17 +86,18 @@ class Pull:
     @property
     def had(self) -> int:
         """Requests that have a row, from this job or from an earlier one."""
-        marks = self._table.marks
+        table, marks = self._table, self._table.marks
         lines = len(marks) - marks.count(ELSEWHERE) - marks.count(OPEN)
-        more = sum(n - 1 for index, n in self._table.parts.items() if marks[index] != OPEN)
+        lines -= sum(marks[index] != OPEN for index in table.unfaithful)  # these never get a row
+        more = sum(n - 1 for index, n in table.parts.items() if marks[index] != OPEN)
         return lines + more + self._join.held
 
     @property
     def _requests(self) -> int:
-        """Requests that the lines of this part are."""
-        marks = self._table.marks
-        lines = len(marks) - marks.count(ELSEWHERE)
-        return lines + sum(n - 1 for n in self._table.parts.values())
+        """Requests that the lines of this part are, those that cannot be said left out."""
+        table, marks = self._table, self._table.marks
+        lines = len(marks) - marks.count(ELSEWHERE) - len(table.unfaithful)
+        return lines + sum(n - 1 for n in table.parts.values())
 
     async def transfer(self, job: RemoteJob, sink: Sink, *, rescue: bool) -> None:
         """Read what has not been read.
@@ -144,7 +145,8 @@ class Pull:
             for index in table.unfaithful:
                 table.marks[index] = LEFT
             return
-        for results in unfaithful(table, self._records, provider=self._provider):
+        pieces = unfaithful(table, self._records, provider=self._provider)
+        while (results := await asyncio.to_thread(next, pieces, None)) is not None:
             await sink.add(results)
 
     def short(self, job: RemoteJob) -> RemoteError | None:

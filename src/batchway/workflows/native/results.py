@@ -145,14 +145,18 @@ class Join:
         row = self._row(raw)
         table = self._table
         index = None if row is None else table.find(row.line)
-        if row is None or index is None or (row.part and row.part >= table.parts.get(index, 1)):
+        if row is None or index is None:
+            self.unknown += 1
+            return None
+        mark = table.marks[index]
+        if mark not in _WANTED:  # how many requests such a line was is not known any more
+            self.rows += 1
+            self.duplicates += 1
+            return None
+        if row.part and row.part >= table.parts.get(index, 1):
             self.unknown += 1
             return None
         self.rows += 1
-        mark = table.marks[index]
-        if mark not in _WANTED:
-            self.duplicates += 1
-            return None
         context = table.contexts.get(index, b"")
         outcome: Outcome | None = outcome_of(row, self._dialect, context)
         if table.parts and index in table.parts:

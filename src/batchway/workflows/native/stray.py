@@ -15,6 +15,7 @@ from batchway.domain.errors import Unavailable
 from batchway.domain.remote import JobRecord, RemoteError, RemoteJob
 from batchway.domain.status import TERMINAL
 from batchway.ports import Clock, Jobs, Ledger
+from batchway.workflows.native.waiting import brief
 
 _log: Final = logging.getLogger(__name__)
 _LOOKS: Final = 30
@@ -49,4 +50,4 @@ async def cancel(job: RemoteJob, jobs: Jobs) -> None:
     try:
         await jobs.cancel(job.id)
     except RemoteError as error:
-        _log.error("job %s could not be cancelled: %s", job.id, error.message)
+        _log.error("job %s could not be cancelled (%s)", job.id, brief(error))

@@ -66,7 +66,9 @@ class Submission:
         self._looking = looking
         self._cutting = cutting
         self._absent: str | None = None  # the tag under which there is no job, as far as is known
-        self.nothing_to_send = False  # no line of the part can be said in the provider's dialect
+        # No line of the part can be said in the provider's dialect, or so few are left that they
+        # are no job there and run online.
+        self.nothing_to_send = False
         self._delays = 0  # creations in a row that only this job waits for
         self._gone = 0  # inputs in a row that were not there any more
 
@@ -173,7 +175,8 @@ class Submission:
             if shared.winding_down:
                 return  # still `intended`
             self._cutting.lines, self._cutting.requests = spooled.lines, spooled.requests
-            self.nothing_to_send = not spooled.requests
+            too_few = spooled.requests < context.jobs.traits.min_lines
+            self.nothing_to_send = not spooled.requests or (too_few and context.rescue)
             if not again:
                 self._absent = now.tag
             await record.put(

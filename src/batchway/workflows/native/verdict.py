@@ -5,8 +5,9 @@ as it would have at OpenAI; one of which it takes some goes on, and the rest of 
 lines. Which of the two it is shows when no job is undecided any more.
 
     a job      absent --open--> undecided --withdraw--> absent
-                                    |
-                                    +-----refuse--> refused, for good
+                                    ^  |
+                                    |  +--refuse--> refused; what was said of it stays
+                                    +-------open------+  (the rest of its shard, or another part)
 
     the batch  open ----accept, of any job----------------------> accepted: a refused job's lines
                 |                                                 become error lines
