@@ -206,7 +206,8 @@ def _become(asked: dict[str, Any], descriptors: Sequence[int]) -> None:
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["env"])
-    sys.path[0] = asked["cwd"]
+    found = [place for place in asked["env"].get("PYTHONPATH", "").split(os.pathsep) if place]
+    sys.path[:1] = [asked["cwd"], *(place for place in found if place not in sys.path)]
 
 
 def _main() -> None:

@@ -19,7 +19,8 @@ def providers_page() -> str:
     blocks = [
         "Providers whose own batch API Batchway uses (`mode: native` or `auto`), at that API's "
         "price. Each is a `type` in the configuration. Any other endpoint that speaks OpenAI's "
-        "API is of type `openai-compatible` and runs in the mode `managed`.",
+        "API is of type `openai-compatible` and runs in the mode `managed`; one that speaks "
+        "another is a class of your own, of type [`python`](../guides/own-provider.md).",
         "A batch larger than one job may be becomes several jobs and one result. Limits that no "
         "source names take OpenAI's or a smaller value; `native.max_lines`, `native.max_bytes` and "
         "`native.enqueued_tokens` of a provider replace them. None of this was checked against "

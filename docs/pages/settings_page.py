@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, Secret, SecretStr
 from pydantic_core import PydanticUndefined
 
 from batchway.catalog.openai_family import CATALOG
@@ -103,6 +103,10 @@ def _kind(annotation: Any) -> str:
         return " or ".join(f"`{value}`" for value in values)
     if origin is Mapping:
         return "mapping"
+    if origin is Secret:
+        return "secret " + _kind(get_args(annotation)[0])
+    if origin is type:
+        return "class"
     if origin is not None:
         return " or ".join(_kind(bare(arg)) for arg in get_args(annotation))
     if isinstance(annotation, type) and issubclass(annotation, Enum):

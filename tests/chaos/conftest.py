@@ -1,4 +1,4 @@
-"""Databases for the fence test: those of the contract suites."""
+"""Databases for the fence test, those of the contract suites; and servers that find the toy."""
 
 from tests.contract.conftest import (
     ledger_url,
@@ -8,12 +8,14 @@ from tests.contract.conftest import (
     upgraded_postgres,
     upgraded_sqlite,
 )
+from tests.toy.conftest import toy_is_importable
 
 __all__ = [
     "ledger_url",
     "postgres_server",
     "postgres_url",
     "sqlite_url",
+    "toy_is_importable",
     "upgraded_postgres",
     "upgraded_sqlite",
 ]

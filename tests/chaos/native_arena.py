@@ -6,7 +6,7 @@ fakes are processes of their own: they live on when the server is killed, as pro
 
 import json
 from collections.abc import Generator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,8 @@ from typing import Any, Final
 from tests.chaos.client import Client
 from tests.chaos.processes import Server, free_port
 from tests.chaos.site import Site, look
+from tests.toy import fake as toy
+from tests.toy import server as toy_server
 
 from batchway.simulator.batches import Behaviour, Fake, process
 from batchway.simulator.batches.behaviour import parse
@@ -55,6 +57,7 @@ ACCOUNTS: Final = (
     Account(name="rescued", vendor="openai", rescue=True),
     Account(name="azure", vendor="azure", rescue=True),
     Account(name="together", vendor="together", rescue=False),
+    Account(name="toy", vendor="toy", rescue=True),
 )
 # Lines of every second job: one that counts more rows than it gives is read again and again.
 _DROPPED: Final = [f"r{line:010d}" for line in (61, 77, 119, 180, 230)]
@@ -87,6 +90,14 @@ BEHAVIOURS: Final[Mapping[str, dict[str, Any]]] = {
         "seed": 3,
         "list_lag": 0.3,
     },
+    # Shares nothing with the others' wire.
+    "toy": {
+        "phases": _PHASES,
+        "rows": {**_ROWS, "fail": _FAIL},
+        "seed": 4,
+        "list_lag": 0.3,
+        "fates": [{"outcome": "expired", "share": 0.5, "jobs": list(range(4, 2_000, 9))}],
+    },
 }
 
 
@@ -118,15 +129,10 @@ class NativeArena:
             **{"poll_min": 0.1, "poll_max": 1, "settle": _SETTLE_SECONDS, "lateness": 20},
             **{"cancel_patience": 20, "max_lines": JOB_LINES},
         }
-        kinds = {"openai": "openai", "azure": "azure-openai", "together": "together"}
         providers: list[dict[str, Any]] = [
             {
                 "name": account.name + suffix,
-                "type": kinds[account.vendor],
-                "endpoint" if account.vendor == "azure" else "base_url": self.fakes[
-                    account.vendor
-                ].base_url,
-                "api_key": "sk-chaos",
+                **_called(self.fakes[account.vendor]),
                 "mode": "auto" if account.rescue else "native",
                 "native": native,
                 "limits": {"concurrency": 20, "timeout": 3, "max_attempts": 30},
@@ -161,12 +167,26 @@ class NativeArena:
             fake.control(enqueued_tokens=None, hold=[])
 
 
+def _called(fake: Fake) -> dict[str, Any]:
+    """How a provider's configuration says where it is, and as whom it is called."""
+    if fake.vendor == "toy":
+        options = {"url": fake.base_url, "key": toy_server.KEY}
+        return {"type": "python", "class": "tests.toy.account:ToyAccount", "options": options}
+    kind = {"openai": "openai", "azure": "azure-openai", "together": "together"}[fake.vendor]
+    address = "endpoint" if fake.vendor == "azure" else "base_url"
+    return {"type": kind, address: fake.base_url, "api_key": "sk-chaos"}
+
+
+def _process(vendor: str, dials: Mapping[str, Any]) -> AbstractContextManager[Fake]:
+    return toy.process(least=10, **dials) if vendor == "toy" else process(vendor, **dials)
+
+
 @contextmanager
 def native_arena(root: Path) -> Generator[NativeArena]:
     """An arena with its fakes running; nothing of it runs afterwards."""
     with ExitStack() as stack:
         fakes = {
-            vendor: stack.enter_context(process(vendor, **dials))
+            vendor: stack.enter_context(_process(vendor, dials))
             for vendor, dials in BEHAVIOURS.items()
         }
         made = NativeArena(root, fakes=fakes)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.toy import fake as toy
+from tests.toy.account import ToyAccount
 from tests.unit.batch_lines import ReadRow, read_row, written_line
 
 from batchway.bootstrap.parts import SystemClock
@@ -16,7 +18,7 @@ from batchway.domain.call import Call
 from batchway.domain.overrides import NO_OVERRIDES
 from batchway.domain.remote import JobInput, Reading, RemoteJob
 from batchway.domain.status import TERMINAL
-from batchway.ports import ArchivedFile, ArchivedJob, BatchAccount, Clock
+from batchway.ports import Archive, ArchivedFile, ArchivedJob, BatchAccount, Clock
 from batchway.providers.azure.batches import AzureBatchesProvider
 from batchway.providers.azure.identity import ApiKey
 from batchway.providers.http.session import Timeouts
@@ -30,7 +32,9 @@ DAY = 86_400
 CALL: Final = Call(CHAT, "upstream-model")
 
 # Azure's two address families are two vendors here.
-ACCOUNTS = ("openai", "azure", "azure-v1", *CATALOG)
+ARCHIVED = ("openai", "azure", "azure-v1", *CATALOG)
+# And one that shares nothing with OpenAI's wire, and has nothing to look up.
+ACCOUNTS = (*ARCHIVED, "toy")
 
 QUICK = Timeouts(connect=5.0, call=10.0, idle=5.0)
 
@@ -56,6 +60,9 @@ def new_provider(
 ) -> BatchAccount:
     """The provider of an account, as `bootstrap` makes it."""
     clock = clock or Impatient()
+    if account == "toy":
+        options = {"url": base_url, "key": key}
+        return ToyAccount(name="acme", options=options, clock=clock, timeouts=timeouts)
     if account.startswith("azure"):
         return AzureBatchesProvider(
             name="acme",
@@ -80,19 +87,22 @@ def new_provider(
 @contextmanager
 def vendor(account: str, **behaviour: Any) -> Generator[Fake]:
     """The fake behind an account."""
+    if account == "toy":
+        with toy.running(**behaviour) as fake:
+            yield fake
+        return
     with running(account.removesuffix("-v1"), **behaviour) as fake:
         yield fake
 
 
 class Batches:
-    """An account's batch API as the suite uses it: `jobs` of one call, and `archive`."""
+    """An account's batch API as the suite uses it: `jobs` of one call, and `archive` if any."""
 
     def __init__(self, provider: BatchAccount) -> None:
         jobs, archive = provider.jobs(CALL), provider.archive(NO_OVERRIDES)
         assert jobs is not None
-        assert archive is not None
         self.jobs = jobs
-        self.archive = archive
+        self._archive = archive
         self.find = jobs.find
         self.fetch = jobs.fetch
         self.cancel = jobs.cancel
@@ -101,7 +111,12 @@ class Batches:
         self.clean = jobs.clean
 
     def __repr__(self) -> str:
-        return repr((self.jobs, self.archive))
+        return repr((self.jobs, self._archive))
+
+    @property
+    def archive(self) -> Archive:
+        assert self._archive is not None
+        return self._archive
 
     async def submit(self, order: JobInput) -> RemoteJob:
         """Both steps, one after the other."""

@@ -1,7 +1,8 @@
 """What every dialect keeps to (`ports.Dialect`), whatever its wire.
 
 A dialect joins by a row in `DIALECTS`: lines that it can say, answers as its upstream gives them,
-and errors that come as a success. `tests/tiny_dialect.py` is there to show that a row is enough.
+and errors that come as a success. `tests/tiny_dialect.py` is there to show that a row is enough;
+`tests/toy` is a whole provider.
 """
 
 import json
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.tiny_dialect import TinyDialect
+from tests.toy.dialect import ToyDialect
 
 from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.domain.batch import Usage
@@ -56,6 +58,14 @@ _OPENAI_OF_ACCOUNT = (
     b'{"error":{"code":"invalid_api_key","message":"m"}}',
     b'{"error":{"message":"Your credit balance is too low"}}',
 )
+_TOY_ERRORS = {
+    b'{"oops":"busy","tell":"later"}': 503,
+    b'{"oops":"slow"}': 429,
+    b'{"oops":"no such word"}': 500,
+    b'{"said":7}': 502,
+    b"{}": 502,
+}
+_TOY_OF_ACCOUNT = (b'{"oops":"stranger","tell":"who?"}', b'{"oops":"broke"}')
 DIALECTS: Mapping[str, Sample] = {
     "openai-chat": Sample(
         new=_openai("/v1/chat/completions"),
@@ -93,6 +103,40 @@ DIALECTS: Mapping[str, Sample] = {
             b'{"object":"response","status":"failed","error":{"code":"server_error"}}': 500,
         },
         of_account=_OPENAI_OF_ACCOUNT,
+    ),
+    "toy-chat": Sample(
+        new=lambda: ToyDialect(endpoint="/v1/chat/completions", model=MODEL),
+        lines={
+            b'{"model":"mine","messages":[{"role":"user","content":"hi"}]}': 1,
+            b'{"model":"mine","messages":[{"role":"user","content":"a"}],"max_tokens":9,'
+            b'"temperature":0,"top_p":null}': 1,
+        },
+        answers={
+            b'{"said":"a\\nb","coins":[3,4],"at":7}': Usage(input_tokens=3, output_tokens=4),
+            b'{\n "said": "a", "whole": false}': Usage(),
+        },
+        errors={**_TOY_ERRORS, b'{"heft":[1.0],"coins":[3,0]}': 502},
+        of_account=_TOY_OF_ACCOUNT,
+        unsaid={
+            b'{"model":"mine","messages":[],"logprobs":true}': "logprobs",
+            b'{"messages":[{"role":"user","content":"a"},{"role":"user","content":[]}]}': (
+                "messages[1]"
+            ),
+        },
+    ),
+    "toy-embeddings": Sample(
+        new=lambda: ToyDialect(endpoint="/v1/embeddings", model=MODEL),
+        lines={
+            b'{"model":"mine","input":"a"}': 1,
+            b'{"model":"mine","input":["a","b","c"],"encoding_format":"base64"}': 3,
+        },
+        answers={b'{"heft":[0.5,1.0],"coins":[3,0]}': Usage(input_tokens=3)},
+        errors={**_TOY_ERRORS, b'{"said":"a"}': 502},
+        of_account=_TOY_OF_ACCOUNT,
+        unsaid={
+            b'{"model":"mine","input":"a","dimensions":2}': "dimensions",
+            b'{"model":"mine","input":[1,2]}': "input",
+        },
     ),
     "tiny": Sample(
         new=lambda: TinyDialect(Call("/v1/embeddings", MODEL)),

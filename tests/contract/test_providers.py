@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from openai import AsyncAzureOpenAI, AsyncOpenAI
 from pydantic import SecretStr
+from tests.toy.account import ToyAccount
 
 from batchway.bootstrap.accounts import new_account
 from batchway.bootstrap.parts import SystemClock
@@ -106,6 +107,10 @@ async def _same_as(sdk: AsyncOpenAI, account: Account, echo: Echo, model: str) -
 def _azure(*, endpoint: str, api_version: str, api_key: str = KEY) -> AzureAccount:
     credential = ApiKey(provider="p", api_key=api_key)
     return AzureAccount(name="p", endpoint=endpoint, api_version=api_version, credential=credential)
+
+
+def _toy(url: str) -> Account:
+    return ToyAccount(name="p", options={"url": url, "key": KEY}, clock=SystemClock())
 
 
 @pytest.mark.parametrize(
@@ -229,6 +234,8 @@ def _compatible(**changes: object) -> Callable[[], Account]:
         _compatible(headers={"x s3cret": "v"}),
         lambda: OpenAIAccount(name="p", api_key="s3cret\0"),
         lambda: _azure(endpoint="s3cret", api_version="v1"),
+        lambda: _toy("http://gpu:s3cret/"),
+        lambda: _toy("http://gpu/v1?key=s3cret"),
         lambda: _azure(endpoint="http://x", api_key="s3\ncret", api_version="v1"),
     ],
 )
@@ -248,6 +255,7 @@ def test_what_cannot_work_is_refused_without_repeating_a_secret(
         OpenAIAccount(name="p", base_url="http://u:s3cret@gpu", api_key=KEY),
         OpenAIAccount(name="p", api_key=KEY),
         _azure(endpoint="http://x", api_version="v1"),
+        _toy("http://x"),
     ],
 )
 async def test_a_repr_names_the_account_and_nothing_else(account: Account) -> None:

@@ -6,13 +6,14 @@ One job's life on each of them, and every way a single call can go wrong.
 import json
 import re
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.contract.remote_accounts import (
     ACCOUNTS,
+    ARCHIVED,
     CHAT,
     KEY,
     QUICK,
@@ -45,6 +46,16 @@ async def account(request: pytest.FixtureRequest) -> AsyncGenerator[Account]:
             yield Account(name=request.param, fake=fake, batches=batches, clock=clock)
 
 
+@pytest.fixture(params=ARCHIVED)
+async def archived(request: pytest.FixtureRequest) -> AsyncGenerator[Account]:
+    """Each vendor whose jobs and files can be looked up."""
+    with vendor(request.param, keys=[KEY]) as fake:
+        clock = Impatient()
+        provider = new_provider(request.param, fake.base_url, clock=clock)
+        async with opened(provider) as batches:
+            yield Account(name=request.param, fake=fake, batches=batches, clock=clock)
+
+
 @pytest.fixture(params=["openai", "azure", "together", "parasail"])
 async def one(request: pytest.FixtureRequest) -> AsyncGenerator[Account]:
     """Vendors that between them have every quirk that matters to a failing call."""
@@ -71,7 +82,6 @@ async def test_a_jobs_life(account: Account, tmp_path: Path) -> None:
     job = await batches.submit(placed)
 
     assert job.status in {BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS}
-    assert (await batches.shown(job.id)).endpoint == CHAT
     assert job.created_at is not None
     assert abs(job.created_at - since) < 60
     assert job.references == ()
@@ -81,14 +91,6 @@ async def test_a_jobs_life(account: Account, tmp_path: Path) -> None:
     assert found.id == job.id
     assert await batches.find(NOBODY, since=since) is None
     assert job.reference is not None
-    given = await batches.file(job.reference)
-    assert (given.id, given.bytes, given.filename) == (
-        job.reference,
-        placed.size,
-        f"{TAG}.jsonl",
-    )
-    sent = b"".join([piece async for piece in batches.content(job.reference)])
-    assert sent == placed.path.read_bytes()
 
     fake.control(hold=[])
     job = await account.ended(job.id)
@@ -110,6 +112,24 @@ async def test_a_jobs_life(account: Account, tmp_path: Path) -> None:
     left = {file["id"] for file in fake.stats()["files"]}
     assert left.isdisjoint({job.reference, *job.references})
     assert list(fake.stats()["creates_by_filename"].values()) == [1]
+
+
+async def test_a_job_and_its_input_as_callers_see_them(archived: Account, tmp_path: Path) -> None:
+    batches = archived.batches
+    placed = order(batches, tmp_path)
+
+    job = await batches.submit(placed)
+
+    assert (await batches.shown(job.id)).endpoint == CHAT
+    assert job.reference is not None
+    given = await batches.file(job.reference)
+    assert (given.id, given.bytes, given.filename) == (
+        job.reference,
+        placed.size,
+        f"{TAG}.jsonl",
+    )
+    sent = b"".join([piece async for piece in batches.content(job.reference)])
+    assert sent == placed.path.read_bytes()
 
 
 async def test_cancel_keeps_what_is_done(account: Account, tmp_path: Path) -> None:
@@ -273,14 +293,23 @@ async def test_a_revoked_key(account: Account, tmp_path: Path) -> None:
         batches.fetch("batch_1"),
         batches.find(TAG, since=0),
         batches.cancel("batch_1"),
-        batches.file("file-1"),
     ):
-        with pytest.raises(RemoteError) as caught:
-            await attempt
-        assert (caught.value.trouble, caught.value.status) == (Trouble.DENIED, 401)
-        said, _, words = caught.value.message.partition(": ")
-        assert said == "The provider 'acme' answered 401"
-        assert re.search("incorrect|invalid", words, re.IGNORECASE)
+        await _is_denied(attempt)
+
+
+async def test_a_revoked_key_looks_up_nothing(archived: Account) -> None:
+    archived.fake.control(revoked=True)
+    await _is_denied(archived.batches.file("file-1"))
+    await _is_denied(archived.batches.shown("batch_1"))
+
+
+async def _is_denied(attempt: Awaitable[object]) -> None:
+    with pytest.raises(RemoteError) as caught:
+        await attempt
+    assert (caught.value.trouble, caught.value.status) == (Trouble.DENIED, 401)
+    said, _, words = caught.value.message.partition(": ")
+    assert said == "The provider 'acme' answered 401"
+    assert re.search("incorrect|invalid", words, re.IGNORECASE)
 
 
 async def test_a_wrong_key_is_told_although_the_upload_is_cut(tmp_path: Path) -> None:
@@ -392,8 +421,17 @@ async def test_unknown_ids(account: Account) -> None:
     for attempt in (
         account.batches.fetch("batch_0123456789"),
         account.batches.cancel("batch_0123456789"),
-        account.batches.file("file-0123456789"),
         account.batches.fetch(".."),
+    ):
+        with pytest.raises(RemoteError) as caught:
+            await attempt
+        assert caught.value.trouble is Trouble.NOT_FOUND
+
+
+async def test_unknown_ids_of_files(archived: Account) -> None:
+    account = archived
+    for attempt in (
+        account.batches.file("file-0123456789"),
         account.batches.file("a/../../b"),
     ):
         with pytest.raises(RemoteError) as caught:

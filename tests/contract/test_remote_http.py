@@ -315,6 +315,19 @@ async def test_secrets_are_those_that_were_sent_lately() -> None:
     await http.close()
 
 
+async def test_a_request_may_have_headers_of_its_own_such_as_a_signature() -> None:
+    async def handle(request: web.BaseRequest) -> web.Response:
+        given = [request.headers["authorization"], request.headers["x-seal"]]
+        return web.Response(text=" ".join(given), status=400 if request.method == "PUT" else 200)
+
+    async with serving(handle) as origin, client() as http:
+        own = {"Authorization": "Bearer for-this-body", "x-seal": "1"}
+        assert await http.call("POST", origin, body=b"{}", headers=own) == b"Bearer for-this-body 1"
+        with pytest.raises(RemoteError) as caught:
+            await http.call("PUT", origin, body=b"{}", headers=own)
+        assert caught.value.message == "The provider 'acme' answered 400: Bearer *** 1"
+
+
 async def test_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 

@@ -21,6 +21,7 @@ from batchway.settings import (
     OpenAICompatibleSettings,
     OpenAISettings,
     ProviderSettings,
+    PythonSettings,
     Settings,
 )
 from batchway.workflows.native.accounts import NativeAccount, NativeAccounts, NativeTuning
@@ -77,7 +78,7 @@ def new_account(settings: ProviderSettings, *, clock: Clock) -> Account:
             key = settings.api_key.get_secret_value()
             return OpenAIAccount(
                 name=settings.name,
-                base_url=address_of(settings),
+                base_url=_base_of(settings),
                 api_key=key,
                 headers=headers,
                 batches=_openai_batches(settings, key, headers, clock=clock),
@@ -86,7 +87,7 @@ def new_account(settings: ProviderSettings, *, clock: Clock) -> Account:
             credential = azure_credential(settings, clock=clock)
             return AzureAccount(
                 name=settings.name,
-                endpoint=address_of(settings),
+                endpoint=_base_of(settings),
                 credential=credential,
                 api_version=settings.api_version,
                 batches=_azure_batches(settings, credential, clock=clock),
@@ -95,7 +96,7 @@ def new_account(settings: ProviderSettings, *, clock: Clock) -> Account:
             key = settings.api_key.get_secret_value()
             return OpenAIAccount(
                 name=settings.name,
-                base_url=address_of(settings),
+                base_url=_base_of(settings),
                 api_key=key,
                 engine=True,
                 batches=_openai_batches(settings, key, {}, clock=clock),
@@ -104,15 +105,25 @@ def new_account(settings: ProviderSettings, *, clock: Clock) -> Account:
             secret = settings.api_key
             return OpenAIAccount(
                 name=settings.name,
-                base_url=address_of(settings),
+                base_url=_base_of(settings),
                 api_key=None if secret is None else secret.get_secret_value(),
                 headers={n: value.get_secret_value() for n, value in settings.headers.items()},
                 engine=True,
             )
+        case PythonSettings():
+            return _own_account(settings, clock=clock)
 
 
-def address_of(settings: ProviderSettings) -> str:
-    """Where an entry's requests go to, without what each of them adds."""
+def address_of(settings: ProviderSettings) -> str | None:
+    """Where an entry's requests go to, without what each of them adds; `None`: only it knows."""
+    if isinstance(settings, PythonSettings):
+        return None
+    return _base_of(settings)
+
+
+def _base_of(
+    settings: OpenAISettings | AzureOpenAISettings | CatalogSettings | OpenAICompatibleSettings,
+) -> str:
     match settings:
         case OpenAISettings() | OpenAICompatibleSettings():
             return settings.base_url
@@ -120,6 +131,17 @@ def address_of(settings: ProviderSettings) -> str:
             return settings.endpoint
         case CatalogSettings():
             return settings.base_url or settings.entry.base_url
+
+
+def _own_account(settings: PythonSettings, *, clock: Clock) -> Account:
+    made = settings.account_class
+    try:
+        return made(name=settings.name, options=settings.options.get_secret_value(), clock=clock)
+    except ValueError as error:
+        raise ValueError(f"its `options` do not do: {error}") from error
+    except Exception as error:
+        # Its words are kept out of sight: they are about secrets, perhaps.
+        raise ValueError(f"its class fails on its `options` ({type(error).__name__})") from error
 
 
 def azure_credential(settings: AzureOpenAISettings, *, clock: Clock) -> AzureCredential:
@@ -149,9 +171,9 @@ def _openai_batches(
 
     return OpenAIBatchesProvider(
         name=settings.name,
-        base_url=address_of(settings),
+        base_url=_base_of(settings),
         headers={"authorization": f"Bearer {key}", **headers},
-        traits=native_traits(settings),
+        traits=native_traits(settings.native, settings.traits),
         quirks=settings.entry.quirks,
         clock=clock,
     )
@@ -164,16 +186,16 @@ def _azure_batches(
 
     return AzureBatchesProvider(
         name=settings.name,
-        endpoint=address_of(settings),
+        endpoint=_base_of(settings),
         credential=credential,
         api_version=settings.api_version,
-        traits=native_traits(settings),
+        traits=native_traits(settings.native, settings.traits),
         clock=clock,
     )
 
 
 def batch_apis(accounts: Mapping[str, Account]) -> dict[str, BatchAccount | None]:
-    """The batch API of every account, `None` for those without one."""
+    """The batch API of every account to look things up in, `None` where there is none to see."""
     return {
         name: None if account.archive(NO_OVERRIDES) is None else account
         for name, account in accounts.items()
@@ -188,14 +210,12 @@ def native_accounts(
     draw: Callable[[], float],
 ) -> NativeAccounts:
     """Every configured batch API, for the runs of one event loop."""
-    apis = batch_apis(accounts)
     natives: dict[str, NativeAccount] = {}
     for entry in settings.providers:
-        provider = apis[entry.name]
-        if provider is None or isinstance(entry, OpenAICompatibleSettings):
+        if isinstance(entry, OpenAICompatibleSettings) or entry.traits is None:
             continue
         natives[entry.name] = NativeAccount(
-            provider=provider,
+            provider=accounts[entry.name],
             tuning=NativeTuning(
                 poll_min=entry.native.poll_min,
                 poll_max=entry.native.poll_max,

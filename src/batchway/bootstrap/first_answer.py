@@ -28,15 +28,16 @@ from batchway.bootstrap.accounts import address_of
 from batchway.bootstrap.parts import SystemClock
 from batchway.domain.call import Call
 from batchway.domain.http_status import REDIRECTS
-from batchway.domain.overrides import NO_OVERRIDES
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.routing import Target
 from batchway.ports import Account, Answer, Failure, Refused
+from batchway.ports import Request as Sent
 from batchway.providers.http.proxies import proxy_for
 from batchway.settings import (
     AzureOpenAISettings,
     OpenAICompatibleSettings,
     ProviderSettings,
+    PythonSettings,
     Settings,
 )
 
@@ -97,7 +98,8 @@ class FirstAnswers:
         of_model = refused is not None and refused.of_model
         if of_model or (status == 404 and _speaks_of_model(drawn.body, model)):
             listed = await asyncio.to_thread(_models, url, self._endpoint, headers)
-            return f"{where} has no model '{model}' ({told}).{listed} {_CHECK_MODEL}"
+            named = f"model '{model}'" if model else "such model"
+            return f"{where} has no {named} ({told}).{listed} {_CHECK_MODEL}"
         if status in {401, 403}:
             return f"{where} refuses the key ({told}). {self._check_key(entry)}"
         if status in REDIRECTS:
@@ -129,11 +131,11 @@ class FirstAnswers:
         Its jobs are looked through, which costs nothing; a model is only judged by the job itself.
         """
         entry = self._entries[target.provider]
-        archive = self._accounts[target.provider].archive(NO_OVERRIDES)
-        if archive is None or target.provider in self._spared:
+        jobs = self._accounts[target.provider].jobs(Call(self._endpoint, target.model))
+        if jobs is None or target.provider in self._spared:
             return None
         try:
-            await archive.find("batchway-trial", since=int(SystemClock().now()))
+            await jobs.find("batchway-trial", since=int(SystemClock().now()))
         except RemoteError as error:
             stop = "" if error.message.endswith((".", "!", "?")) else "."
             if error.trouble is Trouble.DENIED:
@@ -144,14 +146,26 @@ class FirstAnswers:
 
     async def _whose(self, url: str, headers: Mapping[str, str]) -> ProviderSettings | None:
         origin = _origin(url)
-        there = [entry for entry in self._entries.values() if _origin(address_of(entry)) == origin]
+        there: list[ProviderSettings] = []
+        for entry in self._entries.values():
+            address = address_of(entry)
+            if address is None:
+                request = await self._request(entry)
+                address = None if request is None else request.url
+            if address is not None and _origin(address) == origin:
+                there.append(entry)
         for entry in there:
             if len(there) == 1:
                 return entry
-            online = self._accounts[entry.name].online(Call(self._endpoint, "m"))
-            if online is not None and (await online.request(b"{}")).headers == headers:
+            request = await self._request(entry)
+            if request is not None and request.headers == headers:
                 return entry
         return there[0] if there else None
+
+    async def _request(self, entry: ProviderSettings) -> Sent | None:
+        """A request as the account makes them, `None` where it makes none."""
+        online = self._accounts[entry.name].online(Call(self._endpoint, "m"))
+        return None if online is None else await online.request(b"{}")
 
     def _refused(self, entry: ProviderSettings, answer: Answer) -> Refused | None:
         """What an answer says, if it is an error in the account's dialect."""
@@ -166,6 +180,8 @@ class FirstAnswers:
             setting = "--base-url"
         elif isinstance(entry, AzureOpenAISettings):
             setting = f"`endpoint` of the provider '{entry.name}'"
+        elif isinstance(entry, PythonSettings):
+            setting = f"`options` of the provider '{entry.name}'"
         else:
             setting = f"`base_url` of the provider '{entry.name}'"
         return f"Set {setting} to that address." if moved else f"Check {setting}."
@@ -173,6 +189,8 @@ class FirstAnswers:
     def _check_key(self, entry: ProviderSettings) -> str:
         if self._from_flags:
             return "Name the variable that holds its key with --api-key-env."
+        if isinstance(entry, PythonSettings):
+            return f"Check `options` of the provider '{entry.name}'."
         sentence = f"Check `api_key` of the provider '{entry.name}'"
         if not isinstance(entry, OpenAICompatibleSettings):
             sentence += f" (or the variable {entry.entry.key_variable})"

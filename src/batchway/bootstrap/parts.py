@@ -16,7 +16,7 @@ from batchway.service.files import FileService
 from batchway.service.limits import Limits
 from batchway.service.uploads import UploadService
 from batchway.settings import (
-    NativeProviderSettings,
+    NativeSettings,
     OpenAICompatibleSettings,
     ProviderSettings,
     Settings,
@@ -61,16 +61,17 @@ def routing_table(settings: Settings) -> RoutingTable:
 
 
 def _account(settings: ProviderSettings) -> Account:
-    if isinstance(settings, OpenAICompatibleSettings):
+    if isinstance(settings, OpenAICompatibleSettings) or settings.traits is None:
         return Account()
     return Account(
-        mode=settings.mode, traits=native_traits(settings), rescue=settings.native.rescue
+        mode=settings.mode,
+        traits=native_traits(settings.native, settings.traits),
+        rescue=settings.native.rescue,
     )
 
 
-def native_traits(settings: NativeProviderSettings) -> NativeTraits:
+def native_traits(native: NativeSettings, traits: NativeTraits) -> NativeTraits:
     """What one job of a provider may hold: its own limits, or those configured instead."""
-    native, traits = settings.native, settings.entry.traits
     return replace(
         traits,
         max_lines=native.max_lines or traits.max_lines,

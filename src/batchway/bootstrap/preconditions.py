@@ -25,7 +25,10 @@ def check_proxies(settings: Settings) -> None:
     would fail for it.
     """
     for entry in settings.providers:
+        address = address_of(entry)
+        if address is None:
+            continue
         try:
-            proxy_for(URL(address_of(entry)))
+            proxy_for(URL(address))
         except ValueError as error:
             raise Unavailable(f"The provider '{entry.name}' cannot be called: {error}.") from error

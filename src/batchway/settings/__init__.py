@@ -5,6 +5,7 @@ every mistake. Only `cli` and `bootstrap` read settings; everything else is hand
 
     schema    every setting, with its type, default and meaning
     providers those of a provider; section: the base of every group
+    account_class   a class that a provider names
     kinds     kinds of values: names, secrets, addresses, sizes
     tree      the settings as data: paths, environment names
     sources   reading the file, the environment and flags
@@ -20,12 +21,12 @@ from batchway.settings.problems import SettingsError, explain
 from batchway.settings.providers import (
     AzureOpenAISettings,
     CatalogSettings,
-    NativeProviderSettings,
     NativeSettings,
     OpenAICompatibleSettings,
     OpenAISettings,
     ProviderLimits,
     ProviderSettings,
+    PythonSettings,
 )
 from batchway.settings.schema import (
     AuthSettings,
@@ -55,12 +56,12 @@ __all__ = [
     "KeySettings",
     "LimitSettings",
     "LoggingSettings",
-    "NativeProviderSettings",
     "NativeSettings",
     "OpenAICompatibleSettings",
     "OpenAISettings",
     "ProviderLimits",
     "ProviderSettings",
+    "PythonSettings",
     "RouteSettings",
     "ServerSettings",
     "Settings",
@@ -80,7 +81,8 @@ def load(
 
     `config` is `--config`; without it BATCHWAY_CONFIG, then `batchway.yaml` in `cwd` if there is
     one. `flags` maps dotted keys such as `server.port` to values, `None` meaning not given.
-    Relative paths come back absolute, taken from `cwd`. Reads the file and nothing else.
+    Relative paths come back absolute, taken from `cwd`. Reads the file, imports the classes that it
+    names, and does nothing else.
 
     Raises:
         SettingsError: anything is wrong, with every mistake found at that stage.

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from batchway.settings.schema import Contradictions
-from batchway.settings.tree import Path, dotted, find, is_secret, keys, tags
+from batchway.settings.tree import Path, dotted, fields_of, find, is_secret, keys, tags
 
 _SHOWN = 80  # longer values say nothing in a sentence
 
@@ -155,7 +155,7 @@ def _not(value: object) -> str:
 def _closest(loc: Path) -> str:
     parent, _, models = find(loc[:-1])
     given = str(loc[-1])
-    siblings = [name for model in models for name in model.model_fields]
+    siblings = [name for model in models for name in fields_of(model)]
     close = difflib.get_close_matches(given.lower().replace("-", "_"), siblings, n=1, cutoff=0.6)
     if close:
         return f"; did you mean '{dotted((*parent, close[0]))}'?"

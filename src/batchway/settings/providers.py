@@ -4,18 +4,23 @@ Owns their shapes, and what within one provider must agree. Does not own what mu
 providers, routes and keys (`schema`).
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     Field,
     SecretStr,
     field_validator,
 )
+from pydantic import (
+    Secret as Hidden,
+)
 
 from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, CatalogEntry
 from batchway.domain.defaults import MAX_ATTEMPTS, MAX_CONCURRENCY, TIMEOUT_SECONDS
+from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Choice
+from batchway.settings.account_class import AccountClass
 from batchway.settings.kinds import (
     Float,
     Headers,
@@ -103,6 +108,11 @@ class _Provider(Section):
         description="Limits of each model of this provider, for lines that are sent one by one.",
     )
 
+    @property
+    def traits(self) -> NativeTraits | None:
+        """What one job of its own batch API may hold; `None` where it has no such API."""
+        return None
+
 
 class NativeSettings(Section):
     """How a provider's own batch API is used."""
@@ -169,13 +179,22 @@ class _Native(_Provider):
         default=NativeSettings(), description="How the provider's own batch API is used."
     )
 
+
+class _Known(_Native):
+    """What every provider has whose batch API is known beforehand."""
+
     @property
     def entry(self) -> CatalogEntry:
         """What is known of the provider's batch API."""
         raise NotImplementedError
 
+    @property
+    def traits(self) -> NativeTraits:
+        """Those of the catalog."""
+        return self.entry.traits
 
-class OpenAISettings(_Native):
+
+class OpenAISettings(_Known):
     """An OpenAI account."""
 
     type: Literal["openai"] = Field(description="`openai`.")
@@ -190,7 +209,7 @@ class OpenAISettings(_Native):
         return OPENAI
 
 
-class AzureOpenAISettings(_Native):
+class AzureOpenAISettings(_Known):
     """An Azure OpenAI resource; the model of a line is the name of a deployment."""
 
     type: Literal["azure-openai"] = Field(description="`azure-openai`.")
@@ -218,7 +237,7 @@ class AzureOpenAISettings(_Native):
         return AZURE
 
 
-class CatalogSettings(_Native):
+class CatalogSettings(_Known):
     """A hosted provider that speaks OpenAI's batch API."""
 
     type: CatalogType = Field(description="Which one.")
@@ -252,9 +271,38 @@ class OpenAICompatibleSettings(_Provider):
     )
 
 
-NativeProviderSettings = OpenAISettings | AzureOpenAISettings | CatalogSettings
+class PythonSettings(_Native):
+    """A provider of your own: a Python class that can be imported where Batchway runs.
+
+    Called as `Class(name=..., options=..., clock=...)` once for each event loop, it makes an
+    `Account` (`batchway.ports`): where requests go, how they are signed, the dialect of their
+    bodies, and its batch API, if it has one. See the [guide](../guides/own-provider.md).
+    """
+
+    type: Literal["python"] = Field(description="`python`.")
+    account_class: AccountClass = Field(
+        alias="class",
+        description="The class, as `package.module:Class`; found as any import of Python's is: "
+        "installed beside Batchway, or below `PYTHONPATH`.",
+    )
+    options: Hidden[Mapping[str, Any]] = Field(
+        default_factory=lambda: Hidden[Mapping[str, Any]]({}),
+        description="What the class is given: names and values of its own. They may be secret, "
+        "and are never shown.",
+    )
+
+    @property
+    def traits(self) -> NativeTraits | None:
+        """What the class says of its batch API."""
+        return getattr(self.account_class, "traits", None)
+
+
 ProviderSettings = Annotated[
-    OpenAISettings | AzureOpenAISettings | OpenAICompatibleSettings | CatalogSettings,
+    OpenAISettings
+    | AzureOpenAISettings
+    | OpenAICompatibleSettings
+    | PythonSettings
+    | CatalogSettings,
     Field(discriminator="type"),
 ]
 
@@ -274,7 +322,11 @@ def provider_contradictions(
             yield ("client_id",), "an application needs tenant_id, client_id and client_secret"
     if isinstance(provider, OpenAICompatibleSettings):
         return
-    native, traits = provider.native, provider.entry.traits
+    native, traits = provider.native, provider.traits
+    if traits is None:
+        if provider.mode is Choice.NATIVE:
+            yield ("mode",), "its class says no `traits`, so it has no batch API"
+        return
     if native.poll_min > native.poll_max:
         yield ("native", "poll_min"), f"must not be above poll_max, which is {native.poll_max:g}"
     for name, given, limit in (
@@ -284,3 +336,6 @@ def provider_contradictions(
     ):
         if given is not None and limit is not None and given > limit:
             yield ("native", name), f"must not be above {limit}, which is the provider's limit"
+    if native.max_lines is not None and native.max_lines < traits.min_lines:
+        least = f"must not be below {traits.min_lines}, which is the provider's least"
+        yield ("native", "max_lines"), least

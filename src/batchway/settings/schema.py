@@ -34,7 +34,6 @@ from batchway.settings.kinds import (
     Text,
 )
 from batchway.settings.providers import (
-    OpenAICompatibleSettings,
     ProviderSettings,
     provider_contradictions,
 )
@@ -304,7 +303,7 @@ class Settings(Section):
     def _route_contradictions(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Routes whose targets cannot all run the way that is asked for."""
         modes = {provider.name: provider.mode for provider in self.providers}
-        managed_only = {p.name for p in self.providers if isinstance(p, OpenAICompatibleSettings)}
+        managed_only = {provider.name for provider in self.providers if provider.traits is None}
         for r, route in enumerate(self.routes):
             main = [t.provider for t in route.targets if not t.fallback and t.provider in modes]
             without = [name for name in main if name in managed_only]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, Secret, SecretStr
 from pydantic.fields import FieldInfo
 
 from batchway.settings.schema import Settings
@@ -68,22 +68,31 @@ def is_list(annotation: Any) -> bool:
 def is_structured(annotation: Any) -> bool:
     """Whether values of this annotation are lists or mappings, not plain words and numbers."""
     kind = bare(annotation)
+    if get_origin(kind) is Secret:
+        kind = get_args(kind)[0]
     return bool(models(kind)) or is_list(kind) or get_origin(kind) is Mapping
 
 
 def is_secret(annotation: Any) -> bool:
     """Whether a value of this annotation must never be shown."""
     kind = bare(annotation)
-    return kind is SecretStr or any(
-        is_secret(arg) for arg in get_args(kind) if get_origin(kind) is not Literal
+    return (
+        SecretStr is kind
+        or get_origin(kind) is Secret
+        or any(is_secret(arg) for arg in get_args(kind) if get_origin(kind) is not Literal)
     )
+
+
+def fields_of(owner: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The settings of a model by their names in a file: `class` can be none of an attribute."""
+    return {field.alias or name: field for name, field in owner.model_fields.items()}
 
 
 def keys(
     owner: type[BaseModel] = Settings, prefix: str = "", env: str | None = ENV_PREFIX
 ) -> Iterator[Key]:
     """Every setting, sections before what they hold, in the order of the schema."""
-    for name, field in owner.model_fields.items():
+    for name, field in fields_of(owner).items():
         path = f"{prefix}{name}"
         own_env = None if env is None else f"{env}{name.upper()}"
         below = models(field.annotation)
@@ -115,7 +124,7 @@ def find(path: Path) -> tuple[Path, FieldInfo | None, tuple[type[BaseModel], ...
             candidates = tagged
             continue
         shown.append(part)
-        fields = [m.model_fields[part] for m in candidates if part in m.model_fields]
+        fields = [known[part] for known in map(fields_of, candidates) if part in known]
         if fields:
             field = fields[0]
             candidates = models(field.annotation)

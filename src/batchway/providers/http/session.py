@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO, Final
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
@@ -38,6 +39,7 @@ from batchway.providers.http.unpacking import source_of
 _MOST_ANSWER_BYTES: Final = 32 << 20  # a page of lists, with room
 _MOST_ERROR_BYTES: Final = 64 << 10
 _MOST_HOPS: Final = 5
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _UNPACKED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 
 
@@ -88,14 +90,26 @@ class RemoteHttp:
         self._sent.note(own)
         return own
 
-    async def call(self, method: str, url: str, *, body: bytes | None = None) -> bytes:
-        """The body of a 2xx. Raises `RemoteError`."""
+    async def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] = _NONE,
+    ) -> bytes:
+        """The body of a 2xx. Raises `RemoteError`.
+
+        `headers` are this request's alone and win over the account's: a signature over its body.
+        """
         own = await self._own()
-        headers = _sendable(own) if body is None else _sendable(own, "application/json")
+        self._sent.note(headers)
+        sent = _sendable(own) if body is None else _sendable(own, "application/json")
+        sent.update(headers)
         timeout = ClientTimeout(total=self._timeouts.call, connect=self._timeouts.connect)
         async with (
             self._failures(),
-            self._request(method, URL(url, encoded=True), headers, body, timeout) as response,
+            self._request(method, URL(url, encoded=True), sent, body, timeout) as response,
         ):
             if not 200 <= response.status < 300:
                 raise await self._error(response)

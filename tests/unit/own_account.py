@@ -1,0 +1,58 @@
+"""A class of accounts as small as one can be, for `test_own_account`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from batchway.domain.call import Call
+from batchway.domain.remote import NativeTraits
+from batchway.ports import Clock, Online, Request
+
+NO_CLASS = "text"
+
+
+class Managed:
+    """Has no batch API, and is particular about its options."""
+
+    def __init__(self, *, name: str, options: Mapping[str, Any], clock: Clock) -> None:
+        self.name = name
+        self.clock = clock
+        if options["key"] == "short":
+            raise ValueError("the key is too short")
+        self.options = options
+
+    def online(self, call: Call) -> Online | None:
+        del call
+        return None
+
+    def jobs(self, call: Call) -> None:
+        del call
+
+    def archive(self, overrides: object) -> None:
+        del overrides
+
+    async def health(self, model: str) -> Sequence[Request]:
+        return [Request(f"http://own/{model}", {})]
+
+    async def close(self) -> None:
+        return None
+
+
+class Native(Managed):
+    """Says what its jobs may hold."""
+
+    traits = NativeTraits(
+        endpoints=frozenset({"/v1/chat/completions"}), max_lines=100, max_bytes=1_000, min_lines=10
+    )
+
+
+class Lacking:
+    """Has not everything that an account has."""
+
+    def online(self, call: Call) -> None:
+        del call
+
+
+class Odd(Managed):
+    """Says its limits as no limits are said."""
+
+    traits = "a hundred lines"
