@@ -296,7 +296,7 @@ def test_cancelling_a_job_of_the_toy(client: openai.OpenAI, toy: ToyFake) -> Non
 
 
 def test_rows_of_the_same_line_on_both_sides_of_a_kill(tmp_path: Path) -> None:
-    """Killed while results arrive: what came of a line's three rows is read again, and paid once."""
+    """Killed while results arrive: a line's three rows are read again, and paid for once."""
     with (
         running(rows={"shuffle": True, "duplicate": 0.2}) as fake,
         running_servers(tmp_path) as new,
