@@ -37,6 +37,7 @@ _MOST_REMEMBERED: Final = 1_000  # inputs, known by their tags
 
 # A job that a refused creation made all the same is not older than this.
 _JUST_NOW: Final = 3_600
+_DAY: Final = 86_400
 
 # Answers to an upload that say that there is nothing to upload to.
 _NO_SUCH_PATH: Final = frozenset({404, 405, 501})
@@ -280,7 +281,7 @@ class Submitting:
 
         The rest of a longer one is cancelled by us.
         """
-        known = self._traits.windows or (wanted,)
+        known = self._traits.windows or (_DAY,)
         seconds = next((window for window in known if window >= wanted), known[-1])
         return self._calls.quirks.windows.get(seconds, f"{seconds // 3600}h")
 

@@ -85,7 +85,11 @@ def reason_values(waited_for: Reason | None) -> dict[str, str | None]:
 def _reason_of(row: Row) -> Reason | None:
     if row.waited_for is None:
         return None
-    return Reason(kind=ReasonKind(row.waited_kind or "other"), sentence=row.waited_for)
+    try:
+        kind = ReasonKind(row.waited_kind or "other")
+    except ValueError:
+        kind = ReasonKind.OTHER  # told by a later release
+    return Reason(kind=kind, sentence=row.waited_for)
 
 
 def usage_values(usage: Usage) -> dict[str, int]:
