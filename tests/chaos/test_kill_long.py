@@ -31,7 +31,7 @@ PHASES = frozenset(
 def test_nothing_is_lost_doubled_or_mixed_up_by_two_hundred_kills(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = trial(tmp_path, kills=200, at_work=4, patience=300, marathon=2638)
+    result = trial(tmp_path, kills=200, at_work=4, patience=300, marathon=3957)
     with capsys.disabled():
         print(f"\n{result.text}")
     assert result.found == []

@@ -24,10 +24,12 @@ from batchway.workflows.native.capacity import GOES_ON, no_credit_at
 from batchway.workflows.native.collection import Collection, bounded
 from batchway.workflows.native.context import JobContext
 from batchway.workflows.native.cutting import Cutting
+from batchway.workflows.native.ending import HaltedError
 from batchway.workflows.native.pull import Collected
 from batchway.workflows.native.record import Record
 from batchway.workflows.native.tidying import clean
 from batchway.workflows.native.waiting import Waiting
+from batchway.workflows.run import Ending
 
 _log: Final = logging.getLogger(__name__)
 
@@ -127,11 +129,23 @@ class Closing:
         errors = [bounded(error) for error in errors]
         _log.warning("batch %s: job %d is refused: %s", shared.batch.id, number, errors[0].code)
         self._waiting.tell(Reason(kind=ReasonKind.REQUEST, sentence=errors[0].message))
-        if not await shared.verdict.refuse(number, errors):
-            return False
+        try:
+            if not await shared.verdict.refuse(number, errors):
+                return False
+        except HaltedError:
+            if shared.ending is Ending.FAILED:
+                await self._remove_input()  # no later life comes back for it
+            raise
         self._waiting.tell(None)
         shared.pilots.end_turn(number, self._record.key)
+        # Before anything is recorded: what a crash leaves is refused, and removed, again.
+        await self._remove_input()
         return await self._write_off(errors)
+
+    async def _remove_input(self) -> None:
+        """Of a job that was never made; what one that was made left has been removed with it."""
+        if self._record.now.remote_id is None:
+            await self._cutting.clean_up(self._record.now)
 
     async def end(self, job: RemoteJob | None, collected: Collected | None = None) -> bool:
         """Everything that the provider gave is committed."""
