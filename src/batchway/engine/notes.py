@@ -21,10 +21,12 @@ def unusable(shown: str | None, cause: str) -> Unavailable:
 def check_file(file: Path) -> None:
     """Raise `Unavailable` when a SQLite file is damaged: at the start, before the engine's launch.
 
-    The engine is launched when the first long batch needs it; nobody would read an error then.
+    The engine is launched when the first long batch needs it; nobody would read an error then. What
+    a kill left half written is rolled back, as it is whenever SQLite may write.
     """
     try:
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        # For reading only, SQLite would refuse a file with a journal to roll back, damaged or not.
+        with closing(sqlite3.connect(f"file:{file}?mode=rw", uri=True)) as database:
             database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", None) or type(error).__name__
