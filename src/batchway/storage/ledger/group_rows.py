@@ -1,4 +1,9 @@
-"""Rows of `groups`: where the lines of a batch go, kept for as long as its plan."""
+"""Groups as stored: where the lines of a batch go, kept for as long as its plan.
+
+a plan of any number of shards    a row of `groups` for each group
+a short batch, which is one shard its one group as JSON in that shard's row, so that to begin and
+                                  to end it takes no statement more
+"""
 
 from typing import Any, Final
 
@@ -12,17 +17,27 @@ from batchway.storage.ledger import tables
 from batchway.storage.ledger.database import Row
 
 _t: Final = tables.groups
+_FIELDS: Final = [column.key for column in _t.c if column.key != "batch_id"]
 
 INSERT_GROUP: Final = insert(_t)
 GROUPS: Final = select(_t).where(_t.c.batch_id == bindparam("batch_id")).order_by(_t.c.name)
 FORGET_GROUPS: Final = delete(_t).where(_t.c.batch_id == bindparam("of_batch"))
 
 
+ONLY_GROUP: Final = select(tables.shards.c.only_group).where(
+    tables.shards.c.batch_id == bindparam("batch_id"), tables.shards.c.only_group.is_not(None)
+)
+
+
 def group_values(batch_id: str, group: Group) -> dict[str, Any]:
     """A group as column values."""
+    return {"batch_id": batch_id, **group_json(group)}
+
+
+def group_json(group: Group) -> dict[str, Any]:
+    """A group as JSON, by the names of the columns."""
     traits = group.traits
     return {
-        "batch_id": batch_id,
         "name": group.name,
         "mode": group.mode.value,
         "primaries": [_target_values(target) for target in group.primaries],
@@ -35,14 +50,20 @@ def group_values(batch_id: str, group: Group) -> dict[str, Any]:
 
 def group_of(row: Row) -> Group:
     """The group of a row."""
+    return group_of_json({name: getattr(row, name) for name in _FIELDS})
+
+
+def group_of_json(values: dict[str, Any]) -> Group:
+    """The group that `group_json` made these of."""
+    traits = values["traits"]
     return Group(
-        name=row.name,
-        mode=Mode(row.mode),
-        primaries=tuple(_target_of(values) for values in row.primaries),
-        fallbacks=tuple(_target_of(values) for values in row.fallbacks),
-        # What a later version knows of an account and this row does not has its default.
-        traits=None if row.traits is None else msgspec.convert(row.traits, NativeTraits),
-        rescue=row.rescue,
+        name=values["name"],
+        mode=Mode(values["mode"]),
+        primaries=tuple(_target_of(target) for target in values["primaries"]),
+        fallbacks=tuple(_target_of(target) for target in values["fallbacks"]),
+        # What a later version knows of an account and this one does not has its default.
+        traits=None if traits is None else msgspec.convert(traits, NativeTraits),
+        rescue=values["rescue"],
     )
 
 

@@ -6,7 +6,7 @@ deadlock.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
@@ -24,7 +24,9 @@ from batchway.storage.ledger.group_rows import (
     FORGET_GROUPS,
     GROUPS,
     INSERT_GROUP,
+    ONLY_GROUP,
     group_of,
+    group_of_json,
     group_values,
 )
 
@@ -122,7 +124,12 @@ class SqlShards:
         return [shard_of(row) for row in rows]
 
     async def groups(self, batch_id: str) -> list[Group]:
-        return [group_of(row) for row in await self._database.rows(GROUPS, {"batch_id": batch_id})]
+        of_batch = {"batch_id": batch_id}
+        groups = [group_of(row) for row in await self._database.rows(GROUPS, of_batch)]
+        if groups:
+            return groups
+        rows = await self._database.rows(ONLY_GROUP, of_batch)
+        return [group_of_json(row.only_group) for row in rows]
 
     async def add_groups(self, batch_id: str, groups: Sequence[Group]) -> None:
         async with self._database.transaction() as connection:
@@ -190,8 +197,8 @@ class SqlShards:
         return [row.id for row in await self._database.rows(_LEFTOVERS)]
 
 
-def shard_values(shard: Shard) -> dict[str, Any]:
-    """A planned shard as column values."""
+def shard_values(shard: Shard, *, only_group: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A planned shard as column values; `only_group` as `group_json` makes it."""
     return {
         "batch_id": shard.batch_id,
         "number": shard.number,
@@ -202,6 +209,7 @@ def shard_values(shard: Shard) -> dict[str, Any]:
         "first_line": shard.first_line,
         "lines": shard.lines,
         "models": None if shard.models is None else list(shard.models),
+        "only_group": None if only_group is None else dict(only_group),
         "fence": 0,
         "done": 0,
     }

@@ -12,7 +12,7 @@ from batchway.storage.ledger import tables
 from batchway.storage.ledger.batch_rows import batch_of, usage_values
 from batchway.storage.ledger.database import Database
 from batchway.storage.ledger.files import INSERT_FILE, file_values
-from batchway.storage.ledger.group_rows import FORGET_GROUPS, INSERT_GROUP, group_values
+from batchway.storage.ledger.group_rows import group_json
 from batchway.storage.ledger.shards import INSERT_SHARD, shard_values
 
 _b: Final = tables.batches
@@ -105,14 +105,13 @@ class SqlShortBatches:
             "of_model": begun.model,
             "of_providers": sorted(set(begun.providers)),
         }
-        planned = shard_values(shard) | {"fence": _FIRST_FENCE}
-        group = group_values(shard.batch_id, begun.group)
+        planned = shard_values(shard, only_group=group_json(begun.group))
+        planned["fence"] = _FIRST_FENCE
 
         def apply(connection: Connection) -> bool:
             if connection.execute(_BEGIN, change).rowcount != 1:
                 return False
             connection.execute(INSERT_SHARD, planned)
-            connection.execute(INSERT_GROUP, group)
             return True
 
         begins = await self._database.group(apply)
@@ -140,7 +139,6 @@ class SqlShortBatches:
             if connection.execute(_FINALIZE, moved).rowcount != 1:
                 raise _RefusedError
             connection.execute(_COMPLETE, ended)
-            connection.execute(FORGET_GROUPS, batch)
             if files:
                 connection.execute(INSERT_FILE, files)
             return True

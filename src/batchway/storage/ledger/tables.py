@@ -141,6 +141,8 @@ shards: Final = Table(
     Column("first_line", BigInteger, nullable=False),
     Column("lines", BigInteger, nullable=False),
     Column("models", Json),
+    # The group of a plan that is this one shard, in place of a row of `groups`.
+    Column("only_group", Json),
     Column("fence", BigInteger, nullable=False),
     Column("done", BigInteger, nullable=False),
     PrimaryKeyConstraint("batch_id", "number"),
