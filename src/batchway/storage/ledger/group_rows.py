@@ -1,8 +1,8 @@
 """Groups as stored: where the lines of a batch go, kept for as long as its plan.
 
-a plan of any number of shards    a row of `groups` for each group
-a short batch, which is one shard its one group as JSON in that shard's row, so that to begin and
-                                  to end it takes no statement more
+a plan of many shards   a row of `groups` for each group
+a short batch           its one group as JSON in the row of its one shard, so that its begin and
+                        its end take no statement more
 """
 
 from typing import Any, Final
