@@ -26,6 +26,7 @@ from batchway.workflows.plan.scan import Scan, ScanLimits
 
 _log: Final = logging.getLogger(__name__)
 _GLANCE_SECONDS: Final = 1.0  # between looks at the status during a long pass
+_PIECES_AT_ONCE: Final = 4  # to a trip to a thread: a short file takes one trip in all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +151,9 @@ class Ingest:
         pieces = scan.pieces()
         looked = self._clock.monotonic()
         while True:
-            if not await asyncio.to_thread(_take_next, scan, pieces) or scan.full:
-                break
+            shards = await asyncio.to_thread(_read_on, scan, pieces)
+            if shards is not None:
+                return shards
             if self._clock.monotonic() - looked > _GLANCE_SECONDS:
                 looked = self._clock.monotonic()
                 if self._clock.now() >= batch.deadline:
@@ -160,7 +162,6 @@ class Ingest:
                 statuses = await self._ledger.batches.statuses([batch.id])
                 if statuses.get(batch.id) is not BatchStatus.VALIDATING:
                     return None
-        return await asyncio.to_thread(scan.finish)
 
     async def _fail(self, batch: Batch, errors: list[BatchError]) -> None:
         now = int(self._clock.now())
@@ -186,8 +187,11 @@ def _call(batch: Batch, target: Target) -> Call:
     return Call(endpoint=batch.endpoint, model=target.model, overrides=batch.options.overrides)
 
 
-def _take_next(scan: Scan, pieces: Iterator[Piece]) -> bool:
-    piece = next(pieces, None)
-    if piece is not None:
+def _read_on(scan: Scan, pieces: Iterator[Piece]) -> list[Shard] | None:
+    """Take some pieces more; the plan, if they were the last that it needs."""
+    for _ in range(_PIECES_AT_ONCE):
+        piece = None if scan.full else next(pieces, None)
+        if piece is None:
+            return scan.finish()
         scan.take(piece)
-    return piece is not None
+    return None
