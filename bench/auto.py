@@ -19,7 +19,7 @@ from batchway.dispatch.control import Fixed
 MOST: Final = 1024  # the default of `limits.max_concurrency`
 SIZES: Final = (3_000, 7_500)
 _LEVELS: Final = (8, 12, 16, 24, 32, 48, 64, 80, 95, 100, 128, 192, 256, 384, 512, 768, 1024)
-_SWEEP_SEEDS: Final = 16
+_SWEEP_SEEDS: Final = 6
 _WARM: Final = 10.0  # seconds after which the rate should be the best one
 _LEAST_WINDOW: Final = 2.5  # seconds in which a rate can be seen
 
