@@ -34,7 +34,9 @@ class TinyDialect:
         bodies = tuple(json.dumps({"say": text, "as": self._model}).encode() for text in texts)
         return Encoded(bodies, b"many" if isinstance(given, list) else b"one")
 
-    def decode(self, status: int, body: bytes, context: bytes) -> Result | Refused | None:
+    def decode(
+        self, status: int, body: bytes, context: bytes, *, at: int = 0
+    ) -> Result | Refused | None:
         """The text in a list of one."""
         try:
             fields: Any = json.loads(body)

@@ -97,7 +97,9 @@ class ToyDialect:
         bodies = tuple(_encode({"weigh": text, "to": self._model}) for text in texts)
         return Encoded(bodies, b"packed" if fields.get("encoding_format") == "base64" else b"plain")
 
-    def decode(self, status: int, body: bytes, context: bytes) -> Result | Refused | None:
+    def decode(
+        self, status: int, body: bytes, context: bytes, *, at: int = 0
+    ) -> Result | Refused | None:
         """See `ports.Dialect`."""
         answer = _answer(body)
         fine = 200 <= status < 300

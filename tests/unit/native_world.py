@@ -347,8 +347,10 @@ class HookedDialect:
         assert isinstance(encoded, Encoded)
         return encoded
 
-    def decode(self, status: int, body: bytes, context: bytes) -> Result | Refused | None:
-        return self._dialect.decode(status, body, context)
+    def decode(
+        self, status: int, body: bytes, context: bytes, *, at: int = 0
+    ) -> Result | Refused | None:
+        return self._dialect.decode(status, body, context, at=at)
 
     def join(self, results: Sequence[Result], context: bytes) -> Result:
         return self._dialect.join(results, context)

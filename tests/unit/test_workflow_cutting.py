@@ -37,7 +37,9 @@ class Picky:
                 return Unfaithful(param=word, why=f"It does not know {word}.")
         return Encoded((b"x" * 10,) * (1 + body.count(b"+")))
 
-    def decode(self, status: int, body: bytes, context: bytes) -> Result | Refused | None:
+    def decode(
+        self, status: int, body: bytes, context: bytes, *, at: int = 0
+    ) -> Result | Refused | None:
         return None
 
     def join(self, results: Sequence[Result], context: bytes) -> Result:

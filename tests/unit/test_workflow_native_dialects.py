@@ -48,7 +48,9 @@ class Toy:
             return Unfaithful(param="user", why="It has no word for it.")
         return Encoded(tuple(b'{"say":%d}' % part for part in range(3)), context=user.encode())
 
-    def decode(self, status: int, body: bytes, context: bytes) -> Result | Refused | None:
+    def decode(
+        self, status: int, body: bytes, context: bytes, *, at: int = 0
+    ) -> Result | Refused | None:
         if status != 200:
             error = b'{"error":{"message":"toy"}}'
             return Refused(

@@ -85,7 +85,9 @@ class Exchanges:
             if isinstance(answer, Failure):
                 return _nothing(answer, parts)
             gate.hear(answer, online.notes)
-            result = dialect.decode(answer.status, answer.body, encoded.context)
+            result = dialect.decode(
+                answer.status, answer.body, encoded.context, at=int(self._clock.now())
+            )
             if not isinstance(result, Result):
                 return _nothing(Heard(answer, result, online.notes), parts)
             usage = result.usage

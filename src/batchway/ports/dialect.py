@@ -21,11 +21,18 @@ class Encoded(msgspec.Struct, frozen=True, gc=False):
     """A line in a dialect: one request for each of `bodies`, at least one, each one line of JSON.
 
     `context` is what `decode` and `join` need to know of the line. It is kept for each line of a
-    job, so it is small: tens of bytes.
+    job, so it is small: tens of bytes. `warnings` are the parameters that change nothing there and
+    are left out, by name: the result says so too.
+
+    `shape` is for batch APIs that read a job's input into one table, and fail the whole job when
+    two of its lines disagree on what stands at a place: what stands at each place of the line where
+    that can be, as `(place, kind)`. Lines that share a place and not its kind do not share a job.
     """
 
     bodies: tuple[bytes, ...]
     context: bytes = b""
+    warnings: tuple[str, ...] = ()
+    shape: tuple[tuple[str, str], ...] = ()
 
 
 class Unfaithful(msgspec.Struct, frozen=True, gc=False):
@@ -97,11 +104,14 @@ class Dialect(Protocol):
         """
         ...
 
-    def decode(self, status: int, body: bytes, context: bytes) -> Result | Refused | None:
+    def decode(
+        self, status: int, body: bytes, context: bytes, *, at: int = 0
+    ) -> Result | Refused | None:
         """What the answer to one body is; never raises, whatever came.
 
         A 2xx is a `Result`, or a `Refused` if it is an error for all its status, or `None` if it is
         no JSON object at all. Every other status is a `Refused`, also where its body is no JSON.
+        `at` is when it was given, in Unix seconds, for answers that do not say (0: not known).
         """
         ...
 

@@ -18,7 +18,8 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     """The envelope of one row. `line` is the 0-based line of our file, `part` which body of it.
 
     With a `status` there was an HTTP answer, and `body` is what it held (any bytes). Without one
-    there was none, and `code` and `message` (short, UTF-8) say why.
+    there was none, and `code` and `message` (short, UTF-8) say why. `at` is when the provider had
+    worked on it, in Unix seconds, where the row says.
     """
 
     line: int
@@ -29,6 +30,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     request_id: str | None = None
     code: str = ""
     message: str = ""
+    at: int = 0
 
 
 class Framing(Protocol):

@@ -50,7 +50,9 @@ class OpenAIDialect:
             body = without_stream(body)
         return Encoded((body,))
 
-    def decode(self, status: int, body: bytes, context: bytes) -> Result | Refused | None:  # noqa: ARG002 - the port's; an answer says all there is to know
+    def decode(
+        self, status: int, body: bytes, context: bytes, *, at: int = 0
+    ) -> Result | Refused | None:  # noqa: ARG002 - the port's; an answer says all there is to know
         """See `ports.Dialect`."""
         if 200 <= status < 300:
             read = read_result(body)

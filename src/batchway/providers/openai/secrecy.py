@@ -43,13 +43,15 @@ class DiscreetDialect:
         self._decode = dialect.decode
         self._secrets = secrets
 
-    def decode(self, status: int, body: bytes, context: bytes) -> Result | Refused | None:
+    def decode(
+        self, status: int, body: bytes, context: bytes, *, at: int = 0
+    ) -> Result | Refused | None:
         """See `ports.Dialect`."""
-        decoded = self._decode(status, body, context)
+        decoded = self._decode(status, body, context, at=at)
         if isinstance(decoded, Refused):
             clean = _without(body, self._secrets())
             if clean != body:
-                return self._decode(status, clean, context)
+                return self._decode(status, clean, context, at=at)
         return decoded
 
 

@@ -51,7 +51,7 @@ def outcome_of(row: Row, dialect: Dialect, context: bytes) -> Outcome:
     status, fate = row.status, row.fate
     if status is None:
         return Outcome(fate, None, code=row.code, message=row.message)
-    read = dialect.decode(status, row.body, context)
+    read = dialect.decode(status, row.body, context, at=row.at)
     if isinstance(read, Result):
         return Outcome(Fate.ANSWERED, status, read.body, read.usage, row.request_id)
     if isinstance(read, Refused):

@@ -1,0 +1,1 @@
+"""OpenAI's response bodies, written from what a dialect has read: answers, vectors, errors."""
