@@ -51,8 +51,13 @@ class OpenAIDialect:
         return Encoded((body,))
 
     def decode(
-        self, status: int, body: bytes, context: bytes, *, at: int = 0
-    ) -> Result | Refused | None:  # noqa: ARG002 - the port's; an answer says all there is to know
+        self,
+        status: int,
+        body: bytes,
+        context: bytes,  # noqa: ARG002 - the port's: an answer says all there is to know
+        *,
+        at: int = 0,  # noqa: ARG002
+    ) -> Result | Refused | None:
         """See `ports.Dialect`."""
         if 200 <= status < 300:
             read = read_result(body)
