@@ -75,8 +75,7 @@ class GoogleModels:
 _GEMINI_EMBEDDING_001: Final = GoogleModels(
     pattern="gemini-embedding-001",
     publisher="google",
-    # The SDK calls `predict` for this one, and `embedContent` for all that came after it.
-    online=GoogleDialect.TEXT_EMBEDDING,
+    online=GoogleDialect.GEMINI_EMBEDDING,
     jobs=GoogleDialect.GEMINI_EMBEDDING,
     endpoints=_EMBEDDINGS,
     source=f"{_DOCS}/embeddings/batch-prediction-genai-embeddings",
