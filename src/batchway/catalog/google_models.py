@@ -176,6 +176,14 @@ GOOGLE_MODELS: Final = (
     _OPEN,
 )
 
+# The most that a job of any model holds.
+GOOGLE_MOST: Final = NativeTraits(
+    endpoints=_CHAT | _EMBEDDINGS,
+    max_lines=max(row.max_lines for row in GOOGLE_MODELS),
+    max_bytes=max(row.max_bytes for row in GOOGLE_MODELS),
+    windows=(),
+)
+
 # What is known of any model that speaks a dialect: of those that a configuration names.
 _BY_DIALECT: Final[Mapping[GoogleDialect, GoogleModels]] = MappingProxyType(
     {
