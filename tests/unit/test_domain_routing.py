@@ -252,6 +252,39 @@ def test_the_mode_of_a_provider(account: Account, endpoint: str, expected: Resol
     assert table.resolve("m", endpoint=endpoint, provider=None, allowed=None) == expected
 
 
+def by_model(model: str) -> NativeTraits | None:
+    """A provider whose batch API runs one model with everything, one for chat, and no other."""
+    return {"wide": WIDE, "chat": TRAITS}.get(model)
+
+
+@pytest.mark.parametrize(
+    ("mode", "model", "endpoint", "expected"),
+    [
+        (Choice.AUTO, "wide", EMBEDDINGS, WIDE),
+        (Choice.AUTO, "chat", CHAT, TRAITS),
+        (Choice.AUTO, "chat", EMBEDDINGS, None),
+        (Choice.AUTO, "other", CHAT, None),
+        (Choice.NATIVE, "wide", CHAT, WIDE),
+        (
+            Choice.NATIVE,
+            "chat",
+            EMBEDDINGS,
+            NotNative(provider="p", endpoint=EMBEDDINGS, endpoints=(CHAT,)),
+        ),
+        (Choice.NATIVE, "other", CHAT, NotNative(provider="p", endpoint=CHAT, endpoints=())),
+    ],
+)
+def test_a_batch_api_may_take_each_model_differently(
+    mode: Choice, model: str, endpoint: str, expected: NativeTraits | NotNative | None
+) -> None:
+    providers = {"p": Account(mode=mode, traits_of=by_model)}
+    routes = {"r": Route(targets=(RouteTarget(provider="p", model=model),))}
+    table = RoutingTable(providers=providers, routes=routes)
+    for name in (model, "r"):
+        found = table.resolve(name, endpoint=endpoint, provider=None, allowed=None)
+        assert (found.traits if isinstance(found, Destination) else found) == expected
+
+
 THREE = {
     "one": Account(mode=Choice.AUTO, traits=TRAITS),
     "two": Account(mode=Choice.AUTO, traits=WIDE),

@@ -108,7 +108,7 @@ class BatchText(Enum):
     NO_NATIVE_ENDPOINT = (
         "endpoint_not_supported",
         "The model '{model}' is to run on the batch API of the provider '{provider}', which does "
-        "not run {endpoint}; it runs {endpoints}. Use one of these, another provider, or "
+        "not run {endpoint} with it; it runs {endpoints}. Use one of these, another provider, or "
         "`mode: auto`, which sends the lines one by one instead.",
         "body.model",
         False,

@@ -3,7 +3,7 @@
 Pure: a `RoutingTable` is built from the configuration and only answers questions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -28,13 +28,20 @@ class Choice(StrEnum):
 class Account:
     """What routing knows of a configured provider.
 
-    `traits` are those of its batch API, `None` where it has none. `rescue` is whether lines that a
-    native job leaves without a result are run online; `None` leaves that to the mode.
+    `traits` are those of its batch API, `None` where it has none; `traits_of` tells them where they
+    differ from model to model, `None` for a model that the batch API does not run. `rescue` is
+    whether lines that a native job leaves without a result are run online; `None` leaves that to
+    the mode.
     """
 
     mode: Choice = Choice.MANAGED
     traits: NativeTraits | None = None
+    traits_of: Callable[[str], NativeTraits | None] | None = None
     rescue: bool | None = None
+
+    def native_traits(self, model: str) -> NativeTraits | None:
+        """What one job of a model may hold, by its name at the provider; `None`: there is none."""
+        return self.traits if self.traits_of is None else self.traits_of(model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +126,10 @@ class Forbidden:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotNative:
-    """The lines must run on the provider's batch API, which lacks the endpoint."""
+    """The lines must run on the provider's batch API, which lacks the endpoint.
+
+    `endpoints` are those that it runs with the lines' model: none of a model that it does not run.
+    """
 
     provider: str
     endpoint: str
@@ -265,7 +275,7 @@ class RoutingTable:
         together: list[NativeTraits] = []
         for target in primaries:
             account = self._providers[target.provider]
-            choice, traits = mode or account.mode, account.traits
+            choice, traits = mode or account.mode, account.native_traits(target.model)
             if choice is Choice.MANAGED:
                 continue
             if traits is not None and endpoint in traits.endpoints:
