@@ -9,7 +9,7 @@ from batchway.catalog.openai_family import CATALOG
 from batchway.settings import Settings, SettingsError, load
 
 OPENAI = "{name: a, type: openai, api_key: sk-secret}"
-OWN_TYPES = ("openai", "azure-openai", "openai-compatible", "python")
+OWN_TYPES = ("openai", "azure-openai", "google-vertex", "openai-compatible", "python")
 TYPES = ", ".join(repr(name) for name in (*OWN_TYPES, *CATALOG))
 AZURE = "{name: a, type: azure-openai, endpoint: 'https://x'"
 VLLM = "{name: vllm, type: openai-compatible, base_url: 'http://gpu:8000/v1'}"

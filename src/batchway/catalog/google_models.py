@@ -75,8 +75,7 @@ class GoogleModels:
 _GEMINI_EMBEDDING_001: Final = GoogleModels(
     pattern="gemini-embedding-001",
     publisher="google",
-    # The SDK calls `predict` for this one, and `embedContent` for all that came after it.
-    online=GoogleDialect.TEXT_EMBEDDING,
+    online=GoogleDialect.GEMINI_EMBEDDING,
     jobs=GoogleDialect.GEMINI_EMBEDDING,
     endpoints=_EMBEDDINGS,
     source=f"{_DOCS}/embeddings/batch-prediction-genai-embeddings",
@@ -175,6 +174,14 @@ GOOGLE_MODELS: Final = (
     replace(_OPEN, pattern="gemma-*-maas", publisher="google"),
     replace(_OPEN, pattern="grok-*", publisher="xai", grade=Grade.REPORTED),
     _OPEN,
+)
+
+# The most that a job of any model holds.
+GOOGLE_MOST: Final = NativeTraits(
+    endpoints=_CHAT | _EMBEDDINGS,
+    max_lines=max(row.max_lines for row in GOOGLE_MODELS),
+    max_bytes=max(row.max_bytes for row in GOOGLE_MODELS),
+    windows=(),
 )
 
 # What is known of any model that speaks a dialect: of those that a configuration names.

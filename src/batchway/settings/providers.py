@@ -16,17 +16,23 @@ from pydantic import (
     Secret as Hidden,
 )
 
+from batchway.catalog.google_models import GOOGLE_MOST, GoogleDialect, family_of
 from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, CatalogEntry
 from batchway.domain.defaults import MAX_ATTEMPTS, MAX_CONCURRENCY, TIMEOUT_SECONDS
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Choice
 from batchway.settings.account_class import AccountClass
 from batchway.settings.kinds import (
+    Bucket,
+    File,
     Float,
     Headers,
     Int,
     Name,
+    ObjectPrefix,
     Positive,
+    Project,
+    Region,
     Secret,
     Size,
     Text,
@@ -259,6 +265,65 @@ class CatalogSettings(_Known):
         return CATALOG[self.type]
 
 
+class GoogleVertexSettings(_Native):
+    """A project on Google Vertex AI; the model of a line is Gemini, Claude, or an open model there.
+
+    Lines and answers are OpenAI's, whatever the model speaks: see the
+    [guide](../guides/vertex.md). Its packages are an extra: `pip install 'batchway[google]'`.
+    """
+
+    type: Literal["google-vertex"] = Field(description="`google-vertex`.")
+    project: Project = Field(description="Id of the project.")
+    region: Region = Field(
+        default="us-central1",
+        description="Where models are called and jobs run: a region, a multi-region (`us`, `eu`), "
+        "or `global`. A batch names another one with `x-tfy-vertex-region`.",
+    )
+    bucket: Bucket | None = Field(
+        default=None,
+        description="Cloud Storage bucket for the inputs and results of jobs, in the same region. "
+        "A batch names another one with `x-tfy-vertex-storage-bucket-name`. Without any, `auto` "
+        "sends lines one by one, and `native` takes only batches that name one.",
+    )
+    prefix: ObjectPrefix = Field(
+        default="batchway", description="What the names of objects in the bucket begin with."
+    )
+    credentials_file: File | None = Field(
+        default=None,
+        description="A service account's key, or the configuration of a workload identity "
+        "federation; when unset, application-default credentials: "
+        "`GOOGLE_APPLICATION_CREDENTIALS`, gcloud's login, or the machine's own account.",
+    )
+    models: Mapping[Text, GoogleDialect] = Field(
+        default_factory=dict[str, GoogleDialect],
+        description="Dialects of models by name or pattern (`my-*`), where the "
+        "[catalog](providers.md#google-vertex-ai) has none or another: `gemini`, "
+        "`gemini-embedding`, `text-embedding`, `anthropic` or `openai`.",
+    )
+    base_url: Url | None = Field(
+        default=None, description="Address of the API, before `/v1`; the region's own when unset."
+    )
+    storage_url: Url = Field(
+        default="https://storage.googleapis.com", description="Address of Cloud Storage."
+    )
+    token_url: Url | None = Field(
+        default=None,
+        description="Address that access tokens are asked for at; the credentials' own when unset.",
+    )
+
+    @property
+    def traits(self) -> NativeTraits | None:
+        """The most that a job of any model may hold; `None` where there is no bucket for jobs."""
+        if self.bucket is None and self.mode is not Choice.NATIVE:
+            return None
+        return GOOGLE_MOST
+
+    def traits_of(self, model: str) -> NativeTraits | None:
+        """What the catalog says of the model's family."""
+        family = None if self.traits is None else family_of(model, self.models)
+        return None if family is None else family.traits_at(self.region)
+
+
 class OpenAICompatibleSettings(_Provider):
     """Any endpoint that speaks OpenAI's API: vLLM, SGLang, Ollama, a hosted one."""
 
@@ -307,6 +372,7 @@ class PythonSettings(_Native):
 ProviderSettings = Annotated[
     OpenAISettings
     | AzureOpenAISettings
+    | GoogleVertexSettings
     | OpenAICompatibleSettings
     | PythonSettings
     | CatalogSettings,
