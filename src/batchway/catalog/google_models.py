@@ -75,7 +75,8 @@ class GoogleModels:
 _GEMINI_EMBEDDING_001: Final = GoogleModels(
     pattern="gemini-embedding-001",
     publisher="google",
-    online=GoogleDialect.GEMINI_EMBEDDING,
+    # `predict` takes many texts a request, and does for this one alone of Gemini's.
+    online=GoogleDialect.TEXT_EMBEDDING,
     jobs=GoogleDialect.GEMINI_EMBEDDING,
     endpoints=_EMBEDDINGS,
     source=f"{_DOCS}/embeddings/batch-prediction-genai-embeddings",
