@@ -21,6 +21,10 @@ from batchway.domain.remote import NativeTraits
 _READ: Final = "2026-11-28"
 _DOCS: Final = "https://docs.cloud.google.com/gemini-enterprise-agent-platform/models"
 
+_EMBEDDINGS_PAGE: Final = (
+    "https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/embeddings/"
+    "batch-prediction-genai-embeddings"
+)
 _GIGABYTE: Final = 1_000_000_000
 _CHAT: Final = frozenset({Endpoint.CHAT_COMPLETIONS, Endpoint.RESPONSES})
 _EMBEDDINGS: Final = frozenset({Endpoint.EMBEDDINGS})
@@ -79,7 +83,7 @@ _GEMINI_EMBEDDING_001: Final = GoogleModels(
     online=GoogleDialect.TEXT_EMBEDDING,
     jobs=GoogleDialect.GEMINI_EMBEDDING,
     endpoints=_EMBEDDINGS,
-    source=f"{_DOCS}/embeddings/batch-prediction-genai-embeddings",
+    source=_EMBEDDINGS_PAGE,
     max_lines=1_000_000,
     max_bytes=_GIGABYTE,
     notes=("Jobs run in seven regions, not at `global`.",),
@@ -90,7 +94,7 @@ _GEMINI_EMBEDDING: Final = GoogleModels(
     online=GoogleDialect.GEMINI_EMBEDDING,
     jobs=GoogleDialect.GEMINI_EMBEDDING,
     endpoints=_EMBEDDINGS,
-    source=f"{_DOCS}/embeddings/batch-prediction-genai-embeddings",
+    source=_EMBEDDINGS_PAGE,
     everywhere=True,
     max_lines=1_000_000,
     max_bytes=_GIGABYTE,
@@ -102,7 +106,7 @@ _TEXT_EMBEDDING: Final = GoogleModels(
     online=GoogleDialect.TEXT_EMBEDDING,
     jobs=GoogleDialect.TEXT_EMBEDDING,
     endpoints=_EMBEDDINGS,
-    source=f"{_DOCS}/embeddings/batch-prediction-genai-embeddings",
+    source=_EMBEDDINGS_PAGE,
     max_lines=30_000,
 )
 _GEMINI: Final = GoogleModels(
