@@ -14,7 +14,7 @@ ROOT = Path(batchway.__file__).parent
 PATHS = "|".join(re.escape(endpoint.path) for endpoint in Endpoint)
 ENDPOINT = re.compile(rf"({PATHS})(?![\w-])")
 # What facts are from; some of its pages are named like endpoints.
-PAGES = "https://docs."
+PAGES = ("https://docs.", "https://developers.openai.com/")
 HEADER = re.compile(r"x-tfy", re.IGNORECASE)
 # A sample of each kind: headers, error codes of lines and of jobs, ids of files in answers.
 PROVIDERS_WORD = re.compile(
