@@ -2,6 +2,7 @@
 
 import pytest
 
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import (
     Account,
@@ -151,9 +152,7 @@ def test_the_only_provider(model: str, allowed: set[str] | None, expected: Resol
 )
 def test_advice_names_only_what_the_key_may_use(allowed: set[str], told: str) -> None:
     for model, provider in (("gpt", None), ("gpt", "absent"), ("meta/llama", None)):
-        found = TABLE.resolve(
-            model, endpoint=CHAT, provider=provider, allowed=frozenset(allowed), upstream=None
-        )
+        found = TABLE.resolve(model, endpoint=CHAT, provider=provider, allowed=frozenset(allowed))
         assert isinstance(found, Unroutable)
         assert found.advice.endswith(told)
 
@@ -212,13 +211,14 @@ def test_the_first_target_is_drawn_by_weight(
     assert destination.order(draw) == tuple(expected)
 
 
-def native(*, rescue: bool, traits: NativeTraits = TRAITS) -> Destination:
+def native(*, rescue: bool, online: bool = False, traits: NativeTraits = TRAITS) -> Destination:
     return Destination(
         group="p/m",
         mode=Mode.NATIVE,
         primaries=(Target(provider="p", model="m"),),
         traits=traits,
         rescue=rescue,
+        may_go_online=online,
     )
 
 
@@ -230,8 +230,12 @@ MANAGED = Destination(group="p", mode=Mode.MANAGED, primaries=(Target(provider="
     [
         (Account(traits=TRAITS), CHAT, MANAGED),
         (Account(mode=Choice.AUTO), CHAT, MANAGED),
-        (Account(mode=Choice.AUTO, traits=TRAITS), CHAT, native(rescue=True)),
-        (Account(mode=Choice.AUTO, traits=TRAITS, rescue=False), CHAT, native(rescue=False)),
+        (Account(mode=Choice.AUTO, traits=TRAITS), CHAT, native(rescue=True, online=True)),
+        (
+            Account(mode=Choice.AUTO, traits=TRAITS, rescue=False),
+            CHAT,
+            native(rescue=False, online=True),
+        ),
         (Account(mode=Choice.AUTO, traits=TRAITS), EMBEDDINGS, MANAGED),
         (Account(mode=Choice.NATIVE, traits=TRAITS), CHAT, native(rescue=False)),
         (Account(mode=Choice.NATIVE, traits=TRAITS, rescue=True), CHAT, native(rescue=True)),
@@ -252,7 +256,7 @@ def test_the_mode_of_a_provider(account: Account, endpoint: str, expected: Resol
     assert table.resolve("m", endpoint=endpoint, provider=None, allowed=None) == expected
 
 
-def by_model(model: str) -> NativeTraits | None:
+def by_model(model: str, overrides: Overrides) -> NativeTraits | None:
     """A provider whose batch API runs one model with everything, one for chat, and no other."""
     return {"wide": WIDE, "chat": TRAITS}.get(model)
 
@@ -283,6 +287,23 @@ def test_a_batch_api_may_take_each_model_differently(
     for name in (model, "r"):
         found = table.resolve(name, endpoint=endpoint, provider=None, allowed=None)
         assert (found.traits if isinstance(found, Destination) else found) == expected
+
+
+def test_a_batch_api_may_need_what_a_batch_sets_itself() -> None:
+    def with_bucket(model: str, overrides: Overrides) -> NativeTraits | None:
+        return TRAITS if overrides.vertex_bucket else None
+
+    table = RoutingTable(
+        providers={"p": Account(mode=Choice.AUTO, traits_of=with_bucket)}, routes={}
+    )
+    modes = [
+        table.resolve("m", endpoint=CHAT, provider="p", allowed=None, overrides=overrides)
+        for overrides in (Overrides(), Overrides(vertex_bucket="b"))
+    ]
+    assert [found.mode for found in modes if isinstance(found, Destination)] == [
+        Mode.MANAGED,
+        Mode.NATIVE,
+    ]
 
 
 THREE = {
@@ -338,7 +359,7 @@ LEAST = NativeTraits(endpoints=frozenset({CHAT}), max_lines=50, max_bytes=1_000,
         ([Choice.NATIVE, Choice.NATIVE], Choice.AUTO, True),
     ],
 )
-def test_few_lines_run_managed_where_nobody_asked_for_jobs(
+def test_lines_that_no_job_takes_may_go_online_where_no_job_was_asked_for(
     accounts: list[Choice], mode: Choice | None, expected: bool
 ) -> None:
     providers = {f"p{n}": Account(mode=each, traits=LEAST) for n, each in enumerate(accounts)}
@@ -346,7 +367,7 @@ def test_few_lines_run_managed_where_nobody_asked_for_jobs(
     table = RoutingTable(providers=providers, routes={"r": Route(targets=targets, mode=mode)})
     found = table.resolve("r", endpoint=CHAT, provider=None, allowed=None)
     assert isinstance(found, Destination)
-    assert (found.mode, found.online_if_few) == (Mode.NATIVE, expected)
+    assert (found.mode, found.may_go_online) == (Mode.NATIVE, expected)
     assert found.traits is not None
     assert found.traits.min_lines == 10
 
@@ -364,10 +385,18 @@ def test_few_lines_run_managed_where_nobody_asked_for_jobs(
 def test_the_batch_names_the_model_at_the_provider(
     model: str, provider: str | None, upstream: str
 ) -> None:
-    found = TABLE.resolve(model, endpoint=CHAT, provider=provider, allowed=None, upstream=upstream)
+    found = TABLE.resolve(
+        model,
+        endpoint=CHAT,
+        provider=provider,
+        allowed=None,
+        overrides=Overrides(model=upstream),
+    )
     assert found == single("vllm", "other")
 
 
 def test_a_route_names_its_models_itself() -> None:
-    found = TABLE.resolve("fast", endpoint=CHAT, provider=None, allowed=None, upstream="other")
+    found = TABLE.resolve(
+        "fast", endpoint=CHAT, provider=None, allowed=None, overrides=Overrides(model="other")
+    )
     assert found == route("fast", Mode.MANAGED, [QWEN, MINI], [OLD, TINY])

@@ -21,6 +21,10 @@ from batchway.domain.remote import NativeTraits
 _READ: Final = "2026-11-28"
 _DOCS: Final = "https://docs.cloud.google.com/gemini-enterprise-agent-platform/models"
 
+_EMBEDDINGS_PAGE: Final = (
+    "https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/embeddings/"
+    "batch-prediction-genai-embeddings"
+)
 _GIGABYTE: Final = 1_000_000_000
 _CHAT: Final = frozenset({Endpoint.CHAT_COMPLETIONS, Endpoint.RESPONSES})
 _EMBEDDINGS: Final = frozenset({Endpoint.EMBEDDINGS})
@@ -75,10 +79,11 @@ class GoogleModels:
 _GEMINI_EMBEDDING_001: Final = GoogleModels(
     pattern="gemini-embedding-001",
     publisher="google",
-    online=GoogleDialect.GEMINI_EMBEDDING,
+    # `predict` takes many texts a request, and does for this one alone of Gemini's.
+    online=GoogleDialect.TEXT_EMBEDDING,
     jobs=GoogleDialect.GEMINI_EMBEDDING,
     endpoints=_EMBEDDINGS,
-    source=f"{_DOCS}/embeddings/batch-prediction-genai-embeddings",
+    source=_EMBEDDINGS_PAGE,
     max_lines=1_000_000,
     max_bytes=_GIGABYTE,
     notes=("Jobs run in seven regions, not at `global`.",),
@@ -89,7 +94,7 @@ _GEMINI_EMBEDDING: Final = GoogleModels(
     online=GoogleDialect.GEMINI_EMBEDDING,
     jobs=GoogleDialect.GEMINI_EMBEDDING,
     endpoints=_EMBEDDINGS,
-    source=f"{_DOCS}/embeddings/batch-prediction-genai-embeddings",
+    source=_EMBEDDINGS_PAGE,
     everywhere=True,
     max_lines=1_000_000,
     max_bytes=_GIGABYTE,
@@ -101,7 +106,7 @@ _TEXT_EMBEDDING: Final = GoogleModels(
     online=GoogleDialect.TEXT_EMBEDDING,
     jobs=GoogleDialect.TEXT_EMBEDDING,
     endpoints=_EMBEDDINGS,
-    source=f"{_DOCS}/embeddings/batch-prediction-genai-embeddings",
+    source=_EMBEDDINGS_PAGE,
     max_lines=30_000,
 )
 _GEMINI: Final = GoogleModels(

@@ -97,6 +97,15 @@ class BatchText(Enum):
         "body.{param}",
         False,
     )
+    TOO_MANY_SHAPES = (
+        "too_many_shapes",
+        "The batch API of the provider '{provider}' takes this line into no job with those before: "
+        "its JSON (arguments of tools, schemas) has another kind of value in one of the places. "
+        "Such lines are given jobs of their own, and the model '{model}' has {most} already. Set "
+        "the provider's `mode` to `auto`, which sends further ones one by one, or split the file.",
+        "body",
+        False,
+    )
     TOO_FEW_FOR_PROVIDER = (
         "too_few_requests",
         "The batch API of the provider '{provider}' takes no fewer than {least} requests at once, "

@@ -19,6 +19,7 @@ from pydantic import (
 from batchway.catalog.google_models import GOOGLE_MOST, GoogleDialect, family_of
 from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, CatalogEntry
 from batchway.domain.defaults import MAX_ATTEMPTS, MAX_CONCURRENCY, TIMEOUT_SECONDS
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Choice
 from batchway.settings.account_class import AccountClass
@@ -122,8 +123,15 @@ class _Provider(Section):
         """
         return None
 
-    def traits_of(self, model: str) -> NativeTraits | None:  # noqa: ARG002 - of all alike, if not overridden
-        """What one job of that model may hold; `None` where the batch API does not run it."""
+    def traits_of(
+        self,
+        model: str,  # noqa: ARG002 - of all alike, where no type says otherwise
+        overrides: Overrides,  # noqa: ARG002 - as above
+    ) -> NativeTraits | None:
+        """What one job of that model may hold, in a batch with these settings of its own.
+
+        `None` where the batch API does not run it.
+        """
         return self.traits
 
 
@@ -283,7 +291,7 @@ class GoogleVertexSettings(_Native):
         default=None,
         description="Cloud Storage bucket for the inputs and results of jobs, in the same region. "
         "A batch names another one with `x-tfy-vertex-storage-bucket-name`. Without any, `auto` "
-        "sends lines one by one, and `native` takes only batches that name one.",
+        "sends lines one by one, and a job in the mode `native` fails.",
     )
     prefix: ObjectPrefix = Field(
         default="batchway", description="What the names of objects in the bucket begin with."
@@ -312,16 +320,17 @@ class GoogleVertexSettings(_Native):
     )
 
     @property
-    def traits(self) -> NativeTraits | None:
-        """The most that a job of any model may hold; `None` where there is no bucket for jobs."""
-        if self.bucket is None and self.mode is not Choice.NATIVE:
-            return None
+    def traits(self) -> NativeTraits:
+        """The most that a job of any model may hold."""
         return GOOGLE_MOST
 
-    def traits_of(self, model: str) -> NativeTraits | None:
-        """What the catalog says of the model's family."""
-        family = None if self.traits is None else family_of(model, self.models)
-        return None if family is None else family.traits_at(self.region)
+    def traits_of(self, model: str, overrides: Overrides) -> NativeTraits | None:
+        """What the catalog says of the model's family; none without a bucket, unless it must be."""
+        if self.mode is not Choice.NATIVE and not (overrides.vertex_bucket or self.bucket):
+            return None
+        family = family_of(model, self.models)
+        region = overrides.vertex_region or self.region
+        return None if family is None else family.traits_at(region)
 
 
 class OpenAICompatibleSettings(_Provider):

@@ -24,7 +24,8 @@ def dialect_of(model: Model, endpoint: str, *, batch: bool) -> Dialect | None:
         return None
     if endpoint == Endpoint.RESPONSES:
         chat = _dialect(spoken, model, Endpoint.CHAT_COMPLETIONS, batch=batch)
-        return ResponsesDialect(inner=chat, model=model.name)
+        named = model.in_bodies if spoken is GoogleDialect.OPENAI else model.name
+        return ResponsesDialect(inner=chat, model=named)
     return _dialect(spoken, model, endpoint, batch=batch)
 
 
