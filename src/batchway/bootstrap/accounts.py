@@ -164,6 +164,7 @@ def _place_of(settings: GoogleVertexSettings) -> Place:
 
 def _vertex_account(settings: GoogleVertexSettings, *, clock: Clock) -> Account:
     from batchway.providers.google.account import VertexAccount  # noqa: PLC0415 - said above
+    from batchway.providers.google.batches import VertexBatches  # noqa: PLC0415
     from batchway.providers.google.credentials import google_tokens  # noqa: PLC0415
 
     place = _place_of(settings)
@@ -173,7 +174,15 @@ def _vertex_account(settings: GoogleVertexSettings, *, clock: Clock) -> Account:
         file=settings.credentials_file,
         token_url=settings.token_url,
     )
-    return VertexAccount(name=settings.name, place=place, tokens=tokens, models=settings.models)
+    return VertexAccount(
+        name=settings.name,
+        place=place,
+        tokens=tokens,
+        models=settings.models,
+        batches=VertexBatches(
+            name=settings.name, place=place, tokens=tokens, models=settings.models, clock=clock
+        ),
+    )
 
 
 def azure_credential(settings: AzureOpenAISettings, *, clock: Clock) -> AzureCredential:
