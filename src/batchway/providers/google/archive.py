@@ -34,7 +34,7 @@ from batchway.providers.google.jobs import INPUT, Files, results_of, stopped, wr
 from batchway.providers.google.models import Model, read_model
 from batchway.providers.google.objects import GsPath, Stored, read_uri
 from batchway.providers.google.speaking import dialect_of
-from batchway.providers.openai.secrecy import DiscreetDialect
+from batchway.providers.http.secrecy import DiscreetDialect
 
 METADATA_KEY: Final = "batchway"
 

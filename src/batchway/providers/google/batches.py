@@ -11,6 +11,7 @@ from typing import Final, assert_never
 
 from batchway.catalog.google_models import GoogleDialect
 from batchway.domain.call import Call
+from batchway.domain.endpoint import Endpoint
 from batchway.domain.overrides import Overrides
 from batchway.ports import Archive, Clock, Framing, Jobs
 from batchway.providers.google.account import AdvisingDialect
@@ -32,8 +33,8 @@ from batchway.providers.google.place import Place
 from batchway.providers.google.refusal import reader
 from batchway.providers.google.speaking import dialect_of
 from batchway.providers.google.storage import CloudStorage, Stores
+from batchway.providers.http.secrecy import DiscreetDialect, DiscreetFraming
 from batchway.providers.http.session import TIMEOUTS, RemoteHttp, Timeouts
-from batchway.providers.openai.secrecy import DiscreetDialect, DiscreetFraming
 
 _NONE: Final[Mapping[str, GoogleDialect]] = MappingProxyType({})
 
@@ -144,7 +145,9 @@ def framing_of(spoken: GoogleDialect, endpoint: str) -> Framing:
         case GoogleDialect.ANTHROPIC:
             return ClaudeFraming()
         case GoogleDialect.OPENAI:
-            return OpenModelFraming(endpoint=endpoint)
+            # Lines of responses are chat there.
+            responses = endpoint == Endpoint.RESPONSES
+            return OpenModelFraming(endpoint=Endpoint.CHAT_COMPLETIONS if responses else endpoint)
         case _ as never:
             assert_never(never)
 
