@@ -265,7 +265,7 @@ def problems(
         ),
         (
             f"providers:\n  - {VERTEX}, region: evil.example/, bucket: 'gs://b', prefix: '../x', "
-            "credentials_file: \"a\\0b\", base_url: x}}",
+            "credentials_file: \"a\\0b\", base_url: x}",
             {},
             ["providers[0].region: must be a region such as 'europe-west4' or 'global', not "
              "'evil.example/' (batchway.yaml, line 2).",
@@ -287,7 +287,9 @@ def problems(
         (
             f"providers:\n  - {VERTEX}, api_key: k}}",
             {},
-            ["providers[0].api_key: unknown setting (batchway.yaml, line 2)."],
+            ["providers[0].api_key: unknown setting for a provider of type 'google-vertex'; known "
+             "here: name, limits, mode, native, type, project, region, bucket, prefix, "
+             "credentials_file, models, base_url, storage_url, token_url (batchway.yaml, line 2)."],
         ),
         (
             f"providers:\n  - {OPENAI[:-1]}, native: {{poll_min: 90, max_lines: 50001}}}}",
