@@ -265,7 +265,7 @@ def problems(
         ),
         (
             f"providers:\n  - {VERTEX}, region: evil.example/, bucket: 'gs://b', prefix: '../x', "
-            "credentials_file: \"a\\0b\", base_url: x}",
+            'credentials_file: "a\\0b", base_url: x}',
             {},
             ["providers[0].region: must be a region such as 'europe-west4' or 'global', not "
              "'evil.example/' (batchway.yaml, line 2).",
@@ -273,9 +273,9 @@ def problems(
              "not 'gs://b' (batchway.yaml, line 2).",
              "providers[0].prefix: must be names of letters, digits, '.', '_' and '-', with '/' "
              "between, not '../x' (batchway.yaml, line 2).",
-             "providers[0].credentials_file: must not hold a NUL character "
+             "providers[0].credentials_file: must not hold a NUL character, not 'a\\x00b' "
              "(batchway.yaml, line 2).",
-             "providers[0].base_url: must be a URL such as https://api.example.com/v1 "
+             "providers[0].base_url: must be a URL such as https://api.example.com/v1, not 'x' "
              "(batchway.yaml, line 2)."],
         ),
         (
