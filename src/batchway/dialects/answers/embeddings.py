@@ -55,14 +55,9 @@ def size_of(vector: msgspec.Raw) -> int:
     written = bytes(vector)
     frame = written.translate(None, _IN_NUMBERS_AND_BETWEEN)
     commas = len(frame) - 2
-    if frame != b"[" + b"," * commas + b"]" or written.translate(None, _SPACE) == b"[]":
+    if frame != b"[" + b"," * commas + b"]":
         return 0
-    return commas + 1
-
-
-def numbers_of(vector: msgspec.Raw) -> list[float]:
-    """The numbers of a vector. Raises `ValueError` for what is none."""
-    return _floats(vector)
+    return commas + 1 if commas or written.translate(None, _SPACE) != b"[]" else 0
 
 
 def packed(vector: Sequence[float]) -> bytes:
@@ -75,7 +70,7 @@ def packed(vector: Sequence[float]) -> bytes:
 
 
 def embeddings(
-    vectors: Sequence[msgspec.Raw],
+    vectors: Sequence[msgspec.Raw | list[float]],
     *,
     model: str,
     tokens: int,
@@ -84,15 +79,10 @@ def embeddings(
 ) -> Result:
     """The answer to an embeddings line, in the order of its texts.
 
-    `vectors` have a `size_of`.
-
-    Raises:
-        ValueError, OverflowError: base64 is wanted of what is no vector, or too large a number.
+    A vector that stays as it is written has a `size_of`. Raises what `packed` does.
     """
-    items = [
-        _Embedding(index, msgspec.Raw(packed(numbers_of(vector))) if base64 else _in_a_line(vector))
-        for index, vector in enumerate(vectors)
-    ]
+    write = _packed if base64 else _written
+    items = [_Embedding(index, write(vector)) for index, vector in enumerate(vectors)]
     return _listed(items, model=model, tokens=tokens, warnings=warnings)
 
 
@@ -116,8 +106,14 @@ def joined(results: Sequence[Result]) -> Result:
     return _listed(items, model=lists[0].model, tokens=tokens, warnings=list(warnings.values()))
 
 
-def _in_a_line(vector: msgspec.Raw) -> msgspec.Raw:
+def _packed(vector: msgspec.Raw | list[float]) -> msgspec.Raw:
+    return msgspec.Raw(packed(vector if isinstance(vector, list) else _floats(vector)))
+
+
+def _written(vector: msgspec.Raw | list[float]) -> msgspec.Raw:
     """Without the line breaks that Google's servers put between numbers unless asked not to."""
+    if isinstance(vector, list):
+        return msgspec.Raw(_encode(vector))
     written = bytes(vector)
     if b"\n" in written or b"\r" in written:
         return msgspec.Raw(written.translate(None, _SPACE))

@@ -8,13 +8,14 @@ The first is `predict`'s and that of a row of the older models, the second `embe
 of a row of Gemini's as seen in 2026, the third that of a row as documented. Pure.
 """
 
+from collections.abc import Sequence
 from math import hypot
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from batchway.dialects.answers.chat import Warned, count
-from batchway.dialects.answers.embeddings import embeddings, numbers_of, size_of
+from batchway.dialects.answers.embeddings import embeddings, size_of
 from batchway.dialects.gemini.embeddings_line import Wanted
 from batchway.dialects.gemini.embeddings_parameters import EMBEDDINGS, EmbeddingModel
 from batchway.dialects.gemini.error import no_answer, refused
@@ -26,6 +27,8 @@ _CUT: Final = Warned(
     "input", "A text is longer than the model takes: only its beginning was embedded."
 )
 
+# What a vector is read as: its JSON, or its numbers.
+_Values = TypeVar("_Values", msgspec.Raw, list[float])
 # An int64 is a string in Google's JSON, an int32 a number, and this count has been all three.
 _Count = int | float | str
 
@@ -35,28 +38,30 @@ class _Statistics(msgspec.Struct, gc=False):
     truncated: bool | None = None
 
 
-class _Vector(msgspec.Struct, gc=False):
-    values: msgspec.Raw
+class _Vector(msgspec.Struct, Generic[_Values], gc=False):
+    values: _Values
     statistics: _Statistics | None = None
 
 
-class _Prediction(msgspec.Struct, gc=False):
-    embeddings: _Vector
+class _Prediction(msgspec.Struct, Generic[_Values], gc=False):
+    embeddings: _Vector[_Values]
 
 
 class _Usage(msgspec.Struct, gc=False):
     promptTokenCount: _Count | None = None  # noqa: N815 - Google's name
 
 
-class _Answer(msgspec.Struct, gc=False):
-    predictions: list[_Prediction] | None = None
-    embedding: _Vector | None = None
+class _Answer(msgspec.Struct, Generic[_Values], gc=False):
+    predictions: list[_Prediction[_Values]] | None = None
+    embedding: _Vector[_Values] | None = None
     usageMetadata: _Usage | None = None  # noqa: N815 - Google's name
     tokenCount: _Count | None = None  # noqa: N815 - Google's name
     truncated: bool | None = None
 
 
-_decode: Final = msgspec.json.Decoder(_Answer).decode
+_as_written: Final = msgspec.json.Decoder(_Answer[msgspec.Raw]).decode
+_as_numbers: Final = msgspec.json.Decoder(_Answer[list[float]]).decode
+_numbers: Final = msgspec.json.Decoder(list[float]).decode
 
 
 def read_vectors(
@@ -65,8 +70,10 @@ def read_vectors(
     """What an answer is, as `ports.Dialect.decode` gives it. Never raises."""
     if not 200 <= status < 300:
         return refused(status, body)
+    # Only base64 needs the numbers: reading them takes longer than all else.
+    decode = _as_numbers if wanted.base64 else _as_written
     try:
-        answer = _decode(body)
+        answer: _Answer[Any] = decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _without_vectors(status, body)
     found = [each.embeddings for each in answer.predictions or ()]
@@ -97,24 +104,26 @@ def _without_vectors(status: int, body: bytes) -> Refused | None:
     return refused(status, body) if fields.get("error") else no_answer(_NONE)
 
 
-def _fitting(vector: msgspec.Raw, dimensions: int | None) -> msgspec.Raw:
+def _fitting(
+    vector: msgspec.Raw | list[float], dimensions: int | None
+) -> msgspec.Raw | list[float]:
     """The vector, if need be cut to `dimensions` and scaled to length 1 again.
 
     So do the models themselves ("excessive values are truncated from the end"), where they are
     told: rows of the older ones cannot tell them, and jobs of `gemini-embedding-001` were seen that
     did not heed it. Raises `ValueError` for no vector and for one that is too short.
     """
-    size = size_of(vector)
+    size = len(vector) if isinstance(vector, list) else size_of(vector)
     if size == 0 or (dimensions is not None and size < dimensions):
         raise ValueError("no vector, or too short a one")
     if dimensions is None or size == dimensions:
         return vector
-    numbers = numbers_of(vector)[:dimensions]
-    length = hypot(*numbers)
-    return msgspec.Raw(msgspec.json.encode([number / (length or 1.0) for number in numbers]))
+    numbers = vector if isinstance(vector, list) else _numbers(vector)
+    length = hypot(*numbers[:dimensions])
+    return [number / (length or 1.0) for number in numbers[:dimensions]]
 
 
-def _tokens(answer: _Answer, found: list[_Vector]) -> int:
+def _tokens(answer: _Answer[Any], found: Sequence[_Vector[Any]]) -> int:
     usage = answer.usageMetadata
     if usage is not None and usage.promptTokenCount is not None:
         return _number(usage.promptTokenCount)
@@ -123,7 +132,7 @@ def _tokens(answer: _Answer, found: list[_Vector]) -> int:
     return sum(_tokens_of(each) for each in found)
 
 
-def _tokens_of(vector: _Vector) -> int:
+def _tokens_of(vector: _Vector[Any]) -> int:
     return 0 if vector.statistics is None else _number(vector.statistics.token_count)
 
 
@@ -135,7 +144,10 @@ def _number(value: _Count | None) -> int:
 
 
 def _warnings(
-    answer: _Answer, found: list[_Vector], wanted: Wanted, limits: EmbeddingModel | None
+    answer: _Answer[Any],
+    found: Sequence[_Vector[Any]],
+    wanted: Wanted,
+    limits: EmbeddingModel | None,
 ) -> list[Warned]:
     warnings = [Warned(name, EMBEDDINGS.note(name)) for name in wanted.warnings]
     most = _tokens(answer, found) if len(found) == 1 else max(map(_tokens_of, found))
