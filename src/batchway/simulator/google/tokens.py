@@ -26,6 +26,9 @@ _SCOPES: Final = (
     "https://www.googleapis.com/auth/devstorage.full_control",
 )
 
+# What google-auth names, whatever it asks.
+_GOOGLES: Final = "https://oauth2.googleapis.com/token"
+
 
 class Tokens:
     """The keys that there are and the tokens that were given out."""
@@ -136,7 +139,7 @@ class Tokens:
         return claims
 
     def _claims(self, claims: Mapping[str, Any], audience: str) -> None:
-        if claims.get("aud") != audience:
+        if claims.get("aud") not in {audience, _GOOGLES}:
             raise TokenRefused("invalid_grant", "Invalid JWT: the audience is wrong.")
         scopes = str(claims.get("scope", "")).split()
         if not any(scope in _SCOPES for scope in scopes):
