@@ -35,7 +35,7 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False):
 class Message(msgspec.Struct, frozen=True, gc=False):
     """What the model says. `annotations` are as OpenAI has them (`url_citation`), as JSON.
 
-    `function_call` answers requests that name `functions`, as before there were tools.
+    `function_call` stands for `tool_calls` in answers to lines that have `functions` for `tools`.
     `reasoning_content` is not OpenAI's: it is what servers of open models call it.
     """
 
@@ -49,7 +49,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
 
 class Choice(msgspec.Struct, frozen=True, gc=False):
-    """`finish_reason`: stop, length, tool_calls, content_filter; function_call as above."""
+    """`finish_reason`: stop, length, tool_calls, content_filter; function_call for the old form."""
 
     index: int
     message: Message

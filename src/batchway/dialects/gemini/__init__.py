@@ -1,5 +1,1 @@
-"""Gemini's `generateContent`, for OpenAI's chat lines.
-
-One dialect for online calls and for Vertex AI's batch jobs. The wire is that of Vertex AI's `v1`
-(google-genai 3.6 types, November 2026).
-"""
+"""Google's Gemini wire: chat, and the embeddings of its old and new models, both ways. Pure."""

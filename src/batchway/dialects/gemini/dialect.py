@@ -18,7 +18,7 @@ from batchway.dialects.answers.chat import Warned
 from batchway.dialects.gemini.answer import Asked, NoAnswer, read_answer
 from batchway.dialects.gemini.config import config_of
 from batchway.dialects.gemini.contents import Contents
-from batchway.dialects.gemini.error import read_error, refused, status_within
+from batchway.dialects.gemini.error import no_answer, refused
 from batchway.dialects.gemini.functions import functions_of
 from batchway.dialects.gemini.importer import Places
 from batchway.dialects.gemini.models import traits_of
@@ -30,7 +30,6 @@ from batchway.dialects.requests.size import size_of
 from batchway.dialects.tolerant_json import object_in
 from batchway.ports.dialect import Encoded, Refused, Result, Size, Unfaithful
 
-_NO_ANSWER: Final = 502
 _LEGACY: Final = b"!"
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -97,7 +96,7 @@ class GeminiDialect:
     ) -> Result | Refused | None:
         """See `ports.Dialect`."""
         if not 200 <= status < 300:
-            return read_error(status, body)
+            return refused(status, body)
         legacy = context[:1] == _LEGACY
         names = context[1:] if legacy else context
         warnings = [Warned(name, CHAT.note(name)) for name in names.decode().split(",") if name]
@@ -105,13 +104,8 @@ class GeminiDialect:
         if isinstance(read, Result):
             return read
         if isinstance(read, NoAnswer):
-            return refused(_NO_ANSWER, read.code, read.message)
-        within = status_within(body)
-        if within is not None:
-            return read_error(within, body)
-        if object_in(body) is None:
-            return None
-        return refused(_NO_ANSWER, "", "The provider's answer is not of the form that Gemini's is.")
+            return no_answer(read.message, code=read.code)
+        return None if object_in(body) is None else refused(status, body)
 
     def join(self, results: Sequence[Result], context: bytes) -> Result:
         """Never called: a line is one body here."""

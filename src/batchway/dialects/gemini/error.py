@@ -1,125 +1,114 @@
-"""What Google's errors say.
+"""What an error of Google's APIs says: `google.rpc.Status` as JSON.
 
-    {"error": {"code": 429, "message": "...", "status": "RESOURCE_EXHAUSTED", "details": [...]}}
+    {"error": {"code": 429, "message": ..., "status": "RESOURCE_EXHAUSTED", "details": [...]}}
+    [{"error": {...}}]                       the same from methods that stream, and some that do not
 
-or a list of one of those, or text. Owns which of them tell of the account, of its bill, or of the
-model. Never raises. Pure. Source: https://google.aip.dev/193
+`details` may hold a `google.rpc.ErrorInfo`, whose `reason` is the most exact word there is. Owns
+which words tell of the account, its billing or the model. Source of the form and of the reasons:
+https://cloud.google.com/apis/design/errors and google/api/error_reason.proto.
 """
 
-from typing import Any, Final, cast
+import re
+from typing import Final, cast
 
-from batchway.dialects.answers.errors import error_body, type_of
+from batchway.dialects.answers.errors import error_body
 from batchway.dialects.tolerant_json import json_in, object_or_none
 from batchway.ports.dialect import Refused
 
-_MOST_TEXT: Final = 1_000
-_MOST_CODE: Final = 64
+_NO_ANSWER: Final = 502
+_MOST_MESSAGE: Final = 1_000
+_WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
-_OF_ACCOUNT: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
-# Reasons of google.rpc.ErrorInfo: https://cloud.google.com/apis/design/errors, `ErrorReason`.
-_REASONS_OF_ACCOUNT: Final = frozenset(
-    [
-        "SERVICE_DISABLED",
-        "BILLING_DISABLED",
-        "API_KEY_INVALID",
-        "API_KEY_SERVICE_BLOCKED",
-        "API_KEY_HTTP_REFERRER_BLOCKED",
-        "API_KEY_IP_ADDRESS_BLOCKED",
-        "CONSUMER_SUSPENDED",
-        "CONSUMER_INVALID",
-        "ACCESS_TOKEN_EXPIRED",
-        "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
-        "ACCOUNT_STATE_INVALID",
-        "IAM_PERMISSION_DENIED",
-        "CREDENTIALS_MISSING",
-        "USER_PROJECT_DENIED",
-        "SECURITY_POLICY_VIOLATED",
-        "ORG_RESTRICTION_VIOLATION",
-    ]
-)
-# A line may name a file that this account may not read: that is about the line.
-_OF_LINE: Final = ("storage.objects", "gs://", "storage.googleapis.com")
-_MODEL: Final = ("publisher model", "publishermodel", "publishers/")
+# Of `google.api.ErrorReason`: what is wrong with the project, its billing, or who is calling.
+_NO_CREDIT: Final = frozenset({"BILLING_DISABLED", "SPENDING_CAP_EXCEEDED"})
+_OF_ACCOUNT: Final = _NO_CREDIT | {
+    "ACCESS_TOKEN_EXPIRED",
+    "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+    "ACCESS_TOKEN_TYPE_UNSUPPORTED",
+    "ACCOUNT_STATE_INVALID",
+    "API_KEY_INVALID",
+    "API_KEY_SERVICE_BLOCKED",
+    "CONSUMER_INVALID",
+    "CONSUMER_SUSPENDED",
+    "CREDENTIALS_MISSING",
+    "SERVICE_DISABLED",
+    "SERVICE_NOT_VISIBLE",
+    "USER_PROJECT_DENIED",
+}
+_BILLING: Final = re.compile(r"billing (?:is |to be |account)|requires billing", re.IGNORECASE)
+# "Publisher Model `projects/...` was not found or your project does not have access to it", "... is
+# not servable in region ...", "Project ... is not allowed to use Publisher Model ...".
+_MODEL: Final = re.compile(r"publisher model", re.IGNORECASE)
+# A file that a line names, which the account may not read: the next line may name another.
+_FILE: Final = re.compile(r"storage\.objects|gs://", re.IGNORECASE)
 
 
-def read_error(status: int, body: bytes) -> Refused:
-    """The refusal that an answer other than 2xx is."""
-    error = _error_in(body)
-    message = _text(error.get("message")) or _excerpt(body)
-    word = _word(error.get("status"))
-    reason = _reason(error.get("details"))
-    lower = message.lower()
-    no_credit = reason == "BILLING_DISABLED" or (word == "PERMISSION_DENIED" and "billing" in lower)
-    of_account = (
-        status in (401, 403) or word in _OF_ACCOUNT or reason in _REASONS_OF_ACCOUNT
-    ) and not any(sign in lower for sign in _OF_LINE)
-    of_model = status == 404 and any(sign in lower for sign in _MODEL)
-    return refused(
-        status,
-        word or reason,
-        message,
-        of_account=of_account and not of_model,
-        no_credit=no_credit,
-        of_model=of_model,
-    )
-
-
-def refused(
-    status: int,
-    code: str,
-    message: str,
-    *,
-    of_account: bool = False,
-    no_credit: bool = False,
-    of_model: bool = False,
-) -> Refused:
-    """A refusal in OpenAI's shape, of the provider's words."""
-    code = code[:_MOST_CODE] if code.isascii() and code.isprintable() else ""
+def refused(status: int, body: bytes) -> Refused:
+    """What an error says, also where it is no JSON. A 2xx stands for the code within it, or 502."""
+    error = _error_in(json_in(body))
+    word, reason = _word(error.get("status")), _reason(error.get("details"))
+    message = _text(error.get("message"))[:_MOST_MESSAGE]
+    if 200 <= status < 300:
+        code = error.get("code")
+        status = code if isinstance(code, int) and 400 <= code <= 599 else _NO_ANSWER
+    denied = status == 403 or word == "PERMISSION_DENIED"
+    no_credit = reason in _NO_CREDIT or (denied and _BILLING.search(message) is not None)
+    of_model = 400 <= status < 500 and not no_credit and _MODEL.search(message) is not None
+    of_line = of_model or _FILE.search(message) is not None
     return Refused(
         status=status,
-        code=code,
-        kind=type_of(status),
-        message=message[:_MOST_TEXT],
-        of_account=of_account,
-        body=error_body(status, message, code=code),
+        code=reason or word,
+        kind=word,
+        message=message,
+        of_account=(
+            reason in _OF_ACCOUNT
+            or status == 401
+            or word == "UNAUTHENTICATED"
+            or no_credit
+            or (denied and not of_line)
+        ),
+        body=error_body(status, message, code=reason or word),
         no_credit=no_credit,
         of_model=of_model,
     )
 
 
-def status_within(body: bytes) -> int | None:
-    """The status of the error that the body of a 2xx is; `None` if it is none."""
-    error = _error_in(body)
-    code = error.get("code")
-    if not error:
-        return None
-    return code if isinstance(code, int) and 400 <= code <= 599 else 500
+def no_answer(message: str, *, code: str = "") -> Refused:
+    """A 2xx that is neither an answer nor an error; `message` says what is missing in it.
+
+    `code` is the provider's word for why, where it has one.
+    """
+    return Refused(
+        status=_NO_ANSWER,
+        code=_word(code),
+        kind="",
+        message=message,
+        of_account=False,
+        body=error_body(_NO_ANSWER, message, code=_word(code)),
+    )
 
 
-def _error_in(body: bytes) -> dict[str, Any]:
-    value = json_in(body)
+def _error_in(value: object) -> dict[str, object]:
     if isinstance(value, list) and value:
         value = cast("list[object]", value)[0]
     fields = object_or_none(value) or {}
-    return object_or_none(fields.get("error")) or {}
+    error = fields.get("error")
+    if isinstance(error, str):
+        return {"message": error}
+    return object_or_none(error) or fields
 
 
 def _reason(details: object) -> str:
-    """The reason of the first detail that has one."""
-    for detail in cast("list[object]", details) if isinstance(details, list) else []:
-        reason = (object_or_none(detail) or {}).get("reason")
+    for detail in cast("list[object]", details) if isinstance(details, list) else ():
+        reason = _word((object_or_none(detail) or {}).get("reason"))
         if reason:
-            return _word(reason)
+            return reason
     return ""
 
 
 def _word(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else ""
 
 
 def _text(value: object) -> str:
-    return value.strip() if isinstance(value, str) else ""
-
-
-def _excerpt(body: bytes) -> str:
-    return body[:_MOST_TEXT].decode("utf-8", "ignore").strip()
+    return value if isinstance(value, str) else ""
