@@ -102,9 +102,7 @@ def _reasoning(effort: str | None, traits: Traits, most: int) -> Writing | Unfai
             return Unfaithful(place, "this model has no thinking")
         case Thinking.BUDGET:
             if most <= _LEAST_BUDGET:
-                why = (
-                    f"thinking takes {_LEAST_BUDGET} tokens at least, more than the answer may have"
-                )
+                why = f"thinking takes {_LEAST_BUDGET} tokens at least, and the answer some more"
                 return Unfaithful(place, why)
             # Half of it at most: the rest is for the answer itself.
             budget = max(_LEAST_BUDGET, min(_BUDGETS[effort], most // 2))

@@ -153,8 +153,8 @@ def _reason(details: object) -> str:
 
 def _with_request(message: str, outer: dict[str, Any]) -> str:
     """The message with the id that Anthropic's support asks for."""
-    id = _word(outer.get("request_id"))
-    return f"{message} (request {id})" if id and message else message
+    request = _word(outer.get("request_id"))
+    return f"{message} (request {request})" if request and message else message
 
 
 def _word(value: object) -> str:

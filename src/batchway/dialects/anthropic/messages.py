@@ -220,8 +220,8 @@ class _Reader:
                 return block
             blocks.append(block)
         if (function := message.function_call) is not None:
-            id = self._ids[function.name] = f"call_{len(self._called)}"
-            block = self._call(id, function, f"{place}.function_call")
+            made_up = self._ids[function.name] = f"call_{len(self._called)}"
+            block = self._call(made_up, function, f"{place}.function_call")
             if isinstance(block, Unfaithful):
                 return block
             blocks.append(block)

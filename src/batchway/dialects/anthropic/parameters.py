@@ -27,6 +27,7 @@ _VISION: Final = _DOCS + "build-with-claude/vision"
 _PDF: Final = _DOCS + "build-with-claude/pdf-support"
 _CACHING: Final = _DOCS + "build-with-claude/prompt-caching"
 _VERTEX: Final = _DOCS + "build-with-claude/claude-on-vertex-ai"
+_CACHED: Final = "Prompts are cached as the platform sees fit."
 
 
 def _mapped(name: str, note: str, source: str = _CREATE) -> Parameter:
@@ -66,11 +67,12 @@ CHAT: Final = Parameters(
             source=_THINKING,
         ),
         _ignored(ANNOTATIONS, "What an answer cited is not part of what it said.", source=_CREATE),
-        _ignored(BREAKPOINT, "Prompts are cached as the platform sees fit.", source=_CACHING),
+        _ignored(BREAKPOINT, _CACHED, source=_CACHING),
         _rejected("messages[].audio", "Claude has no audio."),
         _mapped(
             "messages[].content[].image_url",
-            "`image`: JPEG, PNG, GIF or WebP as a data URL; https addresses at Anthropic's own API.",
+            "`image`: JPEG, PNG, GIF or WebP as a data URL; https addresses at Anthropic's own "
+            "API.",
             _VISION,
         ),
         _ignored(DETAIL, "Claude sees every image in full.", source=_VISION),
@@ -108,8 +110,8 @@ CHAT: Final = Parameters(
         _rejected("tools[].custom", "Claude has no custom tools, only functions.", source=_TOOLS),
         _mapped(
             "tool_choice",
-            "auto, none, any (for `required`) or tool; of `allowed_tools` only these are sent. Some "
-            "models, and thinking with a budget, cannot be made to call one.",
+            "auto, none, any (for `required`) or tool; of `allowed_tools` only these are sent. "
+            "Some models, and thinking with a budget, cannot be made to call one.",
             _TOOLS,
         ),
         _mapped("parallel_tool_calls", "`disable_parallel_tool_use` for false.", _PARALLEL),
@@ -131,8 +133,8 @@ CHAT: Final = Parameters(
         ),
         _mapped(
             "top_p",
-            "The same; 1 is left out. Models from Opus 4.7 and Claude 5 on take no other, and those "
-            "of Claude 4 take it without `temperature` only.",
+            "The same; 1 is left out. Models from Opus 4.7 and Claude 5 on take no other, and "
+            "those of Claude 4 take it without `temperature` only.",
             _THINKING,
         ),
         _mapped("stop", "`stop_sequences`, of other than white space."),
@@ -168,13 +170,13 @@ CHAT: Final = Parameters(
         _rejected("stream_options", "The answers of a batch are no streams."),
         _rejected(
             "web_search_options",
-            "Searching the web is not offered through this API.",
+            "Searching the web is not offered here.",
             source=_VERTEX,
         ),
         _rejected("moderation", "It is a service of OpenAI's.", source=_CREATE),
         # ------------------------------------------------------------------ what changes no answer
         _ignored("seed", "Claude has no seeds: the same request may be answered otherwise."),
-        _ignored("metadata", "It stays on OpenAI's side of the API."),
+        _ignored("metadata", "It stays on OpenAI's side of the API.", idle=({},)),
         _ignored("store", "Claude stores no answers.", idle=(False,)),
         _ignored(
             "service_tier",
@@ -184,15 +186,11 @@ CHAT: Final = Parameters(
         _ignored("user", "It is not passed on: Claude wants no names or addresses of users."),
         _ignored("safety_identifier", "It is not passed on.", source=_CREATE),
         _ignored("prediction", "It only makes OpenAI's models faster."),
-        _ignored(
-            "prompt_cache_key", "Prompts are cached as the platform sees fit.", source=_CACHING
-        ),
-        _ignored(
-            "prompt_cache_options", "Prompts are cached as the platform sees fit.", source=_CACHING
-        ),
+        _ignored("prompt_cache_key", _CACHED, source=_CACHING),
+        _ignored("prompt_cache_options", _CACHED, source=_CACHING),
         _ignored(
             "prompt_cache_retention",
-            "Prompts are cached as the platform sees fit.",
+            _CACHED,
             source=_CACHING,
         ),
     ]
