@@ -315,7 +315,9 @@ STOOD_IN = {
         line(method='"GET"'),
         [
             error(
-                "invalid_method", "Invalid method GET. The Batch API only supports POST.", "method"
+                "invalid_method",
+                "The method 'GET' is not supported. Each line's method must be 'POST'.",
+                "method",
             )
         ],
     ),

@@ -240,9 +240,10 @@ class CloudStorage:
         from obstore.exceptions import PreconditionError  # noqa: PLC0415
 
         await self._stores.tokens.authorization()
-        start = mark.offset
-        end = min(start + _RANGE, mark.total or start + _RANGE)
-        options: Any = {"range": (start, end)}
+        end = min(mark.offset + _RANGE, mark.total or 0)
+        options: Any = {}
+        if (mark.offset, end) != (0, mark.total):
+            options["range"] = (mark.offset, end)
         if mark.etag is not None:
             options["if_match"] = mark.etag
 
