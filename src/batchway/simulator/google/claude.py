@@ -17,44 +17,21 @@ from batchway.simulator.google.refusals import Refused
 from batchway.simulator.online.answers import Answer, Output, answer
 from batchway.simulator.online.endpoints import Endpoint
 
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _VERSION: Final = "vertex-2023-10-16"
-_FIELDS: Final = frozenset(
-    [
-        "anthropic_version",
-        "anthropic_beta",
-        "max_tokens",
-        "messages",
-        "system",
-        "metadata",
-        "stop_sequences",
-        "stream",
-        "temperature",
-        "top_k",
-        "top_p",
-        "tools",
-        "tool_choice",
-        "thinking",
-        "output_config",
-        "service_tier",
-        "container",
-        "context_management",
-        "mcp_servers",
-        "cache_control",
-    ]
+_FIELDS: Final = _names(
+    "anthropic_version anthropic_beta max_tokens messages system metadata "
+    "stop_sequences stream temperature top_k top_p tools tool_choice thinking "
+    "output_config service_tier container context_management mcp_servers "
+    "cache_control"
 )
-_BLOCKS: Final = frozenset(
-    [
-        "text",
-        "image",
-        "document",
-        "tool_use",
-        "tool_result",
-        "thinking",
-        "redacted_thinking",
-        "search_result",
-        "server_tool_use",
-        "web_search_tool_result",
-    ]
+_BLOCKS: Final = _names(
+    "text image document tool_use tool_result thinking redacted_thinking "
+    "search_result server_tool_use web_search_tool_result"
 )
 
 
