@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from bench import auto as bench_auto
+from bench.dialects import dialects
 from bench.figures import Figure, Table
 from bench.goals import COMMAND, Goal, publish
 from bench.inputs import chat_file
@@ -216,6 +217,7 @@ BENCHMARKS: Final[dict[str, Callable[[float], list[Goal]]]] = {
     "polling": polling,
     "upload": upload,
     "native": native,
+    "dialects": dialects,
     "auto": auto,
     "small": small,
     "idle": idle,

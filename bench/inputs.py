@@ -16,13 +16,13 @@ BUILD: Final = Path(__file__).parent / ".build"
 MODEL: Final = "bench-model"
 _VERSION: Final = 1  # part of the file name: raise it when the lines change, or caches lie
 
-_SYSTEM: Final = (
+SYSTEM: Final = (
     "You are a careful support analyst. Read the customer's message and answer with the product "
     "area, the urgency from 1 to 5 and a one-sentence summary. Do not invent facts. Keep names, "
     "dates and amounts exactly as written. When the message is ambiguous, say which detail is "
     "missing instead of guessing."
 )
-_SENTENCES: Final = (
+SENTENCES: Final = (
     "The nightly export stopped on Tuesday and nobody was told about it.",
     "We were charged twice for the March invoice, once for 129,00 € and once for $141.90.",
     'After the update the dashboard only says "something went wrong".',
@@ -49,8 +49,8 @@ def chat_lines(count: int, *, seed: int = 0, model: str = MODEL) -> Iterator[byt
     """
     dice = random.Random(seed)  # fixtures, and they must repeat
     # Encoded once: a million calls of a JSON encoder would take longer than the benchmark.
-    system = json.dumps({"role": "system", "content": _SYSTEM})
-    sentences = [json.dumps(sentence)[1:-1] for sentence in _SENTENCES]
+    system = json.dumps({"role": "system", "content": SYSTEM})
+    sentences = [json.dumps(sentence)[1:-1] for sentence in SENTENCES]
     head = f'{{"model": {json.dumps(model)}, "messages": [{system}, {{"role": "user", "content": "'
     below = dice.random  # times n: uniform in [0, n), several times faster than randrange
     for index in range(count):
