@@ -20,12 +20,14 @@ EMAIL: Final = "caller@fake-project.iam.gserviceaccount.com"
 REFRESH: Final = "fake-refresh-token"
 _BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
-_GOOGLES: Final = "https://oauth2.googleapis.com/token"
 _SCOPES: Final = (
     "https://www.googleapis.com/auth/cloud-platform",
     "https://www.googleapis.com/auth/devstorage.read_write",
     "https://www.googleapis.com/auth/devstorage.full_control",
 )
+
+# What google-auth names, whatever it asks.
+_GOOGLES: Final = "https://oauth2.googleapis.com/token"
 
 
 class Tokens:
@@ -137,7 +139,6 @@ class Tokens:
         return claims
 
     def _claims(self, claims: Mapping[str, Any], audience: str) -> None:
-        # google-auth names Google's own endpoint, whatever `token_uri` the key has; others name that.
         if claims.get("aud") not in {audience, _GOOGLES}:
             raise TokenRefused("invalid_grant", "Invalid JWT: the audience is wrong.")
         scopes = str(claims.get("scope", "")).split()
