@@ -18,13 +18,13 @@ from openai.types import CreateEmbeddingResponse
 from tests.unit.dialects.cases import Case, check, parameters, table
 
 from batchway.dialects.gemini.embeddings import GeminiEmbeddingsDialect
-from batchway.dialects.gemini.embeddings_parameters import EMBEDDINGS, MODELS, online_method
+from batchway.dialects.gemini.embeddings_parameters import EMBEDDINGS, MODELS
 from batchway.dialects.gemini.text_embeddings import TextEmbeddingsDialect
 from batchway.dialects.requests.embeddings import EmbeddingsRequest
 from batchway.ports.dialect import Dialect, Encoded, Refused, Result, Size
 
 _DIALECTS: Final[dict[str, Dialect]] = {
-    "001": GeminiEmbeddingsDialect(model="gemini-embedding-001", batch=False),
+    "001": TextEmbeddingsDialect(model="gemini-embedding-001", batch=False),
     "001 batch": GeminiEmbeddingsDialect(model="gemini-embedding-001", batch=True),
     "2": GeminiEmbeddingsDialect(model="gemini-embedding-2", batch=False),
     "2 batch": GeminiEmbeddingsDialect(model="gemini-embedding-2", batch=True),
@@ -111,7 +111,7 @@ def test_sends_what_the_official_client_sends(
     name: str, model: str, texts: list[str], dimensions: int | None
 ) -> None:
     method, expected = _wire(model, texts, dimensions)
-    assert method == online_method(model)
+    assert method == ("embedContent" if name == "2" else "predict")
     if "content" in expected:
         assert expected["content"].pop("role") == "user"  # what is meant without one, too
     line = {"model": model, "input": texts, "dimensions": dimensions}
@@ -285,18 +285,3 @@ def test_the_parameters_are_all_of_openais() -> None:
     assert [row.name for row in rows] == list(EmbeddingsRequest.__struct_fields__)
     assert all(row.note and row.source.startswith("https://") for row in rows)
     assert all(model.source.startswith("https://") for model in MODELS)
-
-
-@pytest.mark.parametrize(
-    ("model", "method"),
-    [
-        ("gemini-embedding-001", "predict"),
-        ("publishers/google/models/gemini-embedding-001", "predict"),
-        ("gemini-embedding-2", "embedContent"),
-        ("gemini-embedding-2-preview", "embedContent"),
-        ("text-embedding-005", "predict"),
-        ("text-multilingual-embedding-002", "predict"),
-    ],
-)
-def test_knows_the_online_method_of_a_model(model: str, method: str) -> None:
-    assert online_method(model) == method
