@@ -35,6 +35,7 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False):
 class Message(msgspec.Struct, frozen=True, gc=False):
     """What the model says. `annotations` are as OpenAI has them (`url_citation`), as JSON.
 
+    `function_call` stands for `tool_calls` in answers to lines that have `functions` for `tools`.
     `reasoning_content` is not OpenAI's: it is what servers of open models call it.
     """
 
@@ -42,12 +43,13 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     refusal: str | None = None
     role: str = "assistant"
     tool_calls: list[ToolCall] | UnsetType = UNSET
+    function_call: CalledFunction | UnsetType = UNSET
     annotations: list[Any] | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
 
 
 class Choice(msgspec.Struct, frozen=True, gc=False):
-    """`finish_reason`: stop, length, tool_calls or content_filter."""
+    """`finish_reason`: stop, length, tool_calls, content_filter; function_call for the old form."""
 
     index: int
     message: Message
