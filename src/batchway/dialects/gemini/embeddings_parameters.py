@@ -70,7 +70,7 @@ MODELS: Final = (
         prefix="gemini-embedding-2", tokens=8_192, numbers=3_072, source=_MULTIMODAL, date="2026-11"
     ),
     EmbeddingModel(
-        prefix="text-embedding-", tokens=2_048, numbers=768, source=_TEXT, date="2026-11"
+        prefix="text-embedding-00", tokens=2_048, numbers=768, source=_TEXT, date="2026-11"
     ),
     EmbeddingModel(
         prefix="text-multilingual-embedding-",
