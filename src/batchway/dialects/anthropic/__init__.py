@@ -1,0 +1,1 @@
+"""Anthropic's Messages API, for Claude wherever it runs. Pure."""

@@ -1,0 +1,149 @@
+"""`ports.Dialect` of Anthropic's Messages API, for OpenAI's chat lines.
+
+    encode    instructions, turns, tools and parameters, each read by the module of its name
+    decode    a message (`answer`), or an error of Anthropic's or Google's (`error`)
+
+Owns what two of them forbid each other, and the context of a line: whether it has `functions`, and
+the names of what was left out. The same for a platform's batches and its online calls.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from batchway.dialects.answers.chat import Warned
+from batchway.dialects.anthropic.answer import read_answer, result_of
+from batchway.dialects.anthropic.config import Writing, writing
+from batchway.dialects.anthropic.error import is_error, no_answer, refused
+from batchway.dialects.anthropic.messages import Conversation, conversation
+from batchway.dialects.anthropic.models import Traits, traits_of
+from batchway.dialects.anthropic.parameters import CHAT
+from batchway.dialects.anthropic.tools import Tooling, tooling
+from batchway.dialects.requests.chat import read_chat
+from batchway.dialects.tolerant_json import object_in
+from batchway.ports.dialect import Encoded, Refused, Result, Size, Unfaithful
+
+VERTEX: Final = "vertex-2023-10-16"
+# From this version of the API on, no model takes `temperature` or `top_p`.
+_WITHOUT_SAMPLING: Final = "2026-10-21"
+_LEGACY: Final = b"f;"
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class _Sized(msgspec.Struct, gc=False):
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+
+
+_sized: Final = msgspec.json.Decoder(_Sized).decode
+
+
+class AnthropicDialect:
+    """Chat bodies for one model of Claude.
+
+    `version` is the `anthropic_version` of a platform that has the model in its address, such as
+    `vertex-2023-10-16`; `None` is Anthropic's own API, whose bodies name the model. `urls` is
+    whether the platform fetches images from https addresses: neither Google Cloud nor Bedrock does.
+    """
+
+    __slots__ = ("_head", "_model", "_traits", "_urls")
+
+    def __init__(self, *, model: str, version: str | None = VERTEX, urls: bool = False) -> None:
+        traits = traits_of(model)
+        if version == _WITHOUT_SAMPLING:
+            traits = msgspec.structs.replace(traits, samples=False)
+        self._model = model
+        self._traits: Traits = traits
+        self._urls = urls
+        self._head = {"anthropic_version": version} if version else {"model": model}
+
+    @property
+    def faithful(self) -> bool:
+        """It is not."""
+        return False
+
+    def encode(self, body: bytes, *, named: str) -> Encoded | Unfaithful:  # noqa: ARG002 - the port's
+        """See `ports.Dialect`."""
+        request = read_chat(body)
+        if isinstance(request, Unfaithful):
+            return request
+        ignored = CHAT.check(request)
+        if isinstance(ignored, Unfaithful):
+            return ignored
+        talk = conversation(request.messages, urls=self._urls)
+        if isinstance(talk, Unfaithful):
+            return talk
+        tools = tooling(request, self._traits, talk.called)
+        if isinstance(tools, Unfaithful):
+            return tools
+        written = writing(request, self._traits)
+        if isinstance(written, Unfaithful):
+            return written
+        clash = _clash(talk, tools, written, self._traits)
+        if clash is not None:
+            return clash
+        fields: dict[str, Any] = {**self._head, **written.fields}
+        if talk.system:
+            fields["system"] = talk.system
+        fields["messages"] = talk.turns
+        fields |= tools.fields
+        if talk.ignored or tools.ignored:
+            ignored = tuple(dict.fromkeys((*ignored, *talk.ignored, *tools.ignored)))
+        context = ",".join(ignored).encode()
+        if request.functions is not None:
+            context = _LEGACY + context
+        return Encoded((_encode(fields),), context, ignored)
+
+    def decode(
+        self, status: int, body: bytes, context: bytes, *, at: int = 0
+    ) -> Result | Refused | None:
+        """See `ports.Dialect`."""
+        if not 200 <= status < 300:
+            return refused(status, body)
+        answer = read_answer(body)
+        if answer is None or answer.content is None:
+            fields = object_in(body)
+            if fields is None:
+                return None
+            return refused(status, body) if is_error(fields) else no_answer()
+        legacy = context.startswith(_LEGACY)
+        names = context[len(_LEGACY) :] if legacy else context
+        warnings = [Warned(name, CHAT.note(name)) for name in names.decode().split(",") if name]
+        return result_of(answer, model=self._model, legacy=legacy, at=at, warnings=warnings)
+
+    def join(self, results: Sequence[Result], context: bytes) -> Result:
+        """Never called: a line is one body here."""
+        raise NotImplementedError(f"{len(results)} results of one body, {len(context)} of context")
+
+    def measure(self, body: bytes) -> Size:
+        """See `ports.Dialect`: a quarter of the bytes, and what may be generated."""
+        prompt = len(body) // 4 + 1
+        try:
+            sizes = _sized(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return Size(tokens=prompt)  # an odd limit is refused by `encode`
+        answer = sizes.max_completion_tokens or sizes.max_tokens or 0
+        return Size(tokens=prompt + max(0, answer))
+
+
+def _clash(
+    talk: Conversation, tools: Tooling, written: Writing, traits: Traits
+) -> Unfaithful | None:
+    """What parts of a request forbid each other at a model."""
+    if tools.forced and not traits.forced:
+        return Unfaithful(tools.forced, "this model cannot be made to call a tool")
+    if tools.forced and written.budgeted:
+        why = "with `reasoning_effort` this model cannot be made to call a tool"
+        return Unfaithful(tools.forced, why)
+    if talk.unanswered and written.budgeted:
+        why = "this model thinks on only with its own thoughts before the calls, which are not here"
+        return Unfaithful("reasoning_effort", why)
+    if talk.begun:
+        if not traits.prefill:
+            return Unfaithful("messages", "the last is the assistant's; this model needs a user's")
+        if written.thinks or "output_config" in written.fields:
+            why = "the last is the assistant's, which goes with no thinking and no schema"
+            return Unfaithful("messages", why)
+    return None
