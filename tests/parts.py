@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from tests.unit.fakes import counted_bytes, counted_names, dialect_of
 
+from batchway.domain.call import Call
 from batchway.domain.ids import Ids
 from batchway.domain.routing import Account, RoutingTable
-from batchway.ports import Blobs, Clock, Ledger, Shards
+from batchway.domain.shard import Mode
+from batchway.ports import Blobs, Clock, Dialect, Ledger, Shards
 from batchway.results.collector import Collector
 from batchway.results.finalize import Finalize
 from batchway.results.records import Records
@@ -32,13 +34,17 @@ def new_ingest(
     providers: Mapping[str, Account] | None = None,
     routing: RoutingTable | None = None,
     limits: ScanLimits | None = None,
+    dialect: Callable[[str, Call, Mode], Dialect | None] | None = None,
 ) -> Ingest:
-    """An ingest for these providers, without routes unless a `routing` has some."""
+    """An ingest for these providers, without routes unless a `routing` has some.
+
+    Every provider speaks OpenAI's dialect, unless `dialect` says otherwise.
+    """
     return Ingest(
         ledger=ledger,
         blobs=blobs,
         routing=routing or RoutingTable(providers=providers or {}, routes={}),
-        dialect=dialect_of,
+        dialect=dialect or dialect_of,
         limits=limits or ScanLimits(),
         clock=clock,
     )

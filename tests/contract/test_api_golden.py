@@ -145,6 +145,12 @@ GOLDEN: list[tuple[Mapping[str, object], str]] = [
             '"status_details":"It is full. It goes on.","status_reason":"capacity"',
         ),
     ),
+    (
+        batch_object(replace(NEW, warnings={"seed": 120, "user": 3})),
+        NEW_TEXT.replace(
+            '"status_details":null', '"status_details":null,"warnings":{"seed":120,"user":3}'
+        ),
+    ),
     # It goes on, or was told why it waits by a release that knew no kinds.
     (batch_object(replace(NEW, waited_for=FULL)), NEW_TEXT),
     (

@@ -130,10 +130,16 @@ async def test_every_begin_from(ledger: Ledger, before: S) -> None:
         a_shard(0, lines=7, models=("a", "b")),
         a_shard(1, lines=5),
     ]
-    begun = await ledger.batches.begin(batch.id, at=5, model="m", shards=shards)
+    warnings = {"seed": 12, "ü'\"": 1}
+    begun = await ledger.batches.begin(batch.id, at=5, model="m", shards=shards, warnings=warnings)
     assert begun is (before is S.VALIDATING)
     expected = replace(
-        batch, status=S.IN_PROGRESS, in_progress_at=5, model="m", counts=RequestCounts(total=12)
+        batch,
+        status=S.IN_PROGRESS,
+        in_progress_at=5,
+        model="m",
+        counts=RequestCounts(total=12),
+        warnings=warnings,
     )
     assert await ledger.batches.load(batch.id) == (expected if begun else batch)
     assert await ledger.shards.plan(batch.id) == (shards if begun else [])

@@ -37,8 +37,10 @@ async def test_a_plan_comes_back_in_order_as_it_went_in(ledger: Ledger) -> None:
         a_shard(0),
         a_shard(1, mode=Mode.NATIVE, group="route fast", models=("b", "a"), start=2**41),
         a_shard(2, models=()),
+        a_shard(12, members=bytes(range(256)) * 200),
         *(a_shard(number) for number in range(3, 12)),
     ]
+    shards.sort(key=lambda shard: shard.number)
     batch_id = await begun(ledger, *reversed(shards))
     await begun(ledger, a_shard(0, batch=2), batch=2)
     assert await ledger.shards.plan(batch_id) == shards

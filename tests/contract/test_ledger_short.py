@@ -30,6 +30,7 @@ def a_begin(batch: int = 1) -> Begun:
         at=1_001,
         model="m",
         providers=("vllm", "b", "vllm"),
+        warnings={"seed": 10},
     )
 
 
@@ -57,6 +58,7 @@ async def test_a_short_batch_from_begin_to_finish(ledger: Ledger) -> None:
         model="m",
         counts=RequestCounts(total=10),
         providers=("b", "vllm"),
+        warnings={"seed": 10},
     )
     assert await ledger.batches.load(batch.id) == running
     assert await ledger.shards.open(batch.id) == [a_shard()]

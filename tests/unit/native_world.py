@@ -43,7 +43,7 @@ from batchway.domain.remote import (
     Trouble,
 )
 from batchway.domain.routing import Account, Choice, RoutingTable
-from batchway.domain.shard import Shard
+from batchway.domain.shard import Mode, Shard
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import (
     Archive,
@@ -375,6 +375,8 @@ class World:
         self.vendor = Vendor()
         self.tuning = TUNING
         self.account = Account(mode=Choice.NATIVE, traits=self.vendor.traits)
+        # What ingest is told of dialects; every line is taken for one that can be said when unset.
+        self.speaks: Callable[[str, Call, Mode], Dialect | None] | None = None
 
     async def begin(
         self, lines: int, *, rescue: bool = False, models: Sequence[str] = ("m",)
@@ -400,6 +402,7 @@ class World:
             blobs=self.blobs,
             clock=self.clock,
             providers={"p": self.account},
+            dialect=self.speaks,
         )
 
     @property

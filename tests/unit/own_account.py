@@ -5,7 +5,7 @@ from typing import Any
 
 from batchway.domain.call import Call
 from batchway.domain.remote import NativeTraits
-from batchway.ports import Clock, Online, Request
+from batchway.ports import Clock, Encoded, Online, Request
 
 NO_CLASS = "text"
 
@@ -43,6 +43,25 @@ class Native(Managed):
     traits = NativeTraits(
         endpoints=frozenset({"/v1/chat/completions"}), max_lines=100, max_bytes=1_000, min_lines=10
     )
+
+
+class Brief(Managed):
+    """Its online API has no `seed` and no `metadata`."""
+
+    class _Way:
+        class _Dialect:
+            faithful = False
+
+            def encode(self, body: bytes, *, named: str) -> Encoded:
+                del named
+                left = tuple(name for name in ("seed", "metadata") if f'"{name}"'.encode() in body)
+                return Encoded((body,), warnings=left)
+
+        dialect = _Dialect()
+
+    def online(self, call: Call) -> Any:
+        del call
+        return self._Way()
 
 
 class Lacking:

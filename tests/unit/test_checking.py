@@ -1,11 +1,15 @@
 """Files that are no batch input: what `run`, `check` and `submit` say of them."""
 
+import json
 from pathlib import Path
 
 import pytest
 from tests.journeys.lines import chat, jsonl
+from typer.testing import CliRunner
 
 from batchway.bootstrap.check import CannotRun, first_line, model_of, read_endpoint
+from batchway.cli.app import app
+from batchway.cli.left_out import left_out, sentence
 
 
 @pytest.mark.parametrize(
@@ -70,3 +74,45 @@ def test_an_endpoint_with_and_without_v1(tmp_path: Path, given: str) -> None:
     assert read_endpoint(path) == "/v1/chat/completions"
     assert read_endpoint(path, given) == "/v1/chat/completions"
     assert model_of(first_line(path)) == "m"
+
+
+@pytest.fixture
+def brief(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file for a provider that leaves parameters out, and where its configuration is."""
+    entry = {"name": "own", "type": "python", "class": "tests.unit.own_account:Brief"}
+    options = {"options": {"key": "k"}}
+    (tmp_path / "batchway.yaml").write_text(json.dumps({"providers": [entry | options]}))
+    lines = [chat("a"), chat("b"), chat("c")]
+    lines[0]["body"] |= {"seed": 1}
+    lines[2]["body"] |= {"seed": 2, "metadata": {}}
+    (tmp_path / "in.jsonl").write_bytes(jsonl(lines))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_what_is_left_out_is_told_and_is_no_problem(brief: Path) -> None:
+    ended = CliRunner().invoke(app, ["check", "in.jsonl"])
+    assert (ended.exit_code, ended.stderr, ended.stdout.splitlines()[0][-12:]) == (
+        0,
+        "Left out, since it changes nothing there: metadata (1 line), seed (2 lines).\n",
+        "no problems.",
+    )
+    ended = CliRunner().invoke(app, ["check", "in.jsonl", "--json"])
+    assert ended.exit_code == 0
+    assert json.loads(ended.stdout)["warnings"] == {"seed": 2, "metadata": 1}
+
+
+@pytest.mark.parametrize(
+    ("warnings", "told"),
+    [
+        (None, None),
+        ({}, None),
+        ({"b": 1, "a": 1_200}, "a (1,200 lines), b (1 line)"),
+        ({"a\x1b[1m": 2, "b": "?"}, "a\ufffd[1m (2 lines)"),
+    ],
+)
+def test_what_a_server_says_is_left_out(
+    warnings: dict[str, object] | None, told: str | None
+) -> None:
+    assert left_out(warnings) == told
+    assert (sentence(warnings) is None) == (told is None)

@@ -212,13 +212,14 @@ def test_the_first_target_is_drawn_by_weight(
     assert destination.order(draw) == tuple(expected)
 
 
-def native(*, rescue: bool, traits: NativeTraits = TRAITS) -> Destination:
+def native(*, rescue: bool, online: bool = False, traits: NativeTraits = TRAITS) -> Destination:
     return Destination(
         group="p/m",
         mode=Mode.NATIVE,
         primaries=(Target(provider="p", model="m"),),
         traits=traits,
         rescue=rescue,
+        may_go_online=online,
     )
 
 
@@ -230,8 +231,12 @@ MANAGED = Destination(group="p", mode=Mode.MANAGED, primaries=(Target(provider="
     [
         (Account(traits=TRAITS), CHAT, MANAGED),
         (Account(mode=Choice.AUTO), CHAT, MANAGED),
-        (Account(mode=Choice.AUTO, traits=TRAITS), CHAT, native(rescue=True)),
-        (Account(mode=Choice.AUTO, traits=TRAITS, rescue=False), CHAT, native(rescue=False)),
+        (Account(mode=Choice.AUTO, traits=TRAITS), CHAT, native(rescue=True, online=True)),
+        (
+            Account(mode=Choice.AUTO, traits=TRAITS, rescue=False),
+            CHAT,
+            native(rescue=False, online=True),
+        ),
         (Account(mode=Choice.AUTO, traits=TRAITS), EMBEDDINGS, MANAGED),
         (Account(mode=Choice.NATIVE, traits=TRAITS), CHAT, native(rescue=False)),
         (Account(mode=Choice.NATIVE, traits=TRAITS, rescue=True), CHAT, native(rescue=True)),
@@ -250,6 +255,39 @@ MANAGED = Destination(group="p", mode=Mode.MANAGED, primaries=(Target(provider="
 def test_the_mode_of_a_provider(account: Account, endpoint: str, expected: Resolution) -> None:
     table = RoutingTable(providers={"p": account}, routes={})
     assert table.resolve("m", endpoint=endpoint, provider=None, allowed=None) == expected
+
+
+def by_model(model: str) -> NativeTraits | None:
+    """A provider whose batch API runs one model with everything, one for chat, and no other."""
+    return {"wide": WIDE, "chat": TRAITS}.get(model)
+
+
+@pytest.mark.parametrize(
+    ("mode", "model", "endpoint", "expected"),
+    [
+        (Choice.AUTO, "wide", EMBEDDINGS, WIDE),
+        (Choice.AUTO, "chat", CHAT, TRAITS),
+        (Choice.AUTO, "chat", EMBEDDINGS, None),
+        (Choice.AUTO, "other", CHAT, None),
+        (Choice.NATIVE, "wide", CHAT, WIDE),
+        (
+            Choice.NATIVE,
+            "chat",
+            EMBEDDINGS,
+            NotNative(provider="p", endpoint=EMBEDDINGS, endpoints=(CHAT,)),
+        ),
+        (Choice.NATIVE, "other", CHAT, NotNative(provider="p", endpoint=CHAT, endpoints=())),
+    ],
+)
+def test_a_batch_api_may_take_each_model_differently(
+    mode: Choice, model: str, endpoint: str, expected: NativeTraits | NotNative | None
+) -> None:
+    providers = {"p": Account(mode=mode, traits_of=by_model)}
+    routes = {"r": Route(targets=(RouteTarget(provider="p", model=model),))}
+    table = RoutingTable(providers=providers, routes=routes)
+    for name in (model, "r"):
+        found = table.resolve(name, endpoint=endpoint, provider=None, allowed=None)
+        assert (found.traits if isinstance(found, Destination) else found) == expected
 
 
 THREE = {
@@ -305,7 +343,7 @@ LEAST = NativeTraits(endpoints=frozenset({CHAT}), max_lines=50, max_bytes=1_000,
         ([Choice.NATIVE, Choice.NATIVE], Choice.AUTO, True),
     ],
 )
-def test_few_lines_run_managed_where_nobody_asked_for_jobs(
+def test_lines_that_no_job_takes_may_go_online_where_no_job_was_asked_for(
     accounts: list[Choice], mode: Choice | None, expected: bool
 ) -> None:
     providers = {f"p{n}": Account(mode=each, traits=LEAST) for n, each in enumerate(accounts)}
@@ -313,7 +351,7 @@ def test_few_lines_run_managed_where_nobody_asked_for_jobs(
     table = RoutingTable(providers=providers, routes={"r": Route(targets=targets, mode=mode)})
     found = table.resolve("r", endpoint=CHAT, provider=None, allowed=None)
     assert isinstance(found, Destination)
-    assert (found.mode, found.online_if_few) == (Mode.NATIVE, expected)
+    assert (found.mode, found.may_go_online) == (Mode.NATIVE, expected)
     assert found.traits is not None
     assert found.traits.min_lines == 10
 

@@ -50,7 +50,7 @@ class Picky:
 
 
 def to(
-    *providers: str, mode: Mode = Mode.MANAGED, online_if_few: bool = False, **traits: Any
+    *providers: str, mode: Mode = Mode.MANAGED, may_go_online: bool = False, **traits: Any
 ) -> Callable[[str], Resolution]:
     """Every model goes to these providers; `m/...` to a group of its own."""
     limits: dict[str, Any] = {
@@ -66,7 +66,7 @@ def to(
             primaries=tuple(Target(provider=name, model=model) for name in providers),
             traits=NativeTraits(**limits | traits) if mode is Mode.NATIVE else None,
             rescue=mode is Mode.NATIVE,
-            online_if_few=online_if_few,
+            may_go_online=may_go_online,
         )
 
     return resolve
@@ -165,7 +165,7 @@ def native(count: int, **traits: Any) -> tuple[list[Shard], list[BatchError], li
     [(1, Mode.MANAGED), (4, Mode.MANAGED), (5, Mode.NATIVE), (6, Mode.NATIVE)],
 )
 def test_in_auto_fewer_lines_than_a_job_takes_run_managed(count: int, mode: Mode) -> None:
-    shards, errors, groups = native(count, min_lines=5, online_if_few=True)
+    shards, errors, groups = native(count, min_lines=5, may_go_online=True)
     assert (errors, [(shard.mode, shard.lines) for shard in shards]) == ([], [(mode, count)])
     assert [(group.mode, group.rescue) for group in groups] == [(mode, mode is Mode.NATIVE)]
     assert groups[0].primaries == (GroupTarget(provider="p", model="m"),)
@@ -200,7 +200,7 @@ def test_a_last_job_is_filled_up_from_the_one_before(count: int, lines: list[int
 
 
 def test_a_last_job_that_cannot_be_filled_up_runs_managed_or_fails() -> None:
-    shards, errors, groups = native(7, min_lines=4, max_lines=6, online_if_few=True)
+    shards, errors, groups = native(7, min_lines=4, max_lines=6, may_go_online=True)
     assert ([(s.mode, s.lines) for s in shards], errors) == (
         [(Mode.NATIVE, 6), (Mode.MANAGED, 1)],
         [],
@@ -220,7 +220,7 @@ def test_every_line_is_in_one_shard_however_they_are_cut(
     models: list[str], least: int, most: int
 ) -> None:
     data = file_of(*(chat(str(n), model) + b"\n" * (n % 2) for n, model in enumerate(models)))
-    resolve = to("p", mode=Mode.NATIVE, min_lines=least, max_lines=most, online_if_few=True)
+    resolve = to("p", mode=Mode.NATIVE, min_lines=least, max_lines=most, may_go_online=True)
     shards, _, _ = scanned(data, resolve)
     found: list[str] = []
     for shard in shards:

@@ -303,6 +303,24 @@ STOOD_IN = {
     "empty": (line('{"model":"","messages":[]}'), good('{"model":"up","messages":[]}', model="up")),
     "a model of its own": (line(), good()),
     "no method and no url": (b'{"custom_id":"a","body":{"model":"m","messages":[]}}', good()),
+    "nothing but the messages": (
+        b'{"custom_id":"a","body":{"messages":[]}}',
+        good('{"model":"up","messages":[]}', model="up"),
+    ),
+    "null method and url": (
+        line('{"messages":[],"model":null}', method="null", url="null"),
+        good('{"messages":[],"model":"up"}', model="up"),
+    ),
+    "another method": (
+        line(method='"GET"'),
+        [
+            error(
+                "invalid_method",
+                "The method 'GET' is not supported. Each line's method must be 'POST'.",
+                "method",
+            )
+        ],
+    ),
     "another url": (line(url='"/v1/embeddings"'), [WRONG_URL]),
     "a model that is no text": (
         line('{"model":1,"messages":[]}'),

@@ -1,5 +1,6 @@
 """`workflows.plan.ingest`: each way out of `validating`, over a real ledger and blob store."""
 
+import json
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from tests.unit.fakes import (
 
 from batchway.domain.batch import Batch, BatchError, BatchOptions, RequestCounts
 from batchway.domain.file import Purpose
+from batchway.domain.group import GroupTarget
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Account, Choice
 from batchway.domain.shard import Mode, Shard
@@ -305,3 +308,45 @@ async def test_a_second_run_changes_nothing(bench: Bench) -> None:
     bench.clock.time += 100
     assert await bench.ingest(batch) == after
     assert len(await bench.ledger.shards.plan(batch.id)) == 1
+
+
+# The guide of TrueFoundry's gateway: one file for every provider, whose models Vertex AI does not
+# look at; and the same lines without what it skips.
+DOCUMENTED = [
+    {"model": "gpt-3.5-turbo-0125", "messages": [{"role": "user", "content": "Hello world!"}]},
+    {"model": "gpt-4-vision-preview", "messages": [{"role": "user", "content": "What's this?"}]},
+]
+
+
+@pytest.mark.parametrize("mode", [Choice.NATIVE, Choice.MANAGED])
+@pytest.mark.parametrize("form", ["whole", "bare", "both"])
+async def test_truefoundrys_lines_run_on_the_model_of_the_header(
+    bench: Bench, form: str, mode: Choice
+) -> None:
+    whole = [
+        {"custom_id": f"w{n}", "method": "POST", "url": CHAT, "body": body}
+        for n, body in enumerate(DOCUMENTED)
+    ]
+    bare = [
+        {"custom_id": f"b{n}", "body": {"messages": body["messages"]}}
+        for n, body in enumerate(DOCUMENTED)
+    ]
+    given = {"whole": whole, "bare": bare, "both": [*whole, *bare]}[form]
+    options = BatchOptions(
+        provider="google-main", overrides=Overrides(model="gemini-2-0-flash", vertex_region="eu")
+    )
+    batch = await bench.add(*(json.dumps(each).encode() for each in given), options=options)
+    providers = {"google-main": Account(mode=mode, traits=TRAITS), "vllm": Account()}
+    after = await bench.ingest(batch, providers=providers)
+    assert (after.status, after.counts.total) == (S.IN_PROGRESS, len(given))
+    (group,) = await bench.ledger.shards.groups(batch.id)
+    assert group.primaries == (GroupTarget(provider="google-main", model="gemini-2-0-flash"),)
+    assert group.mode == Mode(mode.value)
+
+
+async def test_without_the_header_a_line_says_all_of_it(bench: Bench) -> None:
+    line = {"custom_id": "b", "body": {"messages": []}}
+    batch = await bench.add(json.dumps(line).encode(), options=BatchOptions(provider="vllm"))
+    after = await bench.ingest(batch)
+    assert after.status is S.FAILED
+    assert [error.param for error in after.errors or ()] == ["method", "url", "body.model"]

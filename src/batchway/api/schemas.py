@@ -87,7 +87,7 @@ class BatchErrorList(_Answer):
 
 
 class BatchObject(_Answer):
-    """A batch. The last five fields are Batchway's own.
+    """A batch. The last six fields are Batchway's own.
 
     One that is looked up at its provider has the provider's ids, and zeros or empty texts for what
     the provider leaves out.
@@ -123,6 +123,11 @@ class BatchObject(_Answer):
     status_details: str | None = Field(description="Why the batch waits, in a sentence")
     status_reason: ReasonKind | None = Field(
         default=None, description="What has to change, in a word; not there where it is not known"
+    )
+    warnings: dict[str, int] | None = Field(
+        default=None,
+        description="Of how many lines a parameter was left out, by its name, because it changes "
+        "nothing where they run; not there where none was",
     )
 
 

@@ -27,12 +27,13 @@ class CannotRun(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSummary:
-    """What `batchway check` found."""
+    """What `batchway check` found. `warnings` are numbers of lines, by what is left out of them."""
 
     lines: int
     problems: int
     endpoint: str
     models: dict[str, int] = field(default_factory=dict[str, int])
+    warnings: dict[str, int] = field(default_factory=dict[str, int])
 
 
 def read_endpoint(path: Path, given: str | None = None, *, name: str | None = None) -> Endpoint:
@@ -189,5 +190,9 @@ async def check_file(
     finally:
         scan.close()
     return CheckSummary(
-        lines=scan.requests, problems=scan.problems, endpoint=asked, models=scan.models
+        lines=scan.requests,
+        problems=scan.problems,
+        endpoint=asked,
+        models=scan.models,
+        warnings=scan.warnings,
     )

@@ -63,21 +63,31 @@ def routing_table(settings: Settings) -> RoutingTable:
 def _account(settings: ProviderSettings) -> Account:
     if isinstance(settings, OpenAICompatibleSettings) or settings.traits is None:
         return Account()
-    return Account(
-        mode=settings.mode,
-        traits=native_traits(settings.native, settings.traits),
-        rescue=settings.native.rescue,
-    )
+    native = settings.native
+
+    def traits_of(model: str) -> NativeTraits | None:
+        traits = settings.traits_of(model)
+        return None if traits is None else native_traits(native, traits)
+
+    return Account(mode=settings.mode, traits_of=traits_of, rescue=native.rescue)
 
 
 def native_traits(native: NativeSettings, traits: NativeTraits) -> NativeTraits:
-    """What one job of a provider may hold: its own limits, or those configured instead."""
+    """What one job of a provider, or of a model of it, may hold: the least of what is known of it
+    and what is configured.
+    """
     return replace(
         traits,
-        max_lines=native.max_lines or traits.max_lines,
-        max_bytes=native.max_bytes or traits.max_bytes,
-        enqueued_tokens=native.enqueued_tokens or traits.enqueued_tokens,
+        max_lines=_least(native.max_lines, traits.max_lines),
+        max_bytes=_least(native.max_bytes, traits.max_bytes),
+        enqueued_tokens=native.enqueued_tokens
+        if traits.enqueued_tokens is None
+        else _least(native.enqueued_tokens, traits.enqueued_tokens),
     )
+
+
+def _least(configured: int | None, known: int) -> int:
+    return known if configured is None else min(configured, known)
 
 
 def scan_limits(settings: Settings, *, max_errors: int | None) -> ScanLimits:

@@ -24,6 +24,7 @@ from batchway.cli.console import (
     table,
 )
 from batchway.cli.following import ENDED, connected, follow, pair, tell_problems
+from batchway.cli.left_out import left_out
 from batchway.cli.options import DEFAULT_SERVER, BatchId, Json, ServerKey, ServerUrl
 
 _HEAD: Final = (
@@ -146,6 +147,7 @@ def status(
                 "status": look.status,
                 "details": batch.get("status_details"),
                 "lines": f"{look.done:,} of {look.total:,}, {look.failed:,} failed",
+                "left out": left_out(batch.get("warnings")),
                 "tokens": f"{look.tokens:,}" if look.tokens else None,
                 "took": _took(batch),
                 "endpoint": batch.get("endpoint"),

@@ -9,6 +9,7 @@ from batchway.cli.accounts import settings_with
 from batchway.cli.console import count, note, printable, say, size
 from batchway.cli.failures import CommandError
 from batchway.cli.inputs import opened
+from batchway.cli.left_out import sentence
 from batchway.cli.options import Config, Endpoint, Input, Json, Model, Provider, finish
 
 if TYPE_CHECKING:
@@ -24,7 +25,11 @@ def check(
     as_json: Json = False,
     config: Config = None,
 ) -> None:
-    """Print every problem of a file, without sending anything. Exits 1 when there are any."""
+    """Print every problem of a file, without sending anything. Exits 1 when there are any.
+
+    Parameters that a provider has none of, and that change nothing in the answer, are no problems:
+    they are named, and left out when the file runs.
+    """
     settings = settings_with(config, provider=provider)
     from batchway.bootstrap.check import (  # noqa: PLC0415 - slow, see the package
         CannotRun,
@@ -60,10 +65,14 @@ def check(
             "bytes": bytes_read,
             "endpoint": summary.endpoint,
             "models": summary.models,
+            "warnings": summary.warnings,
             "problems": found,
         }
         say(json.dumps(answer, indent=2))
         raise typer.Exit(1 if summary.problems else 0)
+    warnings = sentence(summary.warnings)
+    if warnings is not None:
+        note(warnings)
     if summary.problems:
         note(f"{count(summary.problems, 'problem')} in {lines.name}.")
         raise typer.Exit(1)

@@ -7,6 +7,7 @@ from batchway.cli.causes import Cause, causes_of, told
 from batchway.cli.check import line_of
 from batchway.cli.console import count, note, printable, say
 from batchway.cli.inputs import Lines
+from batchway.cli.left_out import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,9 @@ def conclude(result: "RunResult", lines: Lines, *, as_json: bool, quiet: bool) -
         note(f"Error: {printable(problem.message)}")
     if batch.status_details:
         note(printable(batch.status_details))
+    warnings = sentence(batch.warnings)
+    if warnings is not None:
+        note(warnings)
     for line in told(failed):
         note(line)
     if not as_json:
@@ -84,6 +88,7 @@ def _summary(result: "RunResult", failed: list[Cause]) -> dict[str, Any]:
         "output": None if result.output is None else str(result.output),
         "errors": None if result.errors is None else str(result.errors),
         "details": batch.status_details,
+        "warnings": dict(batch.warnings),
         "problems": [
             {"line": each.line, "code": each.code, "message": each.message}
             for each in batch.errors or ()

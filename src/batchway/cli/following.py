@@ -13,6 +13,7 @@ import typer
 from batchway.cli import progress
 from batchway.cli.causes import causes_in, told
 from batchway.cli.console import count, note, printable, say
+from batchway.cli.left_out import sentence
 
 if TYPE_CHECKING:
     from batchway.cli.client import Server
@@ -84,8 +85,9 @@ def _ended(client: "Server", batch_id: str) -> dict[str, Any]:
 def _conclude(client: "Server", batch: dict[str, Any]) -> int:
     look = progress.Snapshot.from_json(batch)
     tell_problems(batch)
-    if look.waits is not None:
-        note(look.waits)
+    for text in (look.waits, sentence(batch.get("warnings"))):
+        if text is not None:
+            note(text)
     if look.status == "failed":
         note(f"Error: the batch {printable(batch.get('id'))} failed: nothing was sent.")
         return 1

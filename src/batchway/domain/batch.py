@@ -82,7 +82,8 @@ class Batch:
     bytes so that deleting the File during a run cannot take them away (`None` when the input file
     did not exist at creation); `providers` are those that its lines may go to, once it runs.
     `status_details` is why it waits, or waited when it ended; `waited_for` the last such reason,
-    without promises, kept when it goes on.
+    without promises, kept when it goes on. `warnings` are, by name, the parameters that were left
+    out because they change nothing where the lines run, and of how many lines.
     """
 
     id: str
@@ -113,6 +114,7 @@ class Batch:
     status_details: str | None = None
     waited_for: Reason | None = None
     providers: tuple[str, ...] = ()
+    warnings: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def status_reason(self) -> ReasonKind | None:

@@ -97,6 +97,15 @@ class BatchText(Enum):
         "body.{param}",
         False,
     )
+    TOO_MANY_SHAPES = (
+        "too_many_shapes",
+        "The batch API of the provider '{provider}' takes this line into no job with those before: "
+        "its JSON (arguments of tools, schemas) has another kind of value in one of the places. "
+        "Such lines are given jobs of their own, and the model '{model}' has {most} already. Set "
+        "the provider's `mode` to `auto`, which sends further ones one by one, or split the file.",
+        "body",
+        False,
+    )
     TOO_FEW_FOR_PROVIDER = (
         "too_few_requests",
         "The batch API of the provider '{provider}' takes no fewer than {least} requests at once, "
@@ -108,7 +117,7 @@ class BatchText(Enum):
     NO_NATIVE_ENDPOINT = (
         "endpoint_not_supported",
         "The model '{model}' is to run on the batch API of the provider '{provider}', which does "
-        "not run {endpoint}; it runs {endpoints}. Use one of these, another provider, or "
+        "not run {endpoint} with it; it runs {endpoints}. Use one of these, another provider, or "
         "`mode: auto`, which sends the lines one by one instead.",
         "body.model",
         False,

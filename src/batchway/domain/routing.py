@@ -3,7 +3,7 @@
 Pure: a `RoutingTable` is built from the configuration and only answers questions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -28,13 +28,20 @@ class Choice(StrEnum):
 class Account:
     """What routing knows of a configured provider.
 
-    `traits` are those of its batch API, `None` where it has none. `rescue` is whether lines that a
-    native job leaves without a result are run online; `None` leaves that to the mode.
+    `traits` are those of its batch API, `None` where it has none; `traits_of` tells them where they
+    differ from model to model, `None` for a model that the batch API does not run. `rescue` is
+    whether lines that a native job leaves without a result are run online; `None` leaves that to
+    the mode.
     """
 
     mode: Choice = Choice.MANAGED
     traits: NativeTraits | None = None
+    traits_of: Callable[[str], NativeTraits | None] | None = None
     rescue: bool | None = None
+
+    def native_traits(self, model: str) -> NativeTraits | None:
+        """What one job of a model may hold, by its name at the provider; `None`: there is none."""
+        return self.traits if self.traits_of is None else self.traits_of(model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +61,8 @@ class Destination:
     `primaries`, drawn by weight (managed: for each line; native: for each shard); when that gives
     up, to the others of `primaries` in order, then to `fallbacks` in order. `traits` are set for
     native ones: what every one of the primaries takes. `rescue` is whether lines that a native job
-    leaves without a result are run online, and `online_if_few` whether lines are that are fewer
-    than the job's least number, where there is one: otherwise they cannot be run at all.
+    leaves without a result are run online; `may_go_online` whether lines are that no job takes:
+    fewer than its least number, or such as the batch API alone cannot be asked.
     """
 
     group: str
@@ -64,7 +71,7 @@ class Destination:
     fallbacks: tuple[Target, ...] = ()
     traits: NativeTraits | None = None
     rescue: bool = False
-    online_if_few: bool = False
+    may_go_online: bool = False
 
     def order(self, draw: float) -> tuple[Target, ...]:
         """Targets in the order to try them; `draw` in [0, 1) picks the first by weight."""
@@ -119,7 +126,10 @@ class Forbidden:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotNative:
-    """The lines must run on the provider's batch API, which lacks the endpoint."""
+    """The lines must run on the provider's batch API, which lacks the endpoint.
+
+    `endpoints` are those that it runs with the lines' model: none of a model that it does not run.
+    """
 
     provider: str
     endpoint: str
@@ -228,7 +238,7 @@ class RoutingTable:
             primaries=(target,),
             traits=native,
             rescue=self._rescues([target], None),
-            online_if_few=self._goes_online(native, [target], None),
+            may_go_online=self._may_go_online([target], None),
         )
 
     def _route(
@@ -252,7 +262,7 @@ class RoutingTable:
             fallbacks=tuple(Target(provider=t.provider, model=t.model) for t in fallbacks),
             traits=native,
             rescue=native is not None and self._rescues(primaries, route.mode),
-            online_if_few=native is not None and self._goes_online(native, primaries, route.mode),
+            may_go_online=native is not None and self._may_go_online(primaries, route.mode),
         )
 
     def _native(
@@ -265,7 +275,7 @@ class RoutingTable:
         together: list[NativeTraits] = []
         for target in primaries:
             account = self._providers[target.provider]
-            choice, traits = mode or account.mode, account.traits
+            choice, traits = mode or account.mode, account.native_traits(target.model)
             if choice is Choice.MANAGED:
                 continue
             if traits is not None and endpoint in traits.endpoints:
@@ -283,12 +293,10 @@ class RoutingTable:
                 return False
         return True
 
-    def _goes_online(
-        self, traits: NativeTraits, primaries: Sequence[Target], mode: Choice | None
-    ) -> bool:
-        """Whether fewer lines than a job takes may run managed: nobody asked for a job of them."""
+    def _may_go_online(self, primaries: Sequence[Target], mode: Choice | None) -> bool:
+        """Whether lines that no job takes may run managed: no job was asked for."""
         choices = {mode or self._providers[target.provider].mode for target in primaries}
-        return traits.min_lines > 0 and choices == {Choice.AUTO}
+        return choices == {Choice.AUTO}
 
     def _unroutable(self, allowed: frozenset[str] | None) -> Unroutable:
         if not self._providers:

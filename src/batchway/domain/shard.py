@@ -2,7 +2,7 @@
 
 A shard is a byte range of the input file. It names its lines by position, never by content: when
 a file's lines go to more than one destination each destination gets shards of its own over the
-same bytes, and `models` tells which lines of the range belong to this one.
+same bytes, and `models` or `members` tell which lines of the range belong to this one.
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +25,9 @@ class Shard:
     `number` counts from 0 within the batch; `first_line` is the 0-based line number of the first
     line in the byte range [`start`, `end`); `lines` is how many lines of the range are this
     shard's; `models` limits the shard to lines whose `body.model` is among them, `None` means
-    every line. `group` names the destination and orders shards: shards of one group never overlap.
+    every line. Where lines of one model go different ways, `members` says which are the shard's, in
+    place of `models` (`line_set.LineSet` reads it). `group` names the destination and orders
+    shards: shards of one group never overlap.
     """
 
     batch_id: str
@@ -37,6 +39,7 @@ class Shard:
     first_line: int
     lines: int
     models: tuple[str, ...] | None = None
+    members: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

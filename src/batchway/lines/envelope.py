@@ -32,11 +32,15 @@ class Line(msgspec.Struct, gc=False):
 
 
 class _BareLine(msgspec.Struct, gc=False):
-    """A line as TrueFoundry's clients may send it, where headers say what it leaves out."""
+    """A line as TrueFoundry's clients may send it, where headers say what it leaves out.
+
+    "You can skip method, url and body.model fields since they are not used": of Vertex AI, in
+    docs.truefoundry.com/gateway/batch-predictions-with-truefoundry-llm-gateway (2026).
+    """
 
     custom_id: str
     body: msgspec.Raw
-    method: str = "POST"
+    method: str | None = None
     url: str | None = None
 
 
@@ -109,8 +113,8 @@ class LineReader:
             or not model
             or len(model) > MOST_MODEL_CHARACTERS
             or not line.custom_id
-            or line.method != "POST"
-            or not (line.url in self._urls or (line.url is None and self._stand_in is not None))
+            or (line.method != "POST" and line.method is not None)
+            or (line.url not in self._urls and line.url is not None)
             or (self._required and getattr(body, self._required) is msgspec.UNSET)
         ):
             return None
@@ -162,7 +166,7 @@ class LineReader:
         errors: list[BatchError] = []
         for name in ("custom_id", "method", "url", "body"):
             raw = fields.get(name)
-            if raw is None and name in self._optional:
+            if name in self._optional and (raw is None or bytes(raw) == b"null"):
                 continue
             if raw is None:
                 errors.append(BatchText.MISSING_PARAMETER.error(line=number, name=name, param=name))

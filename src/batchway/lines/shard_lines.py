@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from batchway.domain.line_set import LineSet
 from batchway.domain.shard import Shard
 from batchway.lines.envelope import LineReader, Request
 from batchway.lines.pieces import Piece, read_pieces
@@ -64,6 +65,9 @@ class ShardReader:
         self._done = done
         self._unreadable = unreadable
         self._models = None if shard.models is None else frozenset(shard.models)
+        self._members = (
+            None if shard.members is None else LineSet(shard.members, first=shard.first_line)
+        )
         self._seen = 0
         self._pieces = read_pieces(
             blobs,
@@ -84,7 +88,8 @@ class ShardReader:
         """
         piece = next(self._pieces, None)
         if piece is not None:
-            return self._lines(piece)
+            members = self._members
+            return self._lines(piece) if members is None else self._chosen(piece, members)
         if self._seen != self._shard.lines:
             raise ValueError(
                 f"shard {self._shard.number} was planned with {self._shard.lines} lines and has "
@@ -109,12 +114,27 @@ class ShardReader:
                 self._seen += 1
                 yield line, request
 
+    def _chosen(self, piece: Piece, members: LineSet) -> Iterator[tuple[int, Request]]:
+        """As `_lines`, of a shard that says which lines are its own."""
+        for line, data in enumerate(piece.lines, piece.first_line):
+            if line not in members:
+                continue
+            if line in self._done:
+                self._seen += 1
+                continue
+            request = self._reader.read(data)
+            if request is None:
+                self._tell(line, data)
+            else:
+                self._seen += 1
+                yield line, request
+
     def _tell(self, line: int, data: bytes) -> None:
         if self._unreadable is None:
             raise ValueError(f"line {line + 1} of a validated file cannot be read")
         custom_id, model = self._reader.glimpse(data)
         # One that does not even name its model is no shard's: the count at the end says so.
-        if self._models is None or model in self._models:
+        if self._members is not None or self._models is None or model in self._models:
             self._seen += 1
             self._unreadable(line, custom_id)
 

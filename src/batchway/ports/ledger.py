@@ -173,11 +173,12 @@ class Batches(Protocol):
         shards: Sequence[Shard],
         groups: Sequence[Group] = (),
         providers: Sequence[str] = (),
+        warnings: Mapping[str, int] | None = None,
     ) -> bool:
         """`validating` to `in_progress`, `total` and the plan, in one transaction.
 
         `groups` are those that `shards` name; `providers` are those that the plan may send lines
-        to, for lists by provider.
+        to, for lists by provider; `warnings` are the batch's.
         """
         ...
 

@@ -8,8 +8,8 @@ What arrives together is committed together, and each call has an outcome of its
 refused or conflicts spoils no other.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from batchway.domain.batch import Batch, Usage
@@ -28,6 +28,7 @@ class Begun:
     at: int
     model: str | None
     providers: Sequence[str]
+    warnings: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from typing import Final
 from batchway.domain.batch import Batch, BatchError
 from batchway.domain.batch_errors import BatchText, LineText
 from batchway.domain.file import File
+from batchway.domain.line_set import LineSet
 from batchway.domain.reason import Reason
 from batchway.domain.shard import Shard
 from batchway.domain.status import BatchStatus
@@ -239,6 +240,7 @@ class Finalize:
         """Line number and custom_id of the shard's lines, as far as they can be read."""
         reader = reader_of(batch)
         models = None if shard.models is None else frozenset(shard.models)
+        members = None if shard.members is None else LineSet(shard.members, first=shard.first_line)
         pieces = read_pieces(
             self._blobs,
             batch.input_blob or "",
@@ -250,6 +252,8 @@ class Finalize:
         try:
             for piece in pieces:
                 for line, data in enumerate(piece.lines, piece.first_line):
+                    if members is not None and line not in members:
+                        continue
                     request = None if not data or data.isspace() else reader.read(data)
                     if request is not None and (models is None or request.model in models):
                         yield line, request.custom_id

@@ -110,8 +110,15 @@ class _Provider(Section):
 
     @property
     def traits(self) -> NativeTraits | None:
-        """What one job of its own batch API may hold; `None` where it has no such API."""
+        """What one job of its own batch API may hold; `None` where it has no such API.
+
+        Where that differs from model to model, the most that any may.
+        """
         return None
+
+    def traits_of(self, model: str) -> NativeTraits | None:  # noqa: ARG002 - of all alike, if not overridden
+        """What one job of that model may hold; `None` where the batch API does not run it."""
+        return self.traits
 
 
 class NativeSettings(Section):

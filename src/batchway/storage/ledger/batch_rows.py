@@ -49,6 +49,7 @@ def batch_values(batch: Batch) -> dict[str, Any]:
         **usage_values(batch.usage),
         "errors": None if batch.errors is None else error_values(batch.errors),
         "options": _option_values(batch.options),
+        "warnings": dict(batch.warnings) or None,
         **reason_values(batch.waited_for),
     }
 
@@ -65,6 +66,7 @@ def batch_of(row: Row) -> Batch:
         options=_options_of(row.options),
         waited_for=_reason_of(row),
         providers=tuple(row.providers or ()),
+        warnings=row.warnings or {},
     )
 
 

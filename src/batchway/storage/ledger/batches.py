@@ -156,11 +156,13 @@ class SqlBatches:
         shards: Sequence[Shard],
         groups: Sequence[Group] = (),
         providers: Sequence[str] = (),
+        warnings: Mapping[str, int] | None = None,
     ) -> bool:
         changes: dict[str, Any] = {
             "total": sum(shard.lines for shard in shards),
             "model": model,
             "providers": sorted(set(providers)),
+            "warnings": dict(warnings or {}) or None,
         }
         async with self._database.transaction() as connection:
             if not await _swap(connection, batch_id, BatchStatus.IN_PROGRESS, at=at, **changes):

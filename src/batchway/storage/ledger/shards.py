@@ -209,6 +209,7 @@ def shard_values(shard: Shard, *, only_group: Mapping[str, Any] | None = None) -
         "first_line": shard.first_line,
         "lines": shard.lines,
         "models": None if shard.models is None else list(shard.models),
+        "members": shard.members,
         "only_group": None if only_group is None else dict(only_group),
         "fence": 0,
         "done": 0,
@@ -227,6 +228,7 @@ def shard_of(row: Row) -> Shard:
         first_line=row.first_line,
         lines=row.lines,
         models=None if row.models is None else tuple(row.models),
+        members=row.members,
     )
 
 

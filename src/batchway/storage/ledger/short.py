@@ -45,6 +45,7 @@ _BEGIN: Final = (
         total=bindparam("lines"),
         model=bindparam("of_model"),
         providers=bindparam("of_providers", type_=_b.c.providers.type),
+        warnings=bindparam("of_warnings", type_=_b.c.warnings.type),
     )
 )
 _UNPLAN: Final = delete(_s).where(
@@ -104,6 +105,7 @@ class SqlShortBatches:
             "lines": shard.lines,
             "of_model": begun.model,
             "of_providers": sorted(set(begun.providers)),
+            "of_warnings": dict(begun.warnings) or None,
         }
         planned = shard_values(shard, only_group=group_json(begun.group))
         planned["fence"] = _FIRST_FENCE

@@ -20,6 +20,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Table,
@@ -108,6 +109,8 @@ batches: Final = Table(
     # The last reason that `status_details` gave, without promises, kept while the batch goes on.
     Column("waited_for", Text),
     Column("waited_kind", Text),
+    # How many lines a parameter was left out of, by its name; unset where none was.
+    Column("warnings", Json),
     UniqueConstraint("id"),
     Index("ix_batches_tenant_seq", "tenant", "seq"),
     Index("ix_batches_tenant_status_seq", "tenant", "status", "seq"),
@@ -143,6 +146,8 @@ shards: Final = Table(
     Column("models", Json),
     # The group of a plan that is this one shard, in place of a row of `groups`.
     Column("only_group", Json),
+    # Which lines of the range are the shard's, as `domain.line_set` packs them; unset: `models`.
+    Column("members", LargeBinary),
     Column("fence", BigInteger, nullable=False),
     Column("done", BigInteger, nullable=False),
     PrimaryKeyConstraint("batch_id", "number"),

@@ -9,12 +9,14 @@ provider takes. Does not own which lines there are (`scan`).
 """
 
 import sys
+from array import array
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from batchway.domain.group import Group
+from batchway.domain.line_set import LineSet, pack
 from batchway.domain.remote import NativeTraits
 from batchway.domain.shard import Mode, Shard
 from batchway.ports import Size
@@ -42,13 +44,16 @@ class OpenShard:
     """A shard being planned; it is closed at `most_rows`.
 
     `bytes` are those of the file (managed) or of the encoded rows (native), of which a line may
-    have several.
+    have several. `members` are its lines, counted from the first, where not every line of the range
+    may be one; `packed` are these, once it is closed.
     """
 
     start: int
     first_line: int
     most_rows: int
     end: int = 0
+    members: "array[int] | None" = None
+    packed: bytes | None = None
     lines: int = 0
     rows: int = 0
     bytes: int = 0
@@ -69,7 +74,8 @@ class _Place(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class GroupPlan:
-    """The shards of one group. `online_if_few` is that of its destination.
+    """The shards of one group. `may_go_online` is that of its destination; `divided` whether lines
+    of its models may stand in another plan (`lots`).
 
     Of a native group `overhead` is what a job adds to the body of a row, in bytes, estimated from
     above, and `measure` tells the size of a line where a job is bounded by it.
@@ -77,7 +83,8 @@ class GroupPlan:
 
     group: Group
     limits: ScanLimits
-    online_if_few: bool = False
+    may_go_online: bool = False
+    divided: bool = False
     overhead: int = 0
     measure: Callable[[bytes], Size] | None = None
     # What one job holds at most, of a native group.
@@ -107,14 +114,42 @@ class GroupPlan:
         """What one job may hold, of a native group."""
         return self.group.traits
 
+    @property
+    def holds_lines(self) -> bool:
+        """Whether any line was put into it."""
+        return bool(self._closed) or self.open is not None
+
+    def beside(self, group: Group) -> "GroupPlan":
+        """An empty plan for others of the same lines, such as this one's in all but its group."""
+        return GroupPlan(
+            group=group,
+            limits=self.limits,
+            may_go_online=self.may_go_online,
+            divided=True,
+            overhead=self.overhead,
+            measure=self.measure,
+            models=self.models,
+        )
+
     def begin(self, offset: int, line: int, *, lines_before: int) -> OpenShard:
         """Open a managed shard. `lines_before` are those of the file, of every destination."""
         # Small shards first, so that a short batch spreads; larger ones later, so that a long
         # batch does not need a row for every thousand lines.
         limits = self.limits
         most = min(max(lines_before // 10, limits.shard_lines_min), limits.shard_lines_max)
-        self.open = OpenShard(start=offset, first_line=line, most_rows=most)
+        self.open = self._new(offset, line, most)
         return self.open
+
+    def add_managed(self, *, line: int, start: int, size: int, lines_before: int) -> None:
+        """Put a line into a managed shard: so many bytes of the file."""
+        shard = self.open or self.begin(start, line, lines_before=lines_before)
+        shard.lines += 1
+        shard.bytes += size
+        shard.end = start + size
+        if shard.members is not None:
+            shard.members.append(line - shard.first_line)
+        if shard.lines >= shard.most_rows or shard.bytes >= self.limits.shard_bytes:
+            self.close()
 
     def add_native(
         self,
@@ -148,8 +183,10 @@ class GroupPlan:
             self.close()
             shard = None
         if shard is None:
-            shard = self.open = OpenShard(start=start, first_line=line, most_rows=self.most_rows)
+            shard = self.open = self._new(start, line, self.most_rows)
         shard.lines += 1
+        if shard.members is not None:
+            shard.members.append(line - shard.first_line)
         shard.rows += rows
         shard.bytes += more
         shard.tokens += tokens
@@ -167,6 +204,8 @@ class GroupPlan:
         if shard is None:
             return
         self.open = None
+        if shard.members is not None:
+            shard.packed, shard.members = pack(shard.members), None
         self._closed.append(shard)
         self.lines += shard.lines
         self._tail_before, self._tail = self._tail, deque(maxlen=self._tail.maxlen)
@@ -190,10 +229,10 @@ class GroupPlan:
             return True
         if len(self._closed) > 1:
             self._fill_up(traits.min_lines, before)
-        return self._closed[-1].lines >= traits.min_lines or self.online_if_few
+        return self._closed[-1].lines >= traits.min_lines or self.may_go_online
 
     def shards(self, batch_id: str) -> list[Shard]:
-        """The shards, numbered from 0; of every line in their ranges."""
+        """The shards, numbered from 0; of every line in their ranges if they are not `divided`."""
         traits = self.traits
         least = 0 if traits is None else traits.min_lines
         return [
@@ -206,6 +245,7 @@ class GroupPlan:
                 end=shard.end,
                 first_line=shard.first_line,
                 lines=shard.lines,
+                members=shard.packed if self.divided else None,
             )
             for number, shard in enumerate(self._closed)
         ]
@@ -215,6 +255,10 @@ class GroupPlan:
         if self.traits is not None and self.lines < self.traits.min_lines:
             return replace(self.group, mode=Mode.MANAGED, traits=None, rescue=False)
         return self.group
+
+    def _new(self, start: int, line: int, most_rows: int) -> OpenShard:
+        members = array("I") if self.divided else None
+        return OpenShard(start=start, first_line=line, most_rows=most_rows, members=members)
 
     def _fill_up(self, least: int, before: "deque[_Place]") -> None:
         """Move lines from the end of the last shard but one to the last, if both can be jobs."""
@@ -230,6 +274,12 @@ class GroupPlan:
             or last.inputs + sum(place.inputs for place in moved) > self.most_inputs
         ):
             return
+        if full.packed is not None and last.packed is not None:
+            own = list(LineSet(full.packed, first=full.first_line))
+            own, given = own[:-missing], own[-missing:]
+            given += LineSet(last.packed, first=last.first_line)
+            full.packed = pack([line - full.first_line for line in own])
+            last.packed = pack([line - moved[0].line for line in given])
         full.lines -= missing
         full.end = last.start = moved[0].offset
         last.first_line = moved[0].line

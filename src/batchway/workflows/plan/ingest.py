@@ -97,7 +97,14 @@ class Ingest:
         if claim and len(shards) == 1 and shards[0].mode is Mode.MANAGED:
             (group,) = groups
             claimed = await self._ledger.short.begin(
-                Begun(shard=shards[0], group=group, at=at, model=model, providers=scan.providers)
+                Begun(
+                    shard=shards[0],
+                    group=group,
+                    at=at,
+                    model=model,
+                    providers=scan.providers,
+                    warnings=scan.warnings,
+                )
             )
             begins = claimed is not None
             if claimed is not None:
@@ -110,6 +117,7 @@ class Ingest:
                 shards=shards,
                 groups=groups,
                 providers=scan.providers,
+                warnings=scan.warnings,
             )
         if begins:
             event(

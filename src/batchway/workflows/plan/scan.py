@@ -26,10 +26,13 @@ from batchway.lines.pieces import Piece, read_pieces
 from batchway.ports import BlobReader, Dialect, Unfaithful
 from batchway.workflows.plan.custom_ids import CustomIds
 from batchway.workflows.plan.cutting import GroupPlan, ScanLimits
+from batchway.workflows.plan.lots import MOST_LOTS, Lots
+from batchway.workflows.plan.trying import Said, say, say_natively
 
 __all__ = ["Scan", "ScanLimits"]
 
 _MAX_MODELS: Final = 1_000
+_MAX_WARNINGS: Final = 100  # names of parameters, of which a dialect has far fewer
 _LOOK_UP_BYTES: Final = 256 << 10
 # What encoding adds to a body at most, its endpoint and model aside (`ports.Framing`).
 _ENVELOPE_BYTES: Final = 160
@@ -41,13 +44,16 @@ class _Model:
     """A model that the file names; `plan` is `None` when its lines have nowhere to go.
 
     `plain` lines are managed, and need no look inside; `tried` are the dialects of which one at
-    least has to do for a line, empty where one always does.
+    least has to do for a line, empty where one always does. Of native lines that are tried, `lots`
+    are the plans, and `online` what is spoken to the same models online.
     """
 
     resolution: Resolution
     plan: GroupPlan | None = None
     plain: bool = False
     tried: tuple[Dialect, ...] = ()
+    lots: Lots | None = None
+    online: tuple[Dialect, ...] = ()
     lines: int = 0
 
 
@@ -85,10 +91,12 @@ class Scan:
         self._endpoint = endpoint
         self._models: dict[str, _Model] = {}
         self._plans: dict[str, GroupPlan] = {}
+        self._lots: dict[str, Lots] = {}  # of native plans whose lines are tried
         self._offsets: list[tuple[int, int]] = []  # (first line, byte offset) of each piece
         self.errors: list[BatchError] = []
         self.problems = 0
         self.requests = 0
+        self.warnings: dict[str, int] = {}  # lines that a parameter is left out of, by its name
         self.full = False  # max_errors reached, or so many lines or models that going on is idle
 
     @property
@@ -99,7 +107,7 @@ class Scan:
     @property
     def groups(self) -> list[Group]:
         """The destinations of the lines so far, by name."""
-        decided = (plan.decided() for plan in self._plans.values())
+        decided = (plan.decided() for plan in self._every_plan() if plan.holds_lines)
         return sorted(decided, key=lambda group: group.name)
 
     @property
@@ -141,8 +149,10 @@ class Scan:
                     shard.end = offset + size
                     if shard.lines >= shard.most_rows or shard.bytes >= most_bytes:
                         plan.close()
+                elif model.lots is not None:
+                    self._plan_natively(model, model.lots, request, line, start=offset, size=size)
                 elif model.tried:
-                    self._plan_tried(plan, model.tried, request, line, start=offset, size=size)
+                    self._plan_online(plan, model.tried, request, line, start=offset, size=size)
                 elif not plan.add_native(request.body, line=line, start=offset, end=offset + size):
                     self._too_long(plan, line, len(request.body))
                 if self.requests > most_lines:
@@ -160,18 +170,23 @@ class Scan:
         self.errors.sort(key=lambda error: error.line or 0)
         if not self.requests and not self.problems:
             self._fail(BatchText.EMPTY_FILE.error())
+        for lots in self._lots.values():
+            lots.finish()
         planned: list[Shard] = []
-        for plan in self._plans.values():
+        models: dict[str, tuple[str, ...]] = {}
+        for plan in self._every_plan():
             if not plan.finish() and not self.problems:  # lines with errors may be what is missing
                 self._too_few(plan)
+            if plan.holds_lines:
+                models[plan.group.name] = tuple(sorted(plan.models))
             planned += plan.shards(self._batch_id)
-        several = len(self._plans) > 1
+        several = len(models) > 1
         planned.sort(key=lambda shard: (shard.first_line, shard.group))
         return [
             replace(
                 shard,
                 number=number,
-                models=tuple(sorted(self._plans[shard.group].models)) if several else None,
+                models=models[shard.group] if several and shard.members is None else None,
             )
             for number, shard in enumerate(planned)
         ]
@@ -179,6 +194,11 @@ class Scan:
     def close(self) -> None:
         """Drop the temporary files of a scan that is not finished."""
         self._ids.__exit__()
+
+    def _every_plan(self) -> Iterator[GroupPlan]:
+        for name, plan in self._plans.items():
+            lots = self._lots.get(name)
+            yield from (plan,) if lots is None else lots.plans
 
     def _fail(self, error: BatchError) -> None:
         if self.full:
@@ -218,7 +238,7 @@ class Scan:
             plan = self._plans[destination.group] = GroupPlan(
                 group=group_of(destination),
                 limits=self._limits,
-                online_if_few=destination.online_if_few,
+                may_go_online=destination.may_go_online,
             )
         plan.group = plan.group.joined_by(destination)
         plan.models.add(name)
@@ -230,6 +250,12 @@ class Scan:
             model.tried = spoken
         model.plain = traits is None and not model.tried
         if traits is not None:
+            if model.tried:
+                model.lots = self._lots.get(destination.group)
+                if model.lots is None:
+                    model.lots = self._lots[destination.group] = Lots(plan)
+                online = (self._dialect(target, Mode.MANAGED) for target in targets)
+                model.online = tuple(dialect for dialect in online if dialect is not None)
             # All of a native group's lines become the same models, so what its first line is
             # measured by is right for all of them.
             longest = max(len(target.model) for target in targets)
@@ -238,7 +264,52 @@ class Scan:
             if spoken and (embeds or traits.enqueued_tokens is not None):
                 plan.measure = spoken[0].measure
 
-    def _plan_tried(
+    def _plan_natively(
+        self, model: _Model, lots: Lots, request: Request, line: int, *, start: int, size: int
+    ) -> None:
+        """Put a line into a lot of its destination, or online, if either can be asked for it."""
+        said = say_natively(request, model.tried)
+        if isinstance(said, Said):
+            lot = lots.take(said.shapes) if said.shapes else lots.first
+            if lot is not None:
+                self._count(said)
+                self._add_native(lot, request, line, start=start, size=size, said=said)
+                return
+        first = lots.first
+        online = say(request, model.online) if model.online else said
+        if isinstance(online, Said) and model.online and first.may_go_online:
+            self._count(online)
+            lots.online().add_managed(line=line, start=start, size=size, lines_before=self.requests)
+        elif isinstance(said, Said):
+            self._fail(
+                BatchText.TOO_MANY_SHAPES.error(
+                    line=line + 1,
+                    provider=first.group.primaries[0].provider,
+                    model=(first.group.primaries[0].model or "")[:200],
+                    most=MOST_LOTS,
+                )
+            )
+        elif isinstance(online, Said):
+            # It may not go online: its job leaves it out, and that is an error of this line alone.
+            nothing = Said(rows=0, bytes=0)
+            self._add_native(first, request, line, start=start, size=size, said=nothing)
+        else:
+            self._unfaithful(first, line, online)
+
+    def _add_native(
+        self, plan: GroupPlan, request: Request, line: int, *, start: int, size: int, said: Said
+    ) -> None:
+        if not plan.add_native(
+            request.body,
+            line=line,
+            start=start,
+            end=start + size,
+            rows=said.rows,
+            encoded=said.bytes,
+        ):
+            self._too_long(plan, line, said.bytes)
+
+    def _plan_online(
         self,
         plan: GroupPlan,
         tried: Sequence[Dialect],
@@ -248,31 +319,29 @@ class Scan:
         start: int,
         size: int,
     ) -> None:
-        """Put a line into a shard if it can be said in one of the dialects."""
-        said = _say(request, tried)
+        """Put a line into a managed shard if it can be said in one of the dialects."""
+        said = say(request, tried)
         if isinstance(said, Unfaithful):
-            self._fail(
-                BatchText.UNFAITHFUL.error(
-                    line=line + 1,
-                    provider=plan.group.primaries[0].provider,
-                    why=said.why,
-                    param=said.param,
-                )
-            )
-        elif plan.traits is not None:
-            rows, encoded = said
-            end = start + size
-            if not plan.add_native(
-                request.body, line=line, start=start, end=end, rows=rows, encoded=encoded
-            ):
-                self._too_long(plan, line, encoded)
+            self._unfaithful(plan, line, said)
         else:
-            shard = plan.open or plan.begin(start, line, lines_before=self.requests)
-            shard.lines += 1
-            shard.bytes += size
-            shard.end = start + size
-            if shard.lines >= shard.most_rows or shard.bytes >= self._limits.shard_bytes:
-                plan.close()
+            self._count(said)
+            plan.add_managed(line=line, start=start, size=size, lines_before=self.requests)
+
+    def _count(self, said: Said) -> None:
+        """Note what is left out of a line."""
+        for name in said.warnings:
+            if name in self.warnings or len(self.warnings) < _MAX_WARNINGS:
+                self.warnings[name] = self.warnings.get(name, 0) + 1
+
+    def _unfaithful(self, plan: GroupPlan, line: int, said: Unfaithful) -> None:
+        self._fail(
+            BatchText.UNFAITHFUL.error(
+                line=line + 1,
+                provider=plan.group.primaries[0].provider,
+                why=said.why,
+                param=said.param,
+            )
+        )
 
     def _too_long(self, plan: GroupPlan, line: int, size: int) -> None:
         self._fail(
@@ -352,20 +421,6 @@ class Scan:
             if line < piece.first_line + len(piece.lines):
                 return self._reader.custom_id(piece.lines[line - piece.first_line])
         raise LookupError(f"line {line} has gone from the input while it was read")
-
-
-def _say(request: Request, tried: Sequence[Dialect]) -> tuple[int, int] | Unfaithful:
-    """Rows and bytes of a line in the first dialect that it can be said in; else why it cannot."""
-    why: Unfaithful | None = None
-    for dialect in tried:
-        try:
-            encoded = dialect.encode(request.body, named=request.model)
-        except ValueError:
-            break  # it becomes this line's error when it is run
-        if not isinstance(encoded, Unfaithful):
-            return len(encoded.bodies), sum(map(len, encoded.bodies))
-        why = why or encoded
-    return why or (1, len(request.body))
 
 
 def _is_utf8(lines: list[bytes]) -> bool:

@@ -1,0 +1,451 @@
+"""`workflows.plan`: lines whose shapes conflict, and lines that one of the two ways cannot say."""
+
+import json
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.fakes import CHAT, MemoryBlob, a_batch, chat, fresh_ledger
+from tests.unit.native_world import World, run
+
+from batchway.domain.batch import BatchError, Usage
+from batchway.domain.call import Call
+from batchway.domain.group import Group
+from batchway.domain.line_set import LineSet, pack
+from batchway.domain.remote import NativeTraits
+from batchway.domain.routing import Choice, Destination, Target
+from batchway.domain.shard import Mode, Shard
+from batchway.lines.envelope import LineReader
+from batchway.lines.shard_lines import ShardReader, read_requests
+from batchway.ports import Dialect, Encoded, Refused, Result, Size, Unfaithful
+from batchway.workflows.plan import lots
+from batchway.workflows.plan.scan import Scan, ScanLimits
+from batchway.workflows.run import Ending
+
+
+class Formed:
+    """A dialect whose lines have the shape that their `metadata` are, and whose `stop` words are
+    what it cannot be asked: `batch` of a batch, `ever` of neither kind.
+    """
+
+    faithful = False
+
+    def __init__(self, mode: Mode, *unsaid: str) -> None:
+        self._mode = mode
+        self._unsaid = unsaid or (("batch", "ever") if mode is Mode.NATIVE else ("ever",))
+
+    def encode(self, body: bytes, *, named: str) -> Encoded | Unfaithful:
+        fields = json.loads(body)
+        if fields.get("stop") in self._unsaid:
+            return Unfaithful("stop", f"It has no such word ({self._mode.value}).")
+        warnings = ("seed",) if "seed" in fields else ()
+        shape = tuple(sorted(fields.get("metadata", {}).items()))
+        return Encoded((body,), b"", warnings, shape if self._mode is Mode.NATIVE else ())
+
+    def decode(
+        self, status: int, body: bytes, context: bytes, *, at: int = 0
+    ) -> Result | Refused | None:
+        return Result(body, Usage())
+
+    def join(self, results: Sequence[Result], context: bytes) -> Result:
+        raise AssertionError("every line is one body")
+
+    def measure(self, body: bytes) -> Size:
+        return Size(tokens=len(body))
+
+
+def formed(_: Target, mode: Mode) -> Dialect:
+    return Formed(mode)
+
+
+def scanned(
+    *lines: bytes,
+    online: bool = True,
+    targets: Sequence[str] = ("p",),
+    dialect: Callable[[Target, Mode], Dialect | None] = formed,
+    limits: ScanLimits | None = None,
+    **traits: Any,
+) -> tuple[list[Shard], list[BatchError], list[Group]]:
+    """The plan of lines that go to a batch API. Blank lines stand between them."""
+
+    def resolve(model: str) -> Destination:
+        bounds: dict[str, Any] = {"max_lines": 100, "max_bytes": 1 << 20, **traits}
+        return Destination(
+            group=f"p/{model}",
+            mode=Mode.NATIVE,
+            primaries=tuple(Target(provider=name, model=model) for name in targets),
+            traits=NativeTraits(endpoints=frozenset({CHAT}), **bounds),
+            rescue=online,
+            may_go_online=online,
+        )
+
+    made = Scan(
+        blobs=MemoryBlob(file_of(*lines)),
+        key="input",
+        batch_id="b",
+        endpoint=CHAT,
+        limits=limits or ScanLimits(),
+        resolve=resolve,
+        dialect=dialect,
+    )
+    for piece in made.pieces():
+        made.take(piece)
+    return made.finish(), made.errors, made.groups
+
+
+def file_of(*lines: bytes) -> bytes:
+    return b"".join(line + b"\n\n" for line in lines)
+
+
+def shaped(custom_id: str, model: str = "m", stop: str | None = None, **shape: str) -> bytes:
+    return chat(custom_id, model, metadata=shape, stop=stop)
+
+
+def found(shard: Shard, *lines: bytes) -> list[str]:
+    """The ids of a shard's lines, as its runs read them."""
+    reader = LineReader(endpoint=CHAT)
+    pieces = read_requests(MemoryBlob(file_of(*lines)), "input", shard, reader=reader)
+    return [request.custom_id for piece in pieces for _, request in piece]
+
+
+def plan_of(shards: list[Shard], *lines: bytes) -> dict[str, list[str]]:
+    """What each group's shards hold."""
+    plan: dict[str, list[str]] = {}
+    for shard in shards:
+        plan.setdefault(shard.group, []).append("".join(found(shard, *lines)))
+    return plan
+
+
+# ----------------------------------------------------------------------------- shapes
+
+
+def test_lines_whose_shapes_conflict_share_no_job() -> None:
+    lines = [
+        shaped("a", x="s"),
+        shaped("b", x="o", y="s"),
+        shaped("c"),
+        shaped("d", y="a"),  # agrees with the first, not with the second
+        shaped("e", x="o", z="s"),
+        shaped("f", x="o", y="a"),  # with neither: the first has x="s", the second y="s"
+        shaped("g", z="s"),
+        shaped("h", x="a"),
+    ]
+    shards, errors, groups = scanned(*lines)
+    assert errors == []
+    assert plan_of(shards, *lines) == {
+        "p/m": ["acdg"],
+        "shape 2 p/m": ["be"],
+        "shape 3 p/m": ["f"],
+        "shape 4 p/m": ["h"],
+    }
+    assert [shard.mode for shard in shards] == [Mode.NATIVE] * 4
+    assert [shard.models for shard in shards] == [None] * 4
+    assert [group.name for group in groups] == sorted(plan_of(shards, *lines))
+    first = groups[0]
+    assert groups == [replace(first, name=group.name) for group in groups]
+
+
+def test_lines_that_agree_are_one_lot_whose_shards_name_no_lines() -> None:
+    lines = [shaped(str(n), **{f"x{n}": "s"}) for n in range(9)]
+    shards, errors, groups = scanned(*lines, max_lines=4)
+    assert [(s.group, s.lines, s.members) for s in shards] == [
+        ("p/m", 4, None),
+        ("p/m", 4, None),
+        ("p/m", 1, None),
+    ]
+    assert (errors, len(groups)) == ([], 1)
+
+
+def test_other_models_of_the_file_are_told_apart_as_ever() -> None:
+    lines = [
+        shaped("a", "m", x="s"),
+        shaped("b", "n", x="o"),
+        shaped("c", "m", x="o"),
+        shaped("d", "n", x="o"),
+    ]
+    shards, _, _ = scanned(*lines)
+    assert plan_of(shards, *lines) == {"p/m": ["a"], "shape 2 p/m": ["c"], "p/n": ["bd"]}
+    assert [(s.group, s.models, s.members is None) for s in shards] == [
+        ("p/m", None, False),
+        ("p/n", ("n",), True),
+        ("shape 2 p/m", None, False),
+    ]
+
+
+def test_a_place_is_of_the_dialect_that_a_line_is_said_in() -> None:
+    """Where a job may go to either of two targets, lines must agree in both."""
+
+    class Other(Formed):
+        def encode(self, body: bytes, *, named: str) -> Encoded | Unfaithful:
+            fields = json.loads(body)
+            if "user" in fields:
+                return Unfaithful("user", "It knows none.")
+            return Encoded((body,), shape=(("x", fields["metadata"]["other"]),))
+
+    lines = [
+        shaped("a", x="s", other="s"),
+        shaped("b", x="s", other="o"),
+        shaped("c", x="s", other="s"),
+        chat("d", metadata={"x": "o"}, user="u"),  # only the first can be asked for it
+    ]
+
+    def dialect(target: Target, mode: Mode) -> Dialect:
+        return Formed(mode) if target.provider == "p" else Other(mode)
+
+    shards, errors, _ = scanned(*lines, targets=("p", "q"), dialect=dialect)
+    assert errors == []
+    assert plan_of(shards, *lines) == {
+        "p/m": ["ac"],
+        "shape 2 p/m": ["b"],
+        "shape 3 p/m": ["d"],
+    }
+
+
+def test_a_lot_of_fewer_lines_than_a_job_takes_runs_managed_or_fails() -> None:
+    lines = [*(shaped(str(n), x="s") for n in range(3)), shaped("o", x="o")]
+    shards, errors, groups = scanned(*lines, min_lines=2)
+    assert [(s.group, s.mode, s.lines) for s in shards] == [
+        ("p/m", Mode.NATIVE, 3),
+        ("shape 2 p/m", Mode.MANAGED, 1),
+    ]
+    assert (errors, [group.mode for group in groups]) == ([], [Mode.NATIVE, Mode.MANAGED])
+    _, errors, _ = scanned(*lines, min_lines=2, online=False)
+    assert [error.code for error in errors] == ["too_few_requests"]
+
+
+@pytest.mark.parametrize("online", [True, False])
+def test_there_are_no_more_lots_than_so_many(monkeypatch: pytest.MonkeyPatch, online: bool) -> None:
+    monkeypatch.setattr(lots, "MOST_LOTS", 2)
+    lines = [shaped("a", x="s"), shaped("b", x="o"), shaped("c", x="a"), shaped("d", x="a", y="s")]
+    shards, errors, groups = scanned(*lines, online=online)
+    if online:
+        assert plan_of(shards, *lines) == {
+            "p/m": ["a"],
+            "shape 2 p/m": ["b"],
+            "online p/m": ["cd"],
+        }
+        assert [group.mode for group in groups] == [Mode.MANAGED, Mode.NATIVE, Mode.NATIVE]
+    else:
+        assert [(error.code, error.param, error.line) for error in errors] == [
+            ("too_many_shapes", "body", 5),
+            ("too_many_shapes", "body", 7),
+        ]
+
+
+def test_a_lot_has_no_more_places_than_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lots, "MOST_PLACES", 3)
+    lines = [
+        shaped("a", a="s", b="s"),
+        shaped("b", c="s", d="s"),
+        shaped("c", a="s", c="s"),
+        shaped("d", a="s", b="s", c="s", d="s"),
+    ]
+    shards, errors, _ = scanned(*lines)
+    assert errors == []
+    assert plan_of(shards, *lines) == {
+        "p/m": ["ac"],
+        "shape 2 p/m": ["b"],
+        "online p/m": ["d"],
+    }
+
+
+# ----------------------------------------------------------------------------- one of two ways
+
+
+def test_in_auto_a_line_that_a_batch_cannot_be_asked_goes_online() -> None:
+    lines = [shaped("a"), shaped("b", stop="batch"), shaped("c"), shaped("d", stop="batch")]
+    shards, errors, groups = scanned(*lines)
+    assert errors == []
+    assert plan_of(shards, *lines) == {"p/m": ["ac"], "online p/m": ["bd"]}
+    native, online = next(g for g in groups if g.name == "p/m"), groups[0]
+    assert online == replace(
+        native, name="online p/m", mode=Mode.MANAGED, traits=None, rescue=False
+    )
+    assert online.destination("m").primaries == native.destination("m").primaries
+
+
+def test_in_auto_all_lines_may_go_online() -> None:
+    lines = [shaped(name, stop="batch") for name in "abc"]
+    shards, errors, groups = scanned(*lines)
+    assert [(s.group, s.mode, s.lines, s.members) for s in shards] == [
+        ("online p/m", Mode.MANAGED, 3, None)
+    ]
+    assert (errors, [group.name for group in groups]) == ([], ["online p/m"])
+
+
+def test_natively_a_line_that_a_batch_cannot_be_asked_stays_to_become_its_own_error() -> None:
+    lines = [shaped("a"), shaped("b", stop="batch"), shaped("c")]
+    shards, errors, groups = scanned(*lines, online=False, max_lines=2)
+    assert [(s.group, s.lines, s.members) for s in shards] == [("p/m", 3, None)]
+    assert (errors, len(groups)) == ([], 1)
+
+
+@pytest.mark.parametrize("online", [True, False])
+def test_a_line_that_neither_can_be_asked_fails_the_batch(online: bool) -> None:
+    _, errors, _ = scanned(shaped("a"), shaped("b", stop="ever"), online=online)
+    assert errors == [
+        BatchError(
+            code="unsupported_parameter",
+            message="This request cannot be sent to the provider 'p' without changing what it "
+            "asks for: It has no such word (managed).",
+            param="body.stop",
+            line=3,
+        )
+    ]
+
+
+@pytest.mark.parametrize("online", [True, False])
+def test_so_does_one_that_a_batch_alone_could_be_asked(online: bool) -> None:
+    _, errors, _ = scanned(
+        shaped("a", stop="batch"),
+        online=online,
+        dialect=lambda _, mode: Formed(mode) if mode is Mode.NATIVE else None,
+    )
+    assert [(error.code, error.message[-8:]) for error in errors] == [
+        ("unsupported_parameter", "native).")
+    ]
+
+
+def test_lines_that_go_online_are_cut_like_others() -> None:
+    lines = [shaped(str(n), stop="batch" if n % 2 else None) for n in range(20)]
+    limits = ScanLimits(shard_lines_min=4, shard_lines_max=4)
+    shards, _, _ = scanned(*lines, limits=limits)
+    assert plan_of(shards, *lines) == {
+        "p/m": ["024681012141618"],
+        "online p/m": ["1357", "9111315", "1719"],
+    }
+
+
+KINDS = st.sampled_from(["s", "a", "o"])
+SHAPES = st.dictionaries(st.sampled_from("xyz"), KINDS, max_size=3)
+
+
+@given(
+    lines=st.lists(
+        st.tuples(
+            SHAPES, st.sampled_from(["m", "n"]), st.sampled_from([None, None, None, "batch"])
+        ),
+        max_size=50,
+    ),
+    least=st.integers(0, 4),
+    most=st.integers(4, 9),
+)
+@settings(max_examples=150, deadline=None)
+def test_every_line_is_in_one_shard_and_no_job_holds_a_conflict(
+    lines: list[tuple[dict[str, str], str, str | None]], least: int, most: int
+) -> None:
+    data = [shaped(str(n), model, stop, **shape) for n, (shape, model, stop) in enumerate(lines)]
+    shards, errors, groups = scanned(*data, min_lines=least, max_lines=most)
+    assert [error for error in errors if lines] == []
+    held: list[str] = []
+    for shard in shards:
+        mine = found(shard, *data)
+        held += mine
+        assert len({lines[int(name)][1] for name in mine}) == 1
+        if shard.mode is Mode.NATIVE:
+            assert most >= len(mine) >= least
+            kinds: dict[str, str] = {}
+            for name in mine:
+                shape, _, stop = lines[int(name)]
+                assert stop is None
+                assert all(kinds.setdefault(place, kind) == kind for place, kind in shape.items())
+    assert sorted(held, key=int) == [str(n) for n in range(len(lines))]
+    assert {shard.group for shard in shards} == {group.name for group in groups}
+
+
+# ----------------------------------------------------------------------------- reading
+
+
+@given(st.sets(st.integers(0, 3_000), min_size=1), st.integers(0, 1 << 40))
+@settings(max_examples=100, deadline=None)
+def test_a_set_of_lines_comes_back(indexes: set[int], first: int) -> None:
+    lines = LineSet(pack(sorted(indexes)), first=first)
+    assert list(lines) == [first + index for index in sorted(indexes)]
+    for index in range(-1, 3_010):
+        assert (first + index in lines) == (index in indexes)
+
+
+def test_a_set_of_lines_is_small() -> None:
+    assert len(pack([0, 9_999_999])) < 2_000
+    assert len(pack(range(200_000))) < 100
+    assert len(pack(range(0, 200_000, 2))) < 100
+
+
+def test_a_line_that_can_no_longer_be_read_is_told_to_the_shard_that_has_it() -> None:
+    lines = [shaped("a", x="s"), shaped("b", x="o"), shaped("c", x="s"), shaped("d", x="o")]
+    shards, _, _ = scanned(*lines)
+    broken = lines[1].replace(b'"POST"', b'"post"')
+    data = file_of(lines[0], broken, *lines[2:])
+    for shard, expected, told in ((shards[0], ["a", "c"], []), (shards[1], ["d"], [(2, "b")])):
+        unreadable: list[tuple[int, str]] = []
+
+        def tell(line: int, name: str, told: list[tuple[int, str]] = unreadable) -> None:
+            told.append((line, name))
+
+        reading = ShardReader(
+            MemoryBlob(data),
+            "input",
+            shard,
+            reader=LineReader(endpoint=CHAT),
+            unreadable=tell,
+        )
+        assert [request.custom_id for _, request in _all(reading)] == expected
+        assert unreadable == told
+
+
+def _all(reading: ShardReader) -> Iterator[tuple[int, Any]]:
+    while (piece := reading.next()) is not None:
+        yield from piece
+
+
+# ----------------------------------------------------------------------------- a whole batch
+
+
+@pytest.fixture
+async def world(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
+    async with fresh_ledger(tmp_path, tmp_path_factory) as ledger:
+        yield World(ledger, tmp_path)
+
+
+class Users(Formed):
+    """Lines' shapes and words by their `user`, which is their number."""
+
+    def encode(self, body: bytes, *, named: str) -> Encoded | Unfaithful:
+        user = json.loads(body)["user"]
+        if user in {"u2", "u5"} and self._mode is Mode.NATIVE:
+            return Unfaithful("user", "Not in a batch.")
+        kind = "o" if user in {"u1", "u4"} else "s"
+        return Encoded((body,), b"", ("user",), (("x", kind),))
+
+
+@pytest.mark.parametrize("mode", [Choice.AUTO, Choice.NATIVE])
+async def test_a_batch_of_several_lots(world: World, mode: Choice) -> None:
+    def new_dialect(_: Call) -> Dialect:
+        return Users(Mode.NATIVE)
+
+    world.vendor.new_dialect = new_dialect
+    world.speaks = lambda _provider, _call, mode: Users(mode)
+    world.vendor.traits = replace(world.vendor.traits, max_lines=9)
+    world.account = replace(world.account, traits=world.vendor.traits, mode=mode)
+    batch = await world.begin(7, rescue=False)
+    # Whatever the dialect says by the time of the run: it was decided when the batch began.
+    assert batch.warnings == {"user": 7 if mode is Choice.AUTO else 5}
+    assert await run(world) == (Ending.DONE, [])
+    sent = [sorted(str(row["custom_id"]) for row in rows) for rows in world.vendor.inputs.values()]
+    assert sorted(sent) == [
+        ["r0000000000", "r0000000006", "r0000000012"],
+        ["r0000000002", "r0000000008"],
+    ]
+    open_ = await world.ledger.shards.open(a_batch().id)
+    found = await world.results()
+    if mode is Choice.AUTO:
+        assert found == world.good(0, 1, 3, 4, 6)
+        assert [(s.group, s.mode, s.lines) for s in open_] == [("online p/m", Mode.MANAGED, 2)]
+    else:
+        unsaid = (0, "unsupported_parameter")
+        assert found == {**world.good(0, 1, 3, 4, 6), "id-2": unsaid, "id-5": unsaid}
+        assert open_ == []
