@@ -310,12 +310,16 @@ def _items(said: _Said, logprobs: msgspec.Raw, name: str, *, summarised: bool) -
             items.append(
                 _FunctionCall(
                     id=f"fc_{name}_{index}",
-                    call_id=call.id if isinstance(call.id, str) else f"call_{name}_{index}",
+                    call_id=_call_id(call.id, name, index),
                     name=function.name,
                     arguments=_json_text(function.arguments),
                 )
             )
     return items
+
+
+def _call_id(id: object, name: str, index: int) -> str:
+    return id if isinstance(id, str) and id else f"call_{name}_{index}"
 
 
 def _reasoning(thought: str, id: str, *, summarised: bool) -> _Reasoning:

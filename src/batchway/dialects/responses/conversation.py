@@ -112,8 +112,7 @@ class Conversation(msgspec.Struct, gc=False):
             return Unfaithful(f"{place}.caller", why_not("input[].caller"))
         turn = self._turn()
         if turn is None:
-            turn = {"role": "assistant", "content": None}
-            self.messages.append(turn)
+            self.messages.append(turn := dict[str, Any](role="assistant", content=None))
             self.origins.append(Origin(place, place))
         turn.setdefault("tool_calls", []).append(
             {

@@ -22,6 +22,15 @@ _STORED: Final = "nothing is stored between lines; send the whole conversation a
 _HOSTED: Final = "it is a tool that runs at OpenAI; only functions can be called here"
 _HOSTED_ITEM: Final = "it belongs to a tool that runs at OpenAI; only functions can be called here"
 _CUSTOM: Final = "tools that take any text are not translated; declare a function instead"
+_BY_MODEL: Final = "calls are made by the model only, not by programs"
+_SHOWN: Final = (
+    "how it is told is the provider's choice: what it shows of its reasoning is the summary"
+)
+_IN_TURN: Final = "calls are answered in their turn in chat"
+_ALREADY: Final = "a line of a batch already runs in the background"
+_ONLY_TEXT: Final = "only the text of an earlier answer is sent"
+_NO_STREAM: Final = "a line of a batch is not streamed"
+_NO_NAMESPACES: Final = "functions have no namespaces in chat"
 _CACHED: Final = "caching is the provider's own here"
 
 
@@ -49,13 +58,13 @@ _TOP: Final = [
     ),
     _rejected(
         "background",
-        "a line of a batch already runs in the background",
+        _ALREADY,
         _GUIDES + "background",
         idle=(False,),
     ),
     _rejected(
         "background_options",
-        "a line of a batch already runs in the background",
+        _ALREADY,
         _GUIDES + "background",
         idle=({}, {"completion_window": "soonest"}),
     ),
@@ -92,8 +101,8 @@ _TOP: Final = [
     _mapped("safety_identifier", "safety_identifier", _GUIDES + "safety-best-practices"),
     _mapped("service_tier", "service_tier"),
     _ignored("store", "the response is not stored: it is in the batch's output", idle=(False,)),
-    _rejected("stream", "a line of a batch is not streamed", idle=(False,)),
-    _ignored("stream_options", "a line of a batch is not streamed", idle=({},)),
+    _rejected("stream", _NO_STREAM, idle=(False,)),
+    _ignored("stream_options", _NO_STREAM, idle=({},)),
     _mapped("temperature", "temperature"),
     _mapped("text", "its format is response_format", _GUIDES + "structured-outputs"),
     _mapped("tool_choice", "tool_choice, where there are tools", _CALLING),
@@ -123,8 +132,8 @@ _NESTED: Final = [
         _REASONING,
     ),
     _ignored("input[].phase", "chat does not tell commentary and final answers apart", _REASONING),
-    _ignored("input[].content[].annotations", "only the text of an earlier answer is sent"),
-    _ignored("input[].content[].logprobs", "only the text of an earlier answer is sent"),
+    _ignored("input[].content[].annotations", _ONLY_TEXT),
+    _ignored("input[].content[].logprobs", _ONLY_TEXT),
     _mapped("input[].content[].type: input_text", "text"),
     _mapped("input[].content[].type: output_text", "text"),
     _mapped("input[].content[].type: refusal", "refusal, in a message of the assistant"),
@@ -159,18 +168,18 @@ _NESTED: Final = [
         "what a function gives is text in chat; send images as the user",
         _CALLING,
     ),
-    _rejected("input[].caller", "calls are made by the model only, not by programs", _CALLING),
-    _rejected("input[].namespace", "functions have no namespaces in chat", _CALLING),
-    _rejected("input[].async", "calls are answered in their turn in chat", _CALLING),
+    _rejected("input[].caller", _BY_MODEL, _CALLING),
+    _rejected("input[].namespace", _NO_NAMESPACES, _CALLING),
+    _rejected("input[].async", _IN_TURN, _CALLING),
     _mapped("reasoning.effort", "reasoning_effort", _REASONING),
     _ignored(
         "reasoning.summary",
-        "how it is told is the provider's choice: what it shows of its reasoning is the summary",
+        _SHOWN,
         _REASONING,
     ),
     _ignored(
         "reasoning.generate_summary",
-        "how it is told is the provider's choice: what it shows of its reasoning is the summary",
+        _SHOWN,
         _REASONING,
     ),
     _ignored("reasoning.context", "reasoning of earlier turns is not sent", _REASONING),
@@ -184,10 +193,8 @@ _NESTED: Final = [
     ),
     _ignored("tools[].output_schema", "it changes nothing for the model in chat", _CALLING),
     _rejected("tools[].defer_loading", "tools are all there from the start", _TOOLS),
-    _rejected(
-        "tools[].allowed_callers", "calls are made by the model only, not by programs", _TOOLS
-    ),
-    _rejected("tools[].async", "calls are answered in their turn in chat", _CALLING),
+    _rejected("tools[].allowed_callers", _BY_MODEL, _TOOLS),
+    _rejected("tools[].async", _IN_TURN, _CALLING),
 ]
 
 _ITEMS: Final = [
@@ -236,7 +243,7 @@ _ITEMS: Final = [
 _KINDS_OF_TOOLS: Final = [
     _mapped("tools[].type: function", "function", _CALLING),
     _rejected("tools[].type: custom", _CUSTOM, _CALLING),
-    _rejected("tools[].type: namespace", "functions have no namespaces in chat", _CALLING),
+    _rejected("tools[].type: namespace", _NO_NAMESPACES, _CALLING),
     *(
         _rejected(f"tools[].type: {kind}", _HOSTED, _TOOLS)
         for kind in (
