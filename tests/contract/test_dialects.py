@@ -184,22 +184,39 @@ DIALECTS: Mapping[str, Sample] = {
         for suffix, batch in (("", False), ("-in-jobs", True))
     },
     "anthropic-chat": Sample(
-        new=lambda: AnthropicDialect(model="claude-sonnet-4-5"),
-        lines=_CHATS,
+        new=lambda: AnthropicDialect(model=MODEL),
+        lines={
+            b'{"model":"mine","messages":[{"role":"user","content":"hi"}]}': 1,
+            b'{"model":"mine","messages":[{"role":"system","content":"a\\nb"},{"role":"user",'
+            b'"content":[{"type":"text","text":"a"}]}],"seed":1,"user":"u","temperature":1}': 1,
+        },
         answers={
-            b'{"id":"msg_1","type":"message","role":"assistant","model":"claude","content":[{"type"'
-            b':"text","text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":3,'
-            b'"output_tokens":4}}': Usage(input_tokens=3, output_tokens=4),
+            b'{"content":[{"type":"text","text":"a\\nb"}],"usage":{"input_tokens":1,'
+            b'"cache_read_input_tokens":2,"output_tokens":4}}': Usage(
+                input_tokens=3, cached_tokens=2, output_tokens=4
+            ),
+            b'{\n "content": [], "usage": {"input_tokens": 3.0, "output_tokens": "4"}}': Usage(
+                input_tokens=3, output_tokens=4
+            ),
         },
         errors={
-            **_GOOGLE_ERRORS,
-            b'{"type":"error","error":{"type":"overloaded_error","message":"later"}}': 529,
+            b'{"type":"error","error":{"type":"overloaded_error","message":"m"}}': 529,
+            b'{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}': 429,
+            b'{"type":"error","error":{"type":"of_tomorrow"}}': 500,
+            b'{"content":7}': 502,
+            b"{}": 502,
         },
         of_account=(
-            *_GOOGLE_OF_ACCOUNT,
-            b'{"type":"error","error":{"type":"authentication_error","message":"who?"}}',
+            b'{"type":"error","error":{"type":"authentication_error","message":"m"}}',
+            b'{"type":"error","error":{"type":"billing_error","message":"m"}}',
+            b'[{"error":{"code":403,"status":"PERMISSION_DENIED"}}]',
         ),
-        unsaid={b'{"messages":[{"role":"user","content":"a"}],"logprobs":true}': "logprobs"},
+        unsaid={
+            b'{"model":"mine","messages":[{"role":"user","content":"a"}],"n":2}': "n",
+            b'{"messages":[{"role":"user","content":"a"},{"role":"user","content":[]}]}': (
+                "messages[1].content"
+            ),
+        },
     ),
     "gemini-responses": Sample(
         new=lambda: ResponsesDialect(
