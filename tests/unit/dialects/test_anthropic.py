@@ -38,7 +38,7 @@ _DIALECTS: Final[dict[str, Dialect]] = {
 }
 _TABLE: Final = [
     case
-    for name in ("turns", "tools", "parameters", "answers")
+    for name in ("turns", "tools", "parameters", "answers", "errors")
     for case in table(f"anthropic_{name}")
 ]
 _check_request: Final = strict(MessageCreateParamsNonStreaming)
