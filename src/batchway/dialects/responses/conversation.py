@@ -33,15 +33,20 @@ from batchway.dialects.responses.parameters import why_not
 from batchway.ports.dialect import Unfaithful
 
 _ONLY_TEXT: Final = "in chat, messages of this role hold text only"
+_ONE_FILE: Final = "a file is given once"
 _ONLY_ASSISTANT: Final = "in chat, only the assistant refuses"
 
 
 class Origin(msgspec.Struct, gc=False):
-    """Where a message comes from: the place that it is of, the place of its content, its calls'."""
+    """Where a message comes from: the place that it is of, the place of its content, its calls'.
+
+    `addressed` are the parts of its content that are files by an address.
+    """
 
     place: str
     content: str
     calls: list[str] = []
+    addressed: list[int] = []
 
 
 class Conversation(msgspec.Struct, gc=False):
@@ -100,7 +105,8 @@ class Conversation(msgspec.Struct, gc=False):
             self.origins[-1].content = f"{place}.content"
         else:
             self.messages.append({"role": role, "content": said})
-            self.origins.append(Origin(place, f"{place}.content"))
+            origin = Origin(place, f"{place}.content", addressed=_addressed(content))
+            self.origins.append(origin)
         return None
 
     def _call(self, item: FunctionCall, place: str) -> Unfaithful | None:
@@ -112,8 +118,7 @@ class Conversation(msgspec.Struct, gc=False):
             return Unfaithful(f"{place}.caller", why_not("input[].caller"))
         turn = self._turn()
         if turn is None:
-            turn = {"role": "assistant", "content": None}
-            self.messages.append(turn)
+            self.messages.append(turn := dict[str, Any](role="assistant", content=None))
             self.origins.append(Origin(place, place))
         turn.setdefault("tool_calls", []).append(
             {
@@ -189,6 +194,16 @@ class Conversation(msgspec.Struct, gc=False):
         }
 
 
+def _addressed(content: str | Sequence[Part]) -> list[int]:
+    if isinstance(content, str):
+        return []
+    return [
+        index
+        for index, part in enumerate(content)
+        if isinstance(part, InputFile) and part.file_url is not None
+    ]
+
+
 def _listed(content: Any) -> list[Any]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
@@ -205,15 +220,15 @@ def _image(part: InputImage, place: str) -> dict[str, Any] | Unfaithful:
 
 
 def _file(part: InputFile, place: str) -> dict[str, Any] | Unfaithful:
+    """A file. Chat has no place for an address but that of the data: dialects judge what it is."""
+    data = part.file_data
     if part.file_url is not None:
-        return Unfaithful(f"{place}.file_url", why_not("input[].content[].file_url"))
-    if part.file_data is None and part.file_id is None:
+        if data is not None or part.file_id is not None:
+            return Unfaithful(f"{place}.file_url", _ONE_FILE)
+        data = part.file_url
+    if data is None and part.file_id is None:
         return Unfaithful(f"{place}.file_data", "it is required")
-    fields = {
-        "file_data": part.file_data,
-        "file_id": part.file_id,
-        "filename": part.filename,
-    }
+    fields = {"file_data": data, "file_id": part.file_id, "filename": part.filename}
     file = {name: value for name, value in fields.items() if value is not None}
     return _cached({"type": "file", "file": file}, part.prompt_cache_breakpoint)
 

@@ -16,7 +16,6 @@ import msgspec
 from batchway.dialects.answers.errors import error_body, type_of
 from batchway.dialects.requests.responses import read_responses
 from batchway.dialects.responses.answer import response
-from batchway.dialects.responses.places import in_responses
 from batchway.dialects.responses.repeated import from_context, repeated, to_context
 from batchway.dialects.responses.request import to_chat
 from batchway.ports.dialect import Dialect, Encoded, Refused, Result, Size, Unfaithful
@@ -62,9 +61,9 @@ class ResponsesDialect:
             return chat
         encoded = self._inner.encode(_encode(chat.body), named=self._model)
         if isinstance(encoded, Unfaithful):
-            return Unfaithful(in_responses(encoded.param, chat.origins), encoded.why)
+            return Unfaithful(chat.param(encoded.param), encoded.why)
         kept = repeated(request, functions=chat.functions, warnings=chat.ignored)
-        warnings = (*kept.warnings, *(in_responses(name) for name in encoded.warnings))
+        warnings = (*kept.warnings, *map(chat.param, encoded.warnings))
         return Encoded(encoded.bodies, to_context(kept, encoded.context), warnings, encoded.shape)
 
     def decode(

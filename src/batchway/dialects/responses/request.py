@@ -27,6 +27,7 @@ from batchway.dialects.requests.responses import (
 )
 from batchway.dialects.responses.conversation import Conversation, Origin
 from batchway.dialects.responses.parameters import IDLE_INCLUDES, RESPONSES, why_not
+from batchway.dialects.responses.places import in_responses
 from batchway.ports.dialect import Unfaithful
 
 _LOGPROBS: Final = "message.output_text.logprobs"
@@ -51,12 +52,18 @@ class Chat(msgspec.Struct, frozen=True, gc=False):
     """`body` is a chat request as JSON; `origins` are of its messages, in their order.
 
     `ignored` are the parameters that were left out. `functions` are the names of the tools.
+    `logprobs` is the parameter of the Responses request that asks for those.
     """
 
     body: dict[str, Any]
     origins: list[Origin]
     ignored: list[str]
     functions: list[str]
+    logprobs: str
+
+    def param(self, chat_name: str) -> str:
+        """What the Responses request calls a parameter of this chat."""
+        return self.logprobs if chat_name == "logprobs" else in_responses(chat_name, self.origins)
 
 
 def to_chat(request: ResponsesRequest, *, model: str) -> Chat | Unfaithful:
@@ -81,7 +88,8 @@ def to_chat(request: ResponsesRequest, *, model: str) -> Chat | Unfaithful:
     )
     if wrong is not None:
         return wrong
-    return Chat(body, talk.origins, talk.ignored, functions)
+    logprobs = "include" if _LOGPROBS in (request.include or ()) else "top_logprobs"
+    return Chat(body, talk.origins, talk.ignored, functions, logprobs)
 
 
 def _input(request: ResponsesRequest, talk: Conversation) -> Unfaithful | None:

@@ -6,7 +6,6 @@ asked for off the path of lines (`credentials`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -141,25 +140,26 @@ class AdvisingDialect:
         return msgspec.structs.replace(refusal, advice=advice, body=told)
 
 
-@dataclass(slots=True)
 class _Headers:
     """The headers of requests, made anew when there is another token."""
 
-    tokens: Tokens
-    authorization: str | None = None
-    made: Mapping[str, str] = MappingProxyType({})
+    __slots__ = ("_authorization", "_made", "_tokens")
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._authorization: str | None = None
+        self._made: Mapping[str, str] = {}
 
     async def current(self) -> Mapping[str, str]:
         """Those of the next request."""
         try:
-            authorization = await self.tokens.authorization()
+            authorization = await self._tokens.authorization()
         except RemoteError:
             # Logged where it failed. Sent without a token, the line waits as every line does whose
             # credentials do not do: for Google's own 401 to end.
             authorization = ""
-        if authorization is not self.authorization:
-            self.authorization = authorization
-            self.made = {"content-type": "application/json"}
-            if authorization:
-                self.made |= {"authorization": authorization}
-        return self.made
+        if authorization is not self._authorization:
+            self._authorization = authorization
+            made = {"content-type": "application/json"}
+            self._made = made | ({"authorization": authorization} if authorization else {})
+        return self._made

@@ -11,17 +11,14 @@ from typing import Any, Final, cast
 from batchway.simulator.google.refusals import Refused
 from batchway.simulator.online.answers import expected_embedding
 
-_TASKS: Final = frozenset(
-    [
-        "RETRIEVAL_QUERY",
-        "RETRIEVAL_DOCUMENT",
-        "SEMANTIC_SIMILARITY",
-        "CLASSIFICATION",
-        "CLUSTERING",
-        "QUESTION_ANSWERING",
-        "FACT_VERIFICATION",
-        "CODE_RETRIEVAL_QUERY",
-    ]
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TASKS: Final = _names(
+    "RETRIEVAL_QUERY RETRIEVAL_DOCUMENT SEMANTIC_SIMILARITY CLASSIFICATION CLUSTERING "
+    "QUESTION_ANSWERING FACT_VERIFICATION CODE_RETRIEVAL_QUERY"
 )
 _INSTANCE: Final = frozenset({"content", "task_type", "taskType", "title"})
 _PARAMETERS: Final = frozenset({"outputDimensionality", "autoTruncate"})
@@ -48,6 +45,21 @@ def embedded(request: Mapping[str, Any], *, model: str, dimensions: int) -> dict
         "embedding": {"values": expected_embedding(text, model, size)},
         "usageMetadata": {"promptTokenCount": _tokens(text)},
         "truncated": False,
+    }
+
+
+def embedded_many(body: Mapping[str, Any], *, model: str, dimensions: int) -> dict[str, Any]:
+    """The answer to a `batchEmbedContents` in camelCase, as google-genai 3.6 sends it."""
+    answers = [
+        embedded(request, model=model, dimensions=dimensions)
+        for request in body.get("requests") or []
+    ]
+    if not answers:
+        raise Refused(400, "At least one request is required.")
+    spent = sum(answer["usageMetadata"]["promptTokenCount"] for answer in answers)
+    return {
+        "embeddings": [answer["embedding"] for answer in answers],
+        "usageMetadata": {"promptTokenCount": spent},
     }
 
 

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from batchway.simulator.batches.listening import Listening, in_process, in_thread
@@ -35,6 +36,16 @@ class GoogleFake(Remote):
         path.write_text(json.dumps(self.key(project=project)))
         return path
 
+    @property
+    def behaviour(self) -> "Dials":
+        """The dials, as attributes that can be set: `fake.behaviour.shards = 3`."""
+        return Dials(self)
+
+    @property
+    def state(self) -> "Seen":
+        """What has happened so far, as attributes."""
+        return Seen(**self.stats())
+
     def objects(self) -> dict[str, int]:
         """Everything that lies in any bucket now: sizes in bytes by URI."""
         return cast("dict[str, int]", self.brief()["objects"])
@@ -46,6 +57,36 @@ class GoogleFake(Remote):
     def read(self, uri: str) -> bytes:
         """The bytes of an object, past every permission."""
         return cast("str", self.asked("/__read__", {"uri": uri})["text"]).encode()
+
+
+class Dials:
+    """The behaviour of a running fake; each attribute is read and written over the socket."""
+
+    def __init__(self, fake: Remote) -> None:
+        object.__setattr__(self, "_fake", fake)
+
+    def __getattr__(self, name: str) -> Any:
+        dials = cast("Remote", object.__getattribute__(self, "_fake")).control()
+        if name not in dials:
+            raise AttributeError(name)
+        return dials[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        cast("Remote", object.__getattribute__(self, "_fake")).control(**{name: value})
+
+
+class Seen(SimpleNamespace):
+    """The stats of `Account.stats` as attributes: `jobs`, `objects`, `paid`, `deleted`, …"""
+
+    jobs: list[dict[str, Any]]
+    deleted: list[dict[str, Any]]
+    creates: list[dict[str, str]]
+    objects: dict[str, int]
+    deletes: list[str]
+    paid: dict[str, dict[str, int]]
+    lines_by_id: dict[str, int]
+    lines_by_digest: dict[str, int]
+    online_by_digest: dict[str, int]
 
 
 @asynccontextmanager

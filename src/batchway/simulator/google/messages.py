@@ -13,52 +13,35 @@ and its neighbours; the types of google-genai, which a test holds against this t
 from collections.abc import Mapping
 from typing import Final
 
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 ENUMS: Final[Mapping[str, frozenset[str]]] = {
-    "Type": frozenset(
-        ["TYPE_UNSPECIFIED", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL"]
+    "Type": _names("TYPE_UNSPECIFIED STRING NUMBER INTEGER BOOLEAN ARRAY OBJECT NULL"),
+    "Mode": _names("MODE_UNSPECIFIED AUTO ANY NONE VALIDATED"),
+    "HarmCategory": _names(
+        "HARM_CATEGORY_UNSPECIFIED HARM_CATEGORY_HATE_SPEECH "
+        "HARM_CATEGORY_DANGEROUS_CONTENT HARM_CATEGORY_HARASSMENT "
+        "HARM_CATEGORY_SEXUALLY_EXPLICIT HARM_CATEGORY_CIVIC_INTEGRITY "
+        "HARM_CATEGORY_IMAGE_HATE HARM_CATEGORY_IMAGE_DANGEROUS_CONTENT "
+        "HARM_CATEGORY_IMAGE_HARASSMENT HARM_CATEGORY_IMAGE_SEXUALLY_EXPLICIT "
+        "HARM_CATEGORY_JAILBREAK"
     ),
-    "Mode": frozenset(["MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"]),
-    "HarmCategory": frozenset(
-        [
-            "HARM_CATEGORY_UNSPECIFIED",
-            "HARM_CATEGORY_HATE_SPEECH",
-            "HARM_CATEGORY_DANGEROUS_CONTENT",
-            "HARM_CATEGORY_HARASSMENT",
-            "HARM_CATEGORY_SEXUALLY_EXPLICIT",
-            "HARM_CATEGORY_CIVIC_INTEGRITY",
-            "HARM_CATEGORY_IMAGE_HATE",
-            "HARM_CATEGORY_IMAGE_DANGEROUS_CONTENT",
-            "HARM_CATEGORY_IMAGE_HARASSMENT",
-            "HARM_CATEGORY_IMAGE_SEXUALLY_EXPLICIT",
-            "HARM_CATEGORY_JAILBREAK",
-        ]
-    ),
-    "HarmBlockThreshold": frozenset(
-        [
-            "HARM_BLOCK_THRESHOLD_UNSPECIFIED",
-            "BLOCK_LOW_AND_ABOVE",
-            "BLOCK_MEDIUM_AND_ABOVE",
-            "BLOCK_ONLY_HIGH",
-            "BLOCK_NONE",
-            "OFF",
-        ]
+    "HarmBlockThreshold": _names(
+        "HARM_BLOCK_THRESHOLD_UNSPECIFIED BLOCK_LOW_AND_ABOVE BLOCK_MEDIUM_AND_ABOVE "
+        "BLOCK_ONLY_HIGH BLOCK_NONE OFF"
     ),
     "HarmBlockMethod": frozenset(["HARM_BLOCK_METHOD_UNSPECIFIED", "SEVERITY", "PROBABILITY"]),
-    "Modality": frozenset(["MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "AUDIO", "VIDEO"]),
-    "ThinkingLevel": frozenset(["THINKING_LEVEL_UNSPECIFIED", "MINIMAL", "LOW", "MEDIUM", "HIGH"]),
-    "MediaResolution": frozenset(
-        [
-            "MEDIA_RESOLUTION_UNSPECIFIED",
-            "MEDIA_RESOLUTION_LOW",
-            "MEDIA_RESOLUTION_MEDIUM",
-            "MEDIA_RESOLUTION_HIGH",
-            "MEDIA_RESOLUTION_ULTRA_HIGH",
-        ]
+    "Modality": _names("MODALITY_UNSPECIFIED TEXT IMAGE AUDIO VIDEO"),
+    "ThinkingLevel": _names("THINKING_LEVEL_UNSPECIFIED MINIMAL LOW MEDIUM HIGH XHIGH"),
+    "MediaResolution": _names(
+        "MEDIA_RESOLUTION_UNSPECIFIED MEDIA_RESOLUTION_LOW MEDIA_RESOLUTION_MEDIUM "
+        "MEDIA_RESOLUTION_HIGH MEDIA_RESOLUTION_ULTRA_HIGH"
     ),
     "Language": frozenset(["LANGUAGE_UNSPECIFIED", "PYTHON"]),
-    "Outcome": frozenset(
-        ["OUTCOME_UNSPECIFIED", "OUTCOME_OK", "OUTCOME_FAILED", "OUTCOME_DEADLINE_EXCEEDED"]
-    ),
+    "Outcome": _names("OUTCOME_UNSPECIFIED OUTCOME_OK OUTCOME_FAILED OUTCOME_DEADLINE_EXCEEDED"),
 }
 
 
@@ -77,21 +60,27 @@ MESSAGES: Final[Mapping[str, Mapping[str, str]]] = {
         "text=s inlineData=Blob fileData=FileData functionCall=FunctionCall "
         "functionResponse=FunctionResponse executableCode=ExecutableCode "
         "codeExecutionResult=CodeExecutionResult thought=b thoughtSignature=bytes "
-        "videoMetadata=struct mediaResolution=struct"
+        "videoMetadata=struct mediaResolution=struct audioTranscription=struct "
+        "mediaProcessing=struct speechMetadata=struct documentMetadata=struct "
+        "spreadsheetMetadata=struct audioMetadata=struct"
     ),
     "Blob": _fields("mimeType=s data=bytes displayName=s"),
     "FileData": _fields("mimeType=s fileUri=s displayName=s"),
     "FunctionCall": _fields("id=s name=s args=struct partialArgs=*struct willContinue=b"),
     "FunctionResponse": _fields(
-        "id=s name=s response=struct parts=*FunctionResponsePart scheduling=s willContinue=b"
+        "id=s name=s response=struct parts=*FunctionResponsePart scheduling=s"
     ),
-    "FunctionResponsePart": _fields("inlineData=Blob fileData=FileData"),
+    "FunctionResponsePart": _fields(
+        "inlineData=Blob fileData=FileData mediaResolution=struct videoMetadata=struct "
+        "documentMetadata=struct spreadsheetMetadata=struct audioMetadata=struct"
+    ),
     "ExecutableCode": _fields("id=s language=E:Language code=s"),
     "CodeExecutionResult": _fields("id=s outcome=E:Outcome output=s"),
     "Tool": _fields(
         "functionDeclarations=*FunctionDeclaration retrieval=struct googleSearch=struct "
         "googleSearchRetrieval=struct enterpriseWebSearch=struct googleMaps=struct "
-        "codeExecution=struct computerUse=struct urlContext=struct parallelAiSearch=struct"
+        "codeExecution=struct computerUse=struct urlContext=struct parallelAiSearch=struct "
+        "mcpServers=*struct exaAiSearch=struct"
     ),
     "FunctionDeclaration": _fields(
         "name=s description=s parameters=Schema parametersJsonSchema=any response=Schema "
@@ -116,7 +105,8 @@ MESSAGES: Final[Mapping[str, Mapping[str, str]]] = {
         "responseMimeType=s responseSchema=Schema responseJsonSchema=any routingConfig=struct "
         "audioTimestamp=b responseModalities=*E:Modality mediaResolution=E:MediaResolution "
         "speechConfig=struct thinkingConfig=ThinkingConfig modelConfig=struct "
-        "enableAffectiveDialog=b imageConfig=struct"
+        "enableAffectiveDialog=b imageConfig=struct modelSelectionConfig=struct "
+        "responseFormat=*struct translationConfig=struct audioTranscriptionConfig=struct"
     ),
     "ThinkingConfig": _fields("includeThoughts=b thinkingBudget=i thinkingLevel=E:ThinkingLevel"),
     "EmbedContentRequest": _fields(
@@ -127,7 +117,8 @@ MESSAGES: Final[Mapping[str, Mapping[str, str]]] = {
         "title=s taskType=s outputDimensionality=i autoTruncate=b documentOcr=b "
         "audioTrackExtraction=b"
     ),
-    # A row of a batch of embeddings, and a legacy instance.
+    "BatchEmbedContentsRequest": _fields("requests=*EmbedContentRequest"),
+    # What stands in a row of a batch of embeddings: the nested configuration is refused there.
     "EmbedRowRequest": _fields(
         "model=s content=Content title=s taskType=s outputDimensionality=i autoTruncate=b"
     ),

@@ -6,17 +6,15 @@ Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locat
 """
 
 import base64
-import re
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
-import msgspec
-
 from batchway.simulator.batches.clock import Clock
 from batchway.simulator.google import claude, embeddings, gemini, gemini_rules
 from batchway.simulator.google.behaviour import Behaviour
+from batchway.simulator.google.filtering import wanted
 from batchway.simulator.google.jobs import Jobs, described, timestamp
 from batchway.simulator.google.models import Model, named
 from batchway.simulator.google.objects import split
@@ -42,7 +40,6 @@ _PERMISSIONS: Final = {
     "remove": "aiplatform.batchPredictionJobs.delete",
     "online": "aiplatform.endpoints.predict",
 }
-_TERM: Final = re.compile(r'\s*([a-z_A-Z]+)\s*(=|!=|:)\s*"([^"]*)"\s*')
 
 
 class Platform:
@@ -120,11 +117,11 @@ class Platform:
         token = query.get("pageToken", "")
         start = int(base64.urlsafe_b64decode(token)) if token else 0
         seen = self._clock.now() - self._behaviour().list_lag
-        wanted = _filter(query.get("filter", ""))
+        fits = wanted(query.get("filter", ""))
         found = [
             job
             for job in reversed(self._jobs.jobs.values())
-            if job.location == location and job.created <= seen and wanted(job, self._jobs)
+            if job.location == location and job.created <= seen and fits(job, self._jobs.shown(job))
         ]
         body: dict[str, Any] = {}
         page = found[start : start + size]
@@ -197,6 +194,14 @@ class Platform:
                     request, model=model.name, dimensions=behaviour.dimensions
                 )
                 self._embedded(model, embeddings.text_of(request))
+                return response
+            case "batchEmbedContents", "embedding":
+                request = read("BatchEmbedContentsRequest", body)
+                response = embeddings.embedded_many(
+                    request, model=model.name, dimensions=behaviour.dimensions
+                )
+                for one in request["requests"]:
+                    self._embedded(model, embeddings.text_of(one))
                 return response
             case "predict", "embedding" | "legacy":
                 response = embeddings.predicted(
@@ -304,30 +309,3 @@ def _buckets(request: Mapping[str, Any]) -> tuple[list[str], str]:
         except ValueError as error:
             raise Refused(400, f"Invalid Cloud Storage URI: {uri!r}.") from error
     return sources, prefix
-
-
-def _filter(text: str) -> Callable[[Job, Jobs], bool]:
-    """AIP-160 as far as clients use it: terms joined by AND."""
-    terms: list[tuple[str, str, str]] = []
-    for term in re.split(r"\s+AND\s+", text) if text.strip() else []:
-        found = _TERM.fullmatch(term)
-        if found is None or found[1] not in ("display_name", "displayName", "state", "model"):
-            raise Refused(400, f"Invalid filter: {msgspec.json.encode(term).decode()}.")
-        terms.append((found[1], found[2], found[3]))
-
-    def fits(job: Job, jobs: Jobs) -> bool:
-        values = {
-            "state": f"JOB_STATE_{jobs.shown(job)}",
-            "model": job.model.path,
-        }
-        for name, operator, value in terms:
-            actual = values.get(name, job.display_name)
-            if operator == ":":
-                pattern = ".*".join(map(re.escape, value.split("*")))
-                if re.fullmatch(pattern, actual) is None:
-                    return False
-            elif (actual == value) != (operator == "="):
-                return False
-        return True
-
-    return fits

@@ -156,6 +156,7 @@ class Server:
             if rule.do == "lose":
                 raise Cut
             if rule.do == "disown":
+                await drained(request)
                 return _told(rule, route)
             if rule.do == "stall":
                 await asyncio.sleep(rule.seconds)
