@@ -46,13 +46,13 @@ def buckets(fake: GoogleFake) -> storage.Client:
     )
 
 
-def store(fake: GoogleFake, bucket: str = BUCKET) -> GCSStore:
+def store(fake: GoogleFake, bucket: str = BUCKET, *, retries: int = 0) -> GCSStore:
     """obstore's client of a bucket."""
     return GCSStore(
         bucket,
         config={"base_url": fake.url, "bearer_token": "t-1"},
         client_options={"allow_http": True},
-        retry_config={"max_retries": 0},
+        retry_config={"max_retries": retries},
     )
 
 
