@@ -19,6 +19,7 @@ from tests.journeys.lines import (
     completed,
     counts,
     ended,
+    example,
     line,
     results,
     submit,
@@ -142,6 +143,58 @@ def test_responses(fake: GoogleFake, new_server: NewServer, tmp_path: Path) -> N
     output = results(client, last).output
     assert [each["custom_id"] for each in output] == [f"r-{n}" for n in range(4)]
     assert {each["response"]["body"]["object"] for each in output} == {"response"}
+    nothing_is_left(fake)
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("gsm8k_test.batch.jsonl", GEMINI),
+        ("gsm8k_test.embeddings.jsonl", "gemini-embedding-001"),
+    ],
+)
+def test_the_real_data(
+    fake: GoogleFake, new_server: NewServer, tmp_path: Path, name: str, model: str
+) -> None:
+    _, asked = example(name)
+    client = new_server(vertex(fake, tmp_path, native={"max_lines": 400})).client()
+    batch = submit(
+        client,
+        asked,
+        endpoint=asked[0]["url"],
+        extra_headers={"x-tfy-provider-model": model},
+    )
+    completed(client, batch, asked, models=named(asked, model), within=120)
+    nothing_is_left(fake)
+
+
+def test_truefoundrys_headers_for_vertex(
+    fake: GoogleFake, new_server: NewServer, tmp_path: Path
+) -> None:
+    """Bucket, region and model of the batch's own; lines that say as little as its guide's do."""
+    fake.control(bucket_region={"their-bucket": "EUROPE-WEST4"})
+    client = new_server(vertex(fake, tmp_path)).client()
+    headers = {
+        "x-tfy-provider-name": "vertex",
+        "x-tfy-vertex-storage-bucket-name": "their-bucket",
+        "x-tfy-vertex-region": "europe-west4",
+        "x-tfy-provider-model": GEMINI,
+    }
+    asked = chats(4)
+    short = [
+        {
+            "custom_id": each["custom_id"],
+            "body": {name: value for name, value in each["body"].items() if name != "model"},
+        }
+        for each in asked
+    ]
+
+    batch = submit(client, short, extra_headers=headers)
+
+    completed(client, batch, asked, models=named(asked, GEMINI))
+    (job,) = fake.stats()["deleted"]
+    assert job["location"] == "europe-west4"
+    assert job["sources"][0].startswith("gs://their-bucket/batchway/")
     nothing_is_left(fake)
 
 
