@@ -343,7 +343,7 @@ async def test_what_the_service_agent_may_not_do_is_told_with_its_name_and_role(
     job = await vertex.ended((await vertex.batches.submit(order(vertex.batches, tmp_path))).id)
     assert job.errors is not None
     assert job.errors[0].code == "bucket_denied"
-    for word in ("@gcp-sa-aiplatform.iam.gserviceaccount.com", "roles/storage.objectUser"):
+    for word in ("@gcp-sa-aiplatform.iam.gserviceaccount.com", "roles/storage.objectAdmin"):
         assert word in job.errors[0].message
 
 

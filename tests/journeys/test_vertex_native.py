@@ -321,7 +321,7 @@ def _said(client: openai.OpenAI, batch: Any) -> str:
         ({"no_such_model": [GEMINI]}, ["does not exist", "Model Garden"]),
         ({"no_such_bucket": [BUCKET]}, [f"There is no bucket '{BUCKET}'"]),
         ({"bucket_region": "EUROPE-WEST4"}, ["europe-west4", "us-central1"]),
-        ({"bucket_denied": ["agent_write"]}, ["gcp-sa-aiplatform", "roles/storage.objectUser"]),
+        ({"bucket_denied": ["agent_write"]}, ["gcp-sa-aiplatform", "roles/storage.objectAdmin"]),
     ],
 )
 def test_mistakes_that_fail_a_batch_say_what_to_do(

@@ -128,7 +128,7 @@ AGENT = "service-123456789012@gcp-sa-aiplatform.iam.gserviceaccount.com"
     ("code", "name", "words", "cause"),
     [
         (3, "import_failed", ["ran none of them", "Vendor's words"], Cause.REFUSED),
-        (7, "bucket_denied", [AGENT, "bucket-a", "roles/storage.objectUser"], Cause.REFUSED),
+        (7, "bucket_denied", [AGENT, "bucket-a", "roles/storage.objectAdmin"], Cause.REFUSED),
         (8, "resource_exhausted", ["quota"], Cause.NO_ROOM),
         (9, "bucket_unusable", ["bucket-a", "us-central1", "same region"], Cause.REFUSED),
         (13, "internal", ["reason of its own"], Cause.REFUSED),

@@ -61,7 +61,7 @@ _MEANINGS: Final[Mapping[int, tuple[str, str]]] = {
     7: (
         "bucket_denied",
         "Vertex AI may not use the bucket '{bucket}'. Its service agent {agent} is who reads and "
-        "writes there: give it the role Storage Object User (roles/storage.objectUser) on the "
+        "writes there: give it the role Storage Object Admin (roles/storage.objectAdmin) on the "
         "bucket.",
     ),
     _RESOURCE_EXHAUSTED: ("resource_exhausted", "A quota of Vertex AI is used up."),
