@@ -293,13 +293,24 @@ def test_a_model_that_is_not_there_is_told_with_where_to_look(
     assert "offered in the region 'us-central1' (`region`)" in said
 
 
-def test_a_model_that_nobody_knows_is_told_by_its_line(google: tuple[GoogleFake, Server]) -> None:
-    client = google[1].client()
+def test_a_model_that_nobody_knows_is_told_before_anything_is_sent(
+    google: tuple[GoogleFake, Server],
+) -> None:
+    fake, server = google
+    client = server.client()
+    sent = fake.stats()["requests"].get("online", 0)
     asked = [chat("known", model=GEMINI), chat("unknown", model="no-such-thing")]
     last = ended(client, submit(client, asked))
-    given = results(client, last)
-    assert (last.status, counts(last)) == ("completed", (2, 1, 1))
-    assert given.output_ids == ["known"]
+    assert last.errors is not None
+    assert [(error.line, error.param, error.message) for error in last.errors.data or []] == [
+        (
+            2,
+            "body.model",
+            "No provider serves the model 'no-such-thing'. It is none that the provider 'vertex' "
+            "knows on Vertex AI: check its name, or say what it speaks in the provider's `models`.",
+        )
+    ]
+    assert fake.stats()["requests"].get("online", 0) == sent
 
 
 @pytest.mark.parametrize(
