@@ -23,6 +23,10 @@ from batchway.dialects.gemini.unsayable import Unsayable
 # Objects within objects, the request being the first.
 _DEEPEST: Final = 15
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
+# Texts that are read as numbers, truths or dates where all texts of a column are.
+_OTHER: Final = re.compile(
+    r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|true|false|\d{4}-\d{1,2}-\d{1,2}([ t].*)?", re.IGNORECASE
+)
 
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
@@ -90,6 +94,9 @@ def columns(schema: dict[str, Any], *, depth: int, param: str) -> dict[str, Any]
     """
     if depth > _DEEPEST:
         raise _too_deep(param)
+    values = schema.get("enum")
+    if values is not None and all(_OTHER.fullmatch(value) for value in values):
+        raise _refused(param, "all values of an enum in it would be read as numbers or dates")
     found: dict[str, Any] = {}
     for key in ("items", "additionalProperties"):
         if key in schema:

@@ -61,6 +61,9 @@ _READ: Final = ANNOTATIONS | {
     "exclusiveMaximum",
     *(key for keys in _SAME.values() for key in keys),
 }
+# Most schemas are of one type and list no values: those are not asked for more.
+_ONE_TYPE: Final = tuple(_TYPES)
+_MORE_THAN_ONE: Final = frozenset({"anyOf", "oneOf", "enum", "const"})
 # What a key tells of the type where there is none.
 _TELLING: Final = (
     ("object", ("properties", "required", "additionalProperties", "minProperties")),
@@ -101,6 +104,8 @@ class _Translation:
         if self._nodes > _MOST_NODES or depth > _DEEPEST:
             raise self._refused("it is too large or too deep with its references written out")
         flat, refs = self._references.flat(schema, refs)
+        if flat.get("type") in _ONE_TYPE and flat.keys().isdisjoint(_MORE_THAN_ONE):
+            return self._single(flat, None, refs, depth)
         values = self._values(flat)
         union = self._options(flat, values, refs)
         if union is None:
