@@ -3,7 +3,8 @@
 It reads a job's input into columns, one for each place of a body, and fails the whole job for one
 line that does not fit. Of what is free in form (arguments of calls, schemas), this module owns:
 
-    clean      the same without nulls and empty objects; refused where no column can hold it
+    clean      the same without nulls and empty objects, and whole numbers as fractions; refused
+               where no column can hold it
     places     what stands where, so that lines which disagree do not share a job
     columns    the same for a schema, whose properties are columns too
 
@@ -122,8 +123,21 @@ def _cleaned(value: object, *, depth: int, param: str) -> object:
             if len({isinstance(item, dict) for item in items}) > 1:
                 raise _refused(param, "an array in it holds objects beside other values")
             return items or None
+        case int() if not isinstance(value, bool):
+            return _number(value)
         case _:
             return value
+
+
+def _number(value: int) -> object:
+    """A whole number as a fraction: a column of the first would refuse a fraction further down.
+
+    To Gemini they are one: numbers of a `google.protobuf.Struct` are doubles.
+    """
+    try:
+        return float(value)
+    except OverflowError:
+        return value
 
 
 def _item(value: object, *, depth: int, param: str) -> object:
