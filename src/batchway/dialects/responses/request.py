@@ -101,9 +101,10 @@ def _input(request: ResponsesRequest, talk: Conversation) -> Unfaithful | None:
     if isinstance(given_input, str):
         talk.say("user", given_input, "input")
         return None
-    if not given_input:
-        return Unfaithful("input", "it is empty")
-    return talk.add(given_input)
+    wrong = talk.add(given_input)
+    if wrong is None and (not given_input or not talk.messages):
+        return Unfaithful("input", "there is nothing in it to answer")
+    return wrong
 
 
 def _cache_options(options: object) -> Unfaithful | None:

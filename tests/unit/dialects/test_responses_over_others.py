@@ -1,0 +1,119 @@
+"""Responses lines at accounts that speak neither Responses nor chat: the whole way, both ways."""
+
+import json
+from typing import Any
+
+import msgspec
+from openai.types.responses import Response
+
+from batchway.dialects.anthropic.dialect import VERTEX, AnthropicDialect
+from batchway.dialects.responses.dialect import ResponsesDialect
+from batchway.ports.dialect import Encoded, Refused, Result, Unfaithful
+
+_MODEL = "claude-haiku-4-5@20251001"
+_CLAUDE = ResponsesDialect(inner=AnthropicDialect(model=_MODEL, version=VERTEX), model=_MODEL)
+_TOOL = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "Weather of a city.",
+    "parameters": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+        "additionalProperties": False,
+    },
+    "strict": False,
+}
+
+
+def _encoded(line: dict[str, Any]) -> Encoded | Unfaithful:
+    return _CLAUDE.encode(msgspec.json.encode(line), named="claude")
+
+
+def test_a_conversation_with_a_tool() -> None:
+    encoded = _encoded(
+        {
+            "model": "claude",
+            "instructions": "Be brief.",
+            "input": [
+                {"role": "user", "content": "Weather in Paris?"},
+                {
+                    "type": "function_call",
+                    "call_id": "toolu_1",
+                    "name": "get_weather",
+                    "arguments": '{"city": "Paris"}',
+                },
+                {"type": "function_call_output", "call_id": "toolu_1", "output": "14 degrees"},
+            ],
+            "tools": [_TOOL],
+            "max_output_tokens": 100,
+            "truncation": "auto",
+            "prompt_cache_key": "k",
+        }
+    )
+    assert isinstance(encoded, Encoded)
+    assert encoded.warnings == ("truncation", "prompt_cache_key")
+    sent = json.loads(encoded.bodies[0])
+    assert sent["system"] == "Be brief."
+    assert sent["max_tokens"] == 100
+    assert [turn["role"] for turn in sent["messages"]] == ["user", "assistant", "user"]
+    result = _CLAUDE.decode(
+        200,
+        msgspec.json.encode(
+            {
+                "id": "msg_1",
+                "type": "message",
+                "role": "assistant",
+                "model": "claude-haiku-4-5",
+                "content": [
+                    {"type": "thinking", "thinking": "Two cities.", "signature": "x"},
+                    {"type": "text", "text": "And in Rome:"},
+                    {
+                        "type": "tool_use",
+                        "id": "toolu_2",
+                        "name": "get_weather",
+                        "input": {"city": "Rome"},
+                    },
+                ],
+                "stop_reason": "tool_use",
+                "usage": {"input_tokens": 30, "output_tokens": 20, "cache_read_input_tokens": 5},
+            }
+        ),
+        encoded.context,
+        at=1_700_000_000,
+    )
+    assert isinstance(result, Result)
+    read = Response.model_validate_json(result.body)
+    assert (read.id, read.status, read.created_at) == ("resp_msg_1", "completed", 1_700_000_000)
+    assert read.output_text == "And in Rome:"
+    assert [item.type for item in read.output] == ["reasoning", "message", "function_call"]
+    call = read.output[2]
+    assert call.type == "function_call"
+    assert (call.call_id, json.loads(call.arguments)) == ("toolu_2", {"city": "Rome"})
+    assert read.usage is not None
+    assert (read.usage.input_tokens, read.usage.input_tokens_details.cached_tokens) == (35, 5)
+    told = json.loads(result.body)["batchway"]["warnings"]
+    assert [each["param"] for each in told] == ["truncation", "prompt_cache_key"]
+    assert all(each["message"] for each in told)
+
+
+def test_what_claude_has_not_is_named_as_the_request_has_it() -> None:
+    image = {"type": "input_image", "detail": "auto", "image_url": "https://example.org/a.png"}
+    talk = [{"role": "user", "content": [{"type": "input_text", "text": "What?"}, image]}]
+    for line, param in (
+        ({"input": "Hi", "include": ["message.output_text.logprobs"]}, "include"),
+        ({"input": "Hi", "top_logprobs": 2}, "top_logprobs"),
+        ({"input": "Hi", "text": {"format": {"type": "json_object"}}}, "text.format"),
+        ({"input": talk, "instructions": "Look."}, "input[0].content[1].image_url"),
+    ):
+        encoded = _encoded(line)
+        assert isinstance(encoded, Unfaithful)
+        assert encoded.param == param
+        assert encoded.why
+
+
+def test_what_claude_refuses_is_refused() -> None:
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": "Too long."}}
+    refused = _CLAUDE.decode(400, msgspec.json.encode(error), b"")
+    assert isinstance(refused, Refused)
+    assert (refused.status, refused.message) == (400, "Too long.")
