@@ -24,14 +24,25 @@ _DIALECT: Final = ResponsesDialect(
 
 _words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 _names = st.sampled_from(["f", "get_weather", "n-1"])
-_text = st.builds(lambda text: {"type": "input_text", "text": text}, _words)
-_said = st.builds(
-    lambda text: {"type": "output_text", "text": text, "annotations": []}, _words
-) | st.builds(lambda text: {"type": "refusal", "refusal": text}, _words)
-_image = st.builds(
-    lambda url, detail: {"type": "input_image", "image_url": url, "detail": detail},
-    st.sampled_from(["data:image/png;base64,AAAA", "https://example.org/a.png"]),
-    st.sampled_from(["auto", "low", "high", "original"]),
+
+
+def _object(type: str | None = None, **fields: Any) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects with these fields: strategies, or values."""
+    whole = fields if type is None else {"type": type, **fields}
+    return st.fixed_dictionaries(
+        {
+            name: value if isinstance(value, st.SearchStrategy) else st.just(value)
+            for name, value in whole.items()
+        }
+    )
+
+
+_text = _object("input_text", text=_words)
+_said = _object("output_text", text=_words, annotations=[]) | _object("refusal", refusal=_words)
+_image = _object(
+    "input_image",
+    image_url=st.sampled_from(["data:image/png;base64,AAAA", "https://example.org/a.png"]),
+    detail=st.sampled_from(["auto", "low", "high", "original"]),
 )
 _file = st.sampled_from(
     [
@@ -40,58 +51,28 @@ _file = st.sampled_from(
         {"type": "input_file", "file_url": "https://example.org/a.pdf"},
     ]
 )
+_asked = _object(role="user", content=_words)
 _items = st.one_of(
-    st.builds(
-        lambda role, content: {"role": role, "content": content},
-        st.sampled_from(["user", "system", "developer"]),
-        _words | st.lists(_text, max_size=3),
+    _asked,
+    _object(role=st.sampled_from(["system", "developer"]), content=_words),
+    _object(role="developer", content=st.lists(_text, max_size=3)),
+    _object("message", role="user", content=st.lists(_text | _image | _file, max_size=4)),
+    _object(role="assistant", content=_words),
+    _object(
+        "message",
+        id="msg_1",
+        role="assistant",
+        status="completed",
+        content=st.lists(_said, max_size=3),
     ),
-    st.builds(
-        lambda content: {"type": "message", "role": "user", "content": content},
-        st.lists(_text | _image | _file, max_size=4),
-    ),
-    st.builds(lambda content: {"role": "assistant", "content": content}, _words),
-    st.builds(
-        lambda content: {
-            "id": "msg_1",
-            "type": "message",
-            "role": "assistant",
-            "status": "completed",
-            "content": content,
-        },
-        st.lists(_said, max_size=3),
-    ),
-    st.builds(
-        lambda call, name, arguments: {
-            "type": "function_call",
-            "call_id": call,
-            "name": name,
-            "arguments": arguments,
-        },
-        _words,
-        _names,
-        _words,
-    ),
-    st.builds(
-        lambda call, output: {"type": "function_call_output", "call_id": call, "output": output},
-        _words,
-        _words | st.lists(_text, max_size=2),
-    ),
-    st.just({"type": "reasoning", "id": "rs_1", "summary": []}),
+    _object("function_call", call_id=_words, name=_names, arguments=_words),
+    _object("function_call_output", call_id=_words, output=_words),
+    _object("function_call_output", call_id=_words, output=st.lists(_text, max_size=2)),
+    _object("reasoning", id="rs_1", summary=[]),
 )
-_asked = st.builds(lambda text: {"role": "user", "content": text}, _words)
+_schemas = st.sampled_from([None, {}, {"type": "object", "properties": {"é": {"type": "string"}}}])
 _tools = st.lists(
-    st.builds(
-        lambda name, strict, schema: {
-            "type": "function",
-            "name": name,
-            "strict": strict,
-            "parameters": schema,
-        },
-        _names,
-        st.none() | st.booleans(),
-        st.sampled_from([None, {}, {"type": "object", "properties": {"é": {"type": "string"}}}]),
-    ),
+    _object("function", name=_names, strict=st.none() | st.booleans(), parameters=_schemas),
     min_size=1,
     max_size=3,
 )
@@ -135,21 +116,18 @@ _settings = st.fixed_dictionaries(
         "user": _words,
     },
 )
-_lines = st.builds(
-    lambda model, given, settings, tooling: {
-        "model": model,
-        "input": given,
-        **settings,
-        **tooling,
-    },
-    _words,
-    _words | st.builds(lambda items, last: [*items, last], st.lists(_items, max_size=6), _asked),
-    _settings,
-    st.just({}) | st.fixed_dictionaries({"tools": _tools}, optional={"tool_choice": _choices}),
+_tooling = st.just({}) | st.fixed_dictionaries(
+    {"tools": _tools}, optional={"tool_choice": _choices}
 )
 
 
-@given(_lines)
+@st.composite
+def _lines(draw: st.DrawFn) -> dict[str, Any]:
+    talk = draw(_words) if draw(st.booleans()) else [*draw(st.lists(_items)), draw(_asked)]
+    return {"model": draw(_words), "input": talk, **draw(_settings), **draw(_tooling)}
+
+
+@given(_lines())
 def test_any_line(line: dict[str, Any]) -> None:
     _check_request(line)
     encoded = _DIALECT.encode(msgspec.json.encode(line), named="a")
@@ -159,7 +137,7 @@ def test_any_line(line: dict[str, Any]) -> None:
     _check_chat(chat)
     assert isinstance(read_chat(body), ChatRequest)
     assert _texts(line) == _texts(chat)
-    assert [name for _, name in _calls(line["input"])] == _chat_calls(chat)
+    assert _calls(line["input"]) == _chat_calls(chat)
     answer = {"id": "1", "choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}
     result = _DIALECT.decode(200, msgspec.json.encode(answer), encoded.context)
     assert isinstance(result, Result)
@@ -167,8 +145,11 @@ def test_any_line(line: dict[str, Any]) -> None:
     assert read.output_text == "Hi"
     assert read.metadata == line.get("metadata", {})
     assert read.temperature == line.get("temperature")
-    assert [tool.name for tool in read.tools] == [tool["name"] for tool in line.get("tools", ())]
-    warned = json.loads(result.body).get("batchway", {"warnings": []})["warnings"]
+    body = json.loads(result.body)
+    assert [tool["name"] for tool in body["tools"]] == [
+        tool["name"] for tool in line.get("tools", ())
+    ]
+    warned = body.get("batchway", {"warnings": []})["warnings"]
     assert [each["param"] for each in warned] == list(encoded.warnings)
 
 
@@ -189,17 +170,20 @@ def _texts(value: Any) -> list[str]:
     return [text for each in value for text in _texts(each)] if isinstance(value, list) else []
 
 
-def _calls(items: Any) -> list[tuple[str, str]]:
+def _calls(items: str | list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """The calls of an input: id, name, arguments."""
     if isinstance(items, str):
         return []
     return [
-        (item["call_id"], item["name"]) for item in items if item.get("type") == "function_call"
+        (item["call_id"], item["name"], item["arguments"])
+        for item in items
+        if item.get("type") == "function_call"
     ]
 
 
-def _chat_calls(chat: dict[str, Any]) -> list[str]:
+def _chat_calls(chat: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [
-        call["function"]["name"]
+        (call["id"], call["function"]["name"], call["function"]["arguments"])
         for message in chat["messages"]
         for call in message.get("tool_calls", ())
     ]
