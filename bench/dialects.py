@@ -11,14 +11,18 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any, Final
+from typing import Final
 
 from bench.figures import Figure, Table
 from bench.goals import Goal, publish
 from bench.wires import MODEL, answers, chat_bodies, embeddings_bodies, responses_bodies
 
+from batchway.dialects.anthropic.dialect import AnthropicDialect
+from batchway.dialects.gemini.dialect import GeminiDialect
+from batchway.dialects.gemini.embeddings import GeminiEmbeddingsDialect
+from batchway.dialects.gemini.text_embeddings import TextEmbeddingsDialect
+from batchway.dialects.openai.dialect import OpenAIDialect
+from batchway.dialects.responses.dialect import ResponsesDialect
 from batchway.ports.dialect import Dialect, Encoded, Result
 
 _GOAL: Final = 20_000
@@ -33,33 +37,12 @@ class UnsaidError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wire:
-    """A dialect, the lines it is given and the wire of the answers.
-
-    `where` is a module below `batchway.dialects` and the class in it, imported when it is measured.
-    """
+    """A dialect, the lines it is given and the wire of the answers."""
 
     name: str
-    where: str
-    given: dict[str, Any]
+    dialect: Dialect
     lines: Callable[[int], list[bytes]] = chat_bodies
     wire: str
-    inner: "_Wire | None" = None
-
-    @property
-    def there(self) -> bool:
-        """Whether there is such a dialect yet."""
-        family, module = self.where.partition(":")[0].split(".")
-        return (
-            find_spec(f"batchway.dialects.{family}") is not None
-            and find_spec(f"batchway.dialects.{family}.{module}") is not None
-            and (self.inner is None or self.inner.there)
-        )
-
-    def make(self) -> Dialect:
-        """The dialect."""
-        module, _, name = self.where.partition(":")
-        inner = {} if self.inner is None else {"inner": self.inner.make()}
-        return getattr(import_module(f"batchway.dialects.{module}"), name)(**self.given, **inner)
 
 
 def _base64(count: int) -> list[bytes]:
@@ -67,66 +50,47 @@ def _base64(count: int) -> list[bytes]:
 
 
 _FLASH: Final = "gemini-2.5-flash"
-_GEMINI: Final = _Wire(
-    name="gemini, online",
-    where="gemini.dialect:GeminiDialect",
-    given={"model": _FLASH, "batch": False},
-    wire="gemini",
-)
-_EMBEDDINGS: Final = "gemini.embeddings:GeminiEmbeddingsDialect"
+_CLAUDE: Final = "claude-sonnet-4-5"
 _WIRES: Final = (
     _Wire(
         name="openai",
-        where="openai.dialect:OpenAIDialect",
-        given={"endpoint": "/v1/chat/completions", "model": f"{MODEL}-upstream"},
+        dialect=OpenAIDialect(endpoint="/v1/chat/completions", model=f"{MODEL}-upstream"),
         wire="openai",
     ),
-    _GEMINI,
-    _Wire(
-        name="gemini, batch",
-        where="gemini.dialect:GeminiDialect",
-        given={"model": _FLASH, "batch": True},
-        wire="gemini",
-    ),
+    _Wire(name="gemini, online", dialect=GeminiDialect(model=_FLASH, batch=False), wire="gemini"),
+    _Wire(name="gemini, batch", dialect=GeminiDialect(model=_FLASH, batch=True), wire="gemini"),
     _Wire(
         name="anthropic",
-        where="anthropic.dialect:AnthropicDialect",
-        given={"model": "claude-sonnet-4-5", "version": "vertex-2023-10-16"},
+        dialect=AnthropicDialect(model=_CLAUDE, version="vertex-2023-10-16"),
         wire="anthropic",
     ),
     _Wire(
         name="responses over gemini",
-        where="responses.dialect:ResponsesDialect",
-        given={"model": _FLASH},
+        dialect=ResponsesDialect(inner=GeminiDialect(model=_FLASH, batch=False), model=_FLASH),
         lines=responses_bodies,
         wire="gemini",
-        inner=_GEMINI,
     ),
     _Wire(
         name="gemini embeddings, online",
-        where=_EMBEDDINGS,
-        given={"model": "gemini-embedding-2", "batch": False},
+        dialect=GeminiEmbeddingsDialect(model="gemini-embedding-2", batch=False),
         lines=embeddings_bodies,
         wire="embedding",
     ),
     _Wire(
         name="gemini embeddings, batch",
-        where=_EMBEDDINGS,
-        given={"model": "gemini-embedding-001", "batch": True},
+        dialect=GeminiEmbeddingsDialect(model="gemini-embedding-001", batch=True),
         lines=embeddings_bodies,
         wire="embedding",
     ),
     _Wire(
         name="gemini embeddings, base64",
-        where=_EMBEDDINGS,
-        given={"model": "gemini-embedding-2", "batch": False},
+        dialect=GeminiEmbeddingsDialect(model="gemini-embedding-2", batch=False),
         lines=_base64,
         wire="embedding",
     ),
     _Wire(
         name="text embeddings, batch",
-        where="gemini.text_embeddings:TextEmbeddingsDialect",
-        given={"model": "text-embedding-005", "batch": True},
+        dialect=TextEmbeddingsDialect(model="text-embedding-005", batch=True),
         lines=embeddings_bodies,
         wire="predictions",
     ),
@@ -163,7 +127,7 @@ class _Runs:
 def dialects(scale: float) -> list[Goal]:
     """Lines/s of every dialect, both ways, by CPU time; rounds of all dialects in turns."""
     count = max(_DIFFERENT, int(20_000 * scale))
-    runs = {wire.name: _prepare(wire) for wire in _WIRES if wire.there}
+    runs = {wire.name: _prepare(wire) for wire in _WIRES}
     for _ in range(_ROUNDS):
         for each in runs.values():
             each.round(count)
@@ -205,7 +169,7 @@ def _prepare(wire: _Wire) -> _Runs:
 
     Raises `UnsaidError` when it refuses one.
     """
-    dialect = wire.make()
+    dialect = wire.dialect
     lines, given = wire.lines(_DIFFERENT), answers(wire.wire, _DIFFERENT)
     contexts: list[bytes] = []
     for line, answer in zip(lines, given, strict=True):

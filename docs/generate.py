@@ -1,7 +1,7 @@
 """Writes the reference pages from the code, so that they cannot say anything else than it does.
 
     python docs/generate.py          write docs/reference/{settings,providers,commands,
-                                     errors,api}.md
+                                     errors,api,parameters}.md
     python docs/generate.py --check  write nothing; exit 1 and show where a page is stale
 
 The same code gives the same bytes: no dates, no order but that of the source. Owns writing and
@@ -17,6 +17,7 @@ from typing import Final
 from pages.api_page import api_page
 from pages.commands_page import commands_page
 from pages.errors_page import errors_page
+from pages.parameters_page import parameters_page
 from pages.providers_page import providers_page
 from pages.settings_page import settings_page
 
@@ -28,6 +29,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "providers.md": providers_page,
     "commands.md": commands_page,
     "errors.md": errors_page,
+    "parameters.md": parameters_page,
     "api.md": api_page,
 }
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.tiny_dialect import TinyDialect
 from tests.toy.dialect import ToyDialect
 
+from batchway.dialects.anthropic.dialect import AnthropicDialect
 from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.domain.batch import Usage
 from batchway.domain.call import Call
@@ -67,6 +68,41 @@ _TOY_ERRORS = {
 }
 _TOY_OF_ACCOUNT = (b'{"oops":"stranger","tell":"who?"}', b'{"oops":"broke"}')
 DIALECTS: Mapping[str, Sample] = {
+    "anthropic-chat": Sample(
+        new=lambda: AnthropicDialect(model=MODEL),
+        lines={
+            b'{"model":"mine","messages":[{"role":"user","content":"hi"}]}': 1,
+            b'{"model":"mine","messages":[{"role":"system","content":"a\\nb"},{"role":"user",'
+            b'"content":[{"type":"text","text":"a"}]}],"seed":1,"user":"u","temperature":1}': 1,
+        },
+        answers={
+            b'{"content":[{"type":"text","text":"a\\nb"}],"usage":{"input_tokens":1,'
+            b'"cache_read_input_tokens":2,"output_tokens":4}}': Usage(
+                input_tokens=3, cached_tokens=2, output_tokens=4
+            ),
+            b'{\n "content": [], "usage": {"input_tokens": 3.0, "output_tokens": "4"}}': Usage(
+                input_tokens=3, output_tokens=4
+            ),
+        },
+        errors={
+            b'{"type":"error","error":{"type":"overloaded_error","message":"m"}}': 529,
+            b'{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}': 429,
+            b'{"type":"error","error":{"type":"of_tomorrow"}}': 500,
+            b'{"content":7}': 502,
+            b"{}": 502,
+        },
+        of_account=(
+            b'{"type":"error","error":{"type":"authentication_error","message":"m"}}',
+            b'{"type":"error","error":{"type":"billing_error","message":"m"}}',
+            b'[{"error":{"code":403,"status":"PERMISSION_DENIED"}}]',
+        ),
+        unsaid={
+            b'{"model":"mine","messages":[{"role":"user","content":"a"}],"n":2}': "n",
+            b'{"messages":[{"role":"user","content":"a"},{"role":"user","content":[]}]}': (
+                "messages[1].content"
+            ),
+        },
+    ),
     "openai-chat": Sample(
         new=_openai("/v1/chat/completions"),
         lines={

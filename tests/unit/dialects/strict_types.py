@@ -6,7 +6,7 @@ that a type reaches is made to forbid other keys while its validator is built (t
 by themselves stay as they are), and every iterator of what was validated is run to its end.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, get_args
 
@@ -24,7 +24,7 @@ def strict(kind: Any) -> Callable[[object], None]:
 
 
 @contextmanager
-def _closed(kind: Any) -> Iterator[None]:
+def _closed(kind: Any) -> Generator[None]:
     before: list[tuple[Any, Mapping[str, Any] | None]] = []
     for each in _reached(kind, set()):
         config = getattr(each, _CONFIG, None)

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from base64 import b64decode
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
@@ -18,13 +19,13 @@ from openai.types import CreateEmbeddingResponse
 from tests.unit.dialects.cases import Case, check, parameters, table
 
 from batchway.dialects.gemini.embeddings import GeminiEmbeddingsDialect
-from batchway.dialects.gemini.embeddings_parameters import EMBEDDINGS, MODELS, online_method
+from batchway.dialects.gemini.embeddings_parameters import EMBEDDINGS, MODELS
 from batchway.dialects.gemini.text_embeddings import TextEmbeddingsDialect
 from batchway.dialects.requests.embeddings import EmbeddingsRequest
 from batchway.ports.dialect import Dialect, Encoded, Refused, Result, Size
 
 _DIALECTS: Final[dict[str, Dialect]] = {
-    "001": GeminiEmbeddingsDialect(model="gemini-embedding-001", batch=False),
+    "001": TextEmbeddingsDialect(model="gemini-embedding-001", batch=False),
     "001 batch": GeminiEmbeddingsDialect(model="gemini-embedding-001", batch=True),
     "2": GeminiEmbeddingsDialect(model="gemini-embedding-2", batch=False),
     "2 batch": GeminiEmbeddingsDialect(model="gemini-embedding-2", batch=True),
@@ -111,7 +112,7 @@ def test_sends_what_the_official_client_sends(
     name: str, model: str, texts: list[str], dimensions: int | None
 ) -> None:
     method, expected = _wire(model, texts, dimensions)
-    assert method == online_method(model)
+    assert method == ("embedContent" if name == "2" else "predict")
     if "content" in expected:
         assert expected["content"].pop("role") == "user"  # what is meant without one, too
     line = {"model": model, "input": texts, "dimensions": dimensions}
@@ -232,6 +233,62 @@ def test_says_what_is_wrong_with_any_line(name: str, body: bytes) -> None:
     assert read.why
 
 
+_TEXTS: Final = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+_BODIES: Final = st.fixed_dictionaries(
+    {"input": _TEXTS | st.lists(_TEXTS, max_size=6)},
+    optional={
+        "model": st.text("abc-/", max_size=8),
+        "dimensions": st.none() | st.integers(-1, 4_000),
+        "encoding_format": st.sampled_from([None, "float", "base64"]),
+        "user": st.none() | st.text(max_size=5),
+    },
+)
+
+
+@given(line=_BODIES, name=st.sampled_from(sorted(_DIALECTS)))
+def test_any_line_is_said_or_refused_by_name_and_comes_back_in_order(
+    line: dict[str, Any], name: str
+) -> None:
+    dialect = _DIALECTS[name]
+    encoded = dialect.encode(msgspec.json.encode(line), named="m")
+    texts = [line["input"]] if isinstance(line["input"], str) else line["input"]
+    if not isinstance(encoded, Encoded):
+        assert encoded.param.partition("[")[0] in {"input", "dimensions"}
+        assert not texts or not all(texts) or line["dimensions"] not in range(1, 769)
+        return
+    assert encoded.warnings == (("user",) if line.get("user") is not None else ())
+    size = line.get("dimensions") or 2
+    sent: list[str] = []
+    results: list[Result] = []
+    for body in map(json.loads, encoded.bodies):
+        _sent(body)
+        of_body = _texts_in(body)
+        vectors = [[float(len(sent) + place)] * size for place in range(len(of_body))]
+        sent += of_body
+        predictions = [{"embeddings": {"values": vector}} for vector in vectors]
+        one = isinstance(body.get("content"), dict)
+        answer = {"embedding": {"values": vectors[0]}} if one else {"predictions": predictions}
+        read = dialect.decode(200, msgspec.json.encode(answer), encoded.context)
+        assert isinstance(read, Result)
+        results.append(read)
+    assert sent == texts
+    whole = results[0] if len(results) == 1 else dialect.join(results, encoded.context)
+    data = json.loads(whole.body)["data"]
+    if line.get("encoding_format") == "base64":
+        for item in data:
+            item["embedding"] = list(memoryview(b64decode(item["embedding"])).cast("f"))
+    assert [item["embedding"] for item in data] == [[float(i)] * size for i in range(len(texts))]
+    warned = json.loads(whole.body).get("batchway", {"warnings": []})["warnings"]
+    assert [each["param"] for each in warned] == list(encoded.warnings)
+
+
+def _texts_in(body: dict[str, Any]) -> list[str]:
+    if "instances" in body:
+        return [each["content"] for each in body["instances"]]
+    content = body["content"]
+    return [content] if isinstance(content, str) else [content["parts"][0]["text"]]
+
+
 _NAMES: Final = [
     *("predictions", "embeddings", "embedding", "values", "statistics", "error"),
     *("token_count", "truncated", "usageMetadata", "promptTokenCount", "tokenCount"),
@@ -285,18 +342,3 @@ def test_the_parameters_are_all_of_openais() -> None:
     assert [row.name for row in rows] == list(EmbeddingsRequest.__struct_fields__)
     assert all(row.note and row.source.startswith("https://") for row in rows)
     assert all(model.source.startswith("https://") for model in MODELS)
-
-
-@pytest.mark.parametrize(
-    ("model", "method"),
-    [
-        ("gemini-embedding-001", "predict"),
-        ("publishers/google/models/gemini-embedding-001", "predict"),
-        ("gemini-embedding-2", "embedContent"),
-        ("gemini-embedding-2-preview", "embedContent"),
-        ("text-embedding-005", "predict"),
-        ("text-multilingual-embedding-002", "predict"),
-    ],
-)
-def test_knows_the_online_method_of_a_model(model: str, method: str) -> None:
-    assert online_method(model) == method

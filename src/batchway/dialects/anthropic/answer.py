@@ -85,7 +85,8 @@ class Answer(msgspec.Struct, gc=False):
     usage: _Usage | None = None
 
 
-_decode: Final = msgspec.json.Decoder(Answer).decode
+# Not strict: a count that passed through a platform's table may come back as 5.0, or as text.
+_decode: Final = msgspec.json.Decoder(Answer, strict=False).decode
 
 
 def read_answer(body: bytes) -> Answer | None:

@@ -73,12 +73,14 @@ def _most(request: ChatRequest, traits: Traits) -> int | Unfaithful:
     """How many tokens the answer may have, thinking included, here and there."""
     most, older = request.max_completion_tokens, request.max_tokens
     if most is not None and older is not None:
-        return Unfaithful("max_tokens", "it is given beside `max_completion_tokens`")
+        return Unfaithful(
+            "max_tokens", "It is given beside `max_completion_tokens`, which replaces it."
+        )
     name = "max_tokens" if most is None else "max_completion_tokens"
     most = older if most is None else most
     if most is None:
         return traits.most
-    return most if most > 0 else Unfaithful(name, "OpenAI's API takes 1 or more here")
+    return most if most > 0 else Unfaithful(name, "OpenAI's API takes 1 or more here.")
 
 
 def _reasoning(effort: str | None, traits: Traits, most: int) -> Writing | Unfaithful:
@@ -88,21 +90,21 @@ def _reasoning(effort: str | None, traits: Traits, most: int) -> Writing | Unfai
         return written
     place = "reasoning_effort"
     if effort not in _LEVELS:
-        return Unfaithful(place, f"OpenAI's API takes one of {', '.join(_LEVELS)} here")
+        return Unfaithful(place, f"OpenAI's API takes one of {', '.join(_LEVELS)} here.")
     thinking = traits.thinking
     if effort == "none":
         if thinking is Thinking.ALWAYS:
-            return Unfaithful(place, "this model's thinking cannot be turned off")
+            return Unfaithful(place, "This model's thinking cannot be turned off.")
         if thinking is Thinking.DEFAULT:
             fields["thinking"] = {"type": traits.off}
         return written
     written.thinks = True
     match thinking:
         case Thinking.NONE:
-            return Unfaithful(place, "this model has no thinking")
+            return Unfaithful(place, "This model has no thinking.")
         case Thinking.BUDGET:
             if most <= _LEAST_BUDGET:
-                why = f"thinking takes {_LEAST_BUDGET} tokens at least, and the answer some more"
+                why = f"Thinking takes {_LEAST_BUDGET} tokens at least, and the answer some more."
                 return Unfaithful(place, why)
             # Half of it at most: the rest is for the answer itself.
             budget = max(_LEAST_BUDGET, min(_BUDGETS[effort], most // 2))
@@ -128,7 +130,7 @@ def _stop(stop: str | list[str] | None, fields: Fields) -> Unfaithful | None:
     if not sequences:
         return None
     if not all(sequence.strip() for sequence in sequences):
-        return Unfaithful("stop", "Claude takes no sequence of white space only")
+        return Unfaithful("stop", "Claude takes no sequence of white space only.")
     fields["stop_sequences"] = sequences
     return None
 
@@ -141,19 +143,19 @@ def _sampling(request: ChatRequest, traits: Traits, written: Writing) -> Unfaith
         return None
     place = "top_p" if warmth is None else "temperature"
     if not traits.samples:
-        return Unfaithful(place, "this model takes none but 1")
+        return Unfaithful(place, "This model takes no other than 1.")
     if warmth is not None:
         if not 0 <= warmth <= 1:
-            return Unfaithful(place, "Claude takes 0 to 1, where OpenAI's models take up to 2")
+            return Unfaithful(place, "Claude takes 0 to 1, where OpenAI's models take up to 2.")
         if written.thinks:
-            return Unfaithful(place, "with `reasoning_effort` this model takes none but 1")
+            return Unfaithful(place, "With `reasoning_effort` this model takes no other than 1.")
         if share is not None and not traits.both:
-            return Unfaithful("top_p", "this model takes either `temperature` or `top_p`")
+            return Unfaithful("top_p", "This model takes either `temperature` or `top_p`.")
         written.fields["temperature"] = warmth
     if share is not None:
         if not (0.95 if written.thinks else 0) <= share <= 1:
             least = "0.95 to 1 with `reasoning_effort`" if written.thinks else "0 to 1"
-            return Unfaithful("top_p", f"this model takes {least}")
+            return Unfaithful("top_p", f"This model takes {least}.")
         written.fields["top_p"] = share
     return None
 
@@ -161,16 +163,16 @@ def _sampling(request: ChatRequest, traits: Traits, written: Writing) -> Unfaith
 def _format(request: ChatRequest, traits: Traits, fields: Fields) -> Unfaithful | None:
     wanted = request.response_format
     if isinstance(wanted, JsonObjectFormat):
-        why = "Claude has no JSON mode; give a schema, with the type json_schema"
+        why = "Claude has no JSON mode; give a schema, with the type json_schema."
         return Unfaithful("response_format", why)
     if not isinstance(wanted, JsonSchemaFormat):
         return None
     if not traits.schemas:
-        return Unfaithful("response_format", "this model cannot be bound to a JSON schema")
+        return Unfaithful("response_format", "This model cannot be bound to a JSON schema.")
     place = "response_format.json_schema.schema"
     given = wanted.json_schema
     if given.schema is None:
-        return Unfaithful(place, "it is required")
+        return Unfaithful(place, "A schema is required.")
     why = problem_of(given.schema)
     if why is not None:
         return Unfaithful(place, why)

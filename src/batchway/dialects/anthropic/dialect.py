@@ -21,6 +21,7 @@ from batchway.dialects.anthropic.models import Traits, traits_of
 from batchway.dialects.anthropic.parameters import CHAT
 from batchway.dialects.anthropic.tools import Tooling, tooling
 from batchway.dialects.requests.chat import read_chat
+from batchway.dialects.requests.size import size_of
 from batchway.dialects.tolerant_json import object_in
 from batchway.ports.dialect import Encoded, Refused, Result, Size, Unfaithful
 
@@ -30,14 +31,6 @@ _WITHOUT_SAMPLING: Final = "2026-10-21"
 _LEGACY: Final = b"f;"
 
 _encode: Final = msgspec.json.Encoder().encode
-
-
-class _Sized(msgspec.Struct, gc=False):
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-
-
-_sized: Final = msgspec.json.Decoder(_Sized).decode
 
 
 class AnthropicDialect:
@@ -118,14 +111,8 @@ class AnthropicDialect:
         raise NotImplementedError(f"{len(results)} results of one body, {len(context)} of context")
 
     def measure(self, body: bytes) -> Size:
-        """See `ports.Dialect`: a quarter of the bytes, and what may be generated."""
-        prompt = len(body) // 4 + 1
-        try:
-            sizes = _sized(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return Size(tokens=prompt)  # an odd limit is refused by `encode`
-        answer = sizes.max_completion_tokens or sizes.max_tokens or 0
-        return Size(tokens=prompt + max(0, answer))
+        """See `ports.Dialect`."""
+        return size_of(body)
 
 
 def _clash(
@@ -133,17 +120,19 @@ def _clash(
 ) -> Unfaithful | None:
     """What parts of a request forbid each other at a model."""
     if tools.forced and not traits.forced:
-        return Unfaithful(tools.forced, "this model cannot be made to call a tool")
+        return Unfaithful(tools.forced, "This model cannot be made to call a tool.")
     if tools.forced and written.budgeted:
-        why = "with `reasoning_effort` this model cannot be made to call a tool"
+        why = "With `reasoning_effort` this model cannot be made to call a tool."
         return Unfaithful(tools.forced, why)
     if talk.unanswered and written.budgeted:
-        why = "this model thinks on only with its own thoughts before the calls, which are not here"
+        why = "This model thinks on only with its thoughts before the calls, which are not here."
         return Unfaithful("reasoning_effort", why)
     if talk.begun:
         if not traits.prefill:
-            return Unfaithful("messages", "the last is the assistant's; this model needs a user's")
+            return Unfaithful(
+                "messages", "The last is the assistant's, where this model needs a user's."
+            )
         if written.thinks or "output_config" in written.fields:
-            why = "the last is the assistant's, which goes with no thinking and no schema"
+            why = "The last is the assistant's, which goes with no thinking and no schema."
             return Unfaithful("messages", why)
     return None

@@ -27,14 +27,14 @@ def image_block(part: ImagePart, place: str, *, urls: bool) -> dict[str, Any] | 
         kind, data = _opened(url)
         kind = "image/jpeg" if kind == "image/jpg" else kind
         if kind not in _IMAGES or not data:
-            return Unfaithful(place, "Claude takes JPEG, PNG, GIF and WebP images, as base64")
+            return Unfaithful(place, "Claude takes JPEG, PNG, GIF and WebP images, as base64.")
         source = {"type": "base64", "media_type": kind, "data": data}
         return {"type": "image", "source": source}
     if urls and url.startswith("https://"):
         return {"type": "image", "source": {"type": "url", "url": url}}
     if urls:
-        return Unfaithful(place, "Claude takes images as data URLs or from https addresses")
-    return Unfaithful(place, "this platform takes images as data URLs only")
+        return Unfaithful(place, "Claude takes images as data URLs or from https addresses.")
+    return Unfaithful(place, "This platform takes images as data URLs only.")
 
 
 def document_block(part: FilePart, place: str) -> dict[str, Any] | Unfaithful:
@@ -42,7 +42,7 @@ def document_block(part: FilePart, place: str) -> dict[str, Any] | Unfaithful:
     file = part.file
     if file.file_data is None:
         return Unfaithful(
-            f"{place}.file.file_id", "the file of an upload is not there; send it as a data URL"
+            f"{place}.file.file_id", "The file of an upload is not there; send it as a data URL."
         )
     kind, data = _opened(file.file_data)
     if kind == _PDF and data:
@@ -50,7 +50,7 @@ def document_block(part: FilePart, place: str) -> dict[str, Any] | Unfaithful:
     elif kind == _TEXT and (text := _text(data)) is not None:
         source = {"type": "text", "media_type": _TEXT, "data": text}
     else:
-        why = "Claude takes PDF and plain text files, as data URLs with base64"
+        why = "Claude takes PDF and plain text files, as data URLs with base64."
         return Unfaithful(f"{place}.file.file_data", why)
     block: dict[str, Any] = {"type": "document", "source": source}
     if file.filename:

@@ -40,7 +40,7 @@ from batchway.dialects.requests.chat import (
 from batchway.dialects.tolerant_json import object_in
 from batchway.ports.dialect import Unfaithful
 
-_EMPTY: Final = "it is empty, and Claude takes no empty message"
+_EMPTY: Final = "Claude takes no empty message."
 _LEGAL_ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 
 NAME: Final = "messages[].name"
@@ -130,7 +130,7 @@ class _Reader:
             case FunctionMessage():
                 call = self._ids.get(message.name)
                 if call is None:
-                    return Unfaithful(f"{place}.name", "no message before it calls this function")
+                    return Unfaithful(f"{place}.name", "No message before it calls this function.")
                 self._add("user", [self._result(call, message.content or "")])
             case _:
                 self._instruct(message)
@@ -175,11 +175,11 @@ class _Reader:
             case FilePart():
                 return document_block(part, place)
             case AudioPart():
-                return Unfaithful(place, "Claude takes no audio")
+                return Unfaithful(place, "Claude takes no audio.")
 
     def _assistant(self, message: AssistantMessage, place: str) -> Unfaithful | None:
         if message.audio is not None:
-            return Unfaithful(f"{place}.audio", "Claude has no audio")
+            return Unfaithful(f"{place}.audio", "Claude has no audio.")
         self._ignore(NAME, message.name)
         self._ignore(REASONING, message.reasoning_content)
         self._ignore(ANNOTATIONS, message.annotations)
@@ -214,7 +214,7 @@ class _Reader:
         for index, call in enumerate(message.tool_calls or ()):
             at = f"{place}.tool_calls[{index}]"
             if isinstance(call, CustomToolCall):
-                return Unfaithful(at, "Claude has no custom tools, only functions")
+                return Unfaithful(at, "Claude has no custom tools, only functions.")
             block = self._call(_legal(call.id), call.function, f"{at}.function")
             if isinstance(block, Unfaithful):
                 return block
@@ -230,7 +230,7 @@ class _Reader:
     def _call(self, id: str, function: CalledFunction, place: str) -> Block | Unfaithful:
         arguments = object_in(function.arguments.encode()) if function.arguments.strip() else {}
         if arguments is None:
-            return Unfaithful(f"{place}.arguments", "they are no JSON object, as Claude needs")
+            return Unfaithful(f"{place}.arguments", "Claude takes a JSON object for arguments.")
         self._called.append(function.name)
         return {"type": "tool_use", "id": id, "name": function.name, "input": arguments}
 

@@ -43,7 +43,7 @@ def problem_of(schema: object) -> str | None:
     try:
         TopologicalSorter(links).prepare()
     except CycleError:
-        return "it refers to itself, and Claude takes no recursive schema"
+        return "The schema refers to itself, and Claude takes no recursive one."
     return None
 
 
@@ -126,9 +126,9 @@ def _plain(value: object) -> bool:
 def _problem(schema: object, links: dict[str, set[str]], *, owner: str, depth: int) -> str | None:
     """What is wrong with a schema; `links` gets which definition (`owner`) refers to which."""
     if not isinstance(schema, dict):
-        return "a part of it is no JSON object"
+        return "A part of the schema is no JSON object."
     if depth > _DEEPEST:
-        return f"it is nested more than {_DEEPEST} levels deep"
+        return f"The schema is nested more than {_DEEPEST} levels deep."
     fields = cast("dict[str, Any]", schema)
     why = _own_problem(fields)
     if why is not None:
@@ -147,27 +147,27 @@ def _own_problem(fields: dict[str, Any]) -> str | None:
     """What is wrong with a part of a schema, its own parts left aside."""
     for word in ("$defs", "definitions", "properties"):
         if not isinstance(fields.get(word, {}), dict):
-            return f"`{word}` is no JSON object"
+            return f"The schema's `{word}` is no JSON object."
     for word in _COMBINING:
         if not isinstance(fields.get(word, []), list):
-            return f"`{word}` is no list"
+            return f"The schema's `{word}` is no list."
     reference = fields.get("$ref")
     if reference is not None:
         local = isinstance(reference, str) and reference.startswith("#")
-        return None if local else "it refers to another document"
+        return None if local else "The schema refers to another document."
     combining = [word for word in _COMBINING if word in fields]
     if len(combining) > 1:
-        return f"it has `{combining[0]}` beside `{combining[1]}`"
+        return f"The schema has `{combining[0]}` beside `{combining[1]}`, and Claude takes one."
     types = _types(fields.get("type"))
     if any(
         not isinstance(each, str) or each not in _OF_TYPE for each in cast("list[object]", types)
     ):
-        return "it has a type that JSON schema does not have"
+        return "The schema has a type that JSON schema does not have."
     if not (types or combining or "const" in fields or fields.get("enum")):
-        return "a part of it has no type"
+        return "A part of the schema has no type, and Claude has to be told each."
     free = fields.get("additionalProperties") not in (None, False)
     if free and not fields.get("properties"):
-        return "it has an object with any keys, and Claude has to be told each of them"
+        return "The schema has an object with any keys, and Claude has to be told each."
     return None
 
 

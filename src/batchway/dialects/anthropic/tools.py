@@ -30,7 +30,7 @@ from batchway.dialects.tolerant_json import object_or_none
 from batchway.ports.dialect import Unfaithful
 
 STRICT: Final = "tools[].function.strict"
-_NO_CUSTOM: Final = "Claude has no custom tools, only functions"
+_NO_CUSTOM: Final = "Claude has no custom tools, only functions."
 
 Fields = dict[str, Any]
 
@@ -82,7 +82,7 @@ def tooling(request: ChatRequest, traits: Traits, called: Sequence[str]) -> Tool
 def _without_tools(request: ChatRequest, called: Sequence[str]) -> Tooling | Unfaithful:
     for name in ("tool_choice", "function_call"):
         if getattr(request, name) not in (None, "none", "auto"):
-            return Unfaithful(name, "there are no tools to choose from")
+            return Unfaithful(name, "There are no tools to choose from.")
     if not called:
         return Tooling({})
     known = [{"name": name, "input_schema": {"type": "object"}} for name in dict.fromkeys(called)]
@@ -95,7 +95,7 @@ def _functions(request: ChatRequest) -> list[tuple[str, Function]] | Unfaithful:
         functions = request.functions or ()
         return [(f"functions[{index}]", each) for index, each in enumerate(functions)]
     if request.functions is not None:
-        return Unfaithful("functions", "it is given beside `tools`, which replaces it")
+        return Unfaithful("functions", "It is given beside `tools`, which replaces it.")
     given: list[tuple[str, Function]] = []
     for index, tool in enumerate(request.tools):
         if isinstance(tool, CustomTool):
@@ -113,13 +113,13 @@ def _tool(function: Function, place: str, *, strict: bool) -> Fields | Unfaithfu
         schema = {"type": "object", "properties": {}}
     schema = object_or_none(schema)
     if schema is None:
-        return Unfaithful(f"{place}.parameters", "it is no JSON schema")
+        return Unfaithful(f"{place}.parameters", "Claude takes a JSON schema for parameters.")
     if "type" not in schema:
         schema = {"type": "object", **schema}
     if strict:
         why = problem_of(schema)
         if why is not None:
-            return Unfaithful(f"{place}.parameters", f"{why}; a strict function needs one")
+            return Unfaithful(f"{place}.parameters", f"{why} A strict function is bound to it.")
         tool["strict"] = True
         schema = closed(schema)
     tool["input_schema"] = schema
@@ -143,9 +143,11 @@ def _choice(
     allowed = choice.allowed_tools
     only = _names(allowed.tools)
     if only is None:
-        return Unfaithful(f"{place}.allowed_tools.tools", "it names other things than functions")
+        return Unfaithful(
+            f"{place}.allowed_tools.tools", "Claude has no other tools than functions."
+        )
     if allowed.mode not in ("auto", "required"):
-        why = "OpenAI's API takes auto or required here"
+        why = "OpenAI's API takes auto or required here."
         return Unfaithful(f"{place}.allowed_tools.mode", why)
     chosen = _by_word(allowed.mode, place)
     if isinstance(chosen, Unfaithful):
@@ -164,7 +166,7 @@ def _by_word(
         case "required":
             return {"type": "any"}, place, None
         case _:
-            why = "OpenAI's API takes auto, none, required or a function here"
+            why = "OpenAI's API takes auto, none, required or a function here."
             return Unfaithful(place, why)
 
 
@@ -174,7 +176,7 @@ def _legacy_choice(value: object) -> tuple[Fields, str, frozenset[str] | None] |
         return _by_word(cast("str | None", value), place)
     name = (object_or_none(value) or {}).get("name")
     if not isinstance(name, str):
-        return Unfaithful(place, "OpenAI's API takes auto, none or a function's name here")
+        return Unfaithful(place, "OpenAI's API takes auto, none or a function's name here.")
     return {"type": "tool", "name": name}, place, None
 
 

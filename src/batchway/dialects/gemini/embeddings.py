@@ -1,15 +1,16 @@
 """The bodies of Gemini's embedding models.
 
-    online, embedContent   {"content": {"parts": [{"text": "a"}]}, "embedContentConfig": {...}}
-    online, predict        {"instances": [{"content": "a"}, {"content": "b"}], "parameters": {...}}
-    batch                  {"content": {"parts": [{"text": "a"}]}, "output_dimensionality": 256}
+    online   {"content": {"parts": [{"text": "a"}]}, "embedContentConfig": {...}}    embedContent
+    batch    {"content": {"parts": [{"text": "a"}]}, "output_dimensionality": 256}
 
-`embedContent` and a row of a batch make one vector, of however many parts: the texts of a line go
-apart. Which method a model has is data (`embeddings_parameters.online_method`).
+Both make one vector, of however many parts: the texts of a line go apart. Not all of these models
+have `embedContent`: `gemini-embedding-001` is documented with `predict` (`text_embeddings`).
 
 A row has its dimensions beside `content`, though the page shows them in an `embed_content_config`:
 one user's jobs were refused for that key (LiteLLM's `vertex_ai/files/transformation.py`, 2026-09),
-another's ran and did not heed it.
+another's ran and did not heed it. Sources:
+https://docs.cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.publishers.models/embedContent,
+https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/embeddings/batch-prediction-genai-embeddings
 """
 
 from typing import Final
@@ -19,8 +20,6 @@ from msgspec import UNSET, UnsetType
 
 from batchway.dialects.gemini.embeddings_dialect import EmbeddingsDialect
 from batchway.dialects.gemini.embeddings_line import Line
-from batchway.dialects.gemini.embeddings_parameters import online_method
-from batchway.dialects.gemini.predict import predict_bodies
 from batchway.ports.dialect import Encoded
 
 
@@ -55,20 +54,17 @@ class GeminiEmbeddingsDialect(EmbeddingsDialect):
     __slots__ = ()
 
     def __init__(self, *, model: str, batch: bool) -> None:
-        predicts = online_method(model) == "predict"
-        super().__init__(
-            model=model, bodies=_rows if batch else predict_bodies if predicts else _calls
-        )
+        super().__init__(model=model, bodies=_rows if batch else _calls)
 
 
-def _calls(line: Line, line_bytes: int) -> Encoded:  # noqa: ARG001 - of `predict` alone
+def _calls(line: Line, line_bytes: int) -> Encoded:  # noqa: ARG001 - the older models'
     wanted = line.wanted
     config = UNSET if wanted.dimensions is None else _Config(wanted.dimensions)
     bodies = tuple(_encode(_Online(_Content((_Part(text),)), config)) for text in line.texts)
     return Encoded(bodies, wanted.context, wanted.warnings)
 
 
-def _rows(line: Line, line_bytes: int) -> Encoded:  # noqa: ARG001 - of `predict` alone
+def _rows(line: Line, line_bytes: int) -> Encoded:  # noqa: ARG001 - the older models'
     wanted = line.wanted
     dimensions = UNSET if wanted.dimensions is None else wanted.dimensions
     bodies = tuple(_encode(_Row(_Content((_Part(text),)), dimensions)) for text in line.texts)

@@ -1,7 +1,6 @@
 """What becomes of OpenAI's embeddings parameters at Google, and what its models are limited to.
 
-Owns the table of parameters, the models' limits, and which online method a model has. All data,
-with its source; models that are not in it have no limits here: the API tells.
+Data, with its source. Models that are not here have no limits here: the API tells.
 """
 
 from typing import Final
@@ -71,7 +70,7 @@ MODELS: Final = (
         prefix="gemini-embedding-2", tokens=8_192, numbers=3_072, source=_MULTIMODAL, date="2026-11"
     ),
     EmbeddingModel(
-        prefix="text-embedding-", tokens=2_048, numbers=768, source=_TEXT, date="2026-11"
+        prefix="text-embedding-00", tokens=2_048, numbers=768, source=_TEXT, date="2026-11"
     ),
     EmbeddingModel(
         prefix="text-multilingual-embedding-",
@@ -87,15 +86,3 @@ def limits_of(model: str) -> EmbeddingModel | None:
     """What is known of a model; its name may be a whole resource name."""
     name = model.rpartition("/")[2]
     return next((each for each in MODELS if name.startswith(each.prefix)), None)
-
-
-def online_method(model: str) -> str:
-    """The method of `publishers/google/models/*` that embeds online: `predict` or `embedContent`.
-
-    Gemini's models have `embedContent`, which embeds one text a call and refuses `predict` with
-    `FAILED_PRECONDITION`; but for `gemini-embedding-001`, which is documented with `predict`, of
-    many texts a call, and was refused by `embedContent` ("is not supported in the embedContent
-    API", 2026-04). The older models have `predict` only.
-    """
-    name = model.rpartition("/")[2]
-    return "embedContent" if "gemini" in name and "embedding-001" not in name else "predict"

@@ -73,15 +73,18 @@ def refused(status: int, body: bytes) -> Refused:
     )
 
 
-def no_answer(message: str) -> Refused:
-    """A 2xx that is neither an answer nor an error; `message` says what is missing in it."""
+def no_answer(message: str, *, code: str = "") -> Refused:
+    """A 2xx that is neither an answer nor an error; `message` says what is missing in it.
+
+    `code` is the provider's word for why, where it has one.
+    """
     return Refused(
         status=_NO_ANSWER,
-        code="",
+        code=_word(code),
         kind="",
         message=message,
         of_account=False,
-        body=error_body(_NO_ANSWER, message),
+        body=error_body(_NO_ANSWER, message, code=_word(code)),
     )
 
 

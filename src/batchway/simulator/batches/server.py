@@ -42,7 +42,7 @@ class Server:
     def __init__(self, *, office: Office, down: Callable[[float], None]) -> None:
         self._office = office
         self._down = down
-        self._troubles = Troubles()
+        self._troubles: Troubles[Rule] = Troubles()
         self._troubles.set(office.behaviour.rules)
         self._requests: Counter[str] = Counter()
         self._answers: Counter[str] = Counter()

@@ -2,29 +2,44 @@
 
 import random
 from collections.abc import Sequence
+from typing import Generic, Protocol, TypeVar
 
-from batchway.simulator.batches.behaviour import Rule
+
+class Trouble(Protocol):
+    """What counts of a rule here; `Rule` of `behaviour` says what it means."""
+
+    @property
+    def on(self) -> str: ...
+    @property
+    def times(self) -> int | None: ...
+    @property
+    def after(self) -> int: ...
+    @property
+    def share(self) -> float: ...
 
 
-class Troubles:
+R = TypeVar("R", bound=Trouble)
+
+
+class Troubles(Generic[R]):
     """The rules of the present behaviour, the first that fits wins.
 
     The counts belong to the list of rules: a new list starts anew.
     """
 
     def __init__(self) -> None:
-        self._rules: list[Rule] = []
+        self._rules: list[R] = []
         self._met: list[int] = []
         self._struck: list[int] = []
         self._dice = random.Random(0)
 
-    def set(self, rules: Sequence[Rule]) -> None:
+    def set(self, rules: Sequence[R]) -> None:
         """Take a new list of rules."""
         self._rules = list(rules)
         self._met = [0] * len(rules)
         self._struck = [0] * len(rules)
 
-    def strike(self, kind: str) -> Rule | None:
+    def strike(self, kind: str) -> R | None:
         """The rule that a request of this kind falls under, if any."""
         for index, rule in enumerate(self._rules):
             if rule.on not in ("*", kind):

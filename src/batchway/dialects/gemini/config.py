@@ -1,0 +1,148 @@
+"""How an answer is to be sampled, and its form: `generationConfig`.
+
+Owns what OpenAI's sampling parameters, formats and efforts become, model by model (`models`). Pure.
+Source: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference
+"""
+
+from typing import Final
+
+from batchway.dialects.gemini.importer import Places, columns, digest
+from batchway.dialects.gemini.models import Traits
+from batchway.dialects.gemini.schemas import translate
+from batchway.dialects.gemini.unsayable import Unsayable
+from batchway.dialects.gemini.wire import GenerationConfig
+from batchway.dialects.requests.chat import (
+    ChatRequest,
+    JsonObjectFormat,
+    JsonSchema,
+    JsonSchemaFormat,
+)
+
+_MOST_STOPS: Final = 5
+_MOST_CANDIDATES: Final = 8
+_MOST_LOGPROBS: Final = 20
+# Vertex AI's seed is an int32; a seed means no more than that equal ones are equal.
+_SEEDS: Final = 1 << 31
+_SCHEMA_PLACE: Final = "generationConfig.responseSchema"
+# request > generationConfig > responseSchema
+_DEPTH: Final = 3
+
+
+def config_of(
+    request: ChatRequest, *, traits: Traits, batch: bool, ignored: dict[str, None], places: Places
+) -> GenerationConfig | None:
+    """What a request asks of sampling and form; `None` if nothing. Adds to `ignored`, `places`.
+
+    Raises:
+        Unsayable: a parameter has a value that the model has no equivalent of.
+    """
+    config = GenerationConfig()
+    _sample(request, config, traits, ignored)
+    _limit(request, config)
+    _logprobs(request, config)
+    if request.reasoning_effort is not None:
+        _think(request.reasoning_effort, config, traits)
+    if isinstance(request.response_format, JsonObjectFormat | JsonSchemaFormat):
+        if not traits.json_beside_functions and (request.tools or request.functions):
+            raise Unsayable(
+                "response_format", "this model gives no answers in JSON beside calls of functions"
+            )
+        config.response_mime_type = "application/json"
+        if isinstance(request.response_format, JsonSchemaFormat):
+            _format(request.response_format.json_schema, config, batch, ignored, places)
+    return None if config == GenerationConfig() else config
+
+
+def _sample(
+    request: ChatRequest, config: GenerationConfig, traits: Traits, ignored: dict[str, None]
+) -> None:
+    if traits.samples:
+        if request.temperature is not None:
+            config.temperature = request.temperature
+        if request.top_p is not None:
+            config.top_p = request.top_p
+    else:
+        # 1 is OpenAI's default of both: who asks for it asks for nothing.
+        if request.temperature not in (None, 1):
+            ignored["temperature"] = None
+        if request.top_p not in (None, 1):
+            ignored["top_p"] = None
+    if request.presence_penalty:
+        config.presence_penalty = request.presence_penalty
+    if request.frequency_penalty:
+        config.frequency_penalty = request.frequency_penalty
+    if request.seed is not None:
+        config.seed = request.seed % _SEEDS
+    n = request.n
+    if n is not None and n != 1:
+        if not traits.samples:
+            raise Unsayable("n", "this model gives one answer to a request")
+        if not 1 <= n <= _MOST_CANDIDATES:
+            raise Unsayable("n", f"Gemini gives 1 to {_MOST_CANDIDATES} answers to a request")
+        config.candidate_count = n
+
+
+def _limit(request: ChatRequest, config: GenerationConfig) -> None:
+    newer, older = request.max_completion_tokens, request.max_tokens
+    if newer is not None and older is not None and newer != older:
+        raise Unsayable("max_tokens", "it contradicts max_completion_tokens")
+    most = older if newer is None else newer
+    if most is not None:
+        config.max_output_tokens = most
+    stops = [request.stop] if isinstance(request.stop, str) else request.stop
+    if stops:
+        if len(stops) > _MOST_STOPS:
+            raise Unsayable("stop", f"Gemini takes up to {_MOST_STOPS} sequences")
+        config.stop_sequences = stops
+
+
+def _logprobs(request: ChatRequest, config: GenerationConfig) -> None:
+    top = request.top_logprobs
+    if not request.logprobs:
+        if top:
+            raise Unsayable("top_logprobs", "OpenAI's API takes it with logprobs only")
+        return
+    config.response_logprobs = True
+    if top:
+        if not 0 < top <= _MOST_LOGPROBS:
+            raise Unsayable("top_logprobs", f"Gemini gives 1 to {_MOST_LOGPROBS} of them")
+        config.logprobs = top
+
+
+def _think(effort: str, config: GenerationConfig, traits: Traits) -> None:
+    thinking = traits.efforts.get(effort)
+    if thinking is not None:
+        config.thinking_config = thinking
+    elif not traits.efforts:
+        if effort != "none":
+            raise Unsayable("reasoning_effort", "this model does not think")
+    elif effort == "none":
+        raise Unsayable("reasoning_effort", "this model cannot be told not to think")
+    else:
+        raise Unsayable("reasoning_effort", "Gemini has no equivalent of this effort")
+
+
+def _format(
+    wanted: JsonSchema,
+    config: GenerationConfig,
+    batch: bool,
+    ignored: dict[str, None],
+    places: Places,
+) -> None:
+    place = "response_format.json_schema.schema"
+    if wanted.schema is None:
+        return
+    translated = translate(wanted.schema, place=place, ordered=True)
+    schema = translated.schema
+    if not translated.whole:
+        ignored[place] = None
+    # OpenAI's models read the format's name and description; here the schema's say the same.
+    if "anyOf" not in schema:
+        if wanted.name:
+            schema.setdefault("title", wanted.name)
+        if wanted.description:
+            schema.setdefault("description", wanted.description)
+    if batch:
+        columns(schema, depth=_DEPTH, param=place)
+        places[_SCHEMA_PLACE] = digest(schema)
+    config.response_schema = schema

@@ -1,0 +1,175 @@
+"""Functions that the model may call, and how it is to choose among them.
+
+    tools, functions            functionDeclarations of one tool
+    tool_choice, function_call  functionCallingConfig: NONE, ANY, ANY of some
+    allowed_tools, auto         only these are declared: ANY is the one mode that takes names
+
+Owns what OpenAI's choices mean for the declarations. Pure.
+Source: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling
+"""
+
+import re
+from typing import Any, Final, cast
+
+from msgspec import UNSET, UnsetType
+
+from batchway.dialects.gemini.importer import Places, columns, digest
+from batchway.dialects.gemini.schemas import translate
+from batchway.dialects.gemini.unsayable import Unsayable
+from batchway.dialects.gemini.wire import (
+    FunctionCallingConfig,
+    FunctionDeclaration,
+    Tool,
+    ToolConfig,
+)
+from batchway.dialects.requests.chat import (
+    AllowedChoice,
+    AllowedTools,
+    ChatRequest,
+    CustomTool,
+    Function,
+    NamedChoice,
+    NamedFunction,
+)
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}\Z")
+# request > tools > functionDeclarations > parameters
+_DEPTH: Final = 4
+
+Declared = tuple[list[Tool] | UnsetType, ToolConfig | UnsetType]
+
+
+def functions_of(
+    request: ChatRequest, *, batch: bool, ignored: dict[str, None], places: Places
+) -> Declared:
+    """The tools of a request and how they are called. Adds to `ignored`, and to `places` in batch.
+
+    Raises:
+        Unsayable: a tool or a choice has no equivalent.
+    """
+    legacy = bool(request.functions)
+    if legacy and request.tools:
+        raise Unsayable("functions", "OpenAI's API takes functions or tools, not both")
+    given = (request.functions or []) if legacy else _functions_in_tools(request)
+    choice, choice_place = (
+        (_modern(request.function_call), "function_call")
+        if legacy
+        else (request.tool_choice, "tool_choice")
+    )
+    if not given:
+        if choice not in (None, "none", "auto"):
+            raise Unsayable(choice_place, "there are no functions to choose among")
+        return UNSET, UNSET
+    if request.parallel_tool_calls is False:
+        raise Unsayable(
+            "parallel_tool_calls", "Gemini cannot be told to make no more than one call at a time"
+        )
+    written = [
+        _declared(
+            function,
+            place=f"functions[{index}]" if legacy else f"tools[{index}].function",
+            ignored=ignored,
+        )
+        for index, function in enumerate(given)
+    ]
+    names, config = _chosen(choice, [each.name for each in written], place=choice_place)
+    tools = [each for each in written if each.name in names]
+    if batch:
+        found = [
+            columns(each.parameters, depth=_DEPTH, param="tools")
+            for each in tools
+            if each.parameters is not UNSET
+        ]
+        if found:
+            # A column for each property: lines with other functions would give it nulls there.
+            places["tools"] = digest(found)
+    return [Tool(tools)], config
+
+
+def _functions_in_tools(request: ChatRequest) -> list[Function]:
+    functions: list[Function] = []
+    for index, tool in enumerate(request.tools or []):
+        if isinstance(tool, CustomTool):
+            raise Unsayable(f"tools[{index}]", "Gemini has no tools whose input is free text")
+        functions.append(tool.function)
+    return functions
+
+
+def _modern(choice: object) -> object:
+    """A `function_call` as the `tool_choice` of today."""
+    if not isinstance(choice, dict):
+        return choice
+    name = cast("dict[str, object]", choice).get("name")
+    if not isinstance(name, str):
+        raise Unsayable("function_call", "it names no function")
+    return NamedChoice(function=NamedFunction(name=name))
+
+
+def _declared(function: Function, *, place: str, ignored: dict[str, None]) -> FunctionDeclaration:
+    if _NAME.match(function.name) is None:
+        raise Unsayable(
+            f"{place}.name",
+            "names of Gemini's functions are letters, digits, _ and -, from a letter",
+        )
+    if function.strict:
+        ignored["tools[].function.strict"] = None
+    parameters: dict[str, Any] | UnsetType = UNSET
+    if function.parameters is not None:
+        param = f"{place}.parameters"
+        translated = translate(function.parameters, place=param)
+        if not translated.whole:
+            ignored["tools[].function.parameters"] = None
+        # A function without parameters has no schema: an object without properties is refused.
+        if translated.schema.keys() & {"properties", "additionalProperties", "anyOf"}:
+            parameters = translated.schema
+    return FunctionDeclaration(function.name, function.description or UNSET, parameters)
+
+
+def _chosen(
+    choice: object, names: list[str], *, place: str
+) -> tuple[list[str], ToolConfig | UnsetType]:
+    """Which functions to declare, and the mode."""
+    match choice:
+        case None | "auto":
+            return names, UNSET
+        case "none":
+            return names, ToolConfig(FunctionCallingConfig("NONE"))
+        case "required":
+            return names, ToolConfig(FunctionCallingConfig("ANY"))
+        case NamedChoice():
+            return names, _any([choice.function.name], names, place)
+        case AllowedChoice():
+            return _allowed(choice.allowed_tools, names)
+        case _:
+            raise Unsayable(place, "Gemini has no such choice")
+
+
+def _allowed(allowed: AllowedTools, names: list[str]) -> tuple[list[str], ToolConfig | UnsetType]:
+    place = "tool_choice.allowed_tools"
+    wanted = [_referred(tool, place) for tool in allowed.tools]
+    if not wanted:
+        raise Unsayable(f"{place}.tools", "it names no tools")
+    match allowed.mode:
+        case "required":
+            return names, _any(wanted, names, place)
+        case "auto":
+            _any(wanted, names, place)
+            return wanted, UNSET
+        case _:
+            raise Unsayable(f"{place}.mode", "OpenAI's API takes auto or required here")
+
+
+def _any(wanted: list[str], names: list[str], place: str) -> ToolConfig:
+    if not set(wanted) <= set(names):
+        raise Unsayable(place, "it names a function that is not among the tools")
+    return ToolConfig(FunctionCallingConfig("ANY", wanted))
+
+
+def _referred(tool: object, place: str) -> str:
+    """The name in a reference such as `{"type": "function", "function": {"name": ...}}`."""
+    fields = cast("dict[str, object]", tool) if isinstance(tool, dict) else {}
+    function = fields.get("function")
+    name = cast("dict[str, object]", function).get("name") if isinstance(function, dict) else None
+    if fields.get("type") != "function" or not isinstance(name, str):
+        raise Unsayable(f"{place}.tools", "Gemini has no tools but functions")
+    return name
