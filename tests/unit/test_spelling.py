@@ -80,7 +80,8 @@ def test_what_providers_say_is_known_where_it_is_read() -> None:
     """Not by a story, the dispatch or the composition root: they act on verdicts."""
     reads = (
         *("api/", "simulator/", "catalog/"),
-        *("dialects/openai/", "dialects/answers/", "providers/openai/", "providers/azure/"),
+        *("dialects/openai/", "dialects/responses/", "dialects/answers/"),
+        *("providers/openai/", "providers/azure/"),
     )
     known = {name for name in modules_with(PROVIDERS_WORD) if not name.startswith(reads)}
     assert known == {

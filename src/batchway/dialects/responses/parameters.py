@@ -9,7 +9,8 @@ from typing import Final
 
 from batchway.dialects.requests.parameters import Handling, Parameter, Parameters
 
-_CREATE: Final = "https://developers.openai.com/api/reference/resources/responses/methods/create"
+_RESOURCES: Final = "https://developers.openai.com/api/reference/resources/"
+_CREATE: Final = _RESOURCES + "responses/methods/create"
 _GUIDES: Final = "https://developers.openai.com/api/docs/guides/"
 
 _STATE: Final = _GUIDES + "conversation-state"
