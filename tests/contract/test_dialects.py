@@ -18,6 +18,7 @@ from tests.toy.dialect import ToyDialect
 
 from batchway.dialects.anthropic.dialect import AnthropicDialect
 from batchway.dialects.openai.dialect import OpenAIDialect
+from batchway.dialects.responses.dialect import ResponsesDialect
 from batchway.domain.batch import Usage
 from batchway.domain.call import Call
 from batchway.ports import Dialect, Encoded, Refused, Result, Size, Unfaithful
@@ -139,6 +140,27 @@ DIALECTS: Mapping[str, Sample] = {
             b'{"object":"response","status":"failed","error":{"code":"server_error"}}': 500,
         },
         of_account=_OPENAI_OF_ACCOUNT,
+    ),
+    "responses-over-chat": Sample(
+        new=lambda: ResponsesDialect(inner=_openai("/v1/chat/completions")(), model=MODEL),
+        lines={
+            b'{"model":"mine","input":"a"}': 1,
+            b'{"model":"mine","instructions":"hi","input":[{"role":"user","content":"a\\nb"}],'
+            b'"temperature":1,"metadata":{"k":"v"},"truncation":"auto"}': 1,
+        },
+        answers={
+            b'{"choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":3,'
+            b'"completion_tokens":4}}': Usage(input_tokens=3, output_tokens=4),
+            b'{\n  "choices": [{"message": {"content": "a\\nb"}}]\n}': Usage(),
+        },
+        errors={**_OPENAI_ERRORS, b'{"choices":[{"index":0}]}': 502, b'{"output":[]}': 502},
+        of_account=_OPENAI_OF_ACCOUNT,
+        unsaid={
+            b'{"model":"mine","input":"a","previous_response_id":"r"}': "previous_response_id",
+            b'{"model":"mine","input":[{"role":"user","content":"a"},{"type":"mcp_call"}]}': (
+                "input[1].type"
+            ),
+        },
     ),
     "toy-chat": Sample(
         new=lambda: ToyDialect(endpoint="/v1/chat/completions", model=MODEL),
@@ -268,7 +290,7 @@ def test_an_answer_is_an_object_in_one_line_with_its_usage(sample: Sample) -> No
     for body, usage in sample.answers.items():
         result = dialect.decode(200, body, context)
         assert isinstance(result, Result)
-        assert "error" not in _one_line_object(result.body)
+        assert _one_line_object(result.body).get("error") is None
         assert result.usage == usage
         assert dialect.decode(201, body, context) == result
 

@@ -82,7 +82,7 @@ _TOP: Final = [
     _mapped("instructions", "The first message, of role `system`. They are not repeated."),
     _mapped("max_output_tokens", "`max_completion_tokens`."),
     _ignored("max_tool_calls", "It counts calls of OpenAI's own tools: there are none.", _TOOLS),
-    _mapped("metadata", "Repeated in the response, where it has no more than about 1,000 bytes."),
+    _mapped("metadata", "Repeated in the response, where it has no more than about 400 bytes."),
     _mapped("model", "The model of the account."),
     _rejected("moderation", "The input and the output are not moderated here."),
     _mapped("parallel_tool_calls", "`parallel_tool_calls`, where there are tools.", _CALLING),
@@ -107,7 +107,7 @@ _TOP: Final = [
     _mapped("tool_choice", "`tool_choice`, where there are tools.", _CALLING),
     _mapped(
         "tools",
-        "`tools`; the response repeats their names, of no more than about 1,000 bytes.",
+        "`tools`; the response repeats their names, of no more than about 400 bytes.",
         _CALLING,
     ),
     _mapped("top_logprobs", "`logprobs` and `top_logprobs`."),

@@ -14,7 +14,7 @@ import msgspec
 from batchway.dialects.requests.chat import JsonObjectFormat
 from batchway.dialects.requests.responses import JsonSchemaFormat, ResponsesRequest, given
 
-MOST_KEPT: Final = 1_000
+MOST_KEPT: Final = 400
 
 _AUTO: Final = msgspec.Raw(b'"auto"')
 
@@ -93,4 +93,9 @@ def to_context(kept: Repeated, inner: bytes) -> bytes:
 def from_context(context: bytes) -> tuple[Repeated, bytes]:
     """What `to_context` made one of."""
     head, _, inner = context.partition(b"\n")
-    return (_decode(head) if head else _NONE), inner
+    if not head:
+        return _NONE, inner
+    try:
+        return _decode(head), inner
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _NONE, context  # none of ours: a line that an earlier release has sent
