@@ -265,6 +265,24 @@ def test_reasons_quote_nothing_of_the_line() -> None:
         assert secret not in encoded.param + encoded.why
 
 
+def test_nothing_is_raised_however_deep_a_body_is() -> None:
+    for depth in (*range(900, 1_000, 5), 50_000):
+        deep = b"[" * depth + b"]" * depth
+        cached = b'{"type":"input_text","text":"a","prompt_cache_breakpoint":%b}' % deep
+        for line in (
+            b'{"input":[{"role":"user","content":[%b]}]}' % cached,
+            b'{"input":"a","moderation":%b}' % deep,
+            b'{"input":"a","tools":[{"type":"function","name":"f","parameters":{"a":%b}}]}' % deep,
+        ):
+            assert isinstance(_openai().encode(line, named="m"), Encoded | Unfaithful)
+        cited = b'[{"type":"url_citation","url_citation":%b}]' % deep
+        called = b'[{"function":{"name":"f","arguments":%b}}]' % deep
+        for message in (b'"annotations":' + cited, b'"tool_calls":' + called):
+            answer = b'{"choices":[{"message":{"content":"a",%b}}]}' % message
+            read = _openai().decode(200, answer, b"", at=_AT)
+            assert isinstance(read, Result | Refused | None)
+
+
 def test_an_answer_with_half_a_character_is_delivered() -> None:
     answer = b'{"id":"1","choices":[{"message":{"content":"a\\ud83db"},"finish_reason":"stop"}]}'
     result = _openai().decode(200, answer, b"", at=_AT)

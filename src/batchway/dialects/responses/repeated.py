@@ -1,9 +1,8 @@
 """What a response repeats of its request, and the warnings: kept from encoding to decoding.
 
 A response of OpenAI's repeats most of its request. Between the two, only a line's context is kept,
-and in memory for each line of a job: so instructions and schemas are not repeated, and what is kept
-never has more than `MOST_KEPT` bytes. A plain request keeps none. Owns what that is, and its form.
-Pure.
+and in memory for each line of a job: so instructions and schemas are not repeated, and what is has
+no more than `MOST_KEPT` bytes. A plain request keeps none. Owns what that is, and its form. Pure.
 """
 
 from collections.abc import Sequence
