@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import obstore
@@ -12,6 +13,7 @@ from google.api_core import exceptions
 from google.auth.transport import requests as transport
 from google.cloud.storage import Client
 from google.oauth2 import service_account
+from google.oauth2.credentials import Credentials
 from google.resumable_media.requests import ResumableUpload
 from obstore.exceptions import (
     AlreadyExistsError,
@@ -50,7 +52,7 @@ def test_an_upload_in_chunks_and_a_part_of_the_object() -> None:
     data = os.urandom(3 * MIB + 17)
     with running() as fake:
         bucket = buckets(fake).bucket(BUCKET)
-        blob = bucket.blob(NAME, chunk_size=256 << 10)
+        blob: Any = bucket.blob(NAME, chunk_size=256 << 10)
         with blob.open("wb", chunk_size=256 << 10) as file:
             for start in range(0, len(data), 100_000):
                 file.write(data[start : start + 100_000])
@@ -63,7 +65,7 @@ def test_a_session_that_broke_off_goes_on_where_it_was(tmp_path: Path) -> None:
     data = os.urandom(MIB)
     with running() as fake:
         client = buckets(fake)
-        session = transport.AuthorizedSession(client._credentials)
+        session = transport.AuthorizedSession(Credentials(token="t-1"))
         upload = ResumableUpload(
             f"{fake.url}/upload/storage/v1/b/{BUCKET}/o?uploadType=resumable", 256 << 10
         )
@@ -118,10 +120,10 @@ def test_listings_by_googles_client() -> None:
             "b/c/3",
             "d",
         ]
-        below = client.list_blobs(BUCKET, prefix="b/", delimiter="/")
+        below: Any = client.list_blobs(BUCKET, prefix="b/", delimiter="/")
         assert [blob.name for blob in below] == ["b/", "b/1", "b/2"]
         assert below.prefixes == {"b/c/"}
-        top = client.list_blobs(BUCKET, delimiter="/")
+        top: Any = client.list_blobs(BUCKET, delimiter="/")
         assert [blob.name for blob in top] == ["a", "d"]
         assert top.prefixes == {"b/"}
         assert [blob.name for blob in client.list_blobs(BUCKET, max_results=1)] == ["a"]
