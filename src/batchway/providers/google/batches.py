@@ -60,8 +60,8 @@ class VertexBatches:
         timeouts: Timeouts = TIMEOUTS,
     ) -> None:
         self._name = name
-        self._place = place
-        self._tokens = tokens
+        self.place = place
+        self.tokens = tokens
         self._models = models
         self._clock = clock
         self._http = RemoteHttp(
@@ -88,7 +88,7 @@ class VertexBatches:
         Raises:
             ValueError: nothing is known of a model of that name, or it leads to another address.
         """
-        model = read_model(call.model, self._place.with_(call.overrides), self._models)
+        model = read_model(call.model, self.place.with_(call.overrides), self._models)
         spoken, traits = model.family.jobs, model.family.traits_at(model.place.region)
         dialect = dialect_of(model, call.endpoint, batch=True)
         if spoken is None or traits is None or dialect is None:
@@ -106,7 +106,7 @@ class VertexBatches:
 
     def archive(self, overrides: Overrides) -> Archive:
         """What lies there, in the region that is named."""
-        place = self._place.with_(overrides)
+        place = self.place.with_(overrides)
         return VertexArchive(
             calls=self._calls(place),
             files=self._files(place),
@@ -130,7 +130,7 @@ class VertexBatches:
         return Files(objects=objects, storage=storage, buckets=self._buckets)
 
     async def _headers(self) -> Mapping[str, str]:
-        return {"authorization": await self._tokens.authorization()}
+        return {"authorization": await self.tokens.authorization()}
 
 
 def framing_of(spoken: GoogleDialect, endpoint: str) -> Framing:

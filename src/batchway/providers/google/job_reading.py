@@ -169,7 +169,11 @@ def job_of(fields: Mapping[str, Any], *, secrets: Collection[str] = ()) -> Verte
 
 
 def remote_job(job: VertexJob, results: Collection[str] = ()) -> RemoteJob:
-    """A job of ours, as its story needs it; `results` are its files."""
+    """A job of ours, as its story needs it; `results` are its files.
+
+    What a job that failed has counted and not written is lost: it counts for nothing.
+    """
+    lost = job.status is BatchStatus.FAILED and not results
     return RemoteJob(
         id=str(job.name),
         status=job.status,
@@ -177,7 +181,7 @@ def remote_job(job: VertexJob, results: Collection[str] = ()) -> RemoteJob:
         references=tuple(results),
         created_at=job.created_at,
         in_progress_at=job.started_at,
-        counts=job.counts,
+        counts=None if lost else job.counts,
         errors=None if job.error is None else (job.error,),
         failure=_failure(job),
     )

@@ -18,14 +18,16 @@ import re
 from typing import Final
 
 from batchway.dialects.gemini.error import refused
+from batchway.dialects.tolerant_json import object_in, object_or_none
 from batchway.domain.remote import Trouble
 from batchway.ports import Refused
 from batchway.providers.google.place import Place
 from batchway.providers.http.trouble import ReadError, Said
 
 _VERTEX: Final = "aiplatform.googleapis.com"
+# Accounts and services are named beside it: `x@p.iam.gserviceaccount.com`.
 _PERMISSION: Final = re.compile(
-    r"\b((aiplatform|storage|serviceusage|iam)\.[A-Za-z]+\.[A-Za-z]+)\b"
+    r"\b((aiplatform|storage|serviceusage|iam)\.(?!g\w+\.com\b)[A-Za-z]+\.[A-Za-z]+)\b"
 )
 _SERVICE: Final = re.compile(r"\b([a-z]{2,30}\.googleapis\.com)\b")
 _ELSEWHERE: Final = re.compile(r"\bregion\b|not (?:servable|supported|available) in", re.IGNORECASE)
@@ -79,8 +81,7 @@ def reader(place: Place) -> ReadError:
     """What reads error bodies of calls to the batch API, see `providers.http.trouble`."""
 
     def read(body: bytes) -> Said:
-        # The status comes later: nothing that is asked here depends on it.
-        said = refused(400, body)
+        said = refused(_status_in(body), body)
         advice = advice_on(said, place)
         message = said.message or _plain(body)
         if advice:
@@ -88,6 +89,12 @@ def reader(place: Place) -> ReadError:
         return Said(message=message, code=said.code or None, trouble=_trouble(said))
 
     return read
+
+
+def _status_in(body: bytes) -> int:
+    """The status that an error names: Cloud Storage says no word beside it."""
+    code = (object_or_none((object_in(body) or {}).get("error")) or {}).get("code")
+    return code if isinstance(code, int) and 400 <= code <= 599 else 400
 
 
 def _trouble(said: Refused) -> Trouble | None:
