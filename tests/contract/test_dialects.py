@@ -252,6 +252,7 @@ DIALECTS: Mapping[str, Sample] = {
         },
         errors=_GOOGLE_ERRORS,
         of_account=_GOOGLE_OF_ACCOUNT,
+        unsaid={b'{"input":"a","previous_response_id":"r"}': "previous_response_id"},
     ),
     "gemini-embeddings": Sample(
         new=lambda: GeminiEmbeddingsDialect(model="gemini-embedding-2", batch=False),
