@@ -28,9 +28,13 @@ from batchway.dialects.gemini.embeddings import GeminiEmbeddingsDialect
 from batchway.dialects.gemini.text_embeddings import TextEmbeddingsDialect
 from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.dialects.responses.dialect import ResponsesDialect
+from batchway.domain.group import Group, GroupTarget
+from batchway.domain.shard import Mode
 from batchway.ports.dialect import Dialect, Encoded, Refused, Result, Unfaithful
 from batchway.simulator.google.behaviour import Behaviour
 from batchway.simulator.google.importer import imported
+from batchway.workflows.plan.cutting import GroupPlan, ScanLimits
+from batchway.workflows.plan.lots import Lots
 
 CHATS: Final[dict[str, Dialect]] = {
     "claude 4.5": AnthropicDialect(model="claude-sonnet-4-5"),
@@ -181,26 +185,19 @@ def test_lines_that_agree_are_imported_together(bodies: list[JSON], tmp_path: Pa
 
 
 def lots_of(dialect: Dialect, bodies: Sequence[JSON]) -> list[list[bytes]]:
-    """Those that can be said, as the rows of jobs: no two whose shapes conflict in one."""
-    lots: list[tuple[dict[str, str], list[bytes]]] = []
+    """Those that can be said, as the rows of jobs, in the lots that ingest puts them into."""
+    target = GroupTarget(provider="p", model="m")
+    group = Group(name="p/m", mode=Mode.NATIVE, primaries=(target,))
+    lots = Lots(GroupPlan(group=group, limits=ScanLimits()))
+    rows: dict[str, list[bytes]] = {}
     for body in bodies:
         said = encoded(dialect, body)
-        if isinstance(said, Unfaithful):
-            continue
-        shape = dict(said.shape)
-        assert len(shape) == len(said.shape)
-        lot = next((each for each in lots if agrees(each[0], shape)), None)
-        if lot is None:
-            lot = ({}, [])
-            lots.append(lot)
-        lot[0].update(shape)
-        lot[1].append(b'{"custom_id":"r0000000001","request":%b}\n' % said.bodies[0])
-    return [lines for _, lines in lots]
-
-
-def agrees(held: dict[str, str], shape: dict[str, str]) -> bool:
-    """Whether a line of that shape may join lines of those."""
-    return all(held.get(place, kind) == kind for place, kind in shape.items())
+        if isinstance(said, Encoded):
+            plan = lots.take((said.shape,)) if said.shape else lots.first
+            assert plan is not None
+            row = b'{"custom_id":"r0000000001","request":%b}\n' % said.bodies[0]
+            rows.setdefault(plan.group.name, []).append(row)
+    return list(rows.values())
 
 
 # ----------------------------------------------------------------------------- echoes

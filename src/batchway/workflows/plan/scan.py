@@ -149,12 +149,14 @@ class Scan:
                     shard.end = offset + size
                     if shard.lines >= shard.most_rows or shard.bytes >= most_bytes:
                         plan.close()
+                elif not model.tried:
+                    end = offset + size
+                    if not plan.add_native(request.body, line=line, start=offset, end=end):
+                        self._too_long(plan, line, len(request.body))
                 elif model.lots is not None:
                     self._plan_natively(model, model.lots, request, line, start=offset, size=size)
-                elif model.tried:
+                else:
                     self._plan_online(plan, model.tried, request, line, start=offset, size=size)
-                elif not plan.add_native(request.body, line=line, start=offset, end=offset + size):
-                    self._too_long(plan, line, len(request.body))
                 if self.requests > most_lines:
                     self._fail(BatchText.TOO_MANY_LINES.error(limit=self._limits.max_lines))
                     self.full = True
