@@ -32,6 +32,11 @@ SUNK: dict[str, tuple[list[dict[str, Any]] | bytes, str]] = {
     "nesting": ([line(0, **called(**deep(13)))], "levels of nesting"),
     "a key with a dollar": ([line(0, **called(**{"$ref": "x"}))], "Invalid field name '$ref'"),
     "a key with a space": ([line(0, **called(**{"a b": 1}))], "Invalid field name 'a b'"),
+    "names of another case": ([line(0, **called(a=1, A=2))], "Duplicate field"),
+    "two types under names of another case": (
+        [line(0, **called(Name="x")), line(1, **called(name=["x"]))],
+        "is scalar in one line and array in another",
+    ),
     "an empty struct": ([line(0, tools=[{"googleSearch": {}}])], "Unsupported empty struct"),
     "a null in an array": ([line(0, **called(enum=["a", None]))], "holds a null"),
     "a null enum": ([line(0, **called(enum=None))], "enum` is null"),

@@ -10,6 +10,8 @@ import httpx2
 import obstore
 import pytest
 from google.api_core import exceptions
+from google.auth import identity_pool
+from google.auth.exceptions import RefreshError
 from google.auth.transport import requests as transport
 from google.cloud.storage import Client
 from google.oauth2 import service_account
@@ -259,6 +261,45 @@ def test_assertions_that_are_refused() -> None:
                 _listed({**fake.key(), **change})
         with pytest.raises(Exception, match="invalid_scope"):
             _listed(fake.key(), scope="drive")
+
+
+def test_tokens_of_users_and_of_other_identity_providers(tmp_path: Path) -> None:
+    subject = tmp_path / "subject"
+    subject.write_text("a token of somebody else's")
+    with running(tokens=[]) as fake:
+        user = Credentials(
+            token=None,
+            refresh_token="fake-refresh-token",
+            token_uri=fake.token_uri,
+            client_id="c",
+            client_secret="s",
+        )
+        federated = identity_pool.Credentials.from_info(
+            {
+                "type": "external_account",
+                "audience": "//iam.googleapis.com/projects/1/locations/global/pools/p/providers/x",
+                "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+                "token_url": f"{fake.url}/v1/token",
+                "credential_source": {"file": str(subject)},
+            }
+        )
+        for credentials in (user, federated):
+            client = Client(
+                project="p",
+                credentials=credentials.with_quota_project(None),
+                client_options={"api_endpoint": fake.url},
+            )
+            assert client.get_bucket(BUCKET).name == BUCKET
+        assert fake.brief()["tokens"] == 2
+        user = Credentials(
+            token=None,
+            refresh_token="revoked",
+            token_uri=fake.token_uri,
+            client_id="c",
+            client_secret="s",
+        )
+        with pytest.raises(RefreshError, match="expired or revoked"):
+            user.refresh(transport.Request())
 
 
 def test_obstore_signs_assertions_of_its_own() -> None:
