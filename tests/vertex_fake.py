@@ -5,12 +5,13 @@ these are called at Google.
 """
 
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
 from batchway.simulator.batches import Fake
 from batchway.simulator.google import handle
+from batchway.simulator.google.state import TERMINAL
 
 BUCKET: Final = "bucket-of-tests"
 PROJECT: Final = "fake-project"
@@ -108,8 +109,8 @@ def dials_of(dials: Mapping[str, Any]) -> dict[str, Any]:
                 found["fates"] = [{"outcome": "failed", "code": 3, "share": 0.0}]
             case "models":
                 found["models"] = [f"google/{model}" for model in value]
-            case "share":
-                pass  # a job that is held has run half of its lines
+            case "share" | "enqueued_tokens":
+                pass  # a job that is held has run half of its lines; there is no such limit
             case _:
                 found[_NAMES.get(name, name)] = value
     return found
@@ -125,8 +126,9 @@ def _told(stats: dict[str, Any]) -> dict[str, Any]:
             "status": _STATUSES[job["state"]],
             "filename": f"{job['display_name']}.jsonl",
             "input_file_id": job["sources"][0],
-            "output_file_id": job["directory"],
-            "error_file_id": None,
+            "output_file_id": _first(stats["objects"], job["directory"]),
+            # The job itself, which is left there as its files are until it is removed.
+            "error_file_id": job["name"],
         }
         for job in [*stats["deleted"], *stats["jobs"]]
     ]
@@ -134,7 +136,12 @@ def _told(stats: dict[str, Any]) -> dict[str, Any]:
         **stats,
         "jobs": jobs,
         "files": [
-            {"id": uri, "filename": _filename(uri), "purpose": ""} for uri in stats["objects"]
+            *({"id": uri, "filename": _filename(uri), "purpose": ""} for uri in stats["objects"]),
+            *(
+                {"id": job["name"], "filename": job["display_name"], "purpose": "a job"}
+                for job in stats["jobs"]
+                if job["state"] in TERMINAL
+            ),
         ],
         "creates": [{**made, "job_id": names[made["id"]]} for made in stats["creates"]],
         "creates_by_filename": dict(
@@ -144,5 +151,11 @@ def _told(stats: dict[str, Any]) -> dict[str, Any]:
 
 
 def _filename(uri: str) -> str:
-    *_, tag, last = uri.split("/")
-    return f"{tag}.jsonl" if last == "input.jsonl" else last
+    """With the tag of whose it is."""
+    _, _, _, _, tag, *rest = uri.split("/")
+    return f"{tag}.jsonl" if rest == ["input.jsonl"] else f"{tag}-{rest[-1]}"
+
+
+def _first(uris: Iterable[str], directory: str | None) -> str | None:
+    """The first file of a directory."""
+    return next((uri for uri in uris if directory and uri.startswith(directory)), None)
