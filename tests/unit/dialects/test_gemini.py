@@ -156,9 +156,6 @@ def test_every_parameter_has_a_row() -> None:
 
 def test_every_warning_of_the_tables_has_a_row() -> None:
     told = {name for case in _TABLE for name in case.warnings}
-    for case in _TABLE:
-        extension = (case.result or {}).get("batchway", {"warnings": []})
-        told |= {warned["param"] for warned in extension["warnings"]}
     assert all(CHAT.note(name) for name in told)
     assert {row.name for row in CHAT.rows if row.handling is Handling.IGNORED} <= told
 

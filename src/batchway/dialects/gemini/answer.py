@@ -119,6 +119,10 @@ _FINISHED: Final = {
     "IMAGE_PROHIBITED_CONTENT": "content_filter",
     "IMAGE_RECITATION": "content_filter",
 }
+_UNSHOWN: Final = Warned(
+    "choices[].message.content",
+    "Images and sound in an answer are left out: chat completions have no place for them.",
+)
 _NO_REASON: Final = frozenset({"", "FINISH_REASON_UNSPECIFIED"})
 
 
@@ -132,15 +136,14 @@ class NoAnswer(msgspec.Struct, frozen=True, gc=False):
 class Asked(msgspec.Struct, frozen=True, gc=False):
     """What is to be known of the request. `legacy` had `functions`: a call is a `function_call`.
 
-    `model` and `at` (Unix seconds) are for answers that do not say theirs. `warnings` are what the
-    answer warns of, `unshown` what it does where it holds more than words and calls.
+    `model` and `at` (Unix seconds) are for answers that do not say theirs. `warnings` are what was
+    left out of the request.
     """
 
     model: str
     legacy: bool
     at: int
     warnings: list[Warned]
-    unshown: Warned
 
 
 def read_answer(body: bytes, asked: Asked) -> Result | NoAnswer | None:
@@ -160,7 +163,7 @@ def _completion(response: _Response, body: bytes, asked: Asked) -> Result | NoAn
         reading = _Reading(name, asked.legacy)
         choices = [reading.choice(index, each) for index, each in enumerate(candidates)]
         if reading.unshown:
-            warnings = [*warnings, asked.unshown]
+            warnings = [*warnings, _UNSHOWN]
         if reading.broken == len(choices):
             first = candidates[0]
             return NoAnswer(

@@ -31,8 +31,6 @@ from batchway.dialects.tolerant_json import object_in
 from batchway.ports.dialect import Encoded, Refused, Result, Size, Unfaithful
 
 _LEGACY: Final = b"!"
-_CONTENT: Final = "choices[].message.content"
-_UNSHOWN: Final = Warned(_CONTENT, CHAT.note(_CONTENT))
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -102,7 +100,7 @@ class GeminiDialect:
         legacy = context[:1] == _LEGACY
         names = context[1:] if legacy else context
         warnings = [Warned(name, CHAT.note(name)) for name in names.decode().split(",") if name]
-        read = read_answer(body, Asked(self._model, legacy, at, warnings, _UNSHOWN))
+        read = read_answer(body, Asked(self._model, legacy, at, warnings))
         if isinstance(read, Result):
             return read
         if isinstance(read, NoAnswer):

@@ -57,6 +57,11 @@ def functions_of(
         if legacy
         else (request.tool_choice, "tool_choice")
     )
+    other, other_place = (
+        (request.tool_choice, "tool_choice") if legacy else (request.function_call, "function_call")
+    )
+    if other not in (None, "none", "auto"):
+        raise Unsayable(other_place, "it chooses among what the request does not have")
     if not given:
         if choice not in (None, "none", "auto"):
             raise Unsayable(choice_place, "there are no functions to choose among")

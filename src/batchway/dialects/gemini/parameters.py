@@ -191,11 +191,6 @@ CHAT: Final = Parameters(
             "Gemini keeps to a schema always.",
             _OUTPUT,
         ),
-        _ignored(
-            "choices[].message.content",
-            "Images and sound in an answer are left out: chat completions have no place for them.",
-            source=_OUTPUT,
-        ),
         _rejected("modalities", "Answers are texts.", ["text"]),
         _rejected("audio", "Answers are texts."),
         _rejected("verbosity", "Gemini has no such parameter; say it in the prompt.", "medium"),
