@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from batchway.catalog.google_models import GOOGLE_MODELS, GoogleModels
 from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, CatalogEntry, LineShape
 from pages.markdown import code, page, table
 
@@ -42,7 +43,47 @@ def providers_page() -> str:
     ]
     for entry in entries:
         blocks += _provider(entry)
+    blocks += _vertex()
     return page("Providers", *blocks)
+
+
+def _vertex() -> Iterator[str]:
+    yield "## Google Vertex AI"
+    yield (
+        "The type `google-vertex`: see the [guide](../guides/vertex.md). A model is called by its "
+        "name, and the first row that fits says what it speaks; the setting `models` of a provider "
+        "replaces that. Tuned models are called as `endpoints/ID` online and as `models/ID` in "
+        "jobs."
+    )
+    yield table(
+        ["Models", "Publisher", "Online", "In jobs", "Lines of a job", "Jobs at `global`"],
+        [
+            [
+                code(row.pattern),
+                code(row.publisher) if row.publisher else "as written",
+                code(row.online) if row.online else "",
+                code(row.jobs) if row.jobs else "no jobs",
+                f"{row.max_lines:,}" if row.jobs else "",
+                _yes(row),
+            ]
+            for row in GOOGLE_MODELS
+        ],
+    )
+    noted: dict[str, list[str]] = {}
+    for row in GOOGLE_MODELS:
+        for note in row.notes:
+            noted.setdefault(note, []).append(code(row.pattern))
+    yield "\n".join(f"* {', '.join(patterns)}: {note}" for note, patterns in noted.items())
+    pages = {
+        f"<{row.source}> ({_GRADES[row.grade]}, read on {row.read})": None for row in GOOGLE_MODELS
+    }
+    yield "Sources: " + "; ".join(pages) + "."
+
+
+def _yes(row: GoogleModels) -> str:
+    if row.jobs is None:
+        return ""
+    return "yes" if row.everywhere else "no"
 
 
 def _provider(entry: CatalogEntry) -> Iterator[str]:

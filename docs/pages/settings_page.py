@@ -35,7 +35,9 @@ def settings_page() -> str:
         "**With no provider configured** the vendors' own variables are used: `OPENAI_API_KEY` "
         "(with `OPENAI_BASE_URL`, `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`) makes a provider named "
         "`openai`; `AZURE_OPENAI_API_KEY` and `AZURE_OPENAI_ENDPOINT` (with "
-        "`OPENAI_API_VERSION`) make one named `azure-openai`; "
+        "`OPENAI_API_VERSION`) make one named `azure-openai`; `GOOGLE_CLOUD_PROJECT` (with "
+        "`GOOGLE_CLOUD_LOCATION`) makes one named `google-vertex` where "
+        "`GOOGLE_GENAI_USE_VERTEXAI` is true; "
         + ", ".join(code(entry.key_variable) for entry in CATALOG.values())
         + " make one of the type of that name each.",
     ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests import vertex_fake
 from tests.chaos.client import Client
 from tests.chaos.processes import Server, free_port
 from tests.chaos.site import Site, look
@@ -58,6 +59,8 @@ ACCOUNTS: Final = (
     Account(name="azure", vendor="azure", rescue=True),
     Account(name="together", vendor="together", rescue=False),
     Account(name="toy", vendor="toy", rescue=True),
+    Account(name="vertex", vendor="vertex", rescue=False),
+    Account(name="vertex-auto", vendor="vertex", rescue=True),
 )
 # Lines of every second job: one that counts more rows than it gives is read again and again.
 _DROPPED: Final = [f"r{line:010d}" for line in (61, 77, 119, 180, 230)]
@@ -89,6 +92,14 @@ BEHAVIOURS: Final[Mapping[str, dict[str, Any]]] = {
         "rows": {**_ROWS, "fail": _FAIL, "echo": "upper"},
         "seed": 3,
         "list_lag": 0.3,
+    },
+    # Has its files in a bucket, and its jobs' names from us.
+    "vertex": {
+        "phases": _PHASES,
+        "rows": {"shuffle": True, "drop": _DROPPED, "duplicate": 0.04, "fail": _FAIL},
+        "seed": 5,
+        "list_lag": 0.6,
+        "fates": [{"outcome": "expired", "share": 0.5, "jobs": list(range(6, 2_000, 9))}],
     },
     # Shares nothing with the others' wire.
     "toy": {
@@ -132,7 +143,7 @@ class NativeArena:
         providers: list[dict[str, Any]] = [
             {
                 "name": account.name + suffix,
-                **_called(self.fakes[account.vendor]),
+                **_called(self.fakes[account.vendor], self.root),
                 "mode": "auto" if account.rescue else "native",
                 "native": native,
                 "limits": {"concurrency": 20, "timeout": 3, "max_attempts": 30},
@@ -167,8 +178,21 @@ class NativeArena:
             fake.control(enqueued_tokens=None, hold=[])
 
 
-def _called(fake: Fake) -> dict[str, Any]:
+def _called(fake: Fake, root: Path) -> dict[str, Any]:
     """How a provider's configuration says where it is, and as whom it is called."""
+    if isinstance(fake, vertex_fake.VertexFake):
+        key = root / "vertex.key.json"
+        if not key.exists():
+            fake.google.key_file(key, project=vertex_fake.PROJECT)
+        return {
+            "type": "google-vertex",
+            "project": vertex_fake.PROJECT,
+            "bucket": vertex_fake.BUCKET,
+            "credentials_file": str(key),
+            "base_url": fake.base_url,
+            "storage_url": fake.base_url,
+            "models": {MODEL: "gemini"},
+        }
     if fake.vendor == "toy":
         options = {"url": fake.base_url, "key": toy_server.KEY}
         return {"type": "python", "class": "tests.toy.account:ToyAccount", "options": options}
@@ -178,6 +202,8 @@ def _called(fake: Fake) -> dict[str, Any]:
 
 
 def _process(vendor: str, dials: Mapping[str, Any]) -> AbstractContextManager[Fake]:
+    if vendor == "vertex":
+        return vertex_fake.process(**dials)
     return toy.process(least=10, **dials) if vendor == "toy" else process(vendor, **dials)
 
 

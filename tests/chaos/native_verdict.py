@@ -167,9 +167,10 @@ def _allowed(
         # It ran a part of its lines.
         allowed |= {_ANSWER} if rescued else {"batch_expired"}
     withheld = _WITHHELD.get(batch["status"])
-    if withheld is not None:
+    if withheld is not None or order.overdue:
         # Whatever is there when it ends counts, and what is not there is the batch's own end.
-        allowed |= {withheld, *({row} - {"batch_expired", "missing_result"})}
+        allowed |= {row} - {"batch_expired", "missing_result"}
+        allowed |= set() if withheld is None else {withheld}
         if row == "missing_result":
             # It ran by its job's own counts, and there was no time left to rescue it.
             allowed.add("result_not_fetched")

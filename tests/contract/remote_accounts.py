@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests import vertex_fake
 from tests.toy import fake as toy
 from tests.toy.account import ToyAccount
 from tests.unit.batch_lines import ReadRow, read_row, written_line
@@ -17,11 +18,14 @@ from batchway.catalog.openai_family import CATALOG, OPENAI
 from batchway.domain.call import Call
 from batchway.domain.overrides import NO_OVERRIDES
 from batchway.domain.remote import JobInput, Reading, RemoteJob
-from batchway.domain.status import TERMINAL
+from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import Archive, ArchivedFile, ArchivedJob, BatchAccount, Clock
 from batchway.providers.azure.batches import AzureBatchesProvider
 from batchway.providers.azure.identity import ApiKey
+from batchway.providers.google.batches import VertexBatches
+from batchway.providers.google.place import Place
 from batchway.providers.http.session import Timeouts
+from batchway.providers.http.tokens import Token
 from batchway.providers.openai.batches import OpenAIBatchesProvider
 from batchway.simulator.batches import Fake, running
 
@@ -30,13 +34,27 @@ KEY = "sk-secret-of-the-contract-suite"
 TAG = "batchway-0123456789abcdef0123456789abcdef-3-1"
 DAY = 86_400
 CALL: Final = Call(CHAT, "upstream-model")
+VERTEX_CALL: Final = Call(CHAT, "gemini-2.5-flash")  # what it speaks goes by its name
 
 # Azure's two address families are two vendors here.
-ARCHIVED = ("openai", "azure", "azure-v1", *CATALOG)
+ARCHIVED = ("openai", "azure", "azure-v1", *CATALOG, "vertex")
 # And one that shares nothing with OpenAI's wire, and has nothing to look up.
 ACCOUNTS = (*ARCHIVED, "toy")
 
 QUICK = Timeouts(connect=5.0, call=10.0, idle=5.0)
+
+
+class OneToken:
+    """`providers.google.credentials.Tokens`: always the same."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    async def authorization(self) -> str:
+        return f"Bearer {self._value}"
+
+    def token(self) -> Token:
+        return Token(value=self._value, until=time.time() + DAY)
 
 
 class Impatient(SystemClock):
@@ -63,6 +81,20 @@ def new_provider(
     if account == "toy":
         options = {"url": base_url, "key": key}
         return ToyAccount(name="acme", options=options, clock=clock, timeouts=timeouts)
+    if account == "vertex":
+        return VertexBatches(
+            name="acme",
+            place=Place(
+                project=vertex_fake.PROJECT,
+                region="us-central1",
+                bucket=vertex_fake.BUCKET,
+                base_url=base_url,
+                storage_url=base_url,
+            ),
+            tokens=OneToken(key),
+            clock=clock,
+            timeouts=timeouts,
+        )
     if account.startswith("azure"):
         return AzureBatchesProvider(
             name="acme",
@@ -91,6 +123,10 @@ def vendor(account: str, **behaviour: Any) -> Generator[Fake]:
         with toy.running(**behaviour) as fake:
             yield fake
         return
+    if account == "vertex":
+        with vertex_fake.running(**behaviour) as fake:
+            yield fake
+        return
     with running(account.removesuffix("-v1"), **behaviour) as fake:
         yield fake
 
@@ -99,7 +135,8 @@ class Batches:
     """An account's batch API as the suite uses it: `jobs` of one call, and `archive` if any."""
 
     def __init__(self, provider: BatchAccount) -> None:
-        jobs, archive = provider.jobs(CALL), provider.archive(NO_OVERRIDES)
+        self.call = VERTEX_CALL if isinstance(provider, VertexBatches) else CALL
+        jobs, archive = provider.jobs(self.call), provider.archive(NO_OVERRIDES)
         assert jobs is not None
         self.jobs = jobs
         self._archive = archive
@@ -154,12 +191,27 @@ class Account:
     batches: Batches
     clock: Impatient
 
+    @property
+    def unknown_job(self) -> str:
+        """An id as the vendor has them, of no job."""
+        return "1234567890" if self.name == "vertex" else "batch_1"
+
+    @property
+    def unknown_file(self) -> str:
+        """An id as the vendor has them, of no file."""
+        return f"gs://{vertex_fake.BUCKET}/none" if self.name == "vertex" else "file-1"
+
     async def ended(self, job_id: str) -> RemoteJob:
         """The job once it has ended."""
         while True:
             job = await self.batches.fetch(job_id)
             if job.status in TERMINAL:
                 return job
+            await self.clock.sleep(20)
+
+    async def running(self, job_id: str) -> None:
+        """Wait until the job runs its lines."""
+        while (await self.batches.fetch(job_id)).status is not BatchStatus.IN_PROGRESS:
             await self.clock.sleep(20)
 
     async def rows(self, job: RemoteJob) -> list[ReadRow]:

@@ -17,10 +17,16 @@ from tests.tiny_dialect import TinyDialect
 from tests.toy.dialect import ToyDialect
 
 from batchway.dialects.anthropic.dialect import AnthropicDialect
+from batchway.dialects.gemini.dialect import GeminiDialect
+from batchway.dialects.gemini.embeddings import GeminiEmbeddingsDialect
+from batchway.dialects.gemini.text_embeddings import TextEmbeddingsDialect
 from batchway.dialects.openai.dialect import OpenAIDialect
+from batchway.dialects.responses.dialect import ResponsesDialect
 from batchway.domain.batch import Usage
 from batchway.domain.call import Call
 from batchway.ports import Dialect, Encoded, Refused, Result, Size, Unfaithful
+from batchway.providers.google.account import AdvisingDialect
+from batchway.providers.google.place import Place
 
 MODEL = "upstream/model"
 MOST_CONTEXT = 200
@@ -67,42 +73,24 @@ _TOY_ERRORS = {
     b"{}": 502,
 }
 _TOY_OF_ACCOUNT = (b'{"oops":"stranger","tell":"who?"}', b'{"oops":"broke"}')
+_GOOGLE_ERRORS = {
+    b'{"error":{"code":429,"message":"slow down","status":"RESOURCE_EXHAUSTED"}}': 429,
+    b'{"error":{"code":400,"message":"Bad","status":"INVALID_ARGUMENT"}}': 400,
+    b"{}": 502,
+}
+_GOOGLE_OF_ACCOUNT = (
+    b'{"error":{"code":403,"message":"no","status":"PERMISSION_DENIED","details":[{"reason":'
+    b'"SERVICE_DISABLED"}]}}',
+    b'{"error":{"code":401,"message":"who?","status":"UNAUTHENTICATED"}}',
+    b'{"error":{"code":403,"message":"This API method requires billing to be enabled.",'
+    b'"status":"PERMISSION_DENIED","details":[{"reason":"BILLING_DISABLED"}]}}',
+)
+_CHATS = {
+    b'{"model":"mine","messages":[{"role":"user","content":"hi"}]}': 1,
+    b'{"model":"mine","messages":[{"role":"system","content":"b"},{"role":"user","content":"a"}],'
+    b'"max_tokens":9,"temperature":0}': 1,
+}
 DIALECTS: Mapping[str, Sample] = {
-    "anthropic-chat": Sample(
-        new=lambda: AnthropicDialect(model=MODEL),
-        lines={
-            b'{"model":"mine","messages":[{"role":"user","content":"hi"}]}': 1,
-            b'{"model":"mine","messages":[{"role":"system","content":"a\\nb"},{"role":"user",'
-            b'"content":[{"type":"text","text":"a"}]}],"seed":1,"user":"u","temperature":1}': 1,
-        },
-        answers={
-            b'{"content":[{"type":"text","text":"a\\nb"}],"usage":{"input_tokens":1,'
-            b'"cache_read_input_tokens":2,"output_tokens":4}}': Usage(
-                input_tokens=3, cached_tokens=2, output_tokens=4
-            ),
-            b'{\n "content": [], "usage": {"input_tokens": 3.0, "output_tokens": "4"}}': Usage(
-                input_tokens=3, output_tokens=4
-            ),
-        },
-        errors={
-            b'{"type":"error","error":{"type":"overloaded_error","message":"m"}}': 529,
-            b'{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}': 429,
-            b'{"type":"error","error":{"type":"of_tomorrow"}}': 500,
-            b'{"content":7}': 502,
-            b"{}": 502,
-        },
-        of_account=(
-            b'{"type":"error","error":{"type":"authentication_error","message":"m"}}',
-            b'{"type":"error","error":{"type":"billing_error","message":"m"}}',
-            b'[{"error":{"code":403,"status":"PERMISSION_DENIED"}}]',
-        ),
-        unsaid={
-            b'{"model":"mine","messages":[{"role":"user","content":"a"}],"n":2}': "n",
-            b'{"messages":[{"role":"user","content":"a"},{"role":"user","content":[]}]}': (
-                "messages[1].content"
-            ),
-        },
-    ),
     "openai-chat": Sample(
         new=_openai("/v1/chat/completions"),
         lines={
@@ -140,6 +128,27 @@ DIALECTS: Mapping[str, Sample] = {
         },
         of_account=_OPENAI_OF_ACCOUNT,
     ),
+    "responses-over-chat": Sample(
+        new=lambda: ResponsesDialect(inner=_openai("/v1/chat/completions")(), model=MODEL),
+        lines={
+            b'{"model":"mine","input":"a"}': 1,
+            b'{"model":"mine","instructions":"hi","input":[{"role":"user","content":"a\\nb"}],'
+            b'"temperature":1,"metadata":{"k":"v"},"truncation":"auto"}': 1,
+        },
+        answers={
+            b'{"choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":3,'
+            b'"completion_tokens":4}}': Usage(input_tokens=3, output_tokens=4),
+            b'{\n  "choices": [{"message": {"content": "a\\nb"}}]\n}': Usage(),
+        },
+        errors={**_OPENAI_ERRORS, b'{"choices":[{"index":0}]}': 502, b'{"output":[]}': 502},
+        of_account=_OPENAI_OF_ACCOUNT,
+        unsaid={
+            b'{"model":"mine","input":"a","previous_response_id":"r"}': "previous_response_id",
+            b'{"model":"mine","input":[{"role":"user","content":"a"},{"type":"mcp_call"}]}': (
+                "input[1].type"
+            ),
+        },
+    ),
     "toy-chat": Sample(
         new=lambda: ToyDialect(endpoint="/v1/chat/completions", model=MODEL),
         lines={
@@ -173,6 +182,116 @@ DIALECTS: Mapping[str, Sample] = {
             b'{"model":"mine","input":"a","dimensions":2}': "dimensions",
             b'{"model":"mine","input":[1,2]}': "input",
         },
+    ),
+    **{
+        f"gemini-chat{suffix}": Sample(
+            new=lambda batch=batch: GeminiDialect(model="gemini-2.5-flash", batch=batch),
+            lines=_CHATS,
+            answers={
+                b'{"candidates":[{"content":{"role":"model","parts":[{"text":"hi"}]},'
+                b'"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3,'
+                b'"candidatesTokenCount":4,"totalTokenCount":7},"responseId":"r"}': Usage(
+                    input_tokens=3, output_tokens=4
+                ),
+                b'{\n "promptFeedback": {"blockReason": "SAFETY"}}': Usage(),
+            },
+            errors=_GOOGLE_ERRORS,
+            of_account=_GOOGLE_OF_ACCOUNT,
+            unsaid={
+                b'{"messages":[{"role":"user","content":"a"}],"logit_bias":{"1":1}}': "logit_bias",
+                b'{"messages":[{"role":"user","content":"a"}],"stream":true}': "stream",
+            },
+        )
+        for suffix, batch in (("", False), ("-in-jobs", True))
+    },
+    "anthropic-chat": Sample(
+        new=lambda: AnthropicDialect(model=MODEL),
+        lines={
+            b'{"model":"mine","messages":[{"role":"user","content":"hi"}]}': 1,
+            b'{"model":"mine","messages":[{"role":"system","content":"a\\nb"},{"role":"user",'
+            b'"content":[{"type":"text","text":"a"}]}],"seed":1,"user":"u","temperature":1}': 1,
+        },
+        answers={
+            b'{"content":[{"type":"text","text":"a\\nb"}],"usage":{"input_tokens":1,'
+            b'"cache_read_input_tokens":2,"output_tokens":4}}': Usage(
+                input_tokens=3, cached_tokens=2, output_tokens=4
+            ),
+            b'{\n "content": [], "usage": {"input_tokens": 3.0, "output_tokens": "4"}}': Usage(
+                input_tokens=3, output_tokens=4
+            ),
+        },
+        errors={
+            b'{"type":"error","error":{"type":"overloaded_error","message":"m"}}': 529,
+            b'{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}': 429,
+            b'{"type":"error","error":{"type":"of_tomorrow"}}': 500,
+            b'{"content":7}': 502,
+            b"{}": 502,
+        },
+        of_account=(
+            b'{"type":"error","error":{"type":"authentication_error","message":"m"}}',
+            b'{"type":"error","error":{"type":"billing_error","message":"m"}}',
+            b'[{"error":{"code":403,"status":"PERMISSION_DENIED"}}]',
+        ),
+        unsaid={
+            b'{"model":"mine","messages":[{"role":"user","content":"a"}],"n":2}': "n",
+            b'{"messages":[{"role":"user","content":"a"},{"role":"user","content":[]}]}': (
+                "messages[1].content"
+            ),
+        },
+    ),
+    "gemini-responses": Sample(
+        new=lambda: ResponsesDialect(
+            inner=GeminiDialect(model="gemini-2.5-flash", batch=False), model="gemini-2.5-flash"
+        ),
+        lines={b'{"model":"mine","input":"a"}': 1},
+        answers={
+            b'{"candidates":[{"content":{"role":"model","parts":[{"text":"hi"}]},"finishReason":'
+            b'"STOP"}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":4}}': Usage(
+                input_tokens=3, output_tokens=4
+            ),
+        },
+        errors=_GOOGLE_ERRORS,
+        of_account=_GOOGLE_OF_ACCOUNT,
+        unsaid={b'{"input":"a","previous_response_id":"r"}': "previous_response_id"},
+    ),
+    "gemini-embeddings": Sample(
+        new=lambda: GeminiEmbeddingsDialect(model="gemini-embedding-2", batch=False),
+        lines={
+            b'{"model":"mine","input":"a"}': 1,
+            b'{"model":"mine","input":["a","b"],"encoding_format":"base64"}': 2,
+        },
+        answers={
+            b'{"embedding":{"values":[0.5,1.0]},"usageMetadata":{"promptTokenCount":3}}': Usage(
+                input_tokens=3
+            )
+        },
+        errors=_GOOGLE_ERRORS,
+        of_account=_GOOGLE_OF_ACCOUNT,
+        unsaid={b'{"model":"mine","input":[1,2]}': "input"},
+    ),
+    "text-embeddings-in-jobs": Sample(
+        new=lambda: TextEmbeddingsDialect(model="text-embedding-005", batch=True),
+        lines={b'{"model":"mine","input":"a"}': 1, b'{"model":"mine","input":["a","b"]}': 2},
+        answers={
+            b'{"predictions":[{"embeddings":{"values":[0.5,1.0],"statistics":{"token_count":3}}}'
+            b"]}": Usage(input_tokens=3)
+        },
+        errors=_GOOGLE_ERRORS,
+        of_account=_GOOGLE_OF_ACCOUNT,
+        unsaid={b'{"model":"mine","input":[1,2]}': "input"},
+    ),
+    "vertex-open-model": Sample(
+        new=lambda: AdvisingDialect(
+            OpenAIDialect(endpoint="/v1/chat/completions", model="meta/llama-maas"),
+            place=Place(project="p", region="us-central1"),
+        ),
+        lines=_CHATS,
+        answers={
+            b'{"choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":3,'
+            b'"completion_tokens":4}}': Usage(input_tokens=3, output_tokens=4),
+        },
+        errors=_OPENAI_ERRORS,
+        of_account=_GOOGLE_OF_ACCOUNT,
     ),
     "tiny": Sample(
         new=lambda: TinyDialect(Call("/v1/embeddings", MODEL)),
@@ -268,7 +387,7 @@ def test_an_answer_is_an_object_in_one_line_with_its_usage(sample: Sample) -> No
     for body, usage in sample.answers.items():
         result = dialect.decode(200, body, context)
         assert isinstance(result, Result)
-        assert "error" not in _one_line_object(result.body)
+        assert _one_line_object(result.body).get("error") is None
         assert result.usage == usage
         assert dialect.decode(201, body, context) == result
 
@@ -326,11 +445,13 @@ def test_what_tells_of_the_account_is_told_apart(sample: Sample) -> None:
 @given(
     status=st.integers(min_value=100, max_value=599),
     body=st.binary(max_size=60),
-    context=st.binary(max_size=8),
+    which=st.integers(min_value=0, max_value=9),
 )
-def test_whatever_comes_is_read_as_one_of_three(status: int, body: bytes, context: bytes) -> None:
+def test_whatever_comes_is_read_as_one_of_three(status: int, body: bytes, which: int) -> None:
     for sample in DIALECTS.values():
-        read = sample.new().decode(status, body, context)
+        # What comes is anybody's; the context is what was made of a line, and kept.
+        line = [*sample.lines][which % len(sample.lines)]
+        read = sample.new().decode(status, body, _encoded(sample.new(), line).context)
         success = 200 <= status < 300
         assert isinstance(read, Result | Refused | None)
         assert success or isinstance(read, Refused)

@@ -33,6 +33,8 @@ from batchway.domain.status import BatchStatus
 from batchway.ports import ArchivedFile
 from batchway.simulator.online.answers import prompt_digest
 
+# Cloud Storage's client sends an object again by itself: see `test_vertex_batches`.
+SENT_ONCE = tuple(name for name in ACCOUNTS if name != "vertex")
 NOBODY = "batchway-ffffffffffffffffffffffffffffffff-0-1"
 
 
@@ -100,7 +102,7 @@ async def test_a_jobs_life(account: Account, tmp_path: Path) -> None:
     rows = await account.rows(job)
     assert [(row.line, row.status) for row in rows] == [(0, 200), (1, 429), (2, 200)]
     for row in (rows[0], rows[2]):
-        digest = prompt_digest(CHAT, json.loads(body(row.line)), model="upstream-model")
+        digest = prompt_digest(CHAT, json.loads(body(row.line)), model=batches.call.model)
         assert digest in row.body.decode()
         assert row.usage.input_tokens > 0
         assert row.usage.output_tokens > 0
@@ -135,8 +137,7 @@ async def test_a_job_and_its_input_as_callers_see_them(archived: Account, tmp_pa
 async def test_cancel_keeps_what_is_done(account: Account, tmp_path: Path) -> None:
     account.fake.control(hold=["in_progress"], share=0.5, phases={"in_progress": 0.0})
     job = await account.batches.submit(order(account.batches, tmp_path, lines=4))
-    while (await account.batches.fetch(job.id)).status is not BatchStatus.IN_PROGRESS:
-        await account.clock.sleep(20)
+    await account.running(job.id)
 
     asked = await account.batches.cancel(job.id)
 
@@ -151,6 +152,7 @@ async def test_cancel_keeps_what_is_done(account: Account, tmp_path: Path) -> No
 async def test_a_cancel_that_loses_its_race(account: Account, tmp_path: Path) -> None:
     account.fake.control(hold=["in_progress"], cancel_loses=True)
     job = await account.batches.submit(order(account.batches, tmp_path))
+    await account.running(job.id)
     await account.batches.cancel(job.id)
     account.fake.control(hold=[])
 
@@ -170,8 +172,12 @@ async def test_a_file_that_fails_validation(account: Account, tmp_path: Path) ->
 
     assert job.status is BatchStatus.FAILED
     assert job.errors is not None
-    assert "No such model." in job.errors[0].message
-    if account.name not in {"together", "novita"}:  # these say it in one text
+    if account.name == "vertex":  # tells of its importer, never of a line
+        assert job.errors[0].code == "import_failed"
+        assert "Failed to import data" in job.errors[0].message
+    else:
+        assert "No such model." in job.errors[0].message
+    if account.name not in {"together", "novita", "vertex"}:  # these say it in one text
         assert (job.errors[0].code, job.errors[0].line) == ("model_not_found", 2)
     assert await account.rows(job) == []
 
@@ -240,6 +246,7 @@ async def test_a_new_job_that_the_list_does_not_show_yet(one: Account, tmp_path:
     assert found.id == job.id
 
 
+@pytest.mark.parametrize("account", [*SENT_ONCE], indirect=True)
 @pytest.mark.parametrize("doing", ["lose", "disown"])
 async def test_an_upload_without_an_answer_is_used_when_resumed(
     account: Account, tmp_path: Path, doing: str
@@ -290,17 +297,17 @@ async def test_a_revoked_key(account: Account, tmp_path: Path) -> None:
 
     for attempt in (
         batches.submit(order(batches, tmp_path)),
-        batches.fetch("batch_1"),
+        batches.fetch(account.unknown_job),
         batches.find(TAG, since=0),
-        batches.cancel("batch_1"),
+        batches.cancel(account.unknown_job),
     ):
         await _is_denied(attempt)
 
 
 async def test_a_revoked_key_looks_up_nothing(archived: Account) -> None:
     archived.fake.control(revoked=True)
-    await _is_denied(archived.batches.file("file-1"))
-    await _is_denied(archived.batches.shown("batch_1"))
+    await _is_denied(archived.batches.file(archived.unknown_file))
+    await _is_denied(archived.batches.shown(archived.unknown_job))
 
 
 async def _is_denied(attempt: Awaitable[object]) -> None:
@@ -419,8 +426,8 @@ async def test_a_file_that_is_too_large_for_the_provider(one: Account, tmp_path:
 
 async def test_unknown_ids(account: Account) -> None:
     for attempt in (
-        account.batches.fetch("batch_0123456789"),
-        account.batches.cancel("batch_0123456789"),
+        account.batches.fetch(account.unknown_job),
+        account.batches.cancel(account.unknown_job),
         account.batches.fetch(".."),
     ):
         with pytest.raises(RemoteError) as caught:
@@ -431,14 +438,14 @@ async def test_unknown_ids(account: Account) -> None:
 async def test_unknown_ids_of_files(archived: Account) -> None:
     account = archived
     for attempt in (
-        account.batches.file("file-0123456789"),
+        account.batches.file(account.unknown_file),
         account.batches.file("a/../../b"),
     ):
         with pytest.raises(RemoteError) as caught:
             await attempt
         assert caught.value.trouble is Trouble.NOT_FOUND
     with pytest.raises(RemoteError) as caught:
-        [piece async for piece in account.batches.content("file-0123456789")]
+        [piece async for piece in account.batches.content(account.unknown_file)]
     assert caught.value.trouble is Trouble.NOT_FOUND
 
 
@@ -484,6 +491,8 @@ async def test_nobody_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("doing", ["chop", "redirect"])
 async def test_odd_downloads(account: Account, tmp_path: Path, doing: str) -> None:
+    if doing == "redirect" and account.name == "vertex":
+        pytest.skip("Cloud Storage redirects no download")
     job = await account.ended((await account.batches.submit(order(account.batches, tmp_path))).id)
     account.fake.trouble({"on": "content", "do": doing})
 

@@ -8,7 +8,7 @@ from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.dialects.openai.framing import OpenAIFraming
 from batchway.domain.batch import Usage
 from batchway.ports import Dialect, Encoded, Framing
-from batchway.providers.openai.secrecy import DiscreetDialect, DiscreetFraming
+from batchway.providers.http.secrecy import DiscreetDialect, DiscreetFraming
 from batchway.workflows.native.results import outcome_of
 
 

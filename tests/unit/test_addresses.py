@@ -2,6 +2,7 @@
 
 import pytest
 
+from batchway.domain.overrides import Overrides
 from batchway.domain.routing import Account, Choice, Destination, RoutingTable, Unroutable
 from batchway.providers.azure.addresses import AzureAddresses
 from batchway.providers.http.addresses import segment
@@ -37,8 +38,9 @@ def test_no_line_is_routed_by_such_a_name(name: str, provider: str | None) -> No
     table = RoutingTable(providers={"az": Account(mode=Choice.MANAGED)}, routes={})
 
     def resolved(model: str, upstream: str | None) -> object:
+        overrides = Overrides(model=upstream)
         return table.resolve(
-            model, endpoint=CHAT, provider=provider, allowed=None, upstream=upstream
+            model, endpoint=CHAT, provider=provider, allowed=None, overrides=overrides
         )
 
     assert isinstance(resolved(name, None), Unroutable)

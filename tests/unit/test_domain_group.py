@@ -3,6 +3,7 @@
 import pytest
 
 from batchway.domain.group import Group, GroupTarget, group_of, resolve_again
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import (
     Account,
@@ -167,11 +168,15 @@ def test_a_group_of_an_old_batch_is_found_again_by_its_name(
     upstream: str | None,
     expected: Group | Unroutable | Forbidden | NotNative,
 ) -> None:
-    found = resolve_again(name, routing=TABLE, endpoint=endpoint, allowed=None, upstream=upstream)
+    found = resolve_again(
+        name, routing=TABLE, endpoint=endpoint, allowed=None, overrides=Overrides(model=upstream)
+    )
     assert found == expected
 
 
 def test_a_key_that_may_not_use_the_provider_any_more() -> None:
     allowed = frozenset({"other"})
-    found = resolve_again("vllm", routing=TABLE, endpoint=CHAT, allowed=allowed, upstream=None)
+    found = resolve_again(
+        "vllm", routing=TABLE, endpoint=CHAT, allowed=allowed, overrides=NO_OVERRIDES
+    )
     assert found == Forbidden(provider="vllm")

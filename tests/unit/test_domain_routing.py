@@ -2,6 +2,7 @@
 
 import pytest
 
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import (
     Account,
@@ -151,9 +152,7 @@ def test_the_only_provider(model: str, allowed: set[str] | None, expected: Resol
 )
 def test_advice_names_only_what_the_key_may_use(allowed: set[str], told: str) -> None:
     for model, provider in (("gpt", None), ("gpt", "absent"), ("meta/llama", None)):
-        found = TABLE.resolve(
-            model, endpoint=CHAT, provider=provider, allowed=frozenset(allowed), upstream=None
-        )
+        found = TABLE.resolve(model, endpoint=CHAT, provider=provider, allowed=frozenset(allowed))
         assert isinstance(found, Unroutable)
         assert found.advice.endswith(told)
 
@@ -257,7 +256,7 @@ def test_the_mode_of_a_provider(account: Account, endpoint: str, expected: Resol
     assert table.resolve("m", endpoint=endpoint, provider=None, allowed=None) == expected
 
 
-def by_model(model: str) -> NativeTraits | None:
+def by_model(model: str, overrides: Overrides) -> NativeTraits | None:
     """A provider whose batch API runs one model with everything, one for chat, and no other."""
     return {"wide": WIDE, "chat": TRAITS}.get(model)
 
@@ -288,6 +287,41 @@ def test_a_batch_api_may_take_each_model_differently(
     for name in (model, "r"):
         found = table.resolve(name, endpoint=endpoint, provider=None, allowed=None)
         assert (found.traits if isinstance(found, Destination) else found) == expected
+
+
+def test_a_batch_api_may_need_what_a_batch_sets_itself() -> None:
+    def with_bucket(model: str, overrides: Overrides) -> NativeTraits | None:
+        return TRAITS if overrides.vertex_bucket else None
+
+    table = RoutingTable(
+        providers={"p": Account(mode=Choice.AUTO, traits_of=with_bucket)}, routes={}
+    )
+    modes = [
+        table.resolve("m", endpoint=CHAT, provider="p", allowed=None, overrides=overrides)
+        for overrides in (Overrides(), Overrides(vertex_bucket="b"))
+    ]
+    assert [found.mode for found in modes if isinstance(found, Destination)] == [
+        Mode.MANAGED,
+        Mode.NATIVE,
+    ]
+
+
+def test_a_provider_may_object_to_a_model() -> None:
+    def objection(model: str, endpoint: str) -> str | None:
+        return None if (model, endpoint) == ("known", CHAT) else "It is not known."
+
+    providers = {"p": Account(objection=objection)}
+    routes = {"r": Route(targets=(RouteTarget(provider="p", model="other"),))}
+    table = RoutingTable(providers=providers, routes=routes)
+
+    def found(model: str, endpoint: str = CHAT) -> object:
+        return table.resolve(model, endpoint=endpoint, provider=None, allowed=None)
+
+    assert isinstance(found("p/known"), Destination)
+    for refused in (found("other"), found("p/other"), found("known", EMBEDDINGS)):
+        assert refused == Unroutable(advice="It is not known.")
+    # What a route names is its owner's choice, and said when it is tried.
+    assert isinstance(found("r"), Destination)
 
 
 THREE = {
@@ -369,10 +403,18 @@ def test_lines_that_no_job_takes_may_go_online_where_no_job_was_asked_for(
 def test_the_batch_names_the_model_at_the_provider(
     model: str, provider: str | None, upstream: str
 ) -> None:
-    found = TABLE.resolve(model, endpoint=CHAT, provider=provider, allowed=None, upstream=upstream)
+    found = TABLE.resolve(
+        model,
+        endpoint=CHAT,
+        provider=provider,
+        allowed=None,
+        overrides=Overrides(model=upstream),
+    )
     assert found == single("vllm", "other")
 
 
 def test_a_route_names_its_models_itself() -> None:
-    found = TABLE.resolve("fast", endpoint=CHAT, provider=None, allowed=None, upstream="other")
+    found = TABLE.resolve(
+        "fast", endpoint=CHAT, provider=None, allowed=None, overrides=Overrides(model="other")
+    )
     assert found == route("fast", Mode.MANAGED, [QWEN, MINI], [OLD, TINY])

@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from batchway.catalog.google_models import GoogleDialect
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.routing import Choice
 from batchway.settings import (
     AzureOpenAISettings,
     CatalogSettings,
+    GoogleVertexSettings,
     OpenAICompatibleSettings,
     OpenAISettings,
     ProviderLimits,
@@ -135,6 +138,13 @@ def test_providers_of_every_type(tmp_path: Path) -> None:
             mode: managed
             headers: {X-Team: "${TEAM}"}
             limits: {concurrency: 32, requests_per_minute: 6000, tokens_per_minute: 2000000}
+          - name: vertex
+            type: google-vertex
+            project: my-project
+            region: europe-west4
+            bucket: my-bucket
+            credentials_file: secrets/key.json
+            models: {"mine-*": gemini}
         """,
         {"KEY": "sk-1", "TEAM": "a b"},
     )
@@ -162,6 +172,15 @@ def test_providers_of_every_type(tmp_path: Path) -> None:
             limits=ProviderLimits(
                 concurrency=32, requests_per_minute=6000, tokens_per_minute=2000000
             ),
+        ),
+        GoogleVertexSettings(
+            name="vertex",
+            type="google-vertex",
+            project="my-project",
+            region="europe-west4",
+            bucket="my-bucket",
+            credentials_file=tmp_path / "secrets/key.json",
+            models={"mine-*": GoogleDialect.GEMINI},
         ),
     )
 
@@ -206,6 +225,28 @@ def test_providers_of_every_type(tmp_path: Path) -> None:
                 CatalogSettings(name="groq", type="groq", api_key=SecretStr("k")),
             ),
         ),
+        (None, {"GOOGLE_CLOUD_PROJECT": "my-project"}, ()),
+        (
+            None,
+            {"GOOGLE_CLOUD_PROJECT": "my-project", "GOOGLE_GENAI_USE_VERTEXAI": "false"},
+            (),
+        ),
+        (
+            None,
+            {
+                "GOOGLE_CLOUD_PROJECT": "my-project",
+                "GOOGLE_GENAI_USE_VERTEXAI": "True",
+                "GOOGLE_CLOUD_LOCATION": "global",
+            },
+            (
+                GoogleVertexSettings(
+                    name="google-vertex",
+                    type="google-vertex",
+                    project="my-project",
+                    region="global",
+                ),
+            ),
+        ),
         # Whoever lists providers means these and no others.
         ("providers: []", {"OPENAI_API_KEY": "k"}, ()),
     ],
@@ -214,6 +255,62 @@ def test_providers_of_well_known_variables(
     tmp_path: Path, file: str | None, environ: Mapping[str, str], expected: tuple[object, ...]
 ) -> None:
     assert configure(tmp_path, file, environ).providers == expected
+
+
+@pytest.mark.parametrize(
+    ("more", "model", "overrides", "lines"),
+    [
+        ("bucket: bbb", "gemini-2.5-flash", NO_OVERRIDES, 200_000),
+        ("bucket: bbb", "mine", NO_OVERRIDES, 200_000),
+        ("bucket: bbb", "gpt-4o", NO_OVERRIDES, None),
+        ("bucket: bbb", "claude-opus-5", NO_OVERRIDES, 50_000),
+        ("bucket: bbb", "claude-opus-5", Overrides(vertex_region="global"), None),
+        ("bucket: bbb, region: global", "claude-opus-5", NO_OVERRIDES, None),
+        # Without a bucket there are jobs only for batches that name one, or where there must be.
+        ("mode: auto", "gemini-2.5-flash", NO_OVERRIDES, None),
+        ("mode: auto", "gemini-2.5-flash", Overrides(vertex_bucket="bbb"), 200_000),
+        ("mode: native", "gemini-2.5-flash", NO_OVERRIDES, 200_000),
+    ],
+)
+def test_what_jobs_of_a_model_on_vertex_ai_hold(
+    tmp_path: Path, more: str, model: str, overrides: Overrides, lines: int | None
+) -> None:
+    entry = f"{{name: v, type: google-vertex, project: ppp, models: {{mine: gemini}}, {more}}}"
+    (provider,) = configure(tmp_path, f"providers: [{entry}]").providers
+    traits = provider.traits_of(model, overrides)
+    assert (traits and traits.max_lines) == lines
+
+
+@pytest.mark.parametrize(
+    ("model", "endpoint", "why"),
+    [
+        ("gemini-2.5-flash", "/v1/chat/completions", None),
+        ("gemini-2.5-flash", "/v1/responses", None),
+        ("mine", "/v1/chat/completions", None),
+        (
+            "gemini-2.5-flash",
+            "/v1/embeddings",
+            "The provider 'v' runs it with /v1/chat/completions and /v1/responses only.",
+        ),
+        (
+            "text-embedding-005",
+            "/v1/responses",
+            "The provider 'v' runs it with /v1/embeddings only.",
+        ),
+        (
+            "gpt-4o",
+            "/v1/chat/completions",
+            "It is none that the provider 'v' knows on Vertex AI: check its name, or say what it "
+            "speaks in the provider's `models`.",
+        ),
+    ],
+)
+def test_what_vertex_ai_runs_at_all(
+    tmp_path: Path, model: str, endpoint: str, why: str | None
+) -> None:
+    entry = "{name: v, type: google-vertex, project: ppp, models: {mine: gemini}}"
+    (provider,) = configure(tmp_path, f"providers: [{entry}]").providers
+    assert provider.objection(model, endpoint) == why
 
 
 def test_settings_do_not_show_secrets(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from batchway.catalog.openai_family import CATALOG
 from batchway.settings import Settings, SettingsError, load
 
 OPENAI = "{name: a, type: openai, api_key: sk-secret}"
-OWN_TYPES = ("openai", "azure-openai", "openai-compatible", "python")
+OWN_TYPES = ("openai", "azure-openai", "google-vertex", "openai-compatible", "python")
 TYPES = ", ".join(repr(name) for name in (*OWN_TYPES, *CATALOG))
+VERTEX = "{name: v, type: google-vertex, project: my-project"
 AZURE = "{name: a, type: azure-openai, endpoint: 'https://x'"
 VLLM = "{name: vllm, type: openai-compatible, base_url: 'http://gpu:8000/v1'}"
 
@@ -249,6 +250,46 @@ def problems(
             {},
             ["providers[0].client_id: an application needs tenant_id, client_id and "
              "client_secret (batchway.yaml, line 2)."],
+        ),
+        (
+            "providers:\n  - {name: v, type: google-vertex}",
+            {},
+            ["providers[0].project: required for a provider of type 'google-vertex' "
+             "(batchway.yaml, line 2)."],
+        ),
+        (
+            "providers:\n  - {name: v, type: google-vertex, project: My Project}",
+            {},
+            ["providers[0].project: must be the id or the number of a project, such as "
+             "'my-project-123', not 'My Project' (batchway.yaml, line 2)."],
+        ),
+        (
+            f"providers:\n  - {VERTEX}, region: evil.example/, bucket: 'gs://b', prefix: '../x', "
+            'credentials_file: "a\\0b", base_url: x}',
+            {},
+            ["providers[0].region: must be a region such as 'europe-west4' or 'global', not "
+             "'evil.example/' (batchway.yaml, line 2).",
+             "providers[0].bucket: must be the name of a bucket, without gs:// and without a path, "
+             "not 'gs://b' (batchway.yaml, line 2).",
+             "providers[0].prefix: must be names of letters, digits, '.', '_' and '-', with '/' "
+             "between, not '../x' (batchway.yaml, line 2).",
+             "providers[0].credentials_file: must not hold a NUL character, not 'a\\x00b' "
+             "(batchway.yaml, line 2).",
+             "providers[0].base_url: must be a URL such as https://api.example.com/v1, not 'x' "
+             "(batchway.yaml, line 2)."],
+        ),
+        (
+            f"providers:\n  - {VERTEX}, models: {{x: openai, y: palm}}}}",
+            {},
+            ["providers[0].models.y: must be 'gemini', 'gemini-embedding', 'text-embedding', "
+             "'anthropic' or 'openai', not 'palm' (batchway.yaml, line 2)."],
+        ),
+        (
+            f"providers:\n  - {VERTEX}, api_key: k}}",
+            {},
+            ["providers[0].api_key: unknown setting for a provider of type 'google-vertex'; known "
+             "here: name, limits, mode, native, type, project, region, bucket, prefix, "
+             "credentials_file, models, base_url, storage_url, token_url (batchway.yaml, line 2)."],
         ),
         (
             f"providers:\n  - {OPENAI[:-1]}, native: {{poll_min: 90, max_lines: 50001}}}}",

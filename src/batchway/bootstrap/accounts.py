@@ -1,7 +1,7 @@
 """Accounts, built from settings for one event loop: the one ladder from an entry to its class.
 
 Batch APIs are imported where one is configured: their HTTP client costs 8 MB, and a process whose
-requests are sent by another needs none.
+requests are sent by another needs none. So is Google's account, which brings its dialects.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,10 +14,12 @@ from batchway.domain.shard import Mode
 from batchway.ports import Account, BatchAccount, Clock, Dialect
 from batchway.providers.azure.account import AzureAccount
 from batchway.providers.azure.identity import ApiKey, AzureCredential, entra_tokens
+from batchway.providers.google.place import Place
 from batchway.providers.openai.account import OpenAIAccount
 from batchway.settings import (
     AzureOpenAISettings,
     CatalogSettings,
+    GoogleVertexSettings,
     OpenAICompatibleSettings,
     OpenAISettings,
     ProviderSettings,
@@ -92,6 +94,8 @@ def new_account(settings: ProviderSettings, *, clock: Clock) -> Account:
                 api_version=settings.api_version,
                 batches=_azure_batches(settings, credential, clock=clock),
             )
+        case GoogleVertexSettings():
+            return _vertex_account(settings, clock=clock)
         case CatalogSettings():
             key = settings.api_key.get_secret_value()
             return OpenAIAccount(
@@ -118,6 +122,8 @@ def address_of(settings: ProviderSettings) -> str | None:
     """Where an entry's requests go to, without what each of them adds; `None`: only it knows."""
     if isinstance(settings, PythonSettings):
         return None
+    if isinstance(settings, GoogleVertexSettings):
+        return _place_of(settings).api
     return _base_of(settings)
 
 
@@ -142,6 +148,41 @@ def _own_account(settings: PythonSettings, *, clock: Clock) -> Account:
     except Exception as error:
         # Its words are kept out of sight: they are about secrets, perhaps.
         raise ValueError(f"its class fails on its `options` ({type(error).__name__})") from error
+
+
+def _place_of(settings: GoogleVertexSettings) -> Place:
+    return Place(
+        project=settings.project,
+        region=settings.region,
+        bucket=settings.bucket,
+        prefix=settings.prefix,
+        # The address is given with and without these.
+        base_url=None if settings.base_url is None else settings.base_url.removesuffix("/v1"),
+        storage_url=settings.storage_url,
+    )
+
+
+def _vertex_account(settings: GoogleVertexSettings, *, clock: Clock) -> Account:
+    from batchway.providers.google.account import VertexAccount  # noqa: PLC0415 - said above
+    from batchway.providers.google.batches import VertexBatches  # noqa: PLC0415
+    from batchway.providers.google.credentials import google_tokens  # noqa: PLC0415
+
+    place = _place_of(settings)
+    tokens = google_tokens(
+        provider=settings.name,
+        clock=clock,
+        file=settings.credentials_file,
+        token_url=settings.token_url,
+    )
+    return VertexAccount(
+        name=settings.name,
+        place=place,
+        tokens=tokens,
+        models=settings.models,
+        batches=VertexBatches(
+            name=settings.name, place=place, tokens=tokens, models=settings.models, clock=clock
+        ),
+    )
 
 
 def azure_credential(settings: AzureOpenAISettings, *, clock: Clock) -> AzureCredential:

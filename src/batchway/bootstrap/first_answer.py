@@ -1,6 +1,7 @@
 """What a first answer says of its account: a sentence that names provider, host, setting and cure.
 
     401, 403                        the key                        api_key
+    any that the account advises on the account or the model       what it says
     402, the words of a quota       no credit                      -
     other 4xx in such words         the account                    -
     404, 405, another model error   the model, else the address    model, base_url
@@ -27,6 +28,7 @@ from yarl import URL
 from batchway.bootstrap.accounts import address_of
 from batchway.bootstrap.parts import SystemClock
 from batchway.domain.call import Call
+from batchway.domain.endpoint import Endpoint
 from batchway.domain.http_status import REDIRECTS
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.routing import Target
@@ -35,6 +37,7 @@ from batchway.ports import Request as Sent
 from batchway.providers.http.proxies import proxy_for
 from batchway.settings import (
     AzureOpenAISettings,
+    GoogleVertexSettings,
     OpenAICompatibleSettings,
     ProviderSettings,
     PythonSettings,
@@ -96,6 +99,9 @@ class FirstAnswers:
                 "another provider."
             )
         of_model = refused is not None and refused.of_model
+        if refused is not None and refused.advice and (of_model or refused.of_account):
+            advice = refused.advice[:1].upper() + refused.advice[1:]
+            return f"{where} refuses these requests ({told}). {advice}."
         if of_model or (status == 404 and _speaks_of_model(drawn.body, model)):
             listed = await asyncio.to_thread(_models, url, self._endpoint, headers)
             named = f"model '{model}'" if model else "such model"
@@ -139,6 +145,8 @@ class FirstAnswers:
         except RemoteError as error:
             stop = "" if error.message.endswith((".", "!", "?")) else "."
             if error.trouble is Trouble.DENIED:
+                if isinstance(entry, GoogleVertexSettings):
+                    return f"{error.message}{stop}"  # it says what to do
                 return f"{error.message}{stop} {self._check_key(entry)}"
             if error.trouble is Trouble.UNREACHABLE:
                 return f"{error.message}{stop} {self._check_address(entry)}"
@@ -164,12 +172,19 @@ class FirstAnswers:
 
     async def _request(self, entry: ProviderSettings) -> Sent | None:
         """A request as the account makes them, `None` where it makes none."""
-        online = self._accounts[entry.name].online(Call(self._endpoint, "m"))
+        online = self._accounts[entry.name].online(self._any_call(entry))
         return None if online is None else await online.request(b"{}")
+
+    def _any_call(self, entry: ProviderSettings) -> Call:
+        """A call that the account can make: of its requests and errors, not of a model."""
+        model = "m"
+        if isinstance(entry, GoogleVertexSettings):
+            model = "gemini-embedding-m" if self._endpoint == Endpoint.EMBEDDINGS else "gemini-m"
+        return Call(self._endpoint, model)
 
     def _refused(self, entry: ProviderSettings, answer: Answer) -> Refused | None:
         """What an answer says, if it is an error in the account's dialect."""
-        online = self._accounts[entry.name].online(Call(self._endpoint, "m"))
+        online = self._accounts[entry.name].online(self._any_call(entry))
         if online is None:
             return None
         read = online.dialect.decode(answer.status, answer.body, b"")
@@ -191,6 +206,8 @@ class FirstAnswers:
             return "Name the variable that holds its key with --api-key-env."
         if isinstance(entry, PythonSettings):
             return f"Check `options` of the provider '{entry.name}'."
+        if isinstance(entry, GoogleVertexSettings):
+            return f"Check `credentials_file` of the provider '{entry.name}'."
         sentence = f"Check `api_key` of the provider '{entry.name}'"
         if not isinstance(entry, OpenAICompatibleSettings):
             sentence += f" (or the variable {entry.entry.key_variable})"
@@ -199,6 +216,8 @@ class FirstAnswers:
     def _below(self, entry: ProviderSettings) -> str:
         if isinstance(entry, AzureOpenAISettings):
             return "/openai"
+        if isinstance(entry, GoogleVertexSettings):
+            return "/v1"
         return self._endpoint.removeprefix("/v1") + ", and mostly ends in /v1"
 
 

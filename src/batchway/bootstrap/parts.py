@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 
 from batchway.domain.ids import Ids
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Account, RoutingTable
 from batchway.ports import Blobs, Clock, Ledger
@@ -65,11 +66,16 @@ def _account(settings: ProviderSettings) -> Account:
         return Account()
     native = settings.native
 
-    def traits_of(model: str) -> NativeTraits | None:
-        traits = settings.traits_of(model)
+    def traits_of(model: str, overrides: Overrides) -> NativeTraits | None:
+        traits = settings.traits_of(model, overrides)
         return None if traits is None else native_traits(native, traits)
 
-    return Account(mode=settings.mode, traits_of=traits_of, rescue=native.rescue)
+    return Account(
+        mode=settings.mode,
+        traits_of=traits_of,
+        rescue=native.rescue,
+        objection=settings.objection,
+    )
 
 
 def native_traits(native: NativeSettings, traits: NativeTraits) -> NativeTraits:

@@ -104,12 +104,14 @@ class Setback(msgspec.Struct, frozen=True, kw_only=True):
 
     `status` is that of the answer, `code` the provider's own word for it, ready to be quoted.
     `text` is what the same mistake would say of any line; empty where nothing follows from it.
+    `advice` is what can be done about it, a clause, where the account knows better than the status.
     """
 
     fault: Fault
     status: int | None = None
     code: str = ""
     text: str = ""
+    advice: str = ""
 
     @property
     def told(self) -> str:
@@ -153,7 +155,7 @@ def setback_of(drawn: Heard | Failure) -> Setback:
     if 400 <= status < 500 and refused.of_account:
         fault = Fault.ACCOUNT
     text = _common(refused, answer.body) if fault is Fault.BROKEN and status >= 500 else ""
-    return Setback(fault=fault, status=status, code=refused.short, text=text)
+    return Setback(fault=fault, status=status, code=refused.short, text=text, advice=refused.advice)
 
 
 def _destination(location: str | None) -> str:

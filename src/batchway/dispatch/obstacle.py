@@ -71,6 +71,16 @@ def _down(gate: Gate, lane: Lane, last: Setback, since: str) -> tuple[ReasonKind
     who, told = gate.provider, last.told
     model = gate.model[:_MOST_MODEL]
     match last.fault:
+        case Fault.ACCOUNT | Fault.DENIED if last.advice:
+            return ReasonKind.ACCOUNT, (
+                f"The provider '{who}' has refused every request for the model '{model}' ({told}) "
+                f"since {since}: {last.advice}."
+            )
+        case Fault.THROTTLED if last.advice:
+            return ReasonKind.CAPACITY, (
+                f"The provider '{who}' has refused every request for coming too fast ({told}) "
+                f"since {since}: {last.advice}."
+            )
         case Fault.ACCOUNT if last.status in _KEY_STATUSES:
             return ReasonKind.ACCOUNT, (
                 f"The provider '{who}' has refused its credentials ({told}) since {since}: correct "

@@ -10,6 +10,7 @@ any more is missed, and never replaced by another. Pure values.
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import (
     ROUTE_PREFIX,
@@ -102,17 +103,17 @@ def resolve_again(
     routing: RoutingTable,
     endpoint: str,
     allowed: frozenset[str] | None,
-    upstream: str | None,
+    overrides: Overrides,
 ) -> Group | Unroutable | Forbidden | NotNative:
     """The group of that name, for shards of a batch that began before groups were kept.
 
     It is the same route or the same provider as then, with what the configuration says of it
-    today; `endpoint`, `allowed` and `upstream` are the batch's, as for `RoutingTable.resolve`.
+    today; `endpoint`, `allowed` and `overrides` are the batch's, as for `RoutingTable.resolve`.
     """
     if name.startswith(ROUTE_PREFIX):
         route = name.removeprefix(ROUTE_PREFIX)
         found = routing.resolve(
-            route, endpoint=endpoint, provider=None, allowed=allowed, upstream=upstream
+            route, endpoint=endpoint, provider=None, allowed=allowed, overrides=overrides
         )
         if not isinstance(found, Destination):
             return found
@@ -121,6 +122,7 @@ def resolve_again(
     if provider is None:
         return _NOWHERE
     model = name[len(provider) + 1 :] or None  # of a native group
+    upstream = overrides.model
     found = routing.resolve(
         model or upstream or provider,
         endpoint=endpoint,

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import unquote
 
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.domain.shard import Mode
 
@@ -29,19 +30,21 @@ class Account:
     """What routing knows of a configured provider.
 
     `traits` are those of its batch API, `None` where it has none; `traits_of` tells them where they
-    differ from model to model, `None` for a model that the batch API does not run. `rescue` is
-    whether lines that a native job leaves without a result are run online; `None` leaves that to
-    the mode.
+    differ from model to model, or with what a batch sets itself, `None` for what the batch API does
+    not run. `rescue` is whether lines that a native job leaves without a result are run online;
+    `None` leaves that to the mode. `objection` says of a model at an endpoint why the provider
+    cannot run it at all, `None` where nothing speaks against it.
     """
 
     mode: Choice = Choice.MANAGED
     traits: NativeTraits | None = None
-    traits_of: Callable[[str], NativeTraits | None] | None = None
+    traits_of: Callable[[str, Overrides], NativeTraits | None] | None = None
     rescue: bool | None = None
+    objection: Callable[[str, str], str | None] | None = None
 
-    def native_traits(self, model: str) -> NativeTraits | None:
+    def native_traits(self, model: str, overrides: Overrides) -> NativeTraits | None:
         """What one job of a model may hold, by its name at the provider; `None`: there is none."""
-        return self.traits if self.traits_of is None else self.traits_of(model)
+        return self.traits if self.traits_of is None else self.traits_of(model, overrides)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,35 +169,35 @@ class RoutingTable:
         endpoint: str,
         provider: str | None,
         allowed: frozenset[str] | None,
-        upstream: str | None = None,
+        overrides: Overrides = NO_OVERRIDES,
     ) -> Resolution:
         """Where lines naming `model` go.
 
-        `provider` is the batch's own choice, which wins; `upstream` is the model to ask for instead
-        (`Overrides.model`), wherever no route names one; `allowed`
+        `provider` is the batch's own choice, which wins; `overrides` are what it sets itself, of
+        which the model is the one to ask for instead, wherever no route names one; `allowed`
         is the set of providers that the caller's key may use, `None` for all.
         """
+        upstream = overrides.model
         # Where a model stands in an address (a deployment's does), these lead to another one.
         if any(part in {".", ".."} for name in (model, upstream or "") for part in _parts(name)):
             return Unroutable(advice="A model's name cannot be or hold '.' or '..' as a part.")
         if provider is not None:
             if provider not in self._providers:
                 return self._unroutable(allowed)
-            return self._single(
-                provider, at_provider(provider, upstream or model), endpoint, allowed
-            )
+            wanted = at_provider(provider, upstream or model)
+            return self._single(provider, wanted, endpoint, allowed, overrides)
         route = self._routes.get(model)
         if route is not None:
-            return self._route(model, route, endpoint, allowed)
+            return self._route(model, route, endpoint, allowed, overrides)
         prefix, slash, rest = model.partition("/")
         if slash and rest and prefix in self._providers:
             wanted = rest if upstream is None else at_provider(prefix, upstream)
-            return self._single(prefix, wanted, endpoint, allowed)
+            return self._single(prefix, wanted, endpoint, allowed, overrides)
         if len(self._providers) == 1:
             only = next(iter(self._providers))
             if allowed is not None and only not in allowed:
                 return Forbidden()
-            return self._single(only, upstream or model, endpoint, allowed)
+            return self._single(only, upstream or model, endpoint, allowed, overrides)
         return self._unroutable(allowed)
 
     def named(self, allowed: frozenset[str] | None) -> tuple[Named, ...]:
@@ -221,12 +224,21 @@ class RoutingTable:
         return tuple(name for name in self._providers if _may(allowed, name))
 
     def _single(
-        self, provider: str, model: str, endpoint: str, allowed: frozenset[str] | None
+        self,
+        provider: str,
+        model: str,
+        endpoint: str,
+        allowed: frozenset[str] | None,
+        overrides: Overrides,
     ) -> Resolution:
         if allowed is not None and provider not in allowed:
             return Forbidden(provider=provider)
+        objection = self._providers[provider].objection
+        advice = None if objection is None else objection(model, endpoint)
+        if advice is not None:
+            return Unroutable(advice=advice)
         target = Target(provider=provider, model=model)
-        native = self._native([target], None, endpoint)
+        native = self._native([target], None, endpoint, overrides)
         if isinstance(native, NotNative):
             return native
         if native is None:
@@ -242,7 +254,12 @@ class RoutingTable:
         )
 
     def _route(
-        self, model: str, route: Route, endpoint: str, allowed: frozenset[str] | None
+        self,
+        model: str,
+        route: Route,
+        endpoint: str,
+        allowed: frozenset[str] | None,
+        overrides: Overrides,
     ) -> Resolution:
         usable = [t for t in route.targets if allowed is None or t.provider in allowed]
         if not usable:
@@ -252,7 +269,7 @@ class RoutingTable:
         if not chosen:
             chosen, fallbacks = fallbacks[:1], fallbacks[1:]
         primaries = [Target(provider=t.provider, model=t.model, weight=t.weight) for t in chosen]
-        native = self._native(primaries, route.mode, endpoint)
+        native = self._native(primaries, route.mode, endpoint, overrides)
         if isinstance(native, NotNative):
             return native
         return Destination(
@@ -266,7 +283,11 @@ class RoutingTable:
         )
 
     def _native(
-        self, primaries: Sequence[Target], mode: Choice | None, endpoint: str
+        self,
+        primaries: Sequence[Target],
+        mode: Choice | None,
+        endpoint: str,
+        overrides: Overrides,
     ) -> NativeTraits | NotNative | None:
         """What all of them take when the lines run natively, `None` when they run managed.
 
@@ -275,7 +296,7 @@ class RoutingTable:
         together: list[NativeTraits] = []
         for target in primaries:
             account = self._providers[target.provider]
-            choice, traits = mode or account.mode, account.native_traits(target.model)
+            choice, traits = mode or account.mode, account.native_traits(target.model, overrides)
             if choice is Choice.MANAGED:
                 continue
             if traits is not None and endpoint in traits.endpoints:

@@ -68,7 +68,8 @@ class Refused(msgspec.Struct, frozen=True, gc=False):
     whether these words tell of the account (its key, its credit, its state) and not of the line;
     `no_credit` whether they tell that it has to be paid for, `of_model` whether that it has no such
     model. `body` is the error as OpenAI would
-    give it, in one line of JSON.
+    give it, in one line of JSON. `advice` is what the account's owner can do about it, a clause
+    such as `enable the API in the project`; empty where nothing better is known than the status.
     """
 
     status: int
@@ -79,6 +80,7 @@ class Refused(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     no_credit: bool = False
     of_model: bool = False
+    advice: str = ""
 
     @property
     def short(self) -> str:

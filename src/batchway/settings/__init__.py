@@ -21,6 +21,7 @@ from batchway.settings.problems import SettingsError, explain
 from batchway.settings.providers import (
     AzureOpenAISettings,
     CatalogSettings,
+    GoogleVertexSettings,
     NativeSettings,
     OpenAICompatibleSettings,
     OpenAISettings,
@@ -53,6 +54,7 @@ __all__ = [
     "AzureOpenAISettings",
     "CatalogSettings",
     "ExecutionSettings",
+    "GoogleVertexSettings",
     "KeySettings",
     "LimitSettings",
     "LoggingSettings",
@@ -119,4 +121,10 @@ def _absolute(settings: Settings, environ: Mapping[str, str], cwd: Path) -> Sett
         update["blobs"] = str(place(Path(settings.blobs)))
     if settings.database is not None and settings.sqlite_file is not None:
         update["database"] = SecretStr(f"sqlite:///{place(settings.sqlite_file)}")
+    update["providers"] = tuple(
+        provider.model_copy(update={"credentials_file": place(provider.credentials_file)})
+        if isinstance(provider, GoogleVertexSettings) and provider.credentials_file is not None
+        else provider
+        for provider in settings.providers
+    )
     return settings.model_copy(update=update)

@@ -6,6 +6,7 @@ not own which setting has which kind (`schema`).
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -14,6 +15,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]i?)?B?", re.IGNORECASE)
+# Old projects have their domain before a colon.
+_PROJECT: Final = re.compile(r"(?:[a-z0-9.-]{1,60}:)?[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_REGION: Final = re.compile(r"[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){0,3}")
+_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+_OBJECT: Final = re.compile(r"[A-Za-z0-9._/-]{1,200}")
 _UNITS: Final = {
     "": 1,
     "k": 10**3,
@@ -97,6 +103,37 @@ def parse_size(value: object) -> object:
     return _no_bool(value)
 
 
+def _project(value: str) -> str:
+    if not _PROJECT.fullmatch(value):
+        raise ValueError("must be the id or the number of a project, such as 'my-project-123'")
+    return value
+
+
+def _region(value: str) -> str:
+    if not _REGION.fullmatch(value):
+        raise ValueError("must be a region such as 'europe-west4' or 'global'")
+    return value
+
+
+def _bucket(value: str) -> str:
+    if not _BUCKET.fullmatch(value):
+        raise ValueError("must be the name of a bucket, without gs:// and without a path")
+    return value
+
+
+def _prefix(value: str) -> str:
+    parts = value.split("/")
+    if not _OBJECT.fullmatch(value) or not all(parts) or {".", ".."} & set(parts):
+        raise ValueError("must be names of letters, digits, '.', '_' and '-', with '/' between")
+    return value
+
+
+def _file(value: Path) -> Path:
+    if "\0" in str(value):
+        raise ValueError("must not hold a NUL character")
+    return value
+
+
 def _database(value: SecretStr) -> SecretStr:
     url = value.get_secret_value()
     if not url.isprintable():
@@ -132,5 +169,10 @@ Headers = Mapping[
     Annotated[str, AfterValidator(_header_name)],
     Annotated[SecretStr, AfterValidator(_header_value)],
 ]
+Project = Annotated[str, AfterValidator(_project)]
+Region = Annotated[str, AfterValidator(_region)]
+Bucket = Annotated[str, AfterValidator(_bucket)]
+ObjectPrefix = Annotated[str, AfterValidator(_prefix)]
+File = Annotated[Path, AfterValidator(_file)]
 Database = Annotated[SecretStr, AfterValidator(_database)]
 Directory = Annotated[str, AfterValidator(_blobs)]

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from batchway.settings.schema import Contradictions
 from batchway.settings.tree import Path, dotted, fields_of, find, is_secret, keys, tags
 
+_PLACES: Final = re.compile(r"\[\d+\]")
 _SHOWN = 80  # longer values say nothing in a sentence
 
 
@@ -160,6 +161,8 @@ def _closest(loc: Path) -> str:
     if close:
         return f"; did you mean '{dotted((*parent, close[0]))}'?"
     elsewhere = [key.path for key in keys() if key.path.rpartition(".")[2] == given]
+    if _PLACES.sub("[]", dotted((*parent, given))) in elsewhere:
+        return f"{_of_type(loc)}; known here: {', '.join(siblings)}"
     if elsewhere:
         return f"; did you mean '{elsewhere[0]}'?"
     return f"; known here: {', '.join(siblings)}" if siblings else ""

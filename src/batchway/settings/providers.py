@@ -16,17 +16,24 @@ from pydantic import (
     Secret as Hidden,
 )
 
+from batchway.catalog.google_models import GOOGLE_MOST, GoogleDialect, family_of
 from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, CatalogEntry
 from batchway.domain.defaults import MAX_ATTEMPTS, MAX_CONCURRENCY, TIMEOUT_SECONDS
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Choice
 from batchway.settings.account_class import AccountClass
 from batchway.settings.kinds import (
+    Bucket,
+    File,
     Float,
     Headers,
     Int,
     Name,
+    ObjectPrefix,
     Positive,
+    Project,
+    Region,
     Secret,
     Size,
     Text,
@@ -116,9 +123,20 @@ class _Provider(Section):
         """
         return None
 
-    def traits_of(self, model: str) -> NativeTraits | None:  # noqa: ARG002 - of all alike, if not overridden
-        """What one job of that model may hold; `None` where the batch API does not run it."""
+    def traits_of(
+        self,
+        model: str,  # noqa: ARG002 - of all alike, where no type says otherwise
+        overrides: Overrides,  # noqa: ARG002 - as above
+    ) -> NativeTraits | None:
+        """What one job of that model may hold, in a batch with these settings of its own.
+
+        `None` where the batch API does not run it.
+        """
         return self.traits
+
+    def objection(self, model: str, endpoint: str) -> str | None:  # noqa: ARG002 - only providers know
+        """Why lines of that model and endpoint cannot be run at all, where that is known."""
+        return None
 
 
 class NativeSettings(Section):
@@ -259,6 +277,79 @@ class CatalogSettings(_Known):
         return CATALOG[self.type]
 
 
+class GoogleVertexSettings(_Native):
+    """A project on Google Vertex AI; the model of a line is Gemini, Claude, or an open model there.
+
+    Lines and answers are OpenAI's, whatever the model speaks: see the
+    [guide](../guides/vertex.md). Its packages are an extra: `pip install 'batchway[google]'`.
+    """
+
+    type: Literal["google-vertex"] = Field(description="`google-vertex`.")
+    project: Project = Field(description="Id of the project.")
+    region: Region = Field(
+        default="us-central1",
+        description="Where models are called and jobs run: a region, a multi-region (`us`, `eu`), "
+        "or `global`. A batch names another one with `x-tfy-vertex-region`.",
+    )
+    bucket: Bucket | None = Field(
+        default=None,
+        description="Cloud Storage bucket for the inputs and results of jobs, in the same region. "
+        "A batch names another one with `x-tfy-vertex-storage-bucket-name`. Without any, `auto` "
+        "sends lines one by one, and a job in the mode `native` fails.",
+    )
+    prefix: ObjectPrefix = Field(
+        default="batchway", description="What the names of objects in the bucket begin with."
+    )
+    credentials_file: File | None = Field(
+        default=None,
+        description="A service account's key, or the configuration of a workload identity "
+        "federation; when unset, application-default credentials: "
+        "`GOOGLE_APPLICATION_CREDENTIALS`, gcloud's login, or the machine's own account.",
+    )
+    models: Mapping[Text, GoogleDialect] = Field(
+        default_factory=dict[str, GoogleDialect],
+        description="Dialects of models by name or pattern (`my-*`), where the "
+        "[catalog](providers.md#google-vertex-ai) has none or another: `gemini`, "
+        "`gemini-embedding`, `text-embedding`, `anthropic` or `openai`.",
+    )
+    base_url: Url | None = Field(
+        default=None, description="Address of the API, before `/v1`; the region's own when unset."
+    )
+    storage_url: Url = Field(
+        default="https://storage.googleapis.com", description="Address of Cloud Storage."
+    )
+    token_url: Url | None = Field(
+        default=None,
+        description="Address that access tokens are asked for at; the credentials' own when unset.",
+    )
+
+    @property
+    def traits(self) -> NativeTraits:
+        """The most that a job of any model may hold."""
+        return GOOGLE_MOST
+
+    def traits_of(self, model: str, overrides: Overrides) -> NativeTraits | None:
+        """What the catalog says of the model's family; none without a bucket, unless it must be."""
+        if self.mode is not Choice.NATIVE and not (overrides.vertex_bucket or self.bucket):
+            return None
+        family = family_of(model, self.models)
+        region = overrides.vertex_region or self.region
+        return None if family is None else family.traits_at(region)
+
+    def objection(self, model: str, endpoint: str) -> str | None:
+        """A model must be in the catalog or the configuration, with that endpoint."""
+        family = family_of(model, self.models)
+        if family is None:
+            return (
+                f"It is none that the provider '{self.name}' knows on Vertex AI: check its name, "
+                "or say what it speaks in the provider's `models`."
+            )
+        if endpoint in family.endpoints:
+            return None
+        known = " and ".join(sorted(family.endpoints))
+        return f"The provider '{self.name}' runs it with {known} only."
+
+
 class OpenAICompatibleSettings(_Provider):
     """Any endpoint that speaks OpenAI's API: vLLM, SGLang, Ollama, a hosted one."""
 
@@ -307,6 +398,7 @@ class PythonSettings(_Native):
 ProviderSettings = Annotated[
     OpenAISettings
     | AzureOpenAISettings
+    | GoogleVertexSettings
     | OpenAICompatibleSettings
     | PythonSettings
     | CatalogSettings,

@@ -324,11 +324,14 @@ def discover_providers(gathered: Gathered, environ: Mapping[str, str]) -> None:
     found: list[dict[str, str]] = []
     origins: dict[KeyPath, str] = {}
     for required, optional, provider in _WELL_KNOWN:
-        if not all(environ.get(variable) for variable in required):
+        if not all(
+            environ.get(variable, "").lower() in _YES if key == _SWITCH else environ.get(variable)
+            for variable, key in required.items()
+        ):
             continue
         values = dict(provider)
         for variable, key in {**required, **optional}.items():
-            if environ.get(variable):
+            if key != _SWITCH and environ.get(variable):
                 values[key] = environ[variable]
                 origins["providers", len(found), key] = variable
         found.append(values)
@@ -337,6 +340,9 @@ def discover_providers(gathered: Gathered, environ: Mapping[str, str]) -> None:
         gathered.origins.update(origins)
 
 
+# A variable that holds no value but tells that the vendor is wanted at all.
+_SWITCH: Final = ""
+_YES: Final = frozenset({"1", "true"})
 _WELL_KNOWN: Final[tuple[tuple[dict[str, str], dict[str, str], dict[str, str]], ...]] = (
     (
         {"OPENAI_API_KEY": "api_key"},
@@ -351,6 +357,12 @@ _WELL_KNOWN: Final[tuple[tuple[dict[str, str], dict[str, str], dict[str, str]], 
         {"AZURE_OPENAI_API_KEY": "api_key", "AZURE_OPENAI_ENDPOINT": "endpoint"},
         {"OPENAI_API_VERSION": "api_version"},
         {"name": "azure-openai", "type": "azure-openai"},
+    ),
+    (
+        # Many have a project of Google's for other things: its own SDK asks for this one as well.
+        {"GOOGLE_CLOUD_PROJECT": "project", "GOOGLE_GENAI_USE_VERTEXAI": _SWITCH},
+        {"GOOGLE_CLOUD_LOCATION": "region"},
+        {"name": "google-vertex", "type": "google-vertex"},
     ),
     *(
         ({entry.key_variable: "api_key"}, {}, {"name": entry.name, "type": entry.name})

@@ -38,7 +38,7 @@ _DIALECTS: Final[dict[str, Dialect]] = {
 }
 _TABLE: Final = [
     case
-    for name in ("turns", "tools", "parameters", "answers")
+    for name in ("turns", "tools", "parameters", "answers", "errors")
     for case in table(f"anthropic_{name}")
 ]
 _check_request: Final = strict(MessageCreateParamsNonStreaming)
@@ -205,6 +205,9 @@ def test_closes_a_schema_as_the_sdk_does(schema: dict[str, Any]) -> None:
     [
         (True, "no JSON object"),
         ({}, "no type"),
+        ({"enum": [{"a": 1}]}, "no type"),
+        ({"const": [1], "type": []}, "no type"),
+        ({"enum": "a"}, "no type"),
         ({"type": "text"}, "a type that"),
         ({"type": ["string", 1]}, "a type that"),
         ({"anyOf": {"type": "string"}}, "no list"),

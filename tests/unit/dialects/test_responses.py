@@ -1,42 +1,43 @@
-"""Responses lines over a dialect of chat: hand-checked cases, as data in `cases/responses/`.
-
-name, source     what it shows, and OpenAI's page that says so
-line             the body of a line
-foreign          why the SDK's types do not have this line, if they do not
-chat, warnings   the chat request that it becomes, and the parameters that are left out
-unfaithful       or the parameter that cannot be said, and a part of the reason
-inner            what the account's dialect of chat says to it, where that is the point
-status, answer   the chat completion that comes back
-response, usage  what the Response has other than `plain_response.json`; the tokens counted
-text             what the SDK's `output_text` gives
-refused          or the error that it is
-"""
+"""Responses lines over chat: the tables, OpenAI's own types, and what no table holds."""
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 import pytest
-from openai.types.responses import Response
-from openai.types.responses.response_create_params import (
-    ResponseCreateParamsBase,
-    ResponseCreateParamsNonStreaming,
-)
-from tests.unit.dialects.openai_types import chat_request, responses_request
+from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
+from openai.types.responses import Response, response_input_item_param, tool_param
+from openai.types.responses import response_create_params as create_params
+from tests.unit.dialects.cases import Case, check, parameters, table
+from tests.unit.dialects.strict_types import strict
+from typing_extensions import get_type_hints
 
 from batchway.dialects.openai.dialect import OpenAIDialect
+from batchway.dialects.requests.chat import ChatRequest, read_chat
 from batchway.dialects.requests.parameters import Handling
 from batchway.dialects.requests.responses import ResponsesRequest
 from batchway.dialects.responses.dialect import ResponsesDialect
 from batchway.dialects.responses.parameters import RESPONSES
 from batchway.dialects.responses.repeated import MOST_KEPT
-from batchway.ports.dialect import Dialect, Encoded, Refused, Result, Size, Unfaithful
+from batchway.ports.dialect import Encoded, Refused, Result, Size, Unfaithful
 
-_CASES: Final = Path(__file__).parent / "cases" / "responses"
-_PLAIN: Final = json.loads((_CASES / "plain_response.json").read_text())
-_NOW: Final = 1234
+_AT: Final = 1234
+_TABLE: Final = {
+    name: table(f"responses_{name}")
+    for name in ("text", "media", "tools", "settings", "names", "answers")
+}
+_ALL: Final = [case for cases in _TABLE.values() for case in cases]
+_check_chat: Final = strict(CompletionCreateParamsNonStreaming)
+_check_request: Final = strict(create_params.ResponseCreateParamsNonStreaming)
+
+# What the dialect of chat leaves out in the one case that is about it.
+_WARNED: Final = (
+    "user",
+    "verbosity",
+    "messages[].content[].image_url.detail",
+    "tools[].function.strict",
+)
 
 
 class RecordingDialect:
@@ -45,12 +46,10 @@ class RecordingDialect:
     faithful = False
 
     def __init__(self, param: str | None = None, warnings: Sequence[str] = ()) -> None:
-        self.bodies: list[bytes] = []
         self.contexts: list[bytes] = []
         self._param, self._warnings = param, tuple(warnings)
 
     def encode(self, body: bytes, *, named: str) -> Encoded | Unfaithful:
-        self.bodies.append(body)
         if self._param is not None:
             return Unfaithful(self._param, "Cannot be said.")
         return Encoded((body,), b"its own\n\x00\xff", self._warnings, (("a", "s"),))
@@ -68,37 +67,17 @@ class RecordingDialect:
         return Size(tokens=0)
 
 
-class _Case(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
-    source: str
-    line: Any
-    foreign: str = ""
-    chat: Any = None
-    warnings: list[str] = []
-    unfaithful: dict[str, str] | None = None
-    inner: dict[str, Any] | None = None
-    status: int = 200
-    answer: Any = None
-    response: dict[str, Any] | None = None
-    text: str = ""
-    usage: dict[str, int] = {}
-    refused: dict[str, Any] | None = None
+def _openai() -> ResponsesDialect:
+    inner = OpenAIDialect(endpoint="/v1/chat/completions", model="m")
+    return ResponsesDialect(inner=inner, model="m")
 
 
-def _table() -> list[Any]:
-    files = sorted(path for path in _CASES.glob("*.json") if path.stem != "plain_response")
-    rows = [
-        pytest.param(case, id=f"{file.stem}: {case.name}")
-        for file in files
-        for case in msgspec.json.decode(file.read_bytes(), type=list[_Case])
-    ]
-    assert len({row.id for row in rows}) == len(rows) >= 80
-    return rows
-
-
-def _openai(model: str = "m") -> ResponsesDialect:
-    inner = OpenAIDialect(endpoint="/v1/chat/completions", model=model)
-    return ResponsesDialect(inner=inner, model=model)
+def _dialect(name: str) -> ResponsesDialect:
+    """Over OpenAI's chat; or over one that refuses the parameter `name`, or leaves some out."""
+    if not name:
+        return _openai()
+    inner = RecordingDialect(warnings=_WARNED) if name == "warns" else RecordingDialect(name)
+    return ResponsesDialect(inner=inner, model="m")
 
 
 def _encoded(dialect: ResponsesDialect, line: object) -> Encoded:
@@ -107,57 +86,44 @@ def _encoded(dialect: ResponsesDialect, line: object) -> Encoded:
     return encoded
 
 
-@pytest.mark.parametrize("case", _table())
-def test_case(case: _Case) -> None:
-    assert case.source.startswith("https://")
-    inner: Dialect = OpenAIDialect(endpoint="/v1/chat/completions", model="m")
-    if case.inner is not None:
-        inner = RecordingDialect(**case.inner)
-    dialect = ResponsesDialect(inner=inner, model="m")
-    encoded = dialect.encode(msgspec.json.encode(case.line), named="named")
-    if case.unfaithful is not None:
-        assert isinstance(encoded, Unfaithful)
-        assert encoded.param == case.unfaithful["param"]
-        assert case.unfaithful["why"] in encoded.why
-        return
-    assert isinstance(encoded, Encoded)
-    assert list(encoded.warnings) == case.warnings
-    (body,) = encoded.bodies
-    assert b"\n" not in body
-    chat_request(msgspec.json.decode(body))
-    if not case.foreign:
-        responses_request({"model": "m", **case.line})
-    if case.chat is not None:
-        assert msgspec.json.decode(body) == case.chat
-    if case.answer is not None:
-        _check_answer(case, dialect, encoded.context)
-    else:
-        assert case.chat is not None, "a case that shows nothing"
+def _sent(body: dict[str, Any]) -> None:
+    """What the SDK's types say of a chat request, and what other dialects read it with."""
+    _check_chat(body)
+    assert isinstance(read_chat(msgspec.json.encode(body)), ChatRequest)
 
 
-def _check_answer(case: _Case, dialect: ResponsesDialect, context: bytes) -> None:
-    answer = msgspec.json.encode(case.answer)
-    decoded = dialect.decode(case.status, answer, context, at=_NOW)
-    if case.refused is not None:
-        assert isinstance(decoded, Refused)
-        assert {name: getattr(decoded, name) for name in case.refused} == case.refused
-        assert json.loads(decoded.body)["error"]["message"] == case.refused["message"]
-        return
-    assert isinstance(decoded, Result)
-    assert case.response is not None
-    assert json.loads(decoded.body) == {**_PLAIN, **case.response}
-    assert b"\n" not in decoded.body
-    assert Response.model_validate_json(decoded.body).output_text == case.text
-    counted = msgspec.to_builtins(decoded.usage)
-    assert {name: tokens for name, tokens in counted.items() if tokens} == case.usage
+def _given(body: dict[str, Any]) -> None:
+    """What the SDK makes of a Response: its text is that of all messages."""
+    read = Response.model_validate(body)
+    assert set(read.model_extra or ()) <= {"batchway"}
+    parts = [part for item in body["output"] for part in item.get("content", ())]
+    said = [part["text"] for part in parts if part["type"] == "output_text"]
+    assert read.output_text == "".join(said)
+
+
+@pytest.mark.parametrize("case", parameters(_ALL))
+def test_case(case: Case) -> None:
+    check(case, _dialect(case.dialect), sent=_sent, given=_given, at=_AT)
+
+
+def test_there_are_enough_cases() -> None:
+    assert len({case.name for case in _ALL}) == len(_ALL) >= 80
+    assert all(case.source.startswith("https://") for case in _ALL)
+
+
+@pytest.mark.parametrize("case", parameters([case for case in _ALL if case.unfaithful is None]))
+def test_the_tables_lines_are_requests_of_openais(case: Case) -> None:
+    if case.name == "sound":
+        pytest.skip("the SDK has the part, but not among those of a message")
+    _check_request({"model": "m", **case.line})
 
 
 # --------------------------------------------------------------------------- the table
 
 
 def test_every_parameter_of_the_sdk_has_a_row() -> None:
-    known = {*ResponseCreateParamsBase.__annotations__, "stream"}
-    assert "stream" in ResponseCreateParamsNonStreaming.__annotations__
+    known = set(get_type_hints(create_params.ResponseCreateParamsNonStreaming))
+    assert "stream" in known
     rows = [row.name for row in RESPONSES.rows]
     assert {name for name in rows if "." not in name and "[" not in name} == known
     assert set(ResponsesRequest.__struct_fields__) == known
@@ -171,38 +137,28 @@ def test_rows_say_why_and_where() -> None:
         assert not row.idle or row.handling is not Handling.MAPPED
 
 
-@pytest.mark.parametrize("at", ["input[].type", "tools[].type", "tool_choice.type"])
-def test_every_kind_of_the_sdk_has_a_row(at: str) -> None:
-    from openai.types.responses import response_create_params as params
-    from openai.types.responses import response_input_item_param, tool_param
-
-    of: Any = {
-        "input[].type": response_input_item_param.ResponseInputItemParam,
-        "tools[].type": tool_param.ToolParam,
-        "tool_choice.type": params.ToolChoice,
-    }
-    kinds = {kind for member in of[at].__args__ for kind in _kinds(member)}
+@pytest.mark.parametrize(
+    ("place", "members"),
+    [
+        ("input[].type", get_args(response_input_item_param.ResponseInputItemParam)),
+        ("tools[].type", get_args(tool_param.ToolParam)),
+        ("tool_choice.type", get_args(create_params.ToolChoice)),
+    ],
+)
+def test_every_kind_of_the_sdk_has_a_row(place: str, members: Sequence[Any]) -> None:
+    typed = [member for member in members if hasattr(member, "__required_keys__")]
+    kinds = {kind for member in typed for kind in _texts(get_type_hints(member).get("type"))}
+    prefix = f"{place}: "
+    rows = {row.name for row in RESPONSES.rows if row.name.startswith(prefix)}
     assert kinds
-    prefix = f"{at}: "
-    assert kinds == {
-        row.name.removeprefix(prefix) for row in RESPONSES.rows if row.name.startswith(prefix)
-    }
+    assert {row.removeprefix(prefix) for row in rows} == kinds
 
 
-def _kinds(member: Any) -> set[str]:
-    """The values that `type` has in one of the SDK's TypedDicts."""
-    import typing
-
-    hints = typing.get_type_hints(member) if hasattr(member, "__annotations__") else {}
-    found: set[str] = set()
-    waiting = [hints["type"]] if "type" in hints else []
-    while waiting:
-        hint = waiting.pop()
-        if typing.get_origin(hint) is typing.Literal:
-            found |= set(typing.get_args(hint))
-        else:
-            waiting += typing.get_args(hint)
-    return found - {None}
+def _texts(hint: Any) -> set[str]:
+    """The texts that a type has by name."""
+    parts = get_args(hint)
+    own = {part for part in parts if isinstance(part, str)}
+    return own.union(*(_texts(part) for part in parts if not isinstance(part, str)))
 
 
 # --------------------------------------------------------------------------- what cases do not show
@@ -213,7 +169,7 @@ def test_the_inner_dialect_gets_its_own_context_back() -> None:
     dialect = ResponsesDialect(inner=inner, model="m")
     for line in ({"input": "Hi"}, {"input": "Hi", "temperature": 1, "store": True}):
         encoded = _encoded(dialect, line)
-        assert dialect.decode(200, b"{}", encoded.context, at=_NOW) is None
+        assert dialect.decode(200, b"{}", encoded.context, at=_AT) is None
         assert encoded.shape == (("a", "s"),)
     assert inner.contexts == [b"its own\n\x00\xff"] * 2
 
@@ -239,7 +195,7 @@ def test_a_context_is_small_whatever_the_line_holds() -> None:
     assert encoded.warnings == ("metadata", "tools")
     assert len(encoded.context) <= MOST_KEPT
     answer = msgspec.json.encode({"id": "1", "choices": [{"message": {"content": "Hello"}}]})
-    result = _openai().decode(200, answer, encoded.context, at=_NOW)
+    result = _openai().decode(200, answer, encoded.context, at=_AT)
     assert isinstance(result, Result)
     said = Response.model_validate_json(result.body)
     assert (said.metadata, said.tools, said.tool_choice) == (None, [], "auto")
@@ -309,9 +265,27 @@ def test_reasons_quote_nothing_of_the_line() -> None:
         assert secret not in encoded.param + encoded.why
 
 
+def test_nothing_is_raised_however_deep_a_body_is() -> None:
+    for depth in (*range(900, 1_000, 5), 50_000):
+        deep = b"[" * depth + b"]" * depth
+        cached = b'{"type":"input_text","text":"a","prompt_cache_breakpoint":%b}' % deep
+        for line in (
+            b'{"input":[{"role":"user","content":[%b]}]}' % cached,
+            b'{"input":"a","moderation":%b}' % deep,
+            b'{"input":"a","tools":[{"type":"function","name":"f","parameters":{"a":%b}}]}' % deep,
+        ):
+            assert isinstance(_openai().encode(line, named="m"), Encoded | Unfaithful)
+        cited = b'[{"type":"url_citation","url_citation":%b}]' % deep
+        called = b'[{"function":{"name":"f","arguments":%b}}]' % deep
+        for message in (b'"annotations":' + cited, b'"tool_calls":' + called):
+            answer = b'{"choices":[{"message":{"content":"a",%b}}]}' % message
+            read = _openai().decode(200, answer, b"", at=_AT)
+            assert isinstance(read, Result | Refused | None)
+
+
 def test_an_answer_with_half_a_character_is_delivered() -> None:
     answer = b'{"id":"1","choices":[{"message":{"content":"a\\ud83db"},"finish_reason":"stop"}]}'
-    result = _openai().decode(200, answer, b"", at=_NOW)
+    result = _openai().decode(200, answer, b"", at=_AT)
     assert isinstance(result, Result)
     assert Response.model_validate_json(result.body).output_text == "a?b"
 
@@ -320,7 +294,7 @@ def test_an_answer_with_half_a_character_is_delivered() -> None:
     "answer", [b"", b"[]", b'"a"', b"\xff", b"{", b"[" * 100_000, b'{"id":' + b"[" * 100_000]
 )
 def test_what_is_no_json_object_is_nothing(answer: bytes) -> None:
-    assert _openai().decode(200, answer, b"", at=_NOW) is None
+    assert _openai().decode(200, answer, b"", at=_AT) is None
 
 
 def test_a_line_is_as_large_as_its_bytes_and_what_it_may_generate() -> None:

@@ -81,12 +81,21 @@ def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _take_literals(rest: dict[str, Any], out: dict[str, Any]) -> bool:
-    values = rest.get("enum")
+    words = _literals(rest)
+    for word in words:
+        out[word] = rest.pop(word)
+    return bool(words)
+
+
+def _literals(schema: Mapping[str, Any]) -> list[str]:
+    """Of `enum` and `const`, those that Claude takes: strings, numbers, booleans and null."""
+    values = schema.get("enum")
+    words: list[str] = []
     if isinstance(values, list) and values and all(map(_plain, cast("list[object]", values))):
-        out["enum"] = rest.pop("enum")
-    if "const" in rest and _plain(rest["const"]):
-        out["const"] = rest.pop("const")
-    return "enum" in out or "const" in out
+        words.append("enum")
+    if "const" in schema and _plain(schema["const"]):
+        words.append("const")
+    return words
 
 
 def _take_of_type(kind: str, rest: dict[str, Any], out: dict[str, Any]) -> None:
@@ -163,7 +172,7 @@ def _own_problem(fields: dict[str, Any]) -> str | None:
         not isinstance(each, str) or each not in _OF_TYPE for each in cast("list[object]", types)
     ):
         return "The schema has a type that JSON schema does not have."
-    if not (types or combining or "const" in fields or fields.get("enum")):
+    if not (types or combining or _literals(fields)):
         return "A part of the schema has no type, and Claude has to be told each."
     free = fields.get("additionalProperties") not in (None, False)
     if free and not fields.get("properties"):

@@ -38,7 +38,7 @@ _OF_ACCOUNT: Final = _NO_CREDIT | {
 _BILLING: Final = re.compile(r"billing (?:is |to be |account)|requires billing", re.IGNORECASE)
 # "Publisher Model `projects/...` was not found or your project does not have access to it", "... is
 # not servable in region ...", "Project ... is not allowed to use Publisher Model ...".
-_MODEL: Final = re.compile(r"publisher model", re.IGNORECASE)
+_MODEL: Final = re.compile(r"publisher ?model", re.IGNORECASE)
 # A file that a line names, which the account may not read: the next line may name another.
 _FILE: Final = re.compile(r"storage\.objects|gs://", re.IGNORECASE)
 

@@ -36,7 +36,7 @@ def read_embeddings(body: bytes) -> EmbeddingsRequest | Unfaithful:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return problem(error)
     if request.encoding_format not in (None, "float", "base64"):
-        return Unfaithful("encoding_format", "OpenAI's API takes float or base64 here")
+        return Unfaithful("encoding_format", "OpenAI's API takes float or base64 here.")
     return request
 
 
@@ -45,7 +45,7 @@ def texts_of(request: EmbeddingsRequest) -> list[str] | Unfaithful:
     given = request.input
     texts = [given] if isinstance(given, str) else [text for text in given if type(text) is str]
     if not texts and not given:
-        return Unfaithful("input", "it is empty")
+        return Unfaithful("input", "It is empty.")
     if isinstance(given, list) and len(texts) != len(given):
-        return Unfaithful("input", "it holds tokens of OpenAI's models; send the text instead")
+        return Unfaithful("input", "It holds tokens of OpenAI's models: send the text instead.")
     return texts

@@ -21,20 +21,20 @@ _INDEX: Final = "[...]"
 def problem(error: Exception) -> Unfaithful:
     """What is wrong with a body that the decoder refused, as a place and a sentence."""
     if not isinstance(error, msgspec.ValidationError):
-        return Unfaithful("", "it is no JSON object of the form that OpenAI's API takes")
+        return Unfaithful("", "It is no JSON object of the form that OpenAI's API takes.")
     text = str(error)
     found = _PLACE.search(text)
     place = "" if found is None else found[1].replace(_INDEX, "[]")
     unknown, missing = _UNKNOWN.search(text), _MISSING.search(text)
     if unknown is not None:
-        return Unfaithful(_within(place, unknown[1]), "OpenAI's API has no parameter of this name")
+        return Unfaithful(_within(place, unknown[1]), "OpenAI's API has no parameter of this name.")
     if missing is not None:
-        return Unfaithful(_within(place, missing[1]), "it is required")
+        return Unfaithful(_within(place, missing[1]), "It is required.")
     types = _TYPES.match(text)
     if types is not None:
         expected, got = (part.replace("`", "") for part in types.groups())
-        return Unfaithful(place, f"it is {got}, where OpenAI's API takes {expected}")
-    return Unfaithful(place, "OpenAI's API takes no such value here")
+        return Unfaithful(place, f"It is {got}, where OpenAI's API takes {expected}.")
+    return Unfaithful(place, "OpenAI's API takes no such value here.")
 
 
 def _within(place: str, name: str) -> str:

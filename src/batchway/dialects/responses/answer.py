@@ -6,20 +6,26 @@
     finish_reason       the status: `length` and `content_filter` leave it incomplete
 
 A completion has one message, so the items stand in this order whatever the order was. Ids are made
-of the completion's: the same answer has the same ids whenever it is read. Owns the reading of the
-completion and the writing of the Response. Pure.
+of the completion's: the same answer has the same ids whenever it is read. Owns the writing of the
+Response; reading the completion is `completion`'s. Pure.
 
 Source: openai.types.responses.Response, SDK 3.54
 """
 
-import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from batchway.dialects.answers.chat import Extension, Warned
+from batchway.dialects.responses.completion import (
+    CalledFunction,
+    Citation,
+    Completion,
+    Token,
+    read_completion,
+)
 from batchway.dialects.responses.parameters import RESPONSES
 from batchway.dialects.responses.places import in_responses
 from batchway.dialects.responses.repeated import Repeated
@@ -27,95 +33,21 @@ from batchway.domain.batch import Usage
 from batchway.ports.dialect import Result
 
 _INCOMPLETE: Final = {"length": "max_output_tokens", "content_filter": "content_filter"}
-_CITATION: Final = "url_citation"
-_NOTHING: Final = msgspec.Raw()
-
-# --------------------------------------------------------------------------- the completion
 
 
-class _Function(msgspec.Struct, gc=False):
-    name: str = ""
-    arguments: Any = None
-
-
-class _Call(msgspec.Struct, gc=False):
-    id: Any = None
-    function: _Function | None = None
-
-
-class _Said(msgspec.Struct, gc=False):
-    """Servers of open models call what was thought `reasoning_content`, some newer `reasoning`.
-
-    What is `Any` has been seen in other types than it should have: an answer that was paid for is
-    not lost for it.
-    """
-
-    content: Any = None
-    refusal: Any = None
-    tool_calls: list[_Call] | None = None
-    annotations: msgspec.Raw = _NOTHING
-    reasoning_content: Any = None
-    reasoning: Any = None
-
-
-class _Choice(msgspec.Struct, gc=False):
-    message: _Said | None = None
-    finish_reason: Any = None
-    logprobs: msgspec.Raw = _NOTHING
-
-
-class _Extended(msgspec.Struct, gc=False):
-    warnings: list[Warned] = []
-
-
-class _Completion(msgspec.Struct, gc=False):
-    choices: list[_Choice]
-    id: Any = None
-    created: Any = None
-    model: Any = None
-    usage: msgspec.Raw = _NOTHING
-    service_tier: Any = None
-    batchway: _Extended | None = None
-
-
-class _Annotation(msgspec.Struct, gc=False):
-    type: str = ""
-    url_citation: dict[str, Any] | None = None
-
-
-class _Top(msgspec.Struct, gc=False):
-    token: str
-    logprob: float
-    bytes: list[int] | None = None
-
-
-class _Token(msgspec.Struct, gc=False):
-    token: str
-    logprob: float
-    bytes: list[int] | None = None
-    top_logprobs: list[_Top] = []
-
-
-class _Logprobs(msgspec.Struct, gc=False):
-    content: list[_Token] | None = None
-
-
-class _CacheDetails(msgspec.Struct, gc=False):
-    cache_write_tokens: int | None = None
-
-
-class _ToldUsage(msgspec.Struct, gc=False):
-    prompt_tokens_details: _CacheDetails | None = None
-
-
-# --------------------------------------------------------------------------- the Response
+class _Cited(msgspec.Struct, kw_only=True, gc=False):
+    type: str = "url_citation"
+    start_index: int
+    end_index: int
+    title: str
+    url: str
 
 
 class _Text(msgspec.Struct, kw_only=True, gc=False):
     type: str = "output_text"
     text: str
-    annotations: list[Any]
-    logprobs: list[_Token] | UnsetType = UNSET
+    annotations: list[_Cited]
+    logprobs: list[Token] | UnsetType = UNSET
 
 
 class _Refusal(msgspec.Struct, kw_only=True, gc=False):
@@ -226,10 +158,6 @@ class _Response(msgspec.Struct, kw_only=True, gc=False):
 
 
 _encode: Final = msgspec.json.Encoder().encode
-_read: Final = msgspec.json.Decoder(_Completion).decode
-_read_logprobs: Final = msgspec.json.Decoder(_Logprobs).decode
-_read_usage: Final = msgspec.json.Decoder(_ToldUsage).decode
-_read_annotations: Final = msgspec.json.Decoder(list[_Annotation] | None).decode
 
 _PLAIN: Final = _TextConfig(format=_Format("text"))
 _TIERS: Final = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"})
@@ -241,85 +169,68 @@ def response(result: Result, kept: Repeated, *, model: str, at: int) -> bytes | 
     `model` and `at` (in Unix seconds) are for completions that do not say whose they are, or of
     when.
     """
-    completion = _completion(result.body)
-    choice = completion.choices[0] if completion is not None and completion.choices else None
-    if completion is None or choice is None or choice.message is None:
+    completion = read_completion(result.body)
+    if completion is None:
         return None
-    named, created, tier = completion.id, completion.created, completion.service_tier
-    name = named.removeprefix("chatcmpl-") if isinstance(named, str) else ""
-    output = _items(choice.message, choice.logprobs, name, summarised=kept.summary is not None)
-    reason = _INCOMPLETE.get(str(choice.finish_reason))
+    output = _items(completion, summarised=kept.summary is not None)
+    reason = _INCOMPLETE.get(completion.finish_reason)
     if reason is not None and output:
         output[-1].status = "incomplete"
+    tier = completion.service_tier
     body = _Response(
-        id=f"resp_{name}",
-        created_at=created if isinstance(created, int | float) and created else at,
+        id=f"resp_{completion.id}",
+        created_at=completion.created or at,
         status="completed" if reason is None else "incomplete",
         incomplete_details=None if reason is None else _Incomplete(reason),
         max_output_tokens=kept.max_output_tokens,
-        model=completion.model if isinstance(completion.model, str) else model,
+        model=completion.model or model,
         output=output,
         parallel_tool_calls=kept.parallel_tool_calls,
         reasoning=_Effort(effort=kept.effort, summary=kept.summary),
-        service_tier=tier if isinstance(tier, str) and tier in _TIERS else UNSET,
+        service_tier=tier if tier in _TIERS else UNSET,
         temperature=kept.temperature,
         text=_text(kept),
         tool_choice=kept.tool_choice,
         tools=[_Tool(name=function) for function in kept.functions],
         top_logprobs=UNSET if kept.top_logprobs is None else kept.top_logprobs,
         top_p=kept.top_p,
-        usage=_usage(completion.usage, result.usage),
+        usage=_usage(completion, result.usage) if completion.told_usage else None,
         metadata=kept.metadata,
-        batchway=_warnings(kept, completion.batchway),
+        batchway=_warnings(kept, completion.warnings),
     )
     return _encode(body)
 
 
-def _completion(body: bytes) -> _Completion | None:
-    try:
-        return _read(body)
-    except msgspec.ValidationError:
-        return None
-    except (msgspec.DecodeError, RecursionError):
-        pass
-    # Some clients read what this decoder refuses, half a character as an escape for one.
-    try:
-        text = json.dumps(json.loads(body), ensure_ascii=False)
-        return _read(text.encode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return None
-
-
-def _items(said: _Said, logprobs: msgspec.Raw, name: str, *, summarised: bool) -> list[_Item]:
+def _items(completion: Completion, *, summarised: bool) -> list[_Item]:
+    name, said = completion.id, completion.said
     items: list[_Item] = []
-    thought = said.reasoning_content or said.reasoning
-    if isinstance(thought, str) and thought:
+    if thought := said.thought:
         items.append(_reasoning(thought, f"rs_{name}", summarised=summarised))
     parts: list[_Text | _Refusal] = []
-    text, refusal = _text_of(said.content), said.refusal
+    text, refusal = said.text, said.refusal
     if text or (text is not None and not refusal and not said.tool_calls):
-        found = _annotations(said.annotations)
-        parts.append(_Text(text=text, annotations=found, logprobs=_tokens(logprobs)))
+        cited = [_citation(each) for each in said.citations]
+        tokens = completion.tokens
+        parts.append(
+            _Text(text=text, annotations=cited, logprobs=UNSET if tokens is None else tokens)
+        )
     if isinstance(refusal, str) and refusal:
         parts.append(_Refusal(refusal=refusal))
     if parts:
         items.append(_Message(id=f"msg_{name}", content=parts))
     for index, call in enumerate(said.tool_calls or ()):
-        function = call.function
-        if function is not None:
-            items.append(
-                _FunctionCall(
-                    id=f"fc_{name}_{index}",
-                    call_id=_call_id(call.id, name, index),
-                    name=function.name,
-                    arguments=_json_text(function.arguments),
-                )
-            )
+        if call.function is not None:
+            items.append(_call(call.id, call.function, name, index))
     return items
 
 
-def _call_id(id: object, name: str, index: int) -> str:
-    return id if isinstance(id, str) and id else f"call_{name}_{index}"
+def _citation(citation: Citation) -> _Cited:
+    return _Cited(
+        start_index=citation.start_index,
+        end_index=citation.end_index,
+        title=citation.title or "",
+        url=citation.url,
+    )
 
 
 def _reasoning(thought: str, id: str, *, summarised: bool) -> _Reasoning:
@@ -328,77 +239,28 @@ def _reasoning(thought: str, id: str, *, summarised: bool) -> _Reasoning:
     return _Reasoning(id=id, summary=[], content=[_Thought(type="reasoning_text", text=thought)])
 
 
-def _text_of(content: Any) -> str | None:
-    """The text of a message; some servers of open models give it in parts, as requests have it."""
-    if not isinstance(content, list):
-        return content if isinstance(content, str) else None
-    texts = [part.get("text") for part in content if isinstance(part, dict)]
-    return "".join([text for text in texts if isinstance(text, str)])
+def _call(id: object, function: CalledFunction, name: str, index: int) -> _FunctionCall:
+    arguments = function.arguments
+    if not isinstance(arguments, str):
+        arguments = "{}" if arguments is None else _encode(arguments).decode()
+    return _FunctionCall(
+        id=f"fc_{name}_{index}",
+        call_id=id if isinstance(id, str) and id else f"call_{name}_{index}",
+        name=function.name,
+        arguments=arguments,
+    )
 
 
-def _json_text(arguments: Any) -> str:
-    """Arguments as JSON in a text; some servers of open models give the JSON itself, or none."""
-    if isinstance(arguments, str):
-        return arguments
-    return "{}" if arguments is None else _encode(arguments).decode()
-
-
-def _annotations(raw: msgspec.Raw) -> list[Any]:
-    """Citations: in chat, what they say stands in an object named as their type."""
-    if not bytes(raw):
-        return []
-    try:
-        found = _read_annotations(raw)
-    except msgspec.MsgspecError:
-        return []
-    return [
-        {"type": _CITATION, **each.url_citation}
-        for each in found or ()
-        if each.type == _CITATION and each.url_citation is not None
-    ]
-
-
-def _tokens(raw: msgspec.Raw) -> list[_Token] | UnsetType:
-    """Logprobs; the bytes of a token are required in a Response."""
-    if not bytes(raw):
-        return UNSET
-    try:
-        tokens = _read_logprobs(raw).content
-    except msgspec.MsgspecError:
-        return UNSET
-    if tokens is None:
-        return UNSET
-    for token in tokens:
-        for each in (token, *token.top_logprobs):
-            if each.bytes is None:
-                each.bytes = list(each.token.encode())
-    return tokens
-
-
-def _usage(raw: msgspec.Raw, usage: Usage) -> _Usage | None:
-    """Tokens as the completion tells them; nothing where it tells nothing."""
-    told = bytes(raw)
-    if not told.startswith(b"{"):
-        return None
+def _usage(completion: Completion, usage: Usage) -> _Usage:
     return _Usage(
         input_tokens=usage.input_tokens,
         input_tokens_details=_InputDetails(
-            cached_tokens=usage.cached_tokens, cache_write_tokens=_cache_writes(told)
+            cached_tokens=usage.cached_tokens, cache_write_tokens=completion.cache_writes
         ),
         output_tokens=usage.output_tokens,
         output_tokens_details=_OutputDetails(reasoning_tokens=usage.reasoning_tokens),
         total_tokens=usage.total_tokens,
     )
-
-
-def _cache_writes(told: bytes) -> int:
-    if b"cache_write_tokens" not in told:
-        return 0
-    try:
-        details = _read_usage(told).prompt_tokens_details
-    except msgspec.MsgspecError:
-        return 0
-    return 0 if details is None else details.cache_write_tokens or 0
 
 
 def _text(kept: Repeated) -> _TextConfig:
@@ -411,8 +273,8 @@ def _text(kept: Repeated) -> _TextConfig:
     )
 
 
-def _warnings(kept: Repeated, extended: _Extended | None) -> Extension | UnsetType:
-    warnings = [Warned(name, RESPONSES.note(name)) for name in kept.warnings]
-    if extended is not None:
-        warnings += [Warned(in_responses(each.param), each.message) for each in extended.warnings]
-    return Extension(warnings) if warnings else UNSET
+def _warnings(kept: Repeated, inner: Sequence[Warned]) -> Extension | UnsetType:
+    if not kept.warnings and not inner:
+        return UNSET
+    own = [Warned(name, RESPONSES.note(name)) for name in kept.warnings]
+    return Extension([*own, *(Warned(in_responses(each.param), each.message) for each in inner)])

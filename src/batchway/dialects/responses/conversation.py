@@ -32,16 +32,22 @@ from batchway.dialects.requests.responses import (
 from batchway.dialects.responses.parameters import why_not
 from batchway.ports.dialect import Unfaithful
 
-_ONLY_TEXT: Final = "in chat, messages of this role hold text only"
-_ONLY_ASSISTANT: Final = "in chat, only the assistant refuses"
+_ONLY_TEXT: Final = "In chat, messages of this role hold text only."
+_REQUIRED: Final = "It is required."
+_ONE_FILE: Final = "A file is given once."
+_ONLY_ASSISTANT: Final = "In chat, only the assistant refuses."
 
 
 class Origin(msgspec.Struct, gc=False):
-    """Where a message comes from: the place that it is of, the place of its content, its calls'."""
+    """Where a message comes from: the place that it is of, the place of its content, its calls'.
+
+    `addressed` are the parts of its content that are files by an address.
+    """
 
     place: str
     content: str
     calls: list[str] = []
+    addressed: list[int] = []
 
 
 class Conversation(msgspec.Struct, gc=False):
@@ -100,7 +106,8 @@ class Conversation(msgspec.Struct, gc=False):
             self.origins[-1].content = f"{place}.content"
         else:
             self.messages.append({"role": role, "content": said})
-            self.origins.append(Origin(place, f"{place}.content"))
+            origin = Origin(place, f"{place}.content", addressed=_addressed(content))
+            self.origins.append(origin)
         return None
 
     def _call(self, item: FunctionCall, place: str) -> Unfaithful | None:
@@ -126,7 +133,7 @@ class Conversation(msgspec.Struct, gc=False):
 
     def _output(self, item: FunctionCallOutput, place: str) -> Unfaithful | None:
         if item.call_id is None:
-            return Unfaithful(f"{place}.call_id", "it is required")
+            return Unfaithful(f"{place}.call_id", _REQUIRED)
         if item.namespace is not None:
             return Unfaithful(f"{place}.namespace", why_not("input[].namespace"))
         if item.caller is not None and item.caller.type != "direct":
@@ -188,6 +195,16 @@ class Conversation(msgspec.Struct, gc=False):
         }
 
 
+def _addressed(content: str | Sequence[Part]) -> list[int]:
+    if isinstance(content, str):
+        return []
+    return [
+        index
+        for index, part in enumerate(content)
+        if isinstance(part, InputFile) and part.file_url is not None
+    ]
+
+
 def _listed(content: Any) -> list[Any]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
@@ -196,7 +213,7 @@ def _image(part: InputImage, place: str) -> dict[str, Any] | Unfaithful:
     if part.file_id is not None:
         return Unfaithful(f"{place}.file_id", why_not("input[].content[].file_id"))
     if part.image_url is None:
-        return Unfaithful(f"{place}.image_url", "it is required")
+        return Unfaithful(f"{place}.image_url", _REQUIRED)
     image = {"url": part.image_url}
     if part.detail not in (None, "auto"):
         image["detail"] = part.detail
@@ -204,15 +221,15 @@ def _image(part: InputImage, place: str) -> dict[str, Any] | Unfaithful:
 
 
 def _file(part: InputFile, place: str) -> dict[str, Any] | Unfaithful:
+    """A file. Chat has no place for an address but that of the data: dialects judge what it is."""
+    data = part.file_data
     if part.file_url is not None:
-        return Unfaithful(f"{place}.file_url", why_not("input[].content[].file_url"))
-    if part.file_data is None and part.file_id is None:
-        return Unfaithful(f"{place}.file_data", "it is required")
-    fields = {
-        "file_data": part.file_data,
-        "file_id": part.file_id,
-        "filename": part.filename,
-    }
+        if data is not None or part.file_id is not None:
+            return Unfaithful(f"{place}.file_url", _ONE_FILE)
+        data = part.file_url
+    if data is None and part.file_id is None:
+        return Unfaithful(f"{place}.file_data", _REQUIRED)
+    fields = {"file_data": data, "file_id": part.file_id, "filename": part.filename}
     file = {name: value for name, value in fields.items() if value is not None}
     return _cached({"type": "file", "file": file}, part.prompt_cache_breakpoint)
 

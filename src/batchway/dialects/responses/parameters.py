@@ -9,7 +9,8 @@ from typing import Final
 
 from batchway.dialects.requests.parameters import Handling, Parameter, Parameters
 
-_CREATE: Final = "https://developers.openai.com/api/reference/resources/responses/methods/create"
+_RESOURCES: Final = "https://developers.openai.com/api/reference/resources/"
+_CREATE: Final = _RESOURCES + "responses/methods/create"
 _GUIDES: Final = "https://developers.openai.com/api/docs/guides/"
 
 _STATE: Final = _GUIDES + "conversation-state"
@@ -18,20 +19,20 @@ _CALLING: Final = _GUIDES + "function-calling"
 _REASONING: Final = _GUIDES + "reasoning"
 _CACHING: Final = _GUIDES + "prompt-caching"
 
-_STORED: Final = "nothing is stored between lines; send the whole conversation as input"
-_HOSTED: Final = "it is a tool that runs at OpenAI; only functions can be called here"
-_HOSTED_ITEM: Final = "it belongs to a tool that runs at OpenAI; only functions can be called here"
-_CUSTOM: Final = "tools that take any text are not translated; declare a function instead"
-_BY_MODEL: Final = "calls are made by the model only, not by programs"
+_STORED: Final = "Nothing is stored between lines; send the whole conversation as input."
+_HOSTED: Final = "It is a tool of OpenAI's own; only functions can be called here."
+_HOSTED_ITEM: Final = "It belongs to a tool of OpenAI's own; only functions can be called here."
+_CUSTOM: Final = "Tools that take any text are not translated; declare a function instead."
+_BY_MODEL: Final = "Calls are made by the model only, not by programs."
 _SHOWN: Final = (
-    "how it is told is the provider's choice: what it shows of its reasoning is the summary"
+    "How it is told is the provider's choice: what it shows of its reasoning is the summary."
 )
-_IN_TURN: Final = "calls are answered in their turn in chat"
-_ALREADY: Final = "a line of a batch already runs in the background"
-_ONLY_TEXT: Final = "only the text of an earlier answer is sent"
-_NO_STREAM: Final = "a line of a batch is not streamed"
-_NO_NAMESPACES: Final = "functions have no namespaces in chat"
-_CACHED: Final = "caching is the provider's own here"
+_IN_TURN: Final = "Calls are answered in their turn in chat."
+_ALREADY: Final = "A line of a batch already runs in the background."
+_ONLY_TEXT: Final = "Only the text of an earlier answer is sent."
+_NO_STREAM: Final = "A line of a batch is not streamed."
+_NO_NAMESPACES: Final = "Functions have no namespaces in chat."
+_CACHED: Final = "Caching is the provider's own here."
 
 
 def _mapped(name: str, note: str, source: str = _CREATE) -> Parameter:
@@ -53,7 +54,7 @@ def _rejected(
 _TOP: Final = [
     _rejected(
         "access_programs",
-        "these are programs of OpenAI's own models",
+        "These are programs of OpenAI's own models.",
         idle=({}, {"cyber": "standard"}),
     ),
     _rejected(
@@ -68,110 +69,108 @@ _TOP: Final = [
         _GUIDES + "background",
         idle=({}, {"completion_window": "soonest"}),
     ),
-    _rejected("context_management", "no compaction of the input is made here", _STATE, idle=([],)),
+    _rejected("context_management", "No compaction of the input is made here.", _STATE, idle=([],)),
     _rejected("conversation", _STORED, _STATE),
     _ignored(
         "image",
-        "images are sent as they are",
+        "Images are sent as they are.",
         _GUIDES + "images-vision",
         idle=({}, {"context_compression": "auto"}, {"context_compression": "disabled"}),
     ),
-    _mapped("include", "logprobs; what is of tools at OpenAI changes nothing"),
-    _mapped("input", "messages"),
-    _mapped("instructions", "the first message, of role system; the response does not repeat it"),
-    _mapped("max_output_tokens", "max_completion_tokens"),
-    _ignored(
-        "max_tool_calls", "it counts calls of tools that run at OpenAI: there are none", _TOOLS
-    ),
-    _mapped("metadata", "repeated in the response, where it is no longer than about 1,000 bytes"),
-    _mapped("model", "the model of the account"),
-    _rejected("moderation", "the input and the output are not moderated here"),
-    _mapped("parallel_tool_calls", "parallel_tool_calls, where there are tools", _CALLING),
+    _mapped("include", "`logprobs`; what is of OpenAI's own tools changes nothing."),
+    _mapped("input", "`messages`."),
+    _mapped("instructions", "The first message, of role `system`. They are not repeated."),
+    _mapped("max_output_tokens", "`max_completion_tokens`."),
+    _ignored("max_tool_calls", "It counts calls of OpenAI's own tools: there are none.", _TOOLS),
+    _mapped("metadata", "Repeated in the response, where it has no more than about 400 bytes."),
+    _mapped("model", "The model of the account."),
+    _rejected("moderation", "The input and the output are not moderated here."),
+    _mapped("parallel_tool_calls", "`parallel_tool_calls`, where there are tools.", _CALLING),
     _rejected("previous_response_id", _STORED, _STATE),
-    _rejected("prompt", "stored prompts are kept at OpenAI", _GUIDES + "text"),
-    _mapped("prompt_cache_key", "prompt_cache_key", _CACHING),
+    _rejected("prompt", "Stored prompts are kept at OpenAI.", _GUIDES + "text"),
+    _mapped("prompt_cache_key", "`prompt_cache_key`.", _CACHING),
     _ignored(
         "prompt_cache_options",
         _CACHED,
         _CACHING,
         idle=({}, {"mode": "implicit"}, {"prewarm": False}),
     ),
-    _mapped("prompt_cache_retention", "prompt_cache_retention", _CACHING),
-    _mapped("reasoning", "its effort is reasoning_effort", _REASONING),
-    _mapped("safety_identifier", "safety_identifier", _GUIDES + "safety-best-practices"),
-    _mapped("service_tier", "service_tier"),
-    _ignored("store", "the response is not stored: it is in the batch's output", idle=(False,)),
+    _mapped("prompt_cache_retention", "`prompt_cache_retention`.", _CACHING),
+    _mapped("reasoning", "Its effort is `reasoning_effort`.", _REASONING),
+    _mapped("safety_identifier", "`safety_identifier`.", _GUIDES + "safety-best-practices"),
+    _mapped("service_tier", "`service_tier`."),
+    _ignored("store", "The response is not stored: it is in the batch's output.", idle=(False,)),
     _rejected("stream", _NO_STREAM, idle=(False,)),
     _ignored("stream_options", _NO_STREAM, idle=({},)),
-    _mapped("temperature", "temperature"),
-    _mapped("text", "its format is response_format", _GUIDES + "structured-outputs"),
-    _mapped("tool_choice", "tool_choice, where there are tools", _CALLING),
+    _mapped("temperature", "`temperature`."),
+    _mapped("text", "Its format is `response_format`.", _GUIDES + "structured-outputs"),
+    _mapped("tool_choice", "`tool_choice`, where there are tools.", _CALLING),
     _mapped(
         "tools",
-        "tools; the response repeats their names only, and not even those where they are many",
+        "`tools`; the response repeats their names, of no more than about 400 bytes.",
         _CALLING,
     ),
-    _mapped("top_logprobs", "logprobs and top_logprobs"),
-    _mapped("top_p", "top_p"),
+    _mapped("top_logprobs", "`logprobs` and `top_logprobs`."),
+    _mapped("top_p", "`top_p`."),
     _ignored(
         "truncation",
-        "the input is sent whole: one that is too long for the model is an error of its line",
+        "The input is sent whole: one that is too long for the model is an error of its line.",
         idle=("disabled",),
     ),
-    _mapped("user", "user"),
+    _mapped("user", "`user`."),
 ]
 
 _NESTED: Final = [
     _rejected(
-        "prompt_cache_options.prewarm", "a line without an answer is no line of a batch", _CACHING
+        "prompt_cache_options.prewarm", "A line without an answer is no line of a batch.", _CACHING
     ),
-    _mapped("include[]: message.output_text.logprobs", "logprobs"),
+    _mapped("include[]: message.output_text.logprobs", "`logprobs`."),
     _ignored(
         "include[]: reasoning.encrypted_content",
-        "what the provider shows of its reasoning comes as text",
+        "What the provider shows of its reasoning comes as text.",
         _REASONING,
     ),
-    _ignored("input[].phase", "chat does not tell commentary and final answers apart", _REASONING),
+    _ignored("input[].phase", "Chat does not tell commentary and final answers apart.", _REASONING),
     _ignored("input[].content[].annotations", _ONLY_TEXT),
     _ignored("input[].content[].logprobs", _ONLY_TEXT),
-    _mapped("input[].content[].type: input_text", "text"),
-    _mapped("input[].content[].type: output_text", "text"),
-    _mapped("input[].content[].type: refusal", "refusal, in a message of the assistant"),
+    _mapped("input[].content[].type: input_text", "`text`."),
+    _mapped("input[].content[].type: output_text", "`text`."),
+    _mapped("input[].content[].type: refusal", "`refusal`, in a message of the assistant."),
     _mapped(
         "input[].content[].type: input_image",
-        "image_url, in a message of the user",
+        "`image_url`, in a message of the user.",
         _GUIDES + "images-vision",
     ),
     _mapped(
         "input[].content[].type: input_file",
-        "file, in a message of the user",
+        "`file`, in a message of the user.",
         _GUIDES + "file-inputs",
     ),
-    _mapped("input[].content[].type: input_audio", "input_audio, in a message of the user"),
+    _mapped("input[].content[].type: input_audio", "`input_audio`, in a message of the user."),
     _rejected(
         "input[].content[].file_id",
-        "chat has no images by the id of an upload; send a data URL",
+        "Chat has no images by the id of an upload; send a data URL.",
         _GUIDES + "images-vision",
     ),
-    _rejected(
+    _mapped(
         "input[].content[].file_url",
-        "chat has no files by address; send the file as file_data",
+        "`file.file_data`, where the model reads addresses; others refuse it by name.",
         _GUIDES + "file-inputs",
     ),
     _ignored(
         "input[].content[].detail: of a file",
-        "files are read as the provider reads them",
+        "Files are read as the provider reads them.",
         _GUIDES + "file-inputs",
     ),
     _rejected(
         "input[].output[].type",
-        "what a function gives is text in chat; send images as the user",
+        "What a function gives is text in chat; send images as the user.",
         _CALLING,
     ),
     _rejected("input[].caller", _BY_MODEL, _CALLING),
     _rejected("input[].namespace", _NO_NAMESPACES, _CALLING),
     _rejected("input[].async", _IN_TURN, _CALLING),
-    _mapped("reasoning.effort", "reasoning_effort", _REASONING),
+    _mapped("reasoning.effort", "`reasoning_effort`.", _REASONING),
     _ignored(
         "reasoning.summary",
         _SHOWN,
@@ -182,35 +181,35 @@ _NESTED: Final = [
         _SHOWN,
         _REASONING,
     ),
-    _ignored("reasoning.context", "reasoning of earlier turns is not sent", _REASONING),
-    _rejected("reasoning.mode", "only the standard mode is there in chat", _REASONING),
-    _mapped("text.format", "response_format", _GUIDES + "structured-outputs"),
-    _mapped("text.verbosity", "verbosity"),
+    _ignored("reasoning.context", "Reasoning of earlier turns is not sent.", _REASONING),
+    _rejected("reasoning.mode", "Only the standard mode is there in chat.", _REASONING),
+    _mapped("text.format", "`response_format`.", _GUIDES + "structured-outputs"),
+    _mapped("text.verbosity", "`verbosity`."),
     _mapped(
         "tools[].strict",
-        "strict; where it is not given a schema is followed as well as the model can, as in chat",
+        "`strict`. Where it is not given, nothing makes sure of the schema, as in chat.",
         _CALLING,
     ),
-    _ignored("tools[].output_schema", "it changes nothing for the model in chat", _CALLING),
-    _rejected("tools[].defer_loading", "tools are all there from the start", _TOOLS),
+    _ignored("tools[].output_schema", "It changes nothing for the model in chat.", _CALLING),
+    _rejected("tools[].defer_loading", "Tools are all there from the start.", _TOOLS),
     _rejected("tools[].allowed_callers", _BY_MODEL, _TOOLS),
     _rejected("tools[].async", _IN_TURN, _CALLING),
 ]
 
 _ITEMS: Final = [
-    _mapped("input[].type: message", "a message"),
-    _mapped("input[].type: function_call", "one of the tool_calls of a message", _CALLING),
-    _mapped("input[].type: function_call_output", "a message of role tool", _CALLING),
+    _mapped("input[].type: message", "A message."),
+    _mapped("input[].type: function_call", "One of the `tool_calls` of a message.", _CALLING),
+    _mapped("input[].type: function_call_output", "A message of role `tool`.", _CALLING),
     _ignored(
         "input[].type: reasoning",
-        "what a model thought in earlier turns is not sent: no provider takes another's",
+        "What a model thought in earlier turns is not sent: no provider takes another's.",
         _REASONING,
     ),
     _rejected("input[].type: item_reference", _STORED, _STATE),
-    _rejected("input[].type: additional_tools", "tools are declared in tools", _TOOLS),
-    _rejected("input[].type: configuration_update", "a line has one configuration"),
-    _rejected("input[].type: compaction", "it can be read by OpenAI's models only", _STATE),
-    _rejected("input[].type: compaction_trigger", "no compaction is made here", _STATE),
+    _rejected("input[].type: additional_tools", "Tools are declared in `tools`.", _TOOLS),
+    _rejected("input[].type: configuration_update", "A line has one configuration."),
+    _rejected("input[].type: compaction", "It can be read by OpenAI's models only.", _STATE),
+    _rejected("input[].type: compaction_trigger", "No compaction is made here.", _STATE),
     _rejected("input[].type: custom_tool_call", _CUSTOM, _CALLING),
     _rejected("input[].type: custom_tool_call_output", _CUSTOM, _CALLING),
     *(
@@ -241,7 +240,7 @@ _ITEMS: Final = [
 ]
 
 _KINDS_OF_TOOLS: Final = [
-    _mapped("tools[].type: function", "function", _CALLING),
+    _mapped("tools[].type: function", "`function`.", _CALLING),
     _rejected("tools[].type: custom", _CUSTOM, _CALLING),
     _rejected("tools[].type: namespace", _NO_NAMESPACES, _CALLING),
     *(
@@ -264,8 +263,8 @@ _KINDS_OF_TOOLS: Final = [
             "web_search_preview_2025_03_11",
         )
     ),
-    _mapped("tool_choice.type: function", "function", _CALLING),
-    _mapped("tool_choice.type: allowed_tools", "allowed_tools", _CALLING),
+    _mapped("tool_choice.type: function", "`function`.", _CALLING),
+    _mapped("tool_choice.type: allowed_tools", "`allowed_tools`.", _CALLING),
     _rejected("tool_choice.type: custom", _CUSTOM, _CALLING),
     *(
         _rejected(f"tool_choice.type: {kind}", _HOSTED, _TOOLS)
@@ -288,7 +287,7 @@ _KINDS_OF_TOOLS: Final = [
 
 RESPONSES: Final = Parameters([*_TOP, *_NESTED, *_ITEMS, *_KINDS_OF_TOOLS])
 
-# Of tools that run at OpenAI, or of what its store shows of an input: without those, nothing.
+# Of OpenAI's own tools, or of what its store shows of an input: without those, nothing.
 IDLE_INCLUDES: Final = frozenset(
     {
         "code_interpreter_call.outputs",
@@ -300,7 +299,7 @@ IDLE_INCLUDES: Final = frozenset(
     }
 )
 
-_UNKNOWN: Final = "OpenAI's API takes no such value here"
+_UNKNOWN: Final = "OpenAI's API takes no such value here."
 _NOTES: Final[Mapping[str, str]] = {row.name: row.note for row in RESPONSES.rows}
 
 

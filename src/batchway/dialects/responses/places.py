@@ -24,6 +24,7 @@ _NAMES: Final = {
 _HEAD: Final = re.compile(r"[^.\[]*")
 _MESSAGE: Final = re.compile(r"\[(\d*)\](.*)", re.DOTALL)
 _CALL: Final = re.compile(r"\.tool_calls(?:\[(\d*)\])?(.*)", re.DOTALL)
+_FILE: Final = re.compile(r"\[(\d+)\]\.file\.file_data")
 _UNKNOWN: Final = Origin("input[]", "input[].content")
 
 # What chat puts into an object of its own, and Responses does not.
@@ -64,6 +65,9 @@ def _in_input(number: str, rest: str, origins: Sequence[Origin]) -> str:
         return origin.place
     if rest.startswith(".content"):
         rest = rest.removeprefix(".content")
+        file = _FILE.fullmatch(rest)
+        if file is not None and int(file[1]) in origin.addressed:
+            rest = f"[{file[1]}].file_url"
         for ours, theirs in _OF_PARTS:
             rest = rest.replace(ours, theirs, 1)
         return origin.content + rest.removesuffix(".file")

@@ -6,26 +6,18 @@ of their own, kept, and renewed before they end.
 Source: learn.microsoft.com/azure/ai-foundry/openai/how-to/managed-identity
 """
 
-import asyncio
 import logging
-import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.ports import Clock
 from batchway.providers.http.addresses import checked_headers
+from batchway.providers.http.tokens import KeptTokens, Token
 
 _log: Final = logging.getLogger(__name__)
 
 SCOPE: Final = "https://cognitiveservices.azure.com/.default"
-
-# A token must outlive the request that it is sent with; renewing earlier costs nothing.
-_RENEW_SECONDS: Final = 300
-_LAST_SECONDS: Final = 30
-# A failed renewal is not repeated for every request of a busy provider.
-_PAUSE_SECONDS: Final = 5.0
 
 MISSING_EXTRA: Final = (
     "Entra ID tokens need the package azure-identity: install `batchway[azure]`, or configure an "
@@ -41,7 +33,7 @@ class AzureCredential(Protocol):
         ...
 
 
-class Token(Protocol):
+class EntraToken(Protocol):
     """An access token: `expires_on` is Unix seconds."""
 
     @property
@@ -71,54 +63,34 @@ class EntraTokens:
     `token` gets a fresh one and may block; it raises `OSError` when nobody could be asked.
     """
 
-    def __init__(self, *, provider: str, token: Callable[[], Token], clock: Clock) -> None:
+    def __init__(self, *, provider: str, token: Callable[[], EntraToken], clock: Clock) -> None:
         self._provider = provider
         self._token = token
-        self._clock = clock
-        self._headers: Mapping[str, str] = {}
-        self._until = 0.0
-        self._refused: tuple[float, RemoteError] | None = None
-        self._renewing = threading.Lock()
-        # Of its own: a thousand lines that wait for a token would take every thread of the loop's
-        # pool, and whoever writes results waits for one of those.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batchway-entra")
+        self._kept = KeptTokens(fetch=self._fetched, clock=clock)
+        self._headers: tuple[Token, Mapping[str, str]] | None = None
 
     async def headers(self) -> Mapping[str, str]:
         """A token as a header; a new one is asked for five minutes before it ends."""
-        left = self._until - self._clock.now()
-        # While one caller renews, the others go on with the old token: none waits in a thread.
-        if left > _RENEW_SECONDS or (left > _LAST_SECONDS and self._renewing.locked()):
-            return self._headers
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._renewed)
+        token = await self._kept.current()
+        made = self._headers
+        if made is None or made[0] is not token:
+            made = self._headers = token, {"authorization": f"Bearer {token.value}"}
+        return made[1]
 
-    def _renewed(self) -> Mapping[str, str]:
-        with self._renewing:
-            left = self._until - self._clock.now()
-            if left > _RENEW_SECONDS:
-                return self._headers
-            if self._refused is None or self._clock.monotonic() >= self._refused[0]:
-                self._renew()
-            if self._refused is not None and left <= 0:
-                raise self._refused[1]
-            return self._headers
-
-    def _renew(self) -> None:
+    def _fetched(self) -> Token:
         try:
             made = self._token()
-            headers = checked_headers(self._provider, {"authorization": f"Bearer {made.token}"})
-        except Exception as error:  # noqa: BLE001 - azure-identity's own, its HTTP client's, msal's
+            checked_headers(self._provider, {"authorization": f"Bearer {made.token}"})
+            return Token(value=made.token, until=float(made.expires_on))
+        except Exception as error:
             message = (
                 f"No Entra ID token for the provider '{self._provider}' "
                 f"({type(error).__name__}); the server's log says why."
             )
             # A network that is down must not fail a batch as a wrong secret does.
             trouble = Trouble.UNREACHABLE if isinstance(error, OSError) else Trouble.DENIED
-            self._refused = self._clock.monotonic() + _PAUSE_SECONDS, RemoteError(trouble, message)
             _log.warning("no Entra ID token for provider %s: %.500s", self._provider, error)
-            return
-        self._refused = None
-        self._headers, self._until = headers, float(made.expires_on)
+            raise RemoteError(trouble, message) from error
 
 
 def entra_tokens(
@@ -157,7 +129,7 @@ def entra_tokens(
     else:
         credential = DefaultAzureCredential()
 
-    def token() -> Token:
+    def token() -> EntraToken:
         try:
             return credential.get_token(SCOPE)
         except (ServiceRequestError, ServiceResponseError) as error:

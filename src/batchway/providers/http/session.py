@@ -97,10 +97,12 @@ class RemoteHttp:
         *,
         body: bytes | None = None,
         headers: Mapping[str, str] = _NONE,
+        read_error: remote_trouble.ReadError | None = None,
     ) -> bytes:
         """The body of a 2xx. Raises `RemoteError`.
 
         `headers` are this request's alone and win over the account's: a signature over its body.
+        `read_error` reads what is refused in the place of the account's own.
         """
         own = await self._own()
         self._sent.note(headers)
@@ -112,7 +114,7 @@ class RemoteHttp:
             self._request(method, URL(url, encoded=True), sent, body, timeout) as response,
         ):
             if not 200 <= response.status < 300:
-                raise await self._error(response)
+                raise await self._error(response, read_error)
             return await self._read(response)
 
     async def upload(
@@ -294,7 +296,9 @@ class RemoteHttp:
             raise remote_trouble.uncertain(self._provider, "sent an answer that is far too long")
         return data
 
-    async def _error(self, response: ClientResponse) -> RemoteError:
+    async def _error(
+        self, response: ClientResponse, read_error: remote_trouble.ReadError | None = None
+    ) -> RemoteError:
         try:
             body = await read_body(response, _MOST_ERROR_BYTES) or b""
         except (ClientError, TimeoutError):
@@ -304,7 +308,7 @@ class RemoteHttp:
             response.status,
             body,
             response.headers,
-            read=self._read_error,
+            read=read_error or self._read_error,
             secrets=self.secrets(),
             now=self._clock.now(),
         )

@@ -14,12 +14,12 @@ from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.ports import Archive, Clock, Jobs
 from batchway.providers.http.addresses import checked_base, checked_headers
+from batchway.providers.http.secrecy import DiscreetDialect, DiscreetFraming
 from batchway.providers.http.session import TIMEOUTS, RemoteHttp, Timeouts
 from batchway.providers.openai.archive import OpenAIArchive
 from batchway.providers.openai.calls import RemoteCalls
 from batchway.providers.openai.jobs import OpenAIJobs
 from batchway.providers.openai.refusal import read_refusal
-from batchway.providers.openai.secrecy import DiscreetDialect, DiscreetFraming
 from batchway.providers.openai.submitting import Inputs, Submitting
 
 

@@ -4,7 +4,8 @@ Owns what is refused and the JSON of the answer. Marks in the prompt, as for Gem
 `[[fake:refusal]]`, `[[fake:pause]]`, `[[fake:call]]`, `[[fake:calls]]`, `[[fake:cite]]`,
 `[[fake:cached]]`.
 Sources: https://docs.anthropic.com/en/api/messages,
-https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude.
+https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude,
+https://platform.claude.com/docs/en/api/versioning.
 """
 
 import json
@@ -22,12 +23,15 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_VERSION: Final = "vertex-2023-10-16"
+# The version that Google documents, and the one that Anthropic's SDKs send since their 2.0.
+_OLDER: Final = "vertex-2023-10-16"
+_NEWER: Final = "2026-10-21"
+_SAMPLING: Final = ("temperature", "top_p", "top_k")
 _FIELDS: Final = _names(
-    "anthropic_version anthropic_beta max_tokens messages system metadata "
-    "stop_sequences stream temperature top_k top_p tools tool_choice thinking "
-    "output_config service_tier container context_management mcp_servers "
-    "cache_control"
+    "anthropic_version anthropic_beta max_tokens messages system metadata stop_sequences stream "
+    "temperature top_k top_p tools tool_choice thinking output_config service_tier container "
+    "context_management mcp_servers cache_control diagnostics inference_geo speed user_profile_id "
+    "workspace_id"
 )
 _BLOCKS: Final = _names(
     "text image document tool_use tool_result thinking redacted_thinking "
@@ -42,10 +46,11 @@ def check(body: object) -> dict[str, Any]:
     fields = cast("dict[str, Any]", body)
     if fields.get("anthropic_version") is None:
         raise _refused("anthropic_version: Field required")
-    if fields["anthropic_version"] != _VERSION:
-        raise _refused(f'anthropic_version: "{_VERSION}" is the one version there is')
+    version = fields["anthropic_version"]
+    if version not in (_OLDER, _NEWER):
+        raise _refused(f'anthropic_version: "{version}" is not a valid version')
     for name in fields:
-        if name not in _FIELDS:
+        if name not in _FIELDS or (version == _NEWER and name in _SAMPLING):
             raise _refused(f"{name}: Extra inputs are not permitted")
     if fields.get("stream"):
         raise _refused("stream: rawPredict does not stream; call streamRawPredict")
@@ -57,7 +62,7 @@ def check(body: object) -> dict[str, Any]:
     temperature = fields.get("temperature")
     if temperature is not None and not 0 <= temperature <= 1:
         raise _refused("temperature: range: 0..1")
-    _messages(fields.get("messages"))
+    _messages(fields.get("messages"), newer=version == _NEWER)
     _tools(fields)
     thinking = fields.get("thinking") or {}
     if thinking.get("type") == "enabled":
@@ -161,7 +166,7 @@ def _content(
     return [block], reason, None
 
 
-def _messages(messages: Any) -> None:
+def _messages(messages: Any, *, newer: bool) -> None:
     if messages is None:
         raise _refused("messages: Field required")
     if not isinstance(messages, list) or not messages:
@@ -191,6 +196,8 @@ def _messages(messages: Any) -> None:
             )
         for number, block in enumerate(blocks):
             _block(block, f"{place}.content.{number}")
+            if newer:
+                _newer(block, message["role"], f"{place}.content.{number}")
         open_calls = {block["id"] for block in blocks if _type(block) == "tool_use"}
 
 
@@ -214,6 +221,14 @@ def _block(block: Any, place: str) -> None:
         raise _refused(f"{place}.source: URL sources are not supported on Vertex AI")
 
 
+def _newer(block: Any, role: str, place: str) -> None:
+    """What the version of 2026-10-21 refuses."""
+    if role == "assistant" and _type(block) == "document":
+        raise _refused(f"{place}: `document` blocks are not permitted in `assistant` messages")
+    if role == "user" and _type(block) == "text" and block.get("citations"):
+        raise _refused(f"{place}.citations: Extra inputs are not permitted")
+
+
 def _tools(fields: Mapping[str, Any]) -> None:
     tools: Any = fields.get("tools") or []
     names = {tool.get("name") for tool in tools}
@@ -235,5 +250,17 @@ def _type(block: Any) -> str:
     return str(block.get("type", "")) if isinstance(block, dict) else ""
 
 
-def _refused(message: str) -> Refused:
-    return Refused(400, message)
+class Invalid(Refused):
+    """A 400 in Anthropic's envelope, which the platform passes on as it is."""
+
+    def rpc(self) -> dict[str, Any]:
+        """The body."""
+        return {
+            "type": "error",
+            "error": {"type": "invalid_request_error", "message": self.message},
+            "request_id": "req_vrtx_fake",
+        }
+
+
+def _refused(message: str) -> Invalid:
+    return Invalid(400, message)

@@ -52,11 +52,10 @@ async def sent(
     response = web.StreamResponse(headers=dict(headers))
     response.headers["Accept-Ranges"] = "bytes"
     response.headers["Content-Type"] = stored.content_type
-    if (start, end) != (0, stored.size):
+    if (start, end) != (0, stored.size) or "Range" in request.headers:
         response.set_status(206)
         response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{stored.size}"
-    if doing != "chop":
-        response.content_length = end - start
+    response.content_length = end - start
     await response.prepare(request)
     if request.method == "HEAD":
         await response.write_eof()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
@@ -61,7 +62,7 @@ class StorageXml:
             return self._part(request, upload, path)
         source = request.headers.get("x-goog-copy-source")
         if source is not None:
-            return self._copied(bucket, name, source.lstrip("/"), path)
+            return self._copied(bucket, name, unquote(source).lstrip("/"), path)
         wanted = request.headers.get("x-goog-if-generation-match")
         stored = self._objects.put(
             bucket,

@@ -20,6 +20,7 @@ EMAIL: Final = "caller@fake-project.iam.gserviceaccount.com"
 REFRESH: Final = "fake-refresh-token"
 _BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+_AUDIENCE: Final = "https://oauth2.googleapis.com/token"
 _SCOPES: Final = (
     "https://www.googleapis.com/auth/cloud-platform",
     "https://www.googleapis.com/auth/devstorage.read_write",
@@ -136,7 +137,8 @@ class Tokens:
         return claims
 
     def _claims(self, claims: Mapping[str, Any], audience: str) -> None:
-        if claims.get("aud") != audience:
+        # Google's own library names the public endpoint, whatever a key's `token_uri` says.
+        if claims.get("aud") not in (audience, _AUDIENCE):
             raise TokenRefused("invalid_grant", "Invalid JWT: the audience is wrong.")
         scopes = str(claims.get("scope", "")).split()
         if not any(scope in _SCOPES for scope in scopes):

@@ -24,7 +24,8 @@ async def clean(job: RemoteJob, *, context: JobContext, tag: str) -> None:
             await context.jobs.clean(job, tag=tag)
             break
         except RemoteError as error:
-            if not left or error.trouble in {Trouble.REFUSED, Trouble.DENIED}:
+            # A key that is refused may be let in a moment later.
+            if not left or error.trouble is Trouble.REFUSED:
                 _log.warning("files of %s stay at the provider (%s)", tag, brief(error))
                 break
         await context.clock.sleep(_PAUSE)

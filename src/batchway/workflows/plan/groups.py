@@ -61,7 +61,7 @@ class GroupReader:
             routing=self._routing,
             endpoint=batch.endpoint,
             allowed=batch.options.allowed_providers,
-            upstream=batch.options.overrides.model,
+            overrides=batch.options.overrides,
         )
 
 

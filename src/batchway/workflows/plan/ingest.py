@@ -138,7 +138,7 @@ class Ingest:
             endpoint=batch.endpoint,
             provider=options.provider,
             allowed=options.allowed_providers,
-            upstream=options.overrides.model,
+            overrides=options.overrides,
         )
 
     async def _misnamed(self, batch: Batch) -> list[BatchError]:

@@ -4,7 +4,7 @@ A provider may repeat a key in what it says of an error, and that goes into a fi
 read again with the credentials cut out, before anything of it is cut off: half a key would be left.
 Answers are never touched.
 
-Owns what is read again. Does not own which credentials there are (`providers.http`).
+Owns what is read again. Does not own which credentials there are (`secrets`).
 """
 
 from collections.abc import Callable, Collection

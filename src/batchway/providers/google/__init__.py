@@ -1,0 +1,1 @@
+"""Google Vertex AI: models of many publishers in one project, each in its own dialect."""

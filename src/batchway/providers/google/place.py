@@ -1,0 +1,57 @@
+"""Where an account's calls, its jobs and their files go.
+
+    project, region    whose they are, and where they run: `global`, a multi-region, or a region
+    bucket, prefix     where inputs and results of jobs lie in Cloud Storage
+    base_url           the address of the API, in place of the region's own
+    storage_url        the address of Cloud Storage
+
+A batch may name another region and another bucket (`Overrides`). Source:
+docs.cloud.google.com/vertex-ai/generative-ai/docs/learn/locations
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from batchway.domain.overrides import Overrides
+
+STORAGE_URL: Final = "https://storage.googleapis.com"
+GLOBAL: Final = "global"
+# Multi-regions have hosts of another form than regions.
+_MULTI_REGIONS: Final = frozenset({"us", "eu"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One project in one region. `bucket` is `None` where none is named.
+
+    Addresses have no slash at their end. Nothing of it is secret.
+    """
+
+    project: str
+    region: str
+    bucket: str | None = None
+    prefix: str = "batchway"
+    base_url: str | None = None
+    storage_url: str = STORAGE_URL
+
+    @property
+    def api(self) -> str:
+        """The address of the API, before `/v1`."""
+        if self.base_url is not None:
+            return self.base_url
+        if self.region == GLOBAL:
+            return "https://aiplatform.googleapis.com"
+        if self.region in _MULTI_REGIONS:
+            return f"https://aiplatform.{self.region}.rep.googleapis.com"
+        return f"https://{self.region}-aiplatform.googleapis.com"
+
+    @property
+    def parent(self) -> str:
+        """The resource below which jobs and models are: `projects/P/locations/R`."""
+        return f"projects/{self.project}/locations/{self.region}"
+
+    def with_(self, overrides: Overrides) -> "Place":
+        """The place that a batch asks for. Names are checked where they come in."""
+        region = overrides.vertex_region or self.region
+        bucket = overrides.vertex_bucket or self.bucket
+        return replace(self, region=region, bucket=bucket)

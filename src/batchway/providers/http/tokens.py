@@ -1,0 +1,95 @@
+"""Access tokens: kept, and renewed before they end, in a thread of their own.
+
+Owns when a token is asked for and how many ask at once. Does not own whom, nor what an error of
+that means: an account's credentials do.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from batchway.domain.remote import RemoteError
+from batchway.ports import Clock
+
+# A token must outlive the request that it is sent with; renewing earlier costs nothing.
+_RENEW_SECONDS: Final = 300.0
+_LAST_SECONDS: Final = 30.0
+# A renewal that failed, or gave a token that ends as soon, is not repeated for every request.
+_PAUSE_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """An access token, good `until` a Unix second."""
+
+    value: str = field(repr=False)
+    until: float
+
+
+class KeptTokens:
+    """The token of an account. Usable from several event loops and threads.
+
+    `fetch` gets a fresh one and may block; it raises `RemoteError` alone. `renew` is how many
+    seconds before its end a token is renewed.
+    """
+
+    def __init__(
+        self, *, fetch: Callable[[], Token], clock: Clock, renew: float = _RENEW_SECONDS
+    ) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._renew_before = renew
+        self._token: Token | None = None
+        self._refused: RemoteError | None = None
+        self._again_at = 0.0  # by the monotonic clock
+        self._renewing = threading.Lock()
+        # Of its own: a thousand lines that wait for a token would take every thread of the loop's
+        # pool, and whoever writes results waits for one of those.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batchway-token")
+
+    async def current(self) -> Token:
+        """A token that has not ended. Cheap; raises `RemoteError` when there is none."""
+        token = self._lasting()
+        if token is not None:
+            return token
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._renewed)
+
+    def wait(self) -> Token:
+        """The same, for a thread that may block."""
+        return self._lasting() or self._renewed()
+
+    def _lasting(self) -> Token | None:
+        """The token, unless it is to be renewed first."""
+        token = self._token
+        if token is None:
+            return None
+        left = token.until - self._clock.now()
+        if left > self._renew_before:
+            return token
+        # While one caller renews, the others go on with the old token: none waits in a thread.
+        early = self._renewing.locked() or self._clock.monotonic() < self._again_at
+        return token if left > _LAST_SECONDS and early else None
+
+    def _renewed(self) -> Token:
+        with self._renewing:
+            if self._left() <= self._renew_before and (
+                self._refused is None or self._clock.monotonic() >= self._again_at
+            ):
+                self._renew()
+            if self._refused is not None and self._left() <= 0:
+                raise self._refused
+            return cast("Token", self._token)  # a renewal gives a token or a refusal
+
+    def _left(self) -> float:
+        """Seconds that the token has."""
+        return 0.0 if self._token is None else self._token.until - self._clock.now()
+
+    def _renew(self) -> None:
+        try:
+            self._token, self._refused = self._fetch(), None
+        except RemoteError as error:
+            self._refused = error
+        self._again_at = self._clock.monotonic() + _PAUSE_SECONDS

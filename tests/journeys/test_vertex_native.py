@@ -1,0 +1,471 @@
+"""Batches as jobs of Vertex AI: OpenAI's SDK in front, Google's fake behind, nothing left there."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import openai
+import pytest
+from tests.journeys.conftest import Configuration, NewServer
+from tests.journeys.lines import (
+    Line,
+    chat,
+    chats,
+    check,
+    completed,
+    counts,
+    ended,
+    line,
+    results,
+    submit,
+)
+from tests.journeys.processes import eventually
+from tests.vertex_fake import BUCKET, PROJECT
+
+from batchway.simulator.google import GoogleFake, process, running
+
+GEMINI: Final = "gemini-2.5-flash"
+CLAUDE: Final = "claude-sonnet-4-5"
+OPEN: Final = "openai/gpt-oss-120b-maas"
+EMBEDDINGS: Final = "/v1/embeddings"
+RESPONSES: Final = "/v1/responses"
+QUICK: Final = {
+    **{"poll_min": 0.05, "poll_max": 0.3, "settle": 0.5, "lateness": 3},
+    "cancel_patience": 5,
+}
+
+
+def vertex(fake: GoogleFake, folder: Path, name: str = "vertex", **further: Any) -> Configuration:
+    """The fake as a provider in the mode `native`, with a key that was made for it."""
+    key = folder / f"{name}.key.json"
+    if not key.exists():
+        fake.key_file(key, project=PROJECT)
+    return {
+        "name": name,
+        "type": "google-vertex",
+        "project": PROJECT,
+        "bucket": BUCKET,
+        "credentials_file": str(key),
+        "base_url": fake.url,
+        "storage_url": fake.url,
+        "mode": "native",
+        **further,
+        "native": {**QUICK, **further.get("native", {})},
+    }
+
+
+@pytest.fixture
+def fake() -> Iterator[GoogleFake]:
+    with running(shuffle=True, duplicate_rows=0.1, shards=2, folder_markers=True) as google:
+        yield google
+
+
+def named(asked: list[Line], model: str) -> dict[str, str]:
+    """Every line was run by that model."""
+    return {each["custom_id"]: model for each in asked}
+
+
+def nothing_is_left(fake: GoogleFake) -> None:
+    """No object, no job, and nothing that was run twice."""
+    stats = fake.stats()
+    assert stats["objects"] == {}
+    assert stats["jobs"] == []
+    assert set(stats["creates_by_name"].values()) <= {1}
+    assert set(stats["lines_by_digest"].values()) <= {1}
+
+
+# ----------------------------------------------------------------------------- every dialect
+
+
+def test_one_file_becomes_several_jobs_and_one_result(
+    fake: GoogleFake, new_server: NewServer, tmp_path: Path
+) -> None:
+    server = new_server(vertex(fake, tmp_path, native={"max_lines": 10}))
+    client = server.client()
+    asked = chats(25, model=GEMINI)
+
+    batch = completed(client, submit(client, asked), asked, models=named(asked, GEMINI))
+
+    assert len(fake.stats()["creates"]) == 3
+    nothing_is_left(fake)
+    assert batch.usage is not None
+    assert batch.usage.total_tokens > 0
+    assert "ya29." not in server.process.output()
+
+
+@pytest.mark.parametrize("model", [CLAUDE, OPEN])
+def test_models_of_other_publishers(
+    fake: GoogleFake, new_server: NewServer, tmp_path: Path, model: str
+) -> None:
+    client = new_server(vertex(fake, tmp_path)).client()
+    asked = chats(8, model=model)
+    completed(client, submit(client, asked), asked, models=named(asked, model))
+    assert len(fake.stats()["creates"]) == 1
+    nothing_is_left(fake)
+
+
+def test_several_models_in_one_file(
+    fake: GoogleFake, new_server: NewServer, tmp_path: Path
+) -> None:
+    client = new_server(vertex(fake, tmp_path)).client()
+    asked = [*chats(6, "gemini", model=GEMINI), *chats(6, "claude", model=CLAUDE)]
+    models = {**named(asked[:6], GEMINI), **named(asked[6:], CLAUDE)}
+    completed(client, submit(client, asked), asked, models=models)
+    assert len(fake.stats()["creates"]) == 2
+    nothing_is_left(fake)
+
+
+@pytest.mark.parametrize("model", ["gemini-embedding-001", "text-embedding-005"])
+def test_arrays_to_embed_are_taken_apart_and_put_together(
+    fake: GoogleFake, new_server: NewServer, tmp_path: Path, model: str
+) -> None:
+    client = new_server(vertex(fake, tmp_path)).client()
+    asked = [
+        line(f"e-{n}", EMBEDDINGS, model=model, input=[f"text {n}.{m}" for m in range(n + 1)])
+        for n in range(5)
+    ]
+    asked.append(line("e-text", EMBEDDINGS, model=model, input="alone"))
+    completed(client, submit(client, asked, endpoint=EMBEDDINGS), asked, models=named(asked, model))
+    assert fake.stats()["lines"] == 16
+    nothing_is_left(fake)
+
+
+def test_responses(fake: GoogleFake, new_server: NewServer, tmp_path: Path) -> None:
+    client = new_server(vertex(fake, tmp_path)).client()
+    asked = [line(f"r-{n}", RESPONSES, model=GEMINI, input=f"Say {n}") for n in range(4)]
+    last = ended(client, submit(client, asked, endpoint=RESPONSES))
+    assert (last.status, counts(last)) == ("completed", (4, 4, 0))
+    output = results(client, last).output
+    assert [each["custom_id"] for each in output] == [f"r-{n}" for n in range(4)]
+    assert {each["response"]["body"]["object"] for each in output} == {"response"}
+    nothing_is_left(fake)
+
+
+# ----------------------------------------------------------------------------- odd lines
+
+
+def _schema(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": True}}
+
+
+def test_an_odd_line_does_not_sink_its_job(
+    fake: GoogleFake, new_server: NewServer, tmp_path: Path
+) -> None:
+    """Schemas of two kinds, tools with and without parameters, references, and what is too deep."""
+    deep: dict[str, Any] = {"type": "string"}
+    for _ in range(20):
+        deep = {
+            "type": "object",
+            "properties": {"a": deep},
+            "required": ["a"],
+            "additionalProperties": False,
+        }
+    person = {
+        "type": "object",
+        "properties": {"name": {"$ref": "#/$defs/name"}, "age": {"type": ["integer", "null"]}},
+        "required": ["name", "age"],
+        "additionalProperties": False,
+        "$defs": {"name": {"type": "string"}},
+    }
+    plain = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+        "additionalProperties": False,
+    }
+    bare = {"type": "function", "function": {"name": "now"}}
+    full = {"type": "function", "function": {"name": "find", "parameters": plain}}
+    asked = [
+        *chats(5, "plain", model=GEMINI),
+        *(
+            chat(f"person-{n}", model=GEMINI, response_format=_schema("person", person))
+            for n in range(3)
+        ),
+        *(
+            chat(f"city-{n}", model=GEMINI, response_format=_schema("city", plain))
+            for n in range(3)
+        ),
+        *(chat(f"tool-{n}", model=GEMINI, tools=[bare, full]) for n in range(3)),
+        chat("deep", model=GEMINI, response_format=_schema("deep", deep)),
+    ]
+    client = new_server(vertex(fake, tmp_path)).client()
+
+    last = ended(client, submit(client, asked))
+
+    given = results(client, last)
+    assert last.status == "completed"
+    assert set(given.output_ids) | set(given.error_ids) == {each["custom_id"] for each in asked}
+    assert set(given.error_ids) <= {"deep"}
+    stats = fake.stats()
+    assert all(job["error"] is None for job in stats["deleted"])
+    nothing_is_left(fake)
+
+
+# ----------------------------------------------------------------------------- troubles
+
+
+def test_a_lost_answer_to_a_creation_makes_one_job(
+    fake: GoogleFake, new_server: NewServer, tmp_path: Path
+) -> None:
+    fake.trouble({"on": "create", "do": "lose", "times": 1})
+    client = new_server(vertex(fake, tmp_path)).client()
+    asked = chats(5, model=GEMINI)
+    completed(client, submit(client, asked), asked, models=named(asked, GEMINI))
+    assert len(fake.stats()["creates"]) == 1
+    nothing_is_left(fake)
+
+
+def test_rows_that_fail_and_rows_that_are_missing(new_server: NewServer, tmp_path: Path) -> None:
+    fails = {"400": ["r0000000001"], "429": ["r0000000002"]}
+    with running(fail_rows=fails, drop_rows=["r0000000003"]) as fake:
+        client = new_server(vertex(fake, tmp_path)).client()
+        asked = chats(5, model=GEMINI)
+        last = ended(client, submit(client, asked))
+        given = results(client, last)
+        check(asked, given, models=named(asked, GEMINI))
+        assert given.codes() == {"r-0001": 400, "r-0002": 429, "r-0003": "result_not_fetched"}
+
+
+def test_auto_rescues_what_the_job_left(new_server: NewServer, tmp_path: Path) -> None:
+    fails = {"400": ["r0000000001"], "429": ["r0000000002"]}
+    with running(fail_rows=fails, fates=[{"outcome": "expired", "share": 0.5}]) as fake:
+        client = new_server(vertex(fake, tmp_path, mode="auto")).client()
+        asked = chats(40, model=GEMINI)
+        last = ended(client, submit(client, asked))
+        given = results(client, last)
+        check(asked, given, models=named(asked, GEMINI))
+        assert (last.status, given.codes()) == ("completed", {"r-0001": 400})
+        assert fake.stats()["online"] >= 20
+        nothing_is_left(fake)
+
+
+def test_an_import_that_fails_fails_the_batch_with_a_sentence(
+    new_server: NewServer, tmp_path: Path
+) -> None:
+    with running(fates=[{"outcome": "failed", "share": 0.0, "code": 3}]) as fake:
+        client = new_server(vertex(fake, tmp_path)).client()
+        last = ended(client, submit(client, chats(5, model=GEMINI)))
+        said = _said(client, last)
+        assert "ran none of them" in said
+        assert "Failed to import data" in said
+        nothing_is_left(fake)
+
+
+def _said(client: openai.OpenAI, batch: Any) -> str:
+    """Why a batch, or all of its lines, came to nothing."""
+    if batch.errors is not None and batch.errors.data:
+        return "\n".join(error.message or "" for error in batch.errors.data)
+    return json.dumps(results(client, batch).errors)
+
+
+@pytest.mark.parametrize(
+    ("dials", "words"),
+    [
+        ({"no_such_model": [GEMINI]}, ["does not exist", "Model Garden"]),
+        ({"no_such_bucket": [BUCKET]}, [f"There is no bucket '{BUCKET}'"]),
+        ({"bucket_region": "EUROPE-WEST4"}, ["europe-west4", "us-central1"]),
+        ({"bucket_denied": ["agent_write"]}, ["gcp-sa-aiplatform", "roles/storage.objectUser"]),
+    ],
+)
+def test_mistakes_that_fail_a_batch_say_what_to_do(
+    new_server: NewServer, tmp_path: Path, dials: dict[str, Any], words: list[str]
+) -> None:
+    with running(**dials) as fake:
+        client = new_server(vertex(fake, tmp_path)).client()
+        last = ended(client, submit(client, chats(3, model=GEMINI)))
+        said = _said(client, last)
+        for word in words:
+            assert word in said
+        assert fake.objects() == {}
+
+
+@pytest.mark.parametrize(
+    ("dials", "words", "mended"),
+    [
+        (
+            {"bucket_denied": ["caller_write"]},
+            ["storage.objects.create", f"bucket '{BUCKET}'"],
+            {"bucket_denied": []},
+        ),
+        ({"api_disabled": True}, ["aiplatform.googleapis.com"], {"api_disabled": False}),
+        ({"quota": ["create"]}, ["429"], {"quota": []}),
+    ],
+)
+def test_mistakes_that_can_be_mended_hold_a_batch_up_and_say_how(
+    new_server: NewServer,
+    tmp_path: Path,
+    dials: dict[str, Any],
+    words: list[str],
+    mended: dict[str, Any],
+) -> None:
+    with running(**dials) as fake:
+        client = new_server(vertex(fake, tmp_path)).client()
+        asked = chats(3, model=GEMINI)
+        batch = submit(client, asked)
+
+        def told() -> bool:
+            shown = client.batches.retrieve(batch.id).model_extra or {}
+            return all(word in (shown.get("status_details") or "") for word in words)
+
+        eventually("what holds it up", told)
+        fake.control(**mended)
+        completed(client, batch, asked, models=named(asked, GEMINI))
+        nothing_is_left(fake)
+
+
+@pytest.mark.parametrize("races", [False, True])
+def test_cancelling(new_server: NewServer, tmp_path: Path, races: bool) -> None:
+    with running(hold=["RUNNING"], cancel_race=races) as fake:
+        client = new_server(vertex(fake, tmp_path, mode="auto")).client()
+        asked = chats(10, model=GEMINI)
+        batch = submit(client, asked)
+        fake.eventually(lambda stats: [j for j in stats["jobs"] if j["state"] == "RUNNING"])
+        client.batches.cancel(batch.id)
+        fake.eventually(lambda stats: stats["requests"].get("cancel"))
+        fake.control(hold=[])
+        last = ended(client, batch)
+        assert last.status == "cancelled"
+        given = results(client, last)
+        check(asked, given, models=named(asked, GEMINI))
+        assert set(given.codes().values()) <= {"batch_cancelled"}
+        assert counts(last)[1] == (10 if races else 5)
+        nothing_is_left(fake)
+
+
+def test_a_window_that_ends_first(new_server: NewServer, tmp_path: Path) -> None:
+    """The shortest window is a minute, so the deadline is moved while no server runs."""
+    with running(hold=["RUNNING"]) as fake:
+        server = new_server(vertex(fake, tmp_path))
+        client = server.client()
+        batch = submit(client, chats(4, model=GEMINI))
+        fake.eventually(lambda stats: [j for j in stats["jobs"] if j["state"] == "RUNNING"])
+        assert server.stop() == 0
+        with sqlite3.connect(server.data / "batchway.db") as ledger:
+            ledger.execute("UPDATE batches SET deadline = ?", (int(time.time()) + 4,))
+        server.start()
+        client = server.client()
+        last = ended(client, batch)
+        assert last.status == "expired"
+        assert counts(last) == (4, 2, 0)  # what had been run is there
+        assert set(results(client, last).codes().values()) == {"batch_expired"}
+        nothing_is_left(fake)
+
+
+def test_a_server_that_is_killed_pays_once(new_server: NewServer, tmp_path: Path) -> None:
+    with process(hold=["RUNNING"]) as fake:
+        server = new_server(vertex(fake, tmp_path, native={"max_lines": 10}))
+        client = server.client()
+        asked = chats(30, model=GEMINI)
+        batch = submit(client, asked)
+        fake.eventually(lambda stats: stats["creates"])
+        server.process.kill()
+        fake.control(hold=[])
+        server.start()
+        client = server.client()
+        completed(client, batch, asked, models=named(asked, GEMINI))
+        assert len(fake.stats()["creates"]) == 3
+        nothing_is_left(fake)
+
+
+# ----------------------------------------------------------------------------- pass-through
+
+KEYS: Final = [
+    {"name": "a", "tenant": "a", "key": "sk-team-a-0123456789", "passthrough": True},
+    {"name": "b", "tenant": "b", "key": "sk-team-b-0123456789", "passthrough": True},
+]
+
+
+def test_jobs_that_others_made_are_looked_up_by_name_and_number(
+    fake: GoogleFake, new_server: NewServer, tmp_path: Path
+) -> None:
+    """Made with Google's own client; read with OpenAI's."""
+    given = f"gs://{BUCKET}/theirs/input.jsonl"
+    rows = [
+        {"request": {"contents": [{"role": "user", "parts": [{"text": f"Say {n}"}]}]}}
+        for n in range(4)
+    ]
+    fake.put(given, b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+    name = _made_with_googles_client(fake, given, f"gs://{BUCKET}/theirs/out")
+    server = new_server(vertex(fake, tmp_path), auth={"keys": KEYS})
+    client = openai.OpenAI(
+        api_key="sk-team-a-0123456789",
+        base_url=server.origin + "/v1",
+        default_headers={"x-tfy-provider-name": "vertex"},
+        max_retries=0,
+    )
+
+    last = ended(client, client.batches.retrieve(name))
+    by_number = client.batches.retrieve(name.rpartition("/")[2])
+
+    assert (last.id, last.status, counts(last)) == (name, "completed", (4, 4, 0))
+    assert by_number.output_file_id == last.output_file_id
+    assert last.output_file_id is not None
+    assert last.output_file_id.startswith(f"gs://{BUCKET}/theirs/out/prediction-")
+    file = client.files.retrieve(last.output_file_id)
+    assert file.purpose == "batch_output"
+    lines = client.files.content(last.output_file_id).read().splitlines()
+    bodies = [json.loads(each)["response"]["body"] for each in lines]
+    assert {body["object"] for body in bodies} == {"chat.completion"}
+    assert len({body["id"] for body in bodies}) == 4
+    sent = client.files.content(quote(given, safe="")).read()
+    assert sent.splitlines() == [json.dumps(row).encode() for row in rows]
+    with pytest.raises(openai.ConflictError):
+        client.batches.cancel(name)
+    with pytest.raises(openai.NotFoundError):
+        client.batches.retrieve("1234567890")
+
+
+def _made_with_googles_client(fake: GoogleFake, source: str, results: str) -> str:
+    from google import genai
+    from google.genai.types import CreateBatchJobConfig, HttpOptions
+    from google.oauth2.credentials import Credentials
+
+    client = genai.Client(
+        vertexai=True,
+        project=PROJECT,
+        location="us-central1",
+        credentials=Credentials("a-token-of-somebody"),  # pyright: ignore[reportNoUntypedCall, reportUnknownArgumentType] - its stubs are partial
+        http_options=HttpOptions(base_url=fake.url),
+    )
+    made = client.batches.create(
+        model=GEMINI, src=source, config=CreateBatchJobConfig(dest=results, display_name="theirs")
+    )
+    assert made.name is not None
+    return made.name
+
+
+def test_what_another_tenant_made_is_unknown(new_server: NewServer, tmp_path: Path) -> None:
+    with running(hold=["RUNNING"]) as fake:
+        server = new_server(vertex(fake, tmp_path), auth={"keys": KEYS})
+        ours, other = (
+            openai.OpenAI(
+                api_key=f"sk-team-{team}-0123456789",
+                base_url=server.origin + "/v1",
+                default_headers={"x-tfy-provider-name": "vertex"},
+                max_retries=0,
+            )
+            for team in "ab"
+        )
+        batch = submit(ours, chats(3, model=GEMINI))
+        (job,) = fake.eventually(
+            lambda stats: [j for j in stats["jobs"] if j["state"] == "RUNNING"]
+        )["jobs"]
+        (given,) = fake.objects()
+        for asked in (job["name"], job["id"]):
+            assert ours.batches.retrieve(asked).status == "in_progress"
+            with pytest.raises(openai.NotFoundError):
+                other.batches.retrieve(asked)
+            with pytest.raises(openai.NotFoundError):
+                other.batches.cancel(asked)
+        assert ours.files.retrieve(given).purpose == "batch"
+        for asked in (given, quote(given, safe="")):
+            with pytest.raises(openai.NotFoundError):
+                other.files.retrieve(asked)
+            with pytest.raises(openai.NotFoundError):
+                other.files.content(asked)
+        fake.control(hold=[])
+        assert ended(ours, batch).status == "completed"
