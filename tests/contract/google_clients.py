@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-import anthropic
 import openai
+from anthropic.lib.vertex import AnthropicVertex
 from google import genai
 from google.cloud import storage
 from google.genai import types
@@ -21,6 +21,7 @@ REGION: Final = "us-central1"
 GEMINI: Final = "gemini-2.5-flash"
 CLAUDE: Final = "claude-opus-4-6"
 BUCKET: Final = "bucket"
+_ENDED: Final = ("SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED")
 _SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 
 
@@ -56,9 +57,9 @@ def store(fake: GoogleFake, bucket: str = BUCKET, *, retries: int = 0) -> GCSSto
     )
 
 
-def claude(fake: GoogleFake) -> anthropic.AnthropicVertex:
+def claude(fake: GoogleFake) -> AnthropicVertex:
     """Anthropic's client of Claude on Vertex AI."""
-    return anthropic.AnthropicVertex(
+    return AnthropicVertex(
         base_url=f"{fake.url}/v1",
         project_id=PROJECT,
         region=REGION,
@@ -128,7 +129,8 @@ def look(fake: GoogleFake, job: types.BatchJob) -> types.BatchJob:
 def ended(fake: GoogleFake, job: types.BatchJob) -> types.BatchJob:
     """The job, once it is over."""
     deadline = time.monotonic() + 30
-    while not (seen := look(fake, job)).done:
+    # What the client takes for `done` does not know JOB_STATE_PARTIALLY_SUCCEEDED.
+    while state_of(seen := look(fake, job)) not in _ENDED:
         if time.monotonic() > deadline:
             raise TimeoutError(f"The job did not end: {seen.state}")
         time.sleep(0.01)

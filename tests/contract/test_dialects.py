@@ -128,6 +128,27 @@ DIALECTS: Mapping[str, Sample] = {
         },
         of_account=_OPENAI_OF_ACCOUNT,
     ),
+    "responses-over-chat": Sample(
+        new=lambda: ResponsesDialect(inner=_openai("/v1/chat/completions")(), model=MODEL),
+        lines={
+            b'{"model":"mine","input":"a"}': 1,
+            b'{"model":"mine","instructions":"hi","input":[{"role":"user","content":"a\\nb"}],'
+            b'"temperature":1,"metadata":{"k":"v"},"truncation":"auto"}': 1,
+        },
+        answers={
+            b'{"choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":3,'
+            b'"completion_tokens":4}}': Usage(input_tokens=3, output_tokens=4),
+            b'{\n  "choices": [{"message": {"content": "a\\nb"}}]\n}': Usage(),
+        },
+        errors={**_OPENAI_ERRORS, b'{"choices":[{"index":0}]}': 502, b'{"output":[]}': 502},
+        of_account=_OPENAI_OF_ACCOUNT,
+        unsaid={
+            b'{"model":"mine","input":"a","previous_response_id":"r"}': "previous_response_id",
+            b'{"model":"mine","input":[{"role":"user","content":"a"},{"type":"mcp_call"}]}': (
+                "input[1].type"
+            ),
+        },
+    ),
     "toy-chat": Sample(
         new=lambda: ToyDialect(endpoint="/v1/chat/completions", model=MODEL),
         lines={
@@ -231,6 +252,7 @@ DIALECTS: Mapping[str, Sample] = {
         },
         errors=_GOOGLE_ERRORS,
         of_account=_GOOGLE_OF_ACCOUNT,
+        unsaid={b'{"input":"a","previous_response_id":"r"}': "previous_response_id"},
     ),
     "gemini-embeddings": Sample(
         new=lambda: GeminiEmbeddingsDialect(model="gemini-embedding-2", batch=False),

@@ -4,14 +4,18 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import obstore
 import pytest
 from google.api_core import exceptions
+from google.auth import identity_pool
+from google.auth.exceptions import RefreshError
 from google.auth.transport import requests as transport
 from google.cloud.storage import Client
 from google.oauth2 import service_account
+from google.oauth2.credentials import Credentials
 from google.resumable_media.requests import ResumableUpload
 from obstore.exceptions import (
     AlreadyExistsError,
@@ -50,7 +54,7 @@ def test_an_upload_in_chunks_and_a_part_of_the_object() -> None:
     data = os.urandom(3 * MIB + 17)
     with running() as fake:
         bucket = buckets(fake).bucket(BUCKET)
-        blob = bucket.blob(NAME, chunk_size=256 << 10)
+        blob: Any = bucket.blob(NAME, chunk_size=256 << 10)
         with blob.open("wb", chunk_size=256 << 10) as file:
             for start in range(0, len(data), 100_000):
                 file.write(data[start : start + 100_000])
@@ -63,7 +67,7 @@ def test_a_session_that_broke_off_goes_on_where_it_was(tmp_path: Path) -> None:
     data = os.urandom(MIB)
     with running() as fake:
         client = buckets(fake)
-        session = transport.AuthorizedSession(client._credentials)
+        session = transport.AuthorizedSession(Credentials(token="t-1"))
         upload = ResumableUpload(
             f"{fake.url}/upload/storage/v1/b/{BUCKET}/o?uploadType=resumable", 256 << 10
         )
@@ -118,10 +122,10 @@ def test_listings_by_googles_client() -> None:
             "b/c/3",
             "d",
         ]
-        below = client.list_blobs(BUCKET, prefix="b/", delimiter="/")
+        below: Any = client.list_blobs(BUCKET, prefix="b/", delimiter="/")
         assert [blob.name for blob in below] == ["b/", "b/1", "b/2"]
         assert below.prefixes == {"b/c/"}
-        top = client.list_blobs(BUCKET, delimiter="/")
+        top: Any = client.list_blobs(BUCKET, delimiter="/")
         assert [blob.name for blob in top] == ["a", "d"]
         assert top.prefixes == {"b/"}
         assert [blob.name for blob in client.list_blobs(BUCKET, max_results=1)] == ["a"]
@@ -257,6 +261,45 @@ def test_assertions_that_are_refused() -> None:
                 _listed({**fake.key(), **change})
         with pytest.raises(Exception, match="invalid_scope"):
             _listed(fake.key(), scope="drive")
+
+
+def test_tokens_of_users_and_of_other_identity_providers(tmp_path: Path) -> None:
+    subject = tmp_path / "subject"
+    subject.write_text("a token of somebody else's")
+    with running(tokens=[]) as fake:
+        user = Credentials(
+            token=None,
+            refresh_token="fake-refresh-token",
+            token_uri=fake.token_uri,
+            client_id="c",
+            client_secret="s",
+        )
+        federated = identity_pool.Credentials.from_info(
+            {
+                "type": "external_account",
+                "audience": "//iam.googleapis.com/projects/1/locations/global/pools/p/providers/x",
+                "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+                "token_url": f"{fake.url}/v1/token",
+                "credential_source": {"file": str(subject)},
+            }
+        )
+        for credentials in (user, federated):
+            client = Client(
+                project="p",
+                credentials=credentials.with_quota_project(None),
+                client_options={"api_endpoint": fake.url},
+            )
+            assert client.get_bucket(BUCKET).name == BUCKET
+        assert fake.brief()["tokens"] == 2
+        user = Credentials(
+            token=None,
+            refresh_token="revoked",
+            token_uri=fake.token_uri,
+            client_id="c",
+            client_secret="s",
+        )
+        with pytest.raises(RefreshError, match="expired or revoked"):
+            user.refresh(transport.Request())
 
 
 def test_obstore_signs_assertions_of_its_own() -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from anthropic import AsyncAnthropicVertex
+from anthropic.lib.vertex import AsyncAnthropicVertex
 from google import genai
 from google.auth.credentials import AnonymousCredentials
 from google.genai.types import HttpOptions
@@ -92,30 +92,35 @@ def _embedded(model: str) -> Ask:
     return ask
 
 
-async def _claude(origin: str, model: str) -> None:
-    sdk = AsyncAnthropicVertex(
-        base_url=f"{origin}/v1",
-        region=REGION,
-        project_id=PROJECT,
-        access_token=TOKEN,
-        max_retries=0,
-    )
-    async with sdk:
-        await sdk.messages.create(
-            model=model, max_tokens=9, messages=[{"role": "user", "content": "hi"}]
+def _claude(model: str) -> Ask:
+    async def ask(origin: str) -> None:
+        sdk = AsyncAnthropicVertex(
+            base_url=f"{origin}/v1",
+            region=REGION,
+            project_id=PROJECT,
+            access_token=TOKEN,
+            max_retries=0,
         )
+        async with sdk:
+            await sdk.messages.create(
+                model=model, max_tokens=9, messages=[{"role": "user", "content": "hi"}]
+            )
+
+    return ask
 
 
-async def _openai(origin: str, call: Callable[[AsyncOpenAI], Awaitable[object]]) -> None:
-    base = f"{origin}/v1/projects/{PROJECT}/locations/{REGION}/endpoints/openapi"
-    async with AsyncOpenAI(base_url=base, api_key=TOKEN, max_retries=0) as sdk:
-        await call(sdk)
+def _openai(call: Callable[[AsyncOpenAI], Awaitable[object]]) -> Ask:
+    async def ask(origin: str) -> None:
+        base = f"{origin}/v1/projects/{PROJECT}/locations/{REGION}/endpoints/openapi"
+        async with AsyncOpenAI(base_url=base, api_key=TOKEN, max_retries=0) as sdk:
+            await call(sdk)
+
+    return ask
 
 
 async def _chat(sdk: AsyncOpenAI) -> object:
     return await sdk.chat.completions.create(
-        model="meta/llama-4-scout-17b-16e-instruct-maas",
-        messages=[{"role": "user", "content": "hi"}],
+        model="m", messages=[{"role": "user", "content": "hi"}]
     )
 
 
@@ -131,9 +136,9 @@ async def _vectors(sdk: AsyncOpenAI) -> object:
         ("endpoints/123", CHAT, _generated(f"projects/{PROJECT}/locations/{REGION}/endpoints/123")),
         ("gemini-embedding-2", EMBEDDINGS, _embedded("gemini-embedding-2")),
         ("text-embedding-005", EMBEDDINGS, _embedded("text-embedding-005")),
-        ("claude-opus-4@20250514", CHAT, lambda origin: _claude(origin, "claude-opus-4@20250514")),
-        ("meta/llama-3.3-70b-instruct-maas", CHAT, lambda origin: _openai(origin, _chat)),
-        ("intfloat/multilingual-e5-small-maas", EMBEDDINGS, lambda o: _openai(o, _vectors)),
+        ("claude-opus-4@20250514", CHAT, _claude("claude-opus-4@20250514")),
+        ("meta/llama-3.3-70b-instruct-maas", CHAT, _openai(_chat)),
+        ("intfloat/multilingual-e5-small-maas", EMBEDDINGS, _openai(_vectors)),
     ],
 )
 async def test_the_address_is_the_one_that_the_sdk_calls(

@@ -28,7 +28,7 @@ T = TypeVar("T")
 START_SECONDS: Final = 40.0
 STOP_SECONDS: Final = 20.0
 _LISTENS: Final = "Batchway listens on "
-_FOREIGN: Final = ("BATCHWAY_", "OPENAI_", "AZURE_OPENAI_")
+_FOREIGN: Final = ("BATCHWAY_", "OPENAI_", "AZURE_OPENAI_", "GOOGLE_")
 
 
 def eventually(what: str, look: Callable[[], T], *, within: float = 30.0) -> T:

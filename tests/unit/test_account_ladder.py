@@ -1,5 +1,6 @@
 """From an entry of `providers` to its account: one ladder for every kind."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from batchway.domain.errors import Unavailable
 from batchway.domain.overrides import NO_OVERRIDES
 from batchway.ports import Account
 from batchway.settings import Settings, load
+from batchway.simulator.google.signing import new_key
 
 CALL = Call("/v1/chat/completions", "m")
 KEY = "sk-do-not-show-this"
@@ -78,6 +80,50 @@ def test_an_account_that_cannot_be_called_is_named(monkeypatch: pytest.MonkeyPat
     settings = _settings(type="azure-openai", endpoint="https://x", api_version="v1", auth="entra")
     monkeypatch.setitem(sys.modules, "azure.identity", None)
     with pytest.raises(Unavailable, match=r"'acme' cannot be called: .*batchway\[azure\]"):
+        open_accounts(settings, clock=SystemClock())
+
+
+async def test_a_project_on_vertex_ai(tmp_path: Path) -> None:
+    private, _ = new_key()
+    key = {
+        "type": "service_account",
+        "client_email": "a@p.iam.gserviceaccount.com",
+        "private_key": private,
+        "token_uri": "http://127.0.0.1:1/token",
+    }
+    (tmp_path / "key.json").write_text(json.dumps(key))
+    settings = _settings(
+        type="google-vertex",
+        project="my-project",
+        region="global",
+        bucket="my-bucket",
+        credentials_file=str(tmp_path / "key.json"),
+    )
+    account = _account(settings)
+    try:
+        call = Call("/v1/chat/completions", "gemini-2.5-flash")
+        online = account.online(call)
+        assert online is not None
+        # Without a token it is made all the same.
+        request = await online.request(b"{}")
+        assert request.headers == {"content-type": "application/json"}
+        assert request.url == (
+            "https://aiplatform.googleapis.com/v1/projects/my-project/locations/global/publishers/"
+            "google/models/gemini-2.5-flash:generateContent"
+        )
+        assert address_of(settings.providers[0]) == "https://aiplatform.googleapis.com"
+        assert account.jobs(call) is not None
+        assert account.archive(NO_OVERRIDES) is not None
+        assert "PRIVATE" not in repr(account)
+    finally:
+        await close_accounts([account])
+        await account.close()
+
+
+def test_googles_packages_are_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = _settings(type="google-vertex", project="my-project")
+    monkeypatch.setitem(sys.modules, "google.auth", None)
+    with pytest.raises(Unavailable, match=r"'acme' cannot be called: .*batchway\[google\]"):
         open_accounts(settings, clock=SystemClock())
 
 

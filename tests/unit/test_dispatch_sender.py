@@ -6,6 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
+from tests.tiny_dialect import TinyDialect
 from tests.unit.dispatch_world import (
     EPOCH,
     FakeAnswer,
@@ -23,7 +24,7 @@ from batchway.domain.batch import Usage
 from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.reason import text_of
 from batchway.domain.routing import Target
-from batchway.ports import Failure
+from batchway.ports import Failure, Refused, Result
 
 GOOD = FakeAnswer(
     200,
@@ -424,6 +425,56 @@ def test_obstacles_name_what_holds_a_batch_up(
         return said
 
     assert in_virtual_time(main()) == (sentence, None)
+
+
+class AdvisingDialect(TinyDialect):
+    """Says what to do about its refusals."""
+
+    def decode(
+        self, status: int, body: bytes, context: bytes, *, at: int = 0
+    ) -> Result | Refused | None:
+        return Refused(
+            status=status,
+            code="API_OFF",
+            kind="",
+            message="",
+            of_account=status == 403,
+            body=b"{}",
+            advice="turn the API on",
+        )
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (
+            403,
+            "The provider 'up' has refused every request for the model 'm' (403 API_OFF) since "
+            "2023-11-14 22:13:22 UTC: turn the API on; it is tried again at least once a minute.",
+        ),
+        (
+            429,
+            "The provider 'up' has refused every request for coming too fast (429 API_OFF) since "
+            "2023-11-14 22:13:22 UTC: turn the API on; it is tried again at least once a minute.",
+        ),
+    ],
+)
+def test_an_obstacle_says_what_the_account_advises(status: int, sentence: str) -> None:
+    async def main() -> str | None:
+        script = {"up": _script(FakeAnswer(status))}
+        sender, _ = new_sender(
+            script, Limits(concurrency=4, max_attempts=8), dialects={"up": AdvisingDialect}
+        )
+        body = b'{"model":"m","input":"a"}'
+        tasks = [asyncio.ensure_future(_send(sender, new_work(n, body=body))) for n in range(9)]
+        await asyncio.sleep(10)
+        said = text_of(sender.obstacles("b"))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return said
+
+    assert in_virtual_time(main()) == sentence
 
 
 # ----------------------------------------------------------------------------- gates

@@ -306,6 +306,24 @@ def test_a_batch_api_may_need_what_a_batch_sets_itself() -> None:
     ]
 
 
+def test_a_provider_may_object_to_a_model() -> None:
+    def objection(model: str, endpoint: str) -> str | None:
+        return None if (model, endpoint) == ("known", CHAT) else "It is not known."
+
+    providers = {"p": Account(objection=objection)}
+    routes = {"r": Route(targets=(RouteTarget(provider="p", model="other"),))}
+    table = RoutingTable(providers=providers, routes=routes)
+
+    def found(model: str, endpoint: str = CHAT) -> object:
+        return table.resolve(model, endpoint=endpoint, provider=None, allowed=None)
+
+    assert isinstance(found("p/known"), Destination)
+    for refused in (found("other"), found("p/other"), found("known", EMBEDDINGS)):
+        assert refused == Unroutable(advice="It is not known.")
+    # What a route names is its owner's choice, and said when it is tried.
+    assert isinstance(found("r"), Destination)
+
+
 THREE = {
     "one": Account(mode=Choice.AUTO, traits=TRAITS),
     "two": Account(mode=Choice.AUTO, traits=WIDE),

@@ -1,9 +1,8 @@
 """Authorization at Google: whose tokens, how long they are kept, and what never shows."""
 
-import builtins
 import json
 import logging
-from collections.abc import Callable
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -316,14 +315,7 @@ async def test_without_a_file_the_environment_is_asked_at_the_first_token(
 
 
 def test_without_the_extra(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    real: Callable[..., Any] = builtins.__import__
-
-    def refuse(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name.startswith("google"):
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
+    monkeypatch.setitem(sys.modules, "google.auth.transport.requests", None)
     with pytest.raises(ValueError, match="batchway\\[google\\]") as caught:
         google_tokens(provider="vertex", clock=clock)
     assert str(caught.value) == MISSING_EXTRA

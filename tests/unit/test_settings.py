@@ -281,6 +281,38 @@ def test_what_jobs_of_a_model_on_vertex_ai_hold(
     assert (traits and traits.max_lines) == lines
 
 
+@pytest.mark.parametrize(
+    ("model", "endpoint", "why"),
+    [
+        ("gemini-2.5-flash", "/v1/chat/completions", None),
+        ("gemini-2.5-flash", "/v1/responses", None),
+        ("mine", "/v1/chat/completions", None),
+        (
+            "gemini-2.5-flash",
+            "/v1/embeddings",
+            "The provider 'v' runs it with /v1/chat/completions and /v1/responses only.",
+        ),
+        (
+            "text-embedding-005",
+            "/v1/responses",
+            "The provider 'v' runs it with /v1/embeddings only.",
+        ),
+        (
+            "gpt-4o",
+            "/v1/chat/completions",
+            "It is none that the provider 'v' knows on Vertex AI: check its name, or say what it "
+            "speaks in the provider's `models`.",
+        ),
+    ],
+)
+def test_what_vertex_ai_runs_at_all(
+    tmp_path: Path, model: str, endpoint: str, why: str | None
+) -> None:
+    entry = "{name: v, type: google-vertex, project: ppp, models: {mine: gemini}}"
+    (provider,) = configure(tmp_path, f"providers: [{entry}]").providers
+    assert provider.objection(model, endpoint) == why
+
+
 def test_settings_do_not_show_secrets(tmp_path: Path) -> None:
     settings = configure(
         tmp_path,

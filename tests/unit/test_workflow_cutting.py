@@ -118,6 +118,11 @@ def test_a_line_that_cannot_be_said_names_line_and_parameter(mode: Mode) -> None
     ]
 
 
+def test_a_body_that_is_wrong_as_such_is_named_as_such() -> None:
+    _, errors, _ = scanned(file_of(chat("a", seed=1)), to("p"), p=Picky(""))
+    assert [error.param for error in errors] == ["body"]
+
+
 @pytest.mark.parametrize("mode", list(Mode))
 def test_one_primary_that_can_say_it_is_enough(mode: Mode) -> None:
     data = file_of(chat("a", logprobs=True), chat("b", seed=1), chat("c", logprobs=1, seed=1))

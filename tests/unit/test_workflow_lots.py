@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.parts import new_finalize
 from tests.unit.fakes import CHAT, MemoryBlob, a_batch, chat, fresh_ledger
 from tests.unit.native_world import World, run
 
@@ -19,6 +20,7 @@ from batchway.domain.line_set import LineSet, pack
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Choice, Destination, Target
 from batchway.domain.shard import Mode, Shard
+from batchway.domain.status import BatchStatus
 from batchway.lines.envelope import LineReader
 from batchway.lines.shard_lines import ShardReader, read_requests
 from batchway.ports import Dialect, Encoded, Refused, Result, Size, Unfaithful
@@ -414,25 +416,36 @@ async def world(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Asy
 class Users(Formed):
     """Lines' shapes and words by their `user`, which is their number."""
 
+    unsaid: Sequence[str] = ("u2", "u5")
+    objects: Sequence[str] = ("u1", "u4")
+
     def encode(self, body: bytes, *, named: str) -> Encoded | Unfaithful:
         user = json.loads(body)["user"]
-        if user in {"u2", "u5"} and self._mode is Mode.NATIVE:
+        if user in self.unsaid and self._mode is Mode.NATIVE:
             return Unfaithful("user", "Not in a batch.")
-        kind = "o" if user in {"u1", "u4"} else "s"
+        kind = "o" if user in self.objects else "s"
         return Encoded((body,), b"", ("user",), (("x", kind),))
 
 
-@pytest.mark.parametrize("mode", [Choice.AUTO, Choice.NATIVE])
-async def test_a_batch_of_several_lots(world: World, mode: Choice) -> None:
-    def new_dialect(_: Call) -> Dialect:
-        return Users(Mode.NATIVE)
+class LaterUsers(Users):
+    """As another release sees them."""
 
-    world.vendor.new_dialect = new_dialect
+    objects = ("u0", "u4", "u5")
+
+
+def natively(dialect: type[Users]) -> Callable[[Call], Dialect]:
+    return lambda _: dialect(Mode.NATIVE)
+
+
+@pytest.mark.parametrize("later", [Users, LaterUsers])
+@pytest.mark.parametrize("mode", [Choice.AUTO, Choice.NATIVE])
+async def test_a_batch_of_several_lots(world: World, mode: Choice, later: type[Users]) -> None:
     world.speaks = lambda _provider, _call, mode: Users(mode)
     world.vendor.traits = replace(world.vendor.traits, max_lines=9)
     world.account = replace(world.account, traits=world.vendor.traits, mode=mode)
     batch = await world.begin(7, rescue=False)
     # Whatever the dialect says by the time of the run: it was decided when the batch began.
+    world.vendor.new_dialect = natively(later)
     assert batch.warnings == {"user": 7 if mode is Choice.AUTO else 5}
     assert await run(world) == (Ending.DONE, [])
     sent = [sorted(str(row["custom_id"]) for row in rows) for rows in world.vendor.inputs.values()]
@@ -449,3 +462,19 @@ async def test_a_batch_of_several_lots(world: World, mode: Choice) -> None:
         unsaid = (0, "unsupported_parameter")
         assert found == {**world.good(0, 1, 3, 4, 6), "id-2": unsaid, "id-5": unsaid}
         assert open_ == []
+
+
+async def test_a_batch_of_several_lots_that_is_cancelled_has_every_line_once(world: World) -> None:
+    world.speaks = lambda _provider, _call, mode: Users(mode)
+    world.account = replace(world.account, mode=Choice.AUTO)
+    batch = await world.begin(7)
+    assert len(await world.ledger.shards.plan(batch.id)) == 3
+    await world.ledger.batches.move(batch.id, BatchStatus.CANCELLING, at=1)
+    finalize = new_finalize(ledger=world.ledger, blobs=world.blobs, clock=world.clock)
+    assert await finalize.run(await world.load())
+    ended = await world.load()
+    assert ended.error_file_id is not None
+    file = await world.ledger.files.get(ended.tenant, ended.error_file_id)
+    assert file is not None
+    rows = world.blobs.read(file.blob, 0, 1 << 20).splitlines()
+    assert [json.loads(row)["custom_id"] for row in rows] == [f"id-{n}" for n in range(7)]

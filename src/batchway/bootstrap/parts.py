@@ -70,7 +70,12 @@ def _account(settings: ProviderSettings) -> Account:
         traits = settings.traits_of(model, overrides)
         return None if traits is None else native_traits(native, traits)
 
-    return Account(mode=settings.mode, traits_of=traits_of, rescue=native.rescue)
+    return Account(
+        mode=settings.mode,
+        traits_of=traits_of,
+        rescue=native.rescue,
+        objection=settings.objection,
+    )
 
 
 def native_traits(native: NativeSettings, traits: NativeTraits) -> NativeTraits:

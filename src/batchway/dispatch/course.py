@@ -100,7 +100,7 @@ class Course:
                 return Setback(fault=Fault.UNSENDABLE), None
             case Unfaithful():
                 self.text = _unanswered(
-                    LineText.UNFAITHFUL, provider=gate.provider, param=drawn.param, why=drawn.why
+                    LineText.UNFAITHFUL, provider=gate.provider, place=drawn.place, why=drawn.why
                 )
                 return Setback(fault=Fault.UNSENDABLE), None
             case Failure():

@@ -94,7 +94,7 @@ class BatchText(Enum):
         "unsupported_parameter",
         "This request cannot be sent to the provider '{provider}' without changing what it asks "
         "for: {why}",
-        "body.{param}",
+        "{place}",
         False,
     )
     TOO_MANY_SHAPES = (
@@ -257,7 +257,7 @@ class LineText(Enum):
     UNFAITHFUL = (
         "unsupported_parameter",
         "This request cannot be sent to the provider '{provider}' without changing what it asks "
-        "for, because of 'body.{param}': {why}",
+        "for, because of '{place}': {why}",
         False,
     )
     UNREADABLE = (

@@ -32,13 +32,15 @@ class Account:
     `traits` are those of its batch API, `None` where it has none; `traits_of` tells them where they
     differ from model to model, or with what a batch sets itself, `None` for what the batch API does
     not run. `rescue` is whether lines that a native job leaves without a result are run online;
-    `None` leaves that to the mode.
+    `None` leaves that to the mode. `objection` says of a model at an endpoint why the provider
+    cannot run it at all, `None` where nothing speaks against it.
     """
 
     mode: Choice = Choice.MANAGED
     traits: NativeTraits | None = None
     traits_of: Callable[[str, Overrides], NativeTraits | None] | None = None
     rescue: bool | None = None
+    objection: Callable[[str, str], str | None] | None = None
 
     def native_traits(self, model: str, overrides: Overrides) -> NativeTraits | None:
         """What one job of a model may hold, by its name at the provider; `None`: there is none."""
@@ -231,6 +233,10 @@ class RoutingTable:
     ) -> Resolution:
         if allowed is not None and provider not in allowed:
             return Forbidden(provider=provider)
+        objection = self._providers[provider].objection
+        advice = None if objection is None else objection(model, endpoint)
+        if advice is not None:
+            return Unroutable(advice=advice)
         target = Target(provider=provider, model=model)
         native = self._native([target], None, endpoint, overrides)
         if isinstance(native, NotNative):

@@ -38,12 +38,18 @@ class Encoded(msgspec.Struct, frozen=True, gc=False):
 class Unfaithful(msgspec.Struct, frozen=True, gc=False):
     """The line cannot be said in this dialect without changing what it asks for.
 
-    `param` is the place in the body, such as `logprobs` or `messages[1].content`; `why` a sentence
+    `param` is the place in the body, such as `logprobs` or `messages[1].content`, empty where it is
+    the body as such; `why` a sentence
     for the batch's owner, which quotes nothing of the line.
     """
 
     param: str
     why: str
+
+    @property
+    def place(self) -> str:
+        """The place in the line."""
+        return f"body.{self.param}" if self.param else "body"
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):

@@ -134,6 +134,10 @@ class _Provider(Section):
         """
         return self.traits
 
+    def objection(self, model: str, endpoint: str) -> str | None:  # noqa: ARG002 - only providers know
+        """Why lines of that model and endpoint cannot be run at all, where that is known."""
+        return None
+
 
 class NativeSettings(Section):
     """How a provider's own batch API is used."""
@@ -331,6 +335,19 @@ class GoogleVertexSettings(_Native):
         family = family_of(model, self.models)
         region = overrides.vertex_region or self.region
         return None if family is None else family.traits_at(region)
+
+    def objection(self, model: str, endpoint: str) -> str | None:
+        """A model must be in the catalog or the configuration, with that endpoint."""
+        family = family_of(model, self.models)
+        if family is None:
+            return (
+                f"It is none that the provider '{self.name}' knows on Vertex AI: check its name, "
+                "or say what it speaks in the provider's `models`."
+            )
+        if endpoint in family.endpoints:
+            return None
+        known = " and ".join(sorted(family.endpoints))
+        return f"The provider '{self.name}' runs it with {known} only."
 
 
 class OpenAICompatibleSettings(_Provider):

@@ -17,24 +17,39 @@ _PNG: Final = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(8)).decode()
 _PDF: Final = base64.b64encode(b"%PDF-1.4\n").decode()
 _WAV: Final = base64.b64encode(b"RIFF\0\0\0\0WAVE").decode()
 
-TEXTS: Final = st.text(st.characters(codec="utf-8"), max_size=12)
 WORDS: Final = st.text(st.characters(codec="utf-8", categories=("L", "N")), min_size=1, max_size=8)
 NAMES: Final = st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,12}", fullmatch=True)
-_SCALARS: Final = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**31), 2**31)
-    | st.floats(-1e6, 1e6, allow_nan=False)
-    | TEXTS
+_ANY_TEXT: Final = st.text(st.characters(codec="utf-8"), max_size=12)
+
+
+def _mostly(usual: st.SearchStrategy[Any], odd: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """What no dialect minds, and now and then what one of them cannot say."""
+    return st.integers(0, 24).flatmap(lambda drawn: usual if drawn else odd)
+
+
+TEXTS: Final = _mostly(WORDS, _ANY_TEXT)
+_SCALARS: Final = st.one_of(
+    st.booleans(),
+    st.integers(-(2**31), 2**31),
+    st.floats(-1e6, 1e6, allow_nan=False),
+    TEXTS,
 )
-_KEYS: Final = st.sampled_from(["a", "b", "A", "items", "$ref", "x y", "é", "type"])
-VALUES: Final[st.SearchStrategy[Any]] = st.recursive(
-    _SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=3),
-    max_leaves=6,
+_KEYS: Final = _mostly(
+    st.sampled_from(["a", "b", "c", "items"]), st.sampled_from(["A", "$ref", "x y", "é"])
+)
+
+
+def _deeper(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(inner, min_size=1, max_size=3) | st.dictionaries(
+        _KEYS, inner, min_size=1, max_size=3
+    )
+
+
+VALUES: Final[st.SearchStrategy[Any]] = _mostly(
+    st.recursive(_SCALARS, _deeper, max_leaves=4),
+    st.sampled_from([None, [], {}, [None], [[1]], [{"a": 1}, 2]]),
 )
 OBJECTS: Final[st.SearchStrategy[JSON]] = st.dictionaries(_KEYS, VALUES, max_size=3)
-
 
 
 def _with(
@@ -61,52 +76,79 @@ _LEAVES: Final[st.SearchStrategy[JSON]] = st.sampled_from(
         {},
     ]
 )
+_PROPERTIES: Final = _mostly(st.sampled_from(["a", "b", "c"]), st.sampled_from(["c d", "$x"]))
+
+
+def _object(properties: JSON, strict: bool) -> JSON:
+    rest = {"required": sorted(properties), "additionalProperties": False} if strict else {}
+    return {"type": "object", "properties": properties, **rest}
+
+
+def _array(items: JSON) -> JSON:
+    return {"type": "array", "items": items}
+
+
+def _any_of(schemas: list[JSON]) -> JSON:
+    return {"anyOf": schemas}
+
+
+def _map(values: JSON) -> JSON:
+    return {"type": "object", "additionalProperties": values}
 
 
 def _nested(inner: st.SearchStrategy[JSON]) -> st.SearchStrategy[JSON]:
-    properties = st.dictionaries(st.sampled_from(["a", "b", "c d", "$x"]), inner, max_size=3)
-    return (
-        st.builds(
-            lambda fields, strict: {
-                "type": "object",
-                "properties": fields,
-                **({"required": sorted(fields), "additionalProperties": False} if strict else {}),
-            },
-            properties,
-            st.booleans(),
-        )
-        | st.builds(lambda items: {"type": "array", "items": items}, inner)
-        | st.builds(lambda any_of: {"anyOf": any_of}, st.lists(inner, min_size=1, max_size=2))
-        | st.builds(lambda values: {"type": "object", "additionalProperties": values}, inner)
+    properties = st.dictionaries(_PROPERTIES, inner, max_size=3)
+    return st.one_of(
+        st.builds(_object, properties, st.booleans()),
+        inner.map(_array),
+        st.lists(inner, min_size=1, max_size=2).map(_any_of),
+        inner.map(_map),
     )
 
 
 def _schema(root: JSON) -> JSON:
     definitions = {"node": {"type": "object", "properties": {"n": {"type": "integer"}}}}
-    schema = root if root.get("type") == "object" else {"type": "object", "properties": {"v": root}}
+    schema = root if root.get("type") == "object" else _object({"v": root}, strict=False)
     return {**schema, "$defs": definitions} if "$ref" in json.dumps(schema) else schema
 
 
-SCHEMAS: Final[st.SearchStrategy[JSON]] = st.recursive(_LEAVES, _nested, max_leaves=5).map(_schema)
+SCHEMAS: Final[st.SearchStrategy[JSON]] = st.recursive(_LEAVES, _nested, max_leaves=4).map(_schema)
 
 # ----------------------------------------------------------------------------- parts and tools
 
-_TEXT_PARTS: Final = st.builds(lambda text: {"type": "text", "text": text}, TEXTS)
-_IMAGES: Final = _with(
-    {"url": st.sampled_from([f"data:image/png;base64,{_PNG}", "https://example.com/a.png"])},
-    detail=st.sampled_from(["auto", "low", "high"]),
-).map(lambda image: {"type": "image_url", "image_url": image})
-_FILES: Final = st.sampled_from(
-    [
-        {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{_PDF}"},
-        {"file_id": "file-abc"},
-    ]
-).map(lambda file: {"type": "file", "file": file})
-_AUDIO: Final = st.just(
-    {"type": "input_audio", "input_audio": {"data": _WAV, "format": "wav"}},
+
+def _part(kind: str, value: object) -> JSON:
+    return {"type": kind, kind: value}
+
+
+def _text_part(text: str) -> JSON:
+    return _part("text", text)
+
+
+def _refusal(text: str) -> JSON:
+    return _part("refusal", text)
+
+
+def _image(image: JSON) -> JSON:
+    return _part("image_url", image)
+
+
+_TEXT_PARTS: Final = TEXTS.map(_text_part)
+_DETAILS: Final = st.sampled_from(["auto", "low", "high"])
+_DATA: Final = st.just(f"data:image/png;base64,{_PNG}")
+_INLINE: Final = _with({"url": _DATA}, detail=_DETAILS).map(_image)
+_PDF_FILE: Final = {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{_PDF}"}
+_USER_PARTS: Final = _mostly(
+    st.one_of(_TEXT_PARTS, _TEXT_PARTS, _INLINE, st.just(_part("file", _PDF_FILE))),
+    st.sampled_from(
+        [
+            _image({"url": "https://example.com/a.png"}),
+            _part("file", {"file_id": "file-abc"}),
+            _part("input_audio", {"data": _WAV, "format": "wav"}),
+        ]
+    ),
 )
-_USER_PARTS: Final = st.one_of(_TEXT_PARTS, _TEXT_PARTS, _TEXT_PARTS, _IMAGES, _FILES, _AUDIO)
-_REFUSALS: Final = st.builds(lambda text: {"type": "refusal", "refusal": text}, TEXTS)
+_REFUSALS: Final = TEXTS.map(_refusal)
 
 FUNCTIONS: Final = _with(
     {"name": NAMES}, description=TEXTS, parameters=SCHEMAS, strict=st.booleans() | st.none()
@@ -147,7 +189,7 @@ def _called(draw: st.DrawFn, ids: st.SearchStrategy[str]) -> list[JSON]:
 def messages(draw: st.DrawFn) -> list[JSON]:
     """A conversation that ends with the user, or with what calls gave."""
     numbers = iter(range(1_000))
-    ids = st.builds(lambda tail: f"call_{next(numbers)}{tail}", st.sampled_from(["", "x", ".é"]))
+    ids = st.sampled_from(["", "x", ".é"]).map(lambda tail: f"call_{next(numbers)}{tail}")
     said: list[JSON] = draw(
         st.lists(
             _with(
@@ -182,17 +224,15 @@ def messages(draw: st.DrawFn) -> list[JSON]:
 
 # ----------------------------------------------------------------------------- whole bodies
 
+
+def _format(schema: JSON, strict: bool | None) -> JSON:
+    return _part("json_schema", {"name": "n", "schema": schema, "strict": strict})
+
+
 _FORMATS: Final = st.one_of(
     st.just({"type": "text"}),
     st.just({"type": "json_object"}),
-    st.builds(
-        lambda schema, strict: {
-            "type": "json_schema",
-            "json_schema": {"name": "n", "schema": schema, "strict": strict},
-        },
-        SCHEMAS,
-        st.booleans() | st.none(),
-    ),
+    st.builds(_format, SCHEMAS, st.none() | st.booleans()),
 )
 
 _SETTINGS: Final = {
@@ -223,20 +263,21 @@ _SETTINGS: Final = {
     "web_search_options": st.just({}),
 }
 # Each body has a few of them: one that has all is refused for the first.
-_FEW: Final = st.lists(st.sampled_from(sorted(_SETTINGS)), max_size=4, unique=True)
+_FEW: Final = st.lists(st.sampled_from(sorted(_SETTINGS)), max_size=2, unique=True)
 
 
 def _reference(name: str) -> JSON:
     return {"type": "function", "function": {"name": name}}
 
 
+def _allowed(mode: str, names: list[str]) -> JSON:
+    return _part("allowed_tools", {"mode": mode, "tools": [_reference(each) for each in names]})
+
+
 def _choices(names: Sequence[str]) -> st.SearchStrategy[Any]:
     name = st.sampled_from(names)
     allowed = st.builds(
-        lambda mode, only: {
-            "type": "allowed_tools",
-            "allowed_tools": {"mode": mode, "tools": [_reference(each) for each in only]},
-        },
+        _allowed,
         st.sampled_from(["auto", "required"]),
         st.lists(name, min_size=1, max_size=2, unique=True),
     )
@@ -308,15 +349,9 @@ def embeddings_bodies() -> st.SearchStrategy[JSON]:
         _TOKENS,
         st.lists(_TOKENS, min_size=1, max_size=2),
     )
-    return st.builds(
-        lambda given, rest: {"model": "m", "input": given, **rest},
-        inputs,
-        st.fixed_dictionaries(
-            {},
-            optional={
-                "dimensions": st.integers(1, 4_000),
-                "encoding_format": st.sampled_from(["float", "base64"]),
-                "user": WORDS,
-            },
-        ),
+    return _with(
+        {"model": st.just("m"), "input": inputs},
+        dimensions=_mostly(st.integers(1, 768), st.integers(769, 4_000)),
+        encoding_format=st.sampled_from(["float", "base64"]),
+        user=WORDS,
     )

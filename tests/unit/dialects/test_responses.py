@@ -14,6 +14,7 @@ from tests.unit.dialects.strict_types import strict
 from typing_extensions import get_type_hints
 
 from batchway.dialects.openai.dialect import OpenAIDialect
+from batchway.dialects.requests.chat import ChatRequest, read_chat
 from batchway.dialects.requests.parameters import Handling
 from batchway.dialects.requests.responses import ResponsesRequest
 from batchway.dialects.responses.dialect import ResponsesDialect
@@ -85,6 +86,12 @@ def _encoded(dialect: ResponsesDialect, line: object) -> Encoded:
     return encoded
 
 
+def _sent(body: dict[str, Any]) -> None:
+    """What the SDK's types say of a chat request, and what other dialects read it with."""
+    _check_chat(body)
+    assert isinstance(read_chat(msgspec.json.encode(body)), ChatRequest)
+
+
 def _given(body: dict[str, Any]) -> None:
     """What the SDK makes of a Response: its text is that of all messages."""
     read = Response.model_validate(body)
@@ -96,7 +103,7 @@ def _given(body: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", parameters(_ALL))
 def test_case(case: Case) -> None:
-    check(case, _dialect(case.dialect), sent=_check_chat, given=_given, at=_AT)
+    check(case, _dialect(case.dialect), sent=_sent, given=_given, at=_AT)
 
 
 def test_there_are_enough_cases() -> None:
@@ -256,6 +263,24 @@ def test_reasons_quote_nothing_of_the_line() -> None:
         encoded = _openai().encode(msgspec.json.encode(line), named="m")
         assert isinstance(encoded, Unfaithful)
         assert secret not in encoded.param + encoded.why
+
+
+def test_nothing_is_raised_however_deep_a_body_is() -> None:
+    for depth in (*range(900, 1_000, 5), 50_000):
+        deep = b"[" * depth + b"]" * depth
+        cached = b'{"type":"input_text","text":"a","prompt_cache_breakpoint":%b}' % deep
+        for line in (
+            b'{"input":[{"role":"user","content":[%b]}]}' % cached,
+            b'{"input":"a","moderation":%b}' % deep,
+            b'{"input":"a","tools":[{"type":"function","name":"f","parameters":{"a":%b}}]}' % deep,
+        ):
+            assert isinstance(_openai().encode(line, named="m"), Encoded | Unfaithful)
+        cited = b'[{"type":"url_citation","url_citation":%b}]' % deep
+        called = b'[{"function":{"name":"f","arguments":%b}}]' % deep
+        for message in (b'"annotations":' + cited, b'"tool_calls":' + called):
+            answer = b'{"choices":[{"message":{"content":"a",%b}}]}' % message
+            read = _openai().decode(200, answer, b"", at=_AT)
+            assert isinstance(read, Result | Refused | None)
 
 
 def test_an_answer_with_half_a_character_is_delivered() -> None:

@@ -37,10 +37,15 @@ class _FunctionCall(msgspec.Struct, rename="camel", gc=False):
     id: str | None = None
 
 
+class _Blob(msgspec.Struct, gc=False):
+    """That there is one is enough."""
+
+
 class _Part(msgspec.Struct, rename="camel", gc=False):
     text: str | None = None
     thought: bool | None = None
     function_call: _FunctionCall | None = None
+    inline_data: _Blob | None = None
 
 
 class _Content(msgspec.Struct, gc=False):
@@ -114,6 +119,10 @@ _FINISHED: Final = {
     "IMAGE_PROHIBITED_CONTENT": "content_filter",
     "IMAGE_RECITATION": "content_filter",
 }
+_UNSHOWN: Final = Warned(
+    "choices[].message.content",
+    "Images and sound in an answer are left out: chat completions have no place for them.",
+)
 _NO_REASON: Final = frozenset({"", "FINISH_REASON_UNSPECIFIED"})
 
 
@@ -127,7 +136,8 @@ class NoAnswer(msgspec.Struct, frozen=True, gc=False):
 class Asked(msgspec.Struct, frozen=True, gc=False):
     """What is to be known of the request. `legacy` had `functions`: a call is a `function_call`.
 
-    `model` and `at` (Unix seconds) are for answers that do not say theirs.
+    `model` and `at` (Unix seconds) are for answers that do not say theirs. `warnings` are what was
+    left out of the request.
     """
 
     model: str
@@ -146,11 +156,14 @@ def read_answer(body: bytes, asked: Asked) -> Result | NoAnswer | None:
 
 
 def _completion(response: _Response, body: bytes, asked: Asked) -> Result | NoAnswer:
+    warnings = asked.warnings
     name = response.response_id or blake2b(body, digest_size=12).hexdigest()
     candidates = response.candidates
     if candidates:
         reading = _Reading(name, asked.legacy)
         choices = [reading.choice(index, each) for index, each in enumerate(candidates)]
+        if reading.unshown:
+            warnings = [*warnings, _UNSHOWN]
         if reading.broken == len(choices):
             first = candidates[0]
             return NoAnswer(
@@ -171,17 +184,18 @@ def _completion(response: _Response, body: bytes, asked: Asked) -> Result | NoAn
         model=response.model_version or asked.model,
         choices=choices,
         spent=_spent(response.usage_metadata),
-        warnings=asked.warnings,
+        warnings=warnings,
     )
 
 
 class _Reading:
     """Reads the candidates of one answer; ids of calls count through all of them."""
 
-    __slots__ = ("_answer", "_calls", "_legacy", "broken")
+    __slots__ = ("_answer", "_calls", "_legacy", "broken", "unshown")
 
     def __init__(self, answer: str, legacy: bool) -> None:
         self.broken = 0  # candidates without a word, for no reason that OpenAI has a word for
+        self.unshown = False  # whether there are images or sound
         self._answer = answer
         self._legacy = legacy
         self._calls = 0
@@ -189,6 +203,8 @@ class _Reading:
     def choice(self, index: int, candidate: _Candidate) -> Choice:
         content = candidate.content
         parts = (content.parts if content is not None else None) or []
+        if any(part.inline_data is not None for part in parts):
+            self.unshown = True
         texts = ["" if part.thought else part.text or "" for part in parts]
         thoughts = "".join([part.text or "" for part in parts if part.thought])
         calls = [self._call(part.function_call) for part in parts if part.function_call is not None]
@@ -201,7 +217,7 @@ class _Reading:
         if not text and not calls:
             if finish == "content_filter":
                 refusal = candidate.finish_message or f"The answer was blocked: {reason}."
-            elif reason not in _FINISHED and reason not in _NO_REASON:
+            elif reason not in _FINISHED and reason not in _NO_REASON and not self.unshown:
                 self.broken += 1
         one_call = self._legacy and bool(calls)
         message = Message(

@@ -247,7 +247,10 @@ class Contents:
             )
         if file.file_id and file.file_id.startswith("gs://"):
             return addressed(file.file_id, place=f"{place}.file_id", batch=self._batch, default="")
-        raise Unsayable(f"{place}.file_id", "files are read from data URLs and gs addresses only")
+        raise Unsayable(
+            f"{place}.file_id" if file.file_id else place,
+            "files are read from data URLs and gs addresses only",
+        )
 
     def _texts(self, content: str | Sequence[TextPart | RefusalPart]) -> list[Part]:
         return [Part(text) for text in self._strings(content) if text]

@@ -33,6 +33,7 @@ from batchway.dialects.requests.chat import (
 )
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}\Z")
+_INDEX: Final = re.compile(r"\[\d+\]")
 # request > tools > functionDeclarations > parameters
 _DEPTH: Final = 4
 
@@ -56,6 +57,11 @@ def functions_of(
         if legacy
         else (request.tool_choice, "tool_choice")
     )
+    other, other_place = (
+        (request.tool_choice, "tool_choice") if legacy else (request.function_call, "function_call")
+    )
+    if other not in (None, "none", "auto"):
+        raise Unsayable(other_place, "it chooses among what the request does not have")
     if not given:
         if choice not in (None, "none", "auto"):
             raise Unsayable(choice_place, "there are no functions to choose among")
@@ -64,21 +70,18 @@ def functions_of(
         raise Unsayable(
             "parallel_tool_calls", "Gemini cannot be told to make no more than one call at a time"
         )
+    named = "functions[{}]" if legacy else "tools[{}].function"
     written = [
-        _declared(
-            function,
-            place=f"functions[{index}]" if legacy else f"tools[{index}].function",
-            ignored=ignored,
-        )
+        _declared(function, place=named.format(index), ignored=ignored)
         for index, function in enumerate(given)
     ]
     names, config = _chosen(choice, [each.name for each in written], place=choice_place)
     tools = [each for each in written if each.name in names]
     if batch:
         found = [
-            columns(each.parameters, depth=_DEPTH, param="tools")
-            for each in tools
-            if each.parameters is not UNSET
+            columns(each.parameters, depth=_DEPTH, param=f"{named.format(index)}.parameters")
+            for index, each in enumerate(written)
+            if each.name in names and each.parameters is not UNSET
         ]
         if found:
             # A column for each property: lines with other functions would give it nulls there.
@@ -112,17 +115,22 @@ def _declared(function: Function, *, place: str, ignored: dict[str, None]) -> Fu
             "names of Gemini's functions are letters, digits, _ and -, from a letter",
         )
     if function.strict:
-        ignored["tools[].function.strict"] = None
+        ignored[_any_of(f"{place}.strict")] = None
     parameters: dict[str, Any] | UnsetType = UNSET
     if function.parameters is not None:
         param = f"{place}.parameters"
         translated = translate(function.parameters, place=param)
         if not translated.whole:
-            ignored["tools[].function.parameters"] = None
+            ignored[_any_of(param)] = None
         # A function without parameters has no schema: an object without properties is refused.
         if translated.schema.keys() & {"properties", "additionalProperties", "anyOf"}:
             parameters = translated.schema
     return FunctionDeclaration(function.name, function.description or UNSET, parameters)
+
+
+def _any_of(place: str) -> str:
+    """A place in one of several, as the parameter's name."""
+    return _INDEX.sub("[]", place)
 
 
 def _chosen(

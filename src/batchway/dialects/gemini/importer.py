@@ -3,7 +3,8 @@
 It reads a job's input into columns, one for each place of a body, and fails the whole job for one
 line that does not fit. Of what is free in form (arguments of calls, schemas), this module owns:
 
-    clean      the same without nulls and empty objects; refused where no column can hold it
+    clean      the same without nulls and empty objects, and whole numbers as fractions; refused
+               where no column can hold it
     places     what stands where, so that lines which disagree do not share a job
     columns    the same for a schema, whose properties are columns too
 
@@ -23,6 +24,10 @@ from batchway.dialects.gemini.unsayable import Unsayable
 # Objects within objects, the request being the first.
 _DEEPEST: Final = 15
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
+# Texts that are read as numbers, truths or dates where all texts of a column are.
+_OTHER: Final = re.compile(
+    r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|true|false|\d{4}-\d{1,2}-\d{1,2}([ t].*)?", re.IGNORECASE
+)
 
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
@@ -90,6 +95,9 @@ def columns(schema: dict[str, Any], *, depth: int, param: str) -> dict[str, Any]
     """
     if depth > _DEEPEST:
         raise _too_deep(param)
+    values = schema.get("enum")
+    if values is not None and all(_OTHER.fullmatch(value) for value in values):
+        raise _refused(param, "all values of an enum in it would be read as numbers or dates")
     found: dict[str, Any] = {}
     for key in ("items", "additionalProperties"):
         if key in schema:
@@ -115,8 +123,21 @@ def _cleaned(value: object, *, depth: int, param: str) -> object:
             if len({isinstance(item, dict) for item in items}) > 1:
                 raise _refused(param, "an array in it holds objects beside other values")
             return items or None
+        case int() if not isinstance(value, bool):
+            return _number(value)
         case _:
             return value
+
+
+def _number(value: int) -> object:
+    """A whole number as a fraction: a column of the first would refuse a fraction further down.
+
+    To Gemini they are one: numbers of a `google.protobuf.Struct` are doubles.
+    """
+    try:
+        return float(value)
+    except OverflowError:
+        return value
 
 
 def _item(value: object, *, depth: int, param: str) -> object:

@@ -53,7 +53,7 @@ CHAT: Final = Parameters(
         _mapped(
             "messages[].role",
             "System and developer prompts become systemInstruction, which stands before the whole "
-            "conversation: one that stands later is moved there, with a warning.",
+            "conversation: one that stands later is moved there.",
         ),
         _mapped("messages[].content", "Texts, images, sound and files as parts."),
         _mapped(
@@ -110,7 +110,7 @@ CHAT: Final = Parameters(
         _mapped(
             "tools[].function.parameters",
             "A schema of OpenAPI's subset, references written out. What the subset has no word for "
-            "is left out, with a warning: arguments may then differ from the schema.",
+            "is left out: arguments may then differ from the schema.",
             _SCHEMA,
         ),
         _ignored(
@@ -130,19 +130,25 @@ CHAT: Final = Parameters(
             "true is what Gemini does; false beside tools is rejected.",
             _FUNCTIONS,
         ),
+        _mapped(
+            "functions[].parameters",
+            "A schema of OpenAPI's subset, references written out. What the subset has no word for "
+            "is left out: arguments may then differ from the schema.",
+            _SCHEMA,
+        ),
         _mapped("functions", "As tools; the answer's call is its function_call.", _FUNCTIONS),
         _mapped("function_call", "As tool_choice.", _FUNCTIONS),
         # ------------------------------------------------------------------ sampling
         _mapped(
             "temperature",
             "temperature; models from Gemini 3.6 on, and 3.5 Flash-Lite, sample their own way: "
-            "there it is left out, with a warning.",
+            "there it is left out.",
             _SAMPLING,
         ),
         _mapped(
             "top_p",
             "topP; models from Gemini 3.6 on, and 3.5 Flash-Lite, sample their own way: there it "
-            "is left out, with a warning.",
+            "is left out.",
             _SAMPLING,
         ),
         _mapped("max_completion_tokens", "maxOutputTokens, thoughts included."),
@@ -177,7 +183,7 @@ CHAT: Final = Parameters(
         _mapped(
             "response_format.json_schema.schema",
             "A schema of OpenAPI's subset, references written out. What the subset has no word for "
-            "is left out, with a warning: answers may then differ from the schema.",
+            "is left out: answers may then differ from the schema.",
             _SCHEMA,
         ),
         _mapped(

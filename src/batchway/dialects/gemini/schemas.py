@@ -12,6 +12,7 @@ Source: https://docs.cloud.google.com/vertex-ai/docs/reference/rest/v1/Schema, a
 https://github.com/googleapis/python-genai/issues/625. Pure.
 """
 
+import sys
 from typing import Any, Final, cast
 
 import msgspec
@@ -61,6 +62,9 @@ _READ: Final = ANNOTATIONS | {
     "exclusiveMaximum",
     *(key for keys in _SAME.values() for key in keys),
 }
+# Most schemas are of one type and list no values: those are not asked for more.
+_ONE_TYPE: Final = tuple(_TYPES)
+_MORE_THAN_ONE: Final = frozenset({"anyOf", "oneOf", "enum", "const"})
 # What a key tells of the type where there is none.
 _TELLING: Final = (
     ("object", ("properties", "required", "additionalProperties", "minProperties")),
@@ -101,11 +105,15 @@ class _Translation:
         if self._nodes > _MOST_NODES or depth > _DEEPEST:
             raise self._refused("it is too large or too deep with its references written out")
         flat, refs = self._references.flat(schema, refs)
+        if flat.get("type") in _ONE_TYPE and flat.keys().isdisjoint(_MORE_THAN_ONE):
+            return self._single(flat, None, refs, depth)
         values = self._values(flat)
         union = self._options(flat, values, refs)
         if union is None:
             return self._single(flat, values, refs, depth)
         options, nullable = union
+        if not options and not nullable:
+            raise self._refused("it lists no value that is of its type")
         written = [self.node(option, within, depth + 1) for option, within in options]
         # A union within a union is one union, and null in it makes all of it nullable.
         every = [each for option in written for each in option.get("anyOf", (option,))]
@@ -188,6 +196,8 @@ class _Translation:
             node["format"] = flat["format"]
         elif "format" in flat:
             self.whole = False
+        if values is not None:
+            self._enumerate(kind, values, node)
         match kind:
             case "object":
                 self._object(flat, node, refs, depth)
@@ -197,8 +207,6 @@ class _Translation:
                 self._bounds(kind, flat, node)
             case _:
                 pass  # the keys above are all there are
-        if values is not None:
-            self._enumerate(kind, values, node)
         return node
 
     def _anything(self, flat: _Node) -> _Node:
@@ -257,7 +265,9 @@ class _Translation:
             ("exclusiveMaximum", "maximum", -1),
         ):
             limit = flat.get(key)
-            if not isinstance(limit, int | float) or isinstance(limit, bool):
+            if isinstance(limit, bool) or not isinstance(limit, int | float):
+                # A truth: so older drafts say that the bound itself is out.
+                self.whole = self.whole and not limit
                 continue
             if kind == "integer" and isinstance(limit, int):
                 limit += step
@@ -265,6 +275,10 @@ class _Translation:
                 self.whole = False
             given = node.get(bound, limit)
             node[bound] = max(given, limit) if step > 0 else min(given, limit)
+        for bound in ("minimum", "maximum"):
+            # Doubles on the wire: said so, lest a job's table makes a column of whole numbers.
+            if isinstance(node.get(bound), int):
+                node[bound] = _double(node[bound])
 
     def _enumerate(self, kind: str, values: list[object], node: _Node) -> None:
         if kind == "string" and all(isinstance(value, str) and value for value in values):
@@ -283,6 +297,13 @@ class _Translation:
 
     def _refused(self, why: str) -> Unsayable:
         return Unsayable(self._place, why)
+
+
+def _double(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return sys.float_info.max if value > 0 else -sys.float_info.max
 
 
 def _is_null(option: _Node) -> bool:

@@ -37,11 +37,18 @@ class _Strict(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 # --------------------------------------------------------------------------- parts of messages
 
 
+class CacheBreakpoint(_Strict, omit_defaults=True):
+    """What stands before it is worth keeping in the prompt cache."""
+
+    mode: str
+    ttl: str | None = None
+
+
 class InputText(_Strict, tag_field="type", tag="input_text"):
     """Words of the caller's."""
 
     text: str
-    prompt_cache_breakpoint: Any = None
+    prompt_cache_breakpoint: CacheBreakpoint | None = None
 
 
 class InputImage(_Strict, tag_field="type", tag="input_image"):
@@ -50,7 +57,7 @@ class InputImage(_Strict, tag_field="type", tag="input_image"):
     image_url: str | None = None
     file_id: str | None = None
     detail: str | None = None
-    prompt_cache_breakpoint: Any = None
+    prompt_cache_breakpoint: CacheBreakpoint | None = None
 
 
 class InputFile(_Strict, tag_field="type", tag="input_file"):
@@ -61,7 +68,7 @@ class InputFile(_Strict, tag_field="type", tag="input_file"):
     file_url: str | None = None
     filename: str | None = None
     detail: str | None = None
-    prompt_cache_breakpoint: Any = None
+    prompt_cache_breakpoint: CacheBreakpoint | None = None
 
 
 class InputAudio(_Strict, tag_field="type", tag="input_audio"):

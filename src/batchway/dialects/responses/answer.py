@@ -13,7 +13,7 @@ Source: openai.types.responses.Response, SDK 3.54
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -21,6 +21,7 @@ from msgspec import UNSET, UnsetType
 from batchway.dialects.answers.chat import Extension, Warned
 from batchway.dialects.responses.completion import (
     CalledFunction,
+    Citation,
     Completion,
     Token,
     read_completion,
@@ -34,10 +35,18 @@ from batchway.ports.dialect import Result
 _INCOMPLETE: Final = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
+class _Cited(msgspec.Struct, kw_only=True, gc=False):
+    type: str = "url_citation"
+    start_index: int
+    end_index: int
+    title: str
+    url: str
+
+
 class _Text(msgspec.Struct, kw_only=True, gc=False):
     type: str = "output_text"
     text: str
-    annotations: list[Any]
+    annotations: list[_Cited]
     logprobs: list[Token] | UnsetType = UNSET
 
 
@@ -200,8 +209,7 @@ def _items(completion: Completion, *, summarised: bool) -> list[_Item]:
     parts: list[_Text | _Refusal] = []
     text, refusal = said.text, said.refusal
     if text or (text is not None and not refusal and not said.tool_calls):
-        # In chat, what a citation says stands in an object named as its type.
-        cited = [{"type": "url_citation", **citation} for citation in said.citations]
+        cited = [_citation(each) for each in said.citations]
         tokens = completion.tokens
         parts.append(
             _Text(text=text, annotations=cited, logprobs=UNSET if tokens is None else tokens)
@@ -214,6 +222,15 @@ def _items(completion: Completion, *, summarised: bool) -> list[_Item]:
         if call.function is not None:
             items.append(_call(call.id, call.function, name, index))
     return items
+
+
+def _citation(citation: Citation) -> _Cited:
+    return _Cited(
+        start_index=citation.start_index,
+        end_index=citation.end_index,
+        title=citation.title or "",
+        url=citation.url,
+    )
 
 
 def _reasoning(thought: str, id: str, *, summarised: bool) -> _Reasoning:

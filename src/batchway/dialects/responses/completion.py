@@ -32,6 +32,15 @@ class Call(msgspec.Struct, gc=False):
     function: CalledFunction | None = None
 
 
+class Citation(msgspec.Struct, gc=False):
+    """An address that words of the text are from."""
+
+    url: str
+    title: str | None = None
+    start_index: int = 0
+    end_index: int = 0
+
+
 class Said(msgspec.Struct, gc=False):
     """What the model said. What it thought is `reasoning_content`, at some newer servers
     `reasoning`.
@@ -60,7 +69,7 @@ class Said(msgspec.Struct, gc=False):
         return thought if isinstance(thought, str) else ""
 
     @property
-    def citations(self) -> list[dict[str, Any]]:
+    def citations(self) -> list[Citation]:
         """The annotations that cite an address."""
         if not bytes(self.annotations):
             return []
@@ -97,7 +106,7 @@ class _Read(msgspec.Struct, gc=False):
 
 class _Annotation(msgspec.Struct, gc=False):
     type: str = ""
-    url_citation: dict[str, Any] | None = None
+    url_citation: Citation | None = None
 
 
 class Likely(msgspec.Struct, gc=False):

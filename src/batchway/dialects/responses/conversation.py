@@ -32,9 +32,10 @@ from batchway.dialects.requests.responses import (
 from batchway.dialects.responses.parameters import why_not
 from batchway.ports.dialect import Unfaithful
 
-_ONLY_TEXT: Final = "in chat, messages of this role hold text only"
-_ONE_FILE: Final = "a file is given once"
-_ONLY_ASSISTANT: Final = "in chat, only the assistant refuses"
+_ONLY_TEXT: Final = "In chat, messages of this role hold text only."
+_REQUIRED: Final = "It is required."
+_ONE_FILE: Final = "A file is given once."
+_ONLY_ASSISTANT: Final = "In chat, only the assistant refuses."
 
 
 class Origin(msgspec.Struct, gc=False):
@@ -132,7 +133,7 @@ class Conversation(msgspec.Struct, gc=False):
 
     def _output(self, item: FunctionCallOutput, place: str) -> Unfaithful | None:
         if item.call_id is None:
-            return Unfaithful(f"{place}.call_id", "it is required")
+            return Unfaithful(f"{place}.call_id", _REQUIRED)
         if item.namespace is not None:
             return Unfaithful(f"{place}.namespace", why_not("input[].namespace"))
         if item.caller is not None and item.caller.type != "direct":
@@ -212,7 +213,7 @@ def _image(part: InputImage, place: str) -> dict[str, Any] | Unfaithful:
     if part.file_id is not None:
         return Unfaithful(f"{place}.file_id", why_not("input[].content[].file_id"))
     if part.image_url is None:
-        return Unfaithful(f"{place}.image_url", "it is required")
+        return Unfaithful(f"{place}.image_url", _REQUIRED)
     image = {"url": part.image_url}
     if part.detail not in (None, "auto"):
         image["detail"] = part.detail
@@ -227,7 +228,7 @@ def _file(part: InputFile, place: str) -> dict[str, Any] | Unfaithful:
             return Unfaithful(f"{place}.file_url", _ONE_FILE)
         data = part.file_url
     if data is None and part.file_id is None:
-        return Unfaithful(f"{place}.file_data", "it is required")
+        return Unfaithful(f"{place}.file_data", _REQUIRED)
     fields = {"file_data": data, "file_id": part.file_id, "filename": part.filename}
     file = {name: value for name, value in fields.items() if value is not None}
     return _cached({"type": "file", "file": file}, part.prompt_cache_breakpoint)

@@ -9,7 +9,8 @@ from typing import Final
 
 from batchway.dialects.requests.parameters import Handling, Parameter, Parameters
 
-_CREATE: Final = "https://developers.openai.com/api/reference/resources/responses/methods/create"
+_RESOURCES: Final = "https://developers.openai.com/api/reference/resources/"
+_CREATE: Final = _RESOURCES + "responses/methods/create"
 _GUIDES: Final = "https://developers.openai.com/api/docs/guides/"
 
 _STATE: Final = _GUIDES + "conversation-state"
@@ -19,8 +20,8 @@ _REASONING: Final = _GUIDES + "reasoning"
 _CACHING: Final = _GUIDES + "prompt-caching"
 
 _STORED: Final = "Nothing is stored between lines; send the whole conversation as input."
-_HOSTED: Final = "It is a tool that runs at OpenAI; only functions can be called here."
-_HOSTED_ITEM: Final = "It belongs to a tool that runs at OpenAI; only functions can be called here."
+_HOSTED: Final = "It is a tool of OpenAI's own; only functions can be called here."
+_HOSTED_ITEM: Final = "It belongs to a tool of OpenAI's own; only functions can be called here."
 _CUSTOM: Final = "Tools that take any text are not translated; declare a function instead."
 _BY_MODEL: Final = "Calls are made by the model only, not by programs."
 _SHOWN: Final = (
@@ -76,14 +77,12 @@ _TOP: Final = [
         _GUIDES + "images-vision",
         idle=({}, {"context_compression": "auto"}, {"context_compression": "disabled"}),
     ),
-    _mapped("include", "`logprobs`; what is of tools at OpenAI changes nothing."),
+    _mapped("include", "`logprobs`; what is of OpenAI's own tools changes nothing."),
     _mapped("input", "`messages`."),
     _mapped("instructions", "The first message, of role `system`. They are not repeated."),
     _mapped("max_output_tokens", "`max_completion_tokens`."),
-    _ignored(
-        "max_tool_calls", "It counts calls of tools that run at OpenAI: there are none.", _TOOLS
-    ),
-    _mapped("metadata", "Repeated in the response, where it is no longer than about 1,000 bytes."),
+    _ignored("max_tool_calls", "It counts calls of OpenAI's own tools: there are none.", _TOOLS),
+    _mapped("metadata", "Repeated in the response, where it has no more than about 400 bytes."),
     _mapped("model", "The model of the account."),
     _rejected("moderation", "The input and the output are not moderated here."),
     _mapped("parallel_tool_calls", "`parallel_tool_calls`, where there are tools.", _CALLING),
@@ -108,7 +107,7 @@ _TOP: Final = [
     _mapped("tool_choice", "`tool_choice`, where there are tools.", _CALLING),
     _mapped(
         "tools",
-        "`tools`; the response repeats their names only, and not even those where they are many.",
+        "`tools`; the response repeats their names, of no more than about 400 bytes.",
         _CALLING,
     ),
     _mapped("top_logprobs", "`logprobs` and `top_logprobs`."),
@@ -288,7 +287,7 @@ _KINDS_OF_TOOLS: Final = [
 
 RESPONSES: Final = Parameters([*_TOP, *_NESTED, *_ITEMS, *_KINDS_OF_TOOLS])
 
-# Of tools that run at OpenAI, or of what its store shows of an input: without those, nothing.
+# Of OpenAI's own tools, or of what its store shows of an input: without those, nothing.
 IDLE_INCLUDES: Final = frozenset(
     {
         "code_interpreter_call.outputs",

@@ -1,9 +1,8 @@
 """What a response repeats of its request, and the warnings: kept from encoding to decoding.
 
 A response of OpenAI's repeats most of its request. Between the two, only a line's context is kept,
-and in memory for each line of a job: so instructions and schemas are not repeated, and what is kept
-never has more than `MOST_KEPT` bytes. A plain request keeps none. Owns what that is, and its form.
-Pure.
+and in memory for each line of a job: so instructions and schemas are not repeated, and what is has
+no more than `MOST_KEPT` bytes. A plain request keeps none. Owns what that is, and its form. Pure.
 """
 
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ import msgspec
 from batchway.dialects.requests.chat import JsonObjectFormat
 from batchway.dialects.requests.responses import JsonSchemaFormat, ResponsesRequest, given
 
-MOST_KEPT: Final = 1_000
+MOST_KEPT: Final = 400
 
 _AUTO: Final = msgspec.Raw(b'"auto"')
 
@@ -93,4 +92,9 @@ def to_context(kept: Repeated, inner: bytes) -> bytes:
 def from_context(context: bytes) -> tuple[Repeated, bytes]:
     """What `to_context` made one of."""
     head, _, inner = context.partition(b"\n")
-    return (_decode(head) if head else _NONE), inner
+    if not head:
+        return _NONE, inner
+    try:
+        return _decode(head), inner
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _NONE, context  # none of ours: a line that an earlier release has sent

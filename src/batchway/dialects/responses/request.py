@@ -33,7 +33,7 @@ from batchway.ports.dialect import Unfaithful
 _LOGPROBS: Final = "message.output_text.logprobs"
 _ENCRYPTED: Final = "reasoning.encrypted_content"
 _MOST_NAME: Final = 64
-_NO_SCHEMA: Final = "a JSON schema is an object"
+_NO_SCHEMA: Final = "A JSON schema is an object."
 
 # Parameters that chat has under the same name, or under another one.
 _SAME: Final = {
@@ -95,15 +95,16 @@ def to_chat(request: ResponsesRequest, *, model: str) -> Chat | Unfaithful:
 def _input(request: ResponsesRequest, talk: Conversation) -> Unfaithful | None:
     given_input, instructions = request.input, request.instructions
     if given_input is None:
-        return Unfaithful("input", "it is required")
+        return Unfaithful("input", "It is required.")
     if instructions is not None:
         talk.say("system", instructions, "instructions")
     if isinstance(given_input, str):
         talk.say("user", given_input, "input")
         return None
-    if not given_input:
-        return Unfaithful("input", "it is empty")
-    return talk.add(given_input)
+    wrong = talk.add(given_input)
+    if wrong is None and (not given_input or not talk.messages):
+        return Unfaithful("input", "There is nothing in it to answer.")
+    return wrong
 
 
 def _cache_options(options: object) -> Unfaithful | None:
@@ -198,7 +199,7 @@ def _tools(
 
 def _function(tool: FunctionTool, place: str, talk: Conversation) -> dict[str, Any] | Unfaithful:
     if not 0 < len(tool.name) <= _MOST_NAME:
-        return Unfaithful(f"{place}.name", f"a name has 1 to {_MOST_NAME} characters")
+        return Unfaithful(f"{place}.name", f"A name has 1 to {_MOST_NAME} characters.")
     if tool.defer_loading:
         return Unfaithful(f"{place}.defer_loading", why_not("tools[].defer_loading"))
     if tool.asynchronous:
@@ -226,7 +227,7 @@ def _choice_without_tools(request: ResponsesRequest) -> Unfaithful | None:
     choice = _choice(request.tool_choice)
     if isinstance(choice, Unfaithful):
         return choice
-    return None if choice in ("auto", "none") else Unfaithful("tool_choice", "there are no tools")
+    return None if choice in ("auto", "none") else Unfaithful("tool_choice", "There are no tools.")
 
 
 def _choice(raw: msgspec.Raw) -> str | dict[str, Any] | Unfaithful:

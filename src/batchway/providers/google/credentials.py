@@ -10,6 +10,7 @@ is asked before the first token. Owns no refresh (`providers.http.tokens`).
 Source: googleapis.dev/python/google-auth, docs.cloud.google.com/docs/authentication
 """
 
+import importlib
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -34,7 +35,7 @@ MISSING_EXTRA: Final = (
 # The metadata server gives the same token again until four minutes before it ends: asking earlier
 # is in vain there. (google-auth's own REFRESH_THRESHOLD.)
 _RENEW_SECONDS: Final = 225.0
-_ASK_SECONDS: Final = 20.0
+_ASK_SECONDS: Final = 20
 _UNSAID_SECONDS: Final = 300.0  # a token that does not say when it ends
 _MOST_FILE: Final = 1 << 20
 _AWS: Final = "urn:ietf:params:aws:token-type:aws4_request"
@@ -153,8 +154,9 @@ def google_tokens(
             what to do, and repeats nothing of the file.
     """
     try:
-        import google.auth  # noqa: PLC0415 - an extra, and slow to import
-        import google.auth.transport.requests  # noqa: PLC0415, F401
+        # An extra, and slow to import; with what it needs to ask for tokens.
+        for module in ("google.auth", "google.auth.transport.requests"):
+            importlib.import_module(module)
     except ImportError as error:
         raise ValueError(MISSING_EXTRA) from error
     if file is None:

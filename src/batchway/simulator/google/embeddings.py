@@ -79,10 +79,9 @@ def predicted(body: Any, *, model: str, dimensions: int) -> dict[str, Any]:
     if not isinstance(instances, list) or not instances:
         raise Refused(400, "Empty instances.")
     given = cast("list[Any]", instances)
-    most = 1 if model.startswith("gemini-embedding") else _MOST
-    if len(given) > most:
+    if len(given) > _MOST:
         raise Refused(
-            400, f"{len(given)} instance(s) is more than the maximum of {most} instance(s)."
+            400, f"{len(given)} instance(s) is more than the maximum of {_MOST} instance(s)."
         )
     for name in parameters:
         if name not in _PARAMETERS:

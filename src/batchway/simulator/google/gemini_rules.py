@@ -131,7 +131,7 @@ def _config(config: Mapping[str, Any], model: str) -> None:
     if kind not in (None, "", "text/plain", "application/json", "text/x.enum"):
         raise _refused(f"Unsupported response_mime_type: {kind}.")
     if config.get("responseSchema"):
-        _schema(config["responseSchema"], "generation_config.response_schema")
+        _schema(config["responseSchema"], None, "response_schema")
     thinking = config.get("thinkingConfig") or {}
     if thinking.get("thinkingLevel") and thinking.get("thinkingBudget") is not None:
         raise _refused("You can only set only one of thinking budget and thinking level.")
@@ -167,7 +167,7 @@ def _tools(body: Mapping[str, Any]) -> None:
                         f"Unable to submit request because `{name}` functionDeclaration "
                         "`parameters` schema should be of type OBJECT."
                     )
-                _schema(parameters, name)
+                _schema(parameters, name, "parameters")
     config = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
     allowed = config.get("allowedFunctionNames") or []
     if allowed and config.get("mode") not in ("ANY", "VALIDATED"):
@@ -179,23 +179,42 @@ def _tools(body: Mapping[str, Any]) -> None:
             raise _refused(f"Allowed function {name} is not among the function declarations.")
 
 
-def _schema(schema: Mapping[str, Any], place: str) -> None:
-    """What the API checks of its own `Schema`: it is not checked of JSON Schema."""
+def _schema(schema: Mapping[str, Any], function: str | None, place: str) -> None:
+    """What the API checks of its own `Schema`: it is not checked of JSON Schema.
+
+    The words are those of public issues: googleapis/python-genai#625 and #1807,
+    google/adk-python#3281. Response schemas are told without their place.
+    """
+    subject = "one or more response schemas"
+    if function is not None:
+        subject = f"`{function}` functionDeclaration `{place}` schema"
+    if schema.get("anyOf") and len(schema) > 1:
+        raise _refused(
+            f"Unable to submit request because {subject} specified other fields alongside any_of. "
+            "When using any_of, it must be the only field set."
+        )
     kind = schema.get("type")
-    if kind is None and not schema.get("anyOf") and not schema.get("ref"):
-        raise _refused(f"Schema at '{place}' didn't specify the schema type field.")
+    # Seen of functions alone: whether a response schema may say nothing of a type is not known.
+    untyped = kind is None and not schema.get("anyOf") and not schema.get("ref")
+    if untyped and function is not None:
+        raise _refused(
+            f"Unable to submit request because {subject} didn't specify the schema type field."
+        )
     if kind == "ARRAY" and not schema.get("items"):
-        raise _refused(f"Schema at '{place}': items: missing field.")
+        raise _refused(f"Unable to submit request because {subject}: items: missing field.")
     properties: Mapping[str, Any] = schema.get("properties") or {}
     for name in schema.get("required") or []:
         if name not in properties:
-            raise _refused(f"Schema at '{place}': required: property {name} is not defined.")
+            raise _refused(
+                f"Unable to submit request because {subject}: required: property {name} is not "
+                "defined."
+            )
     for name, inner in properties.items():
-        _schema(inner, f"{place}.properties[{name}]")
+        _schema(inner, function, f"{place}.{name}")
     if schema.get("items"):
-        _schema(schema["items"], f"{place}.items")
-    for index, inner in enumerate(schema.get("anyOf") or []):
-        _schema(inner, f"{place}.any_of[{index}]")
+        _schema(schema["items"], function, f"{place}.items")
+    for inner in schema.get("anyOf") or []:
+        _schema(inner, function, f"{place}.any_of")
 
 
 def _refused(message: str) -> Refused:

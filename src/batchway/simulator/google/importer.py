@@ -109,10 +109,13 @@ class _Table:
             return f"Unsupported empty struct at `{place}`"
         if depth > self._depth:
             return f"More than {self._depth} levels of nesting at `{place}`"
+        if len({name.lower() for name in value}) < len(value):
+            return f"Duplicate field at `{place}`: names are compared without their case"
         for name, item in value.items():
             if not _COLUMN.fullmatch(name):
                 return f"Invalid field name {name!r} at `{place}`"
-            problem = self._value(item, f"{place}.{name}" if place else name, depth)
+            lower = name.lower()
+            problem = self._value(item, f"{place}.{lower}" if place else lower, depth)
             if problem is not None:
                 return problem
         return None

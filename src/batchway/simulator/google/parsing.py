@@ -8,6 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final, cast
 
 from batchway.simulator.google.messages import ENUMS, MESSAGES
@@ -48,6 +49,11 @@ def read(message: str, body: object) -> dict[str, Any]:
     return value
 
 
+@cache
+def _snake(name: str) -> str:
+    return _CAMEL.sub(lambda hit: "_" + hit[1].lower(), name)
+
+
 def _message(
     message: str, body: object, place: str, violations: list[tuple[str, str]]
 ) -> dict[str, Any]:
@@ -72,12 +78,14 @@ def _message(
             continue
         if value is None:
             continue
-        snake = _CAMEL.sub(lambda hit: "_" + hit[1].lower(), known)
+        snake = _snake(known)
         found[known] = _value(kind, value, f"{place}.{snake}" if place else snake, violations)
     return found
 
 
 def _value(kind: str, value: object, place: str, violations: list[tuple[str, str]]) -> Any:
+    if kind == "s" and isinstance(value, str):
+        return value
     if kind.startswith("*"):
         if not isinstance(value, list):
             # A single message where an array belongs is taken for the array of it.

@@ -221,9 +221,11 @@ class Platform:
                     status="FAILED_PRECONDITION",
                 )  # fmt: skip
 
-    def complete(self, body: object, *, project: str, location: str) -> dict[str, Any]:
-        """Answer the OpenAI-compatible endpoint. Raises `Refused`."""
-        refusal = validation.refuse(Endpoint.CHAT, body, model_in_path=False)
+    def complete(
+        self, body: object, *, endpoint: Endpoint, project: str, location: str
+    ) -> dict[str, Any]:
+        """Answer an OpenAI-compatible endpoint. Raises `Refused`."""
+        refusal = validation.refuse(endpoint, body, model_in_path=False)
         if refusal is not None:
             raise Refused(refusal.status, refusal.message)
         fields = cast("dict[str, Any]", body)
@@ -232,10 +234,10 @@ class Platform:
             raise Refused(400, "The model is named as publisher/model.")
         model = Model(publisher=publisher, name=name)
         self._there(model, f"projects/{project}/locations/{location}/{model.path}")
-        worked = answer(Endpoint.CHAT, fields, model=str(fields["model"]))
+        worked = answer(endpoint, fields, model=str(fields["model"]))
         self.online[worked.digest] += 1
         return shapes.render(
-            Endpoint.CHAT,
+            endpoint,
             worked,
             body=fields,
             model=str(fields["model"]),

@@ -77,9 +77,13 @@ def _files(
     behaviour: Behaviour,
     place: Callable[[], Path],
 ) -> list[tuple[str, Path]]:
-    files: list[tuple[str, Path]] = []
     shards = behaviour.shards
     single = "predictions.jsonl" if runner.language != "legacy" else f"{0:012}.jsonl"
+    if shards == 1 and not behaviour.shuffle and not behaviour.duplicate_rows:
+        with whole.open("ab") as file:
+            _cut(file, behaviour)
+        return [(single, whole)]
+    files: list[tuple[str, Path]] = []
     with whole.open("rb") as source:
         for shard in range(shards):
             name = single if shards == 1 else f"{shard:012}.jsonl"
@@ -97,6 +101,11 @@ def _copy(
     for start, size in starts:
         source.seek(start)
         target.write(source.read(size) + _NEWLINE)
+    _cut(target, behaviour)
+
+
+def _cut(target: BinaryIO, behaviour: Behaviour) -> None:
+    """Take off the end of a file what the behaviour says."""
     end = target.tell()
     if not behaviour.last_newline and end:
         end -= 1

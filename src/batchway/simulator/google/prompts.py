@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
+from urllib.parse import unquote_to_bytes
 
 Message = dict[str, str]
 
@@ -51,15 +52,18 @@ def of_openai(body: Mapping[str, Any]) -> list[Message]:
     names: dict[str, str] = {}
     for message in body.get("messages", []):
         role = message["role"]
-        if role == "tool":
-            name = names.get(message.get("tool_call_id", ""), "")
-            text = "\n".join(text for _, text in _openai_parts(role, message.get("content")))
-            said.append(("tool", _result(name, _value(text))))
+        if role in ("tool", "function"):
+            name = message.get("name") or names.get(message.get("tool_call_id", ""), "")
+            text = "".join(text for _, text in _openai_parts(role, message.get("content")))
+            said.append(("tool", _result(name, text)))
             continue
         said += _openai_parts(role, message.get("content"))
+        if message.get("refusal"):
+            said.append((role, message["refusal"]))
         for call in message.get("tool_calls") or []:
-            function = call.get("function", {})
-            names[call.get("id", "")] = function.get("name", "")
+            names[call.get("id", "")] = call.get("function", {}).get("name", "")
+        calls = [call.get("function", {}) for call in message.get("tool_calls") or []]
+        for function in [*calls, *filter(None, [message.get("function_call")])]:
             said.append((role, _call(function.get("name", ""), _value(function.get("arguments")))))
     return merged(said)
 
@@ -70,18 +74,20 @@ def merged(said: Iterable[tuple[str, str]]) -> list[Message]:
     Where the system alone speaks it is taken for the user: Gemini refuses a request without
     contents, so a translation has to say it there.
     """
-    given = [(_ROLES.get(role, role), text) for role, text in said]
+    given = [(_ROLES.get(role, role), text) for role, text in said if text]
     if all(role == "system" for role, _ in given):
         given = [("user", text) for _, text in given]
-    messages: list[Message] = []
-    for role, text in [pair for pair in given if pair[0] == "system"] + [
-        pair for pair in given if pair[0] != "system"
-    ]:
-        if messages and messages[-1]["role"] == role:
-            messages[-1]["content"] += "\n" + text
+    turns: list[tuple[str, list[str]]] = []
+    for role, text in sorted(given, key=lambda pair: pair[0] != "system"):
+        if turns and turns[-1][0] == role:
+            turns[-1][1].append(text)
         else:
-            messages.append({"role": role, "content": text})
-    return messages
+            turns.append((role, [text]))
+    # Results are told apart by their names: a translation puts them in the order of the calls.
+    return [
+        {"role": role, "content": "\n".join(sorted(texts) if role == "tool" else texts)}
+        for role, texts in turns
+    ]
 
 
 def _gemini_part(part: Mapping[str, Any]) -> tuple[str | None, str]:
@@ -121,14 +127,14 @@ def _claude_blocks(role: str, content: Any, names: dict[str, str]) -> list[tuple
             case {"type": "image" | "document", "source": {"url": url}}:
                 said.append((role, f"<{url}>"))
             case {"type": "document", "source": {"type": "text", "data": text}}:
-                said.append((role, text))
+                said.append((role, _media(text.encode())))
             case {"type": "tool_use", "id": id, "name": name}:
                 names[id] = name
                 said.append((role, _call(name, block.get("input"))))
             case {"type": "tool_result", "tool_use_id": id}:
                 inner = _claude_blocks("tool", block.get("content", ""), names)
-                text = "\n".join(text for _, text in inner)
-                said.append(("tool", _result(names.get(id, ""), _value(text))))
+                text = "".join(text for _, text in inner)
+                said.append(("tool", _result(names.get(id, ""), text)))
             case {"type": "thinking" | "redacted_thinking"}:
                 continue
             case _:
@@ -146,12 +152,10 @@ def _openai_parts(role: str, content: Any) -> list[tuple[str, str]]:
         match part:
             case {"type": "text", "text": text} | {"type": "refusal", "refusal": text}:
                 said.append((role, text))
-            case {"type": "image_url", "image_url": {"url": url}} | {
-                "type": "file",
-                "file": {"file_data": url},
-            }:
-                inline = url.startswith("data:") and ";base64," in url
-                said.append((role, media(url.partition(";base64,")[2]) if inline else f"<{url}>"))
+            case {"type": "image_url", "image_url": {"url": url}}:
+                said.append((role, _address(url)))
+            case {"type": "file", "file": {"file_data": url} | {"file_id": url}}:
+                said.append((role, _address(url)))
             case {"type": "input_audio", "input_audio": {"data": data}}:
                 said.append((role, media(data)))
             case _:
@@ -161,16 +165,28 @@ def _openai_parts(role: str, content: Any) -> list[tuple[str, str]]:
 
 def media(data: str) -> str:
     """Bytes in Base64, of either alphabet, by their digest."""
-    raw = base64.b64decode(data.replace("-", "+").replace("_", "/") + "=" * (-len(data) % 4))
+    plain = data.replace("-", "+").replace("_", "/")
+    return _media(base64.b64decode(plain + "=" * (-len(data) % 4)))
+
+
+def _media(raw: bytes) -> str:
     return f"<{len(raw)} bytes {hashlib.sha256(raw).hexdigest()[:16]}>"
 
 
+def _address(url: str) -> str:
+    """What lies at a URL, or in it."""
+    if url.startswith("data:"):
+        head, _, data = url.partition(",")
+        return media(data) if head.endswith(";base64") else _media(unquote_to_bytes(data))
+    return f"<{url}>" if "://" in url else media(url)
+
+
 def _call(name: str, arguments: Any) -> str:
-    return f"call {name} {json.dumps(arguments or {}, sort_keys=True)}"
+    return f"call {name} {json.dumps(_plain(arguments) or {}, sort_keys=True)}"
 
 
 def _result(name: str, value: Any) -> str:
-    return f"result {name} {json.dumps(value, sort_keys=True)}"
+    return f"result {name} {json.dumps(_plain(_value(value)), sort_keys=True)}"
 
 
 def _value(text: Any) -> Any:
@@ -180,3 +196,15 @@ def _value(text: Any) -> Any:
     except (TypeError, ValueError):
         return text
     return value if isinstance(value, dict) else text
+
+
+def _plain(value: Any) -> Any:
+    """A value without what a batch's importer makes a translation leave out or change."""
+    if isinstance(value, dict):
+        fields = {name: _plain(each) for name, each in cast("dict[str, Any]", value).items()}
+        return {name: each for name, each in fields.items() if each not in (None, {}, [])}
+    if isinstance(value, list):
+        return [_plain(each) for each in cast("list[Any]", value)]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

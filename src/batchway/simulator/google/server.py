@@ -22,9 +22,14 @@ from batchway.simulator.google.exchange import Cut, drained
 from batchway.simulator.google.models import Model
 from batchway.simulator.google.objects import split
 from batchway.simulator.google.refusals import Refused, TokenRefused, no_such_model
+from batchway.simulator.online.endpoints import Endpoint
 
 _PLATFORM: Final = re.compile(r"/v1(?:beta1)?/projects/([^/]+)/locations/([^/]+)/(.+)")
 _ONLINE: Final = re.compile(r"publishers/([^/]+)/models/([^/:]+):(\w+)")
+# Where OpenAI's own bodies are taken.
+_OPENAI: Final = {
+    f"endpoints/openapi/{endpoint}": endpoint for endpoint in (Endpoint.CHAT, Endpoint.EMBEDDINGS)
+}
 _JSON: Final = re.compile(
     r"/(?:(upload|download)/)?storage/v1/b/([^/]+)(?:/o(?:/(.*))?)?", re.DOTALL
 )
@@ -210,7 +215,7 @@ class Server:
                 body = await _body(request)
                 found = _ONLINE.fullmatch(route.rest)
                 if found is None:
-                    return platform.complete(body, **place)
+                    return platform.complete(body, endpoint=_OPENAI[route.rest], **place)
                 path = (
                     f"projects/{route.project}/locations/{route.location}/"
                     + (route.rest.rpartition(":")[0])
@@ -288,9 +293,7 @@ def _platform_kind(method: str, rest: str) -> str:
         if rest.endswith(":cancel") and method == "POST":
             return "cancel"
         return {"GET": "job", "DELETE": "remove"}.get(method, "nowhere")
-    if method == "POST" and (
-        _ONLINE.fullmatch(rest) or rest == "endpoints/openapi/chat/completions"
-    ):
+    if method == "POST" and (_ONLINE.fullmatch(rest) or rest in _OPENAI):
         return "online"
     return "nowhere"
 

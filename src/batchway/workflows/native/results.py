@@ -224,7 +224,7 @@ def unfaithful(table: LineTable, records: Records, *, provider: str) -> Iterator
 
     def said(index: int) -> tuple[str, str]:
         found = table.unfaithful[index]
-        return LineText.UNFAITHFUL.pair(provider=provider, param=found.param, why=found.why)
+        return LineText.UNFAITHFUL.pair(provider=provider, place=found.place, why=found.why)
 
     still_open = (index for index in table.unfaithful if table.marks[index] == OPEN)
     return _errors(table, records, still_open, said)

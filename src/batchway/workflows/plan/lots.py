@@ -26,7 +26,7 @@ MOST_LOTS: Final = 32
 # Places of a lot: half of the columns that a BigQuery table has, which is what the importer of
 # Google's batch API is understood to fill. It bounds what is held of lines with names of their own.
 MOST_PLACES: Final = 5_000
-_MOST_KNOWN: Final = 1_000  # shapes whose lot is remembered
+_MOST_KNOWN: Final = 20_000  # places of the shapes whose lot is remembered
 
 Shape = tuple[tuple[str, str], ...]
 _Places = Mapping[tuple[int, str], str]
@@ -62,6 +62,7 @@ class Lots:
         self.first: Final = first  # also for lines without a shape
         self._lots = [_Lot(plan=first)]
         self._known: dict[tuple[Shape, ...], GroupPlan] = {}
+        self._places_known = 0
         self._online: GroupPlan | None = None
 
     def take(self, shapes: tuple[Shape, ...]) -> GroupPlan | None:
@@ -80,8 +81,10 @@ class Lots:
             lot = _Lot(plan=self.first.beside(replace(self.first.group, name=name)))
             self._lots.append(lot)
         lot.places.update(places)
-        if len(self._known) >= _MOST_KNOWN:
+        self._places_known += len(places)
+        if self._places_known > _MOST_KNOWN:
             self._known.clear()
+            self._places_known = len(places)
         self._known[shapes] = lot.plan
         return lot.plan
 

@@ -4,7 +4,7 @@ Owns what a good file is and how it is cut. Pure apart from the blob store and a
 for ids; knows nothing of the ledger. `batchway check` uses it as well as `ingest`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -149,12 +149,12 @@ class Scan:
                     shard.end = offset + size
                     if shard.lines >= shard.most_rows or shard.bytes >= most_bytes:
                         plan.close()
-                elif model.lots is not None:
-                    self._plan_natively(model, model.lots, request, line, start=offset, size=size)
-                elif model.tried:
-                    self._plan_online(plan, model.tried, request, line, start=offset, size=size)
-                elif not plan.add_native(request.body, line=line, start=offset, end=offset + size):
-                    self._too_long(plan, line, len(request.body))
+                elif not model.tried:
+                    end = offset + size
+                    if not plan.add_native(request.body, line=line, start=offset, end=end):
+                        self._too_long(plan, line, len(request.body))
+                else:
+                    self._plan_tried(plan, model, request, line, start=offset, size=size)
                 if self.requests > most_lines:
                     self._fail(BatchText.TOO_MANY_LINES.error(limit=self._limits.max_lines))
                     self.full = True
@@ -309,18 +309,14 @@ class Scan:
         ):
             self._too_long(plan, line, said.bytes)
 
-    def _plan_online(
-        self,
-        plan: GroupPlan,
-        tried: Sequence[Dialect],
-        request: Request,
-        line: int,
-        *,
-        start: int,
-        size: int,
+    def _plan_tried(
+        self, plan: GroupPlan, model: _Model, request: Request, line: int, *, start: int, size: int
     ) -> None:
-        """Put a line into a managed shard if it can be said in one of the dialects."""
-        said = say(request, tried)
+        """Put a line into a shard if it can be said in one of its model's dialects."""
+        if model.lots is not None:
+            self._plan_natively(model, model.lots, request, line, start=start, size=size)
+            return
+        said = say(request, model.tried)
         if isinstance(said, Unfaithful):
             self._unfaithful(plan, line, said)
         else:
@@ -339,7 +335,7 @@ class Scan:
                 line=line + 1,
                 provider=plan.group.primaries[0].provider,
                 why=said.why,
-                param=said.param,
+                place=said.place,
             )
         )
 
