@@ -7,6 +7,7 @@ import urllib.error
 from pathlib import Path
 from typing import Any
 
+import obstore
 import pytest
 from google.genai import errors
 from tests.contract.google_clients import (
@@ -22,6 +23,7 @@ from tests.contract.google_clients import (
     look,
     rows_of,
     state_of,
+    store,
     submit,
 )
 
@@ -337,6 +339,23 @@ def test_what_a_creation_is_refused_for() -> None:
                 )
             assert caught.value.code == 400
             assert words in (caught.value.message or ""), change
+
+
+def test_an_input_that_is_deleted_while_its_job_runs() -> None:
+    with running(hold=["RUNNING"]) as fake:
+        job = submit(fake, lines(3))
+        fake.eventually(lambda seen: seen["jobs"][0]["state"] == "RUNNING")
+        obstore.delete(store(fake), "in/t-1.jsonl")
+        assert fake.objects() == {}
+        fake.control(hold=[])
+        assert len(rows_of(fake, ended(fake, job))) == 3
+    with running(queue_seconds=1_000) as fake:
+        job = submit(fake, lines(3))
+        obstore.delete(store(fake), "in/t-1.jsonl")
+        fake.control(advance=1_001)
+        done = ended(fake, job)
+        assert done.error is not None
+        assert "does not exist" in (done.error.message or "")
 
 
 def test_lines_that_are_not_read_at_all() -> None:

@@ -15,6 +15,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from batchway.simulator.batches.clock import Clock
@@ -55,6 +56,7 @@ class Jobs:
         self._behaviour = behaviour
         self._tasks: set[asyncio.Task[None]] = set()
         self._read: dict[str, Imported] = {}
+        self._inputs: dict[str, list[Path]] = {}
 
     def start(self, job: Job) -> None:
         """Take a job in and let it live."""
@@ -105,6 +107,9 @@ class Jobs:
         except Exception as problem:  # a bug of the fake's must not look like a slow Google
             self._fail(job, 2, f"The fake broke: {problem!r}")
             raise
+        finally:
+            for path in self._inputs.pop(job.id, []):
+                path.unlink(missing_ok=True)
 
     async def _pass(self, job: Job) -> None:
         if await self._stay(job, "PENDING", self._behaviour().queue_seconds):
@@ -114,7 +119,8 @@ class Jobs:
         if problem is not None:
             self._fail(job, *problem)
             return
-        paths = [self._objects.get(*split(uri)).path for uri in job.sources]
+        # It has been read by now: an input that is deleted from here on changes nothing.
+        paths = self._inputs[job.id] = [self._objects.kept(uri) for uri in job.sources]
         read = await asyncio.to_thread(
             imported, paths, language=job.model.language, behaviour=self._behaviour()
         )
@@ -179,7 +185,7 @@ class Jobs:
             now = self._clock.now()
             result = await asyncio.to_thread(
                 produced,
-                [self._objects.get(*split(uri)).path for uri in job.sources],
+                self._inputs[job.id],
                 runner=Runner(model=job.model, keys=read.keys, behaviour=behaviour),
                 behaviour=behaviour,
                 limit=run,

@@ -6,6 +6,7 @@ Owns what an object is, preconditions, listing and checksums; not the two APIs t
 
 import base64
 import hashlib
+import os
 import shutil
 from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping
@@ -155,7 +156,9 @@ class Objects:
             metadata=dict(metadata or {}),
         )
         objects = self._objects.setdefault(bucket, {})
-        if present is None:
+        if present is not None:
+            present.path.unlink()
+        else:
             insort(self._names.setdefault(bucket, []), name)
         objects[name] = stored
         return stored
@@ -177,12 +180,16 @@ class Objects:
             raise Refused(404, f"No such object: {bucket}/{name}")
         return found
 
-    def delete(self, bucket: str, name: str) -> None:
-        """Remove an object. Raises `Refused`: there is no such one.
+    def kept(self, uri: str) -> Path:
+        """Another name for an object's bytes, which stay under it until it is unlinked."""
+        path = self.place()
+        os.link(self.get(*split(uri)).path, path)
+        return path
 
-        The bytes stay on disk until the fake ends: a download may be under way.
-        """
-        self.get(bucket, name)
+    def delete(self, bucket: str, name: str) -> None:
+        """Remove an object. Raises `Refused`: there is no such one."""
+        # Whoever is reading it has it open, and reads on.
+        self.get(bucket, name).path.unlink()
         del self._objects[bucket][name]
         names = self._names[bucket]
         del names[bisect_left(names, name)]
