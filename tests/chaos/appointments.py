@@ -7,6 +7,7 @@ order, so that a short series meets every phase too.
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tests.chaos.campaign import Campaign
@@ -42,19 +43,23 @@ def while_uploading(campaign: Campaign) -> None:
     campaign.start()
     campaign.mark("uploading")
     made = campaign.new_order()
-    way = campaign.dice.choice(["half", "race", "parts"])
+    way = campaign.dice.choice(["half", "race", "written", "parts"])
     if way == "half":
         name = f"half-{made.tag}.jsonl"
         sent = campaign.dice.randrange(len(made.data))
         with campaign.client(made).half_upload(made.data, name, sent):
             time.sleep(campaign.dice.uniform(0.0, 0.05))
             campaign.kill()
-    elif way == "race":
+    elif way in {"race", "written"}:
         name = f"{made.tag}.jsonl"
+        files = campaign.arena.data / "blobs" / "files"
+        before = _count(files)
         file = _race(
             campaign,
             lambda: campaign.client(made).upload(made.data, name),
-            within=campaign.dice.uniform(0.0, 0.03),
+            within=campaign.dice.uniform(0.0, 0.03) if way == "race" else 0.0,
+            # Its bytes are there, and its row is not yet, or only just.
+            sign=(lambda: _count(files) > before) if way == "written" else None,
         )
         if file is None:
             campaign.unanswered[name] = made.data
@@ -231,10 +236,21 @@ def keep(campaign: Campaign, kills: int) -> None:
         deck.pop()(campaign)
 
 
+def _count(directory: Path) -> int:
+    """How many files lie there."""
+    return sum(1 for path in directory.rglob("*") if path.is_file())
+
+
 def _race(
-    campaign: Campaign, call: Callable[[], dict[str, Any]], *, within: float
+    campaign: Campaign,
+    call: Callable[[], dict[str, Any]],
+    *,
+    within: float,
+    sign: Callable[[], object] | None = None,
 ) -> dict[str, Any] | None:
-    """Make a call and kill the server meanwhile; the answer if it was in time."""
+    """Make a call and kill the server meanwhile, at the `sign` if there is one; the answer if it
+    was in time.
+    """
     answers: list[dict[str, Any]] = []
     defects: list[BaseException] = []
 
@@ -249,6 +265,8 @@ def _race(
     caller = threading.Thread(target=make)
     caller.start()
     time.sleep(within)
+    if sign is not None:
+        _until(sign)
     campaign.kill()
     caller.join()
     if defects:

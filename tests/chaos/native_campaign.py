@@ -24,14 +24,12 @@ class NativeOrder(Order):
     """One native batch asked for.
 
     `doomed` names a model that the provider's validation refuses; `overdue` is one whose window was
-    moved into the past; `out_of_reach` one whose batch ended while its provider was not configured,
-    so that nothing at the provider could be removed.
+    moved into the past.
     """
 
     account: Account
     doomed: bool = False
     overdue: bool = False
-    out_of_reach: bool = False
 
 
 class NativeCampaign:

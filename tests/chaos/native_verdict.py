@@ -263,8 +263,7 @@ def _files_left(
 ) -> Iterator[str]:
     """Files nobody needs any more.
 
-    Those of a job that gave fewer rows than it counts are kept: what is missing is paid for. Those
-    of a batch that ended while its provider was not configured could not be removed.
+    Those of a job that gave fewer rows than it counts are kept: what is missing is paid for.
     """
     short: set[str | None] = set()
     for job in stats["jobs"]:
@@ -276,18 +275,7 @@ def _files_left(
         numbers = range(first, min(first + JOB_LINES, len(order.lines)))
         if any(fate(vendor, number) == "missing_result" for number in numbers):
             short |= {job[f"{name}_file_id"] for name in ("input", "output", "error")}
-    unreached = {order.batch_id for order in known.values() if order.out_of_reach}
-    left = [
-        file
-        for file in stats["files"]
-        if file["id"] not in short and _batch_of(file["filename"]) not in unreached
-    ]
+    left = [file for file in stats["files"] if file["id"] not in short]
     if left:
         names = [f"{file['filename']} ({file['purpose']})" for file in left]
         yield f"{len(names)} files are left at the provider: {names[:6]}"
-
-
-def _batch_of(filename: str) -> str | None:
-    """The batch whose input has this name; None for results, which the provider names."""
-    match = _TAG.match(filename)
-    return f"batch_{match[1]}" if match else None

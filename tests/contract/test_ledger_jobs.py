@@ -182,6 +182,33 @@ async def test_what_others_have_at_providers(ledger: Ledger) -> None:
     assert await ledger.jobs.of_others("red", limit=9) == [running[1], asked]
 
 
+async def test_what_ended_batches_left_open(ledger: Ledger) -> None:
+    batch_id = await native(ledger, shards=5)
+    other = await native(ledger, batch=2)
+    brought = a_job(0, stage=JobStage.BROUGHT, reference="file-in")
+    submitted = a_job(1, stage=JobStage.SUBMITTED, remote_id="x", references=("o", "e"))
+    sent = a_job(2, stage=JobStage.INTENDED, submitted_at=9)
+    for record in (brought, submitted, sent):
+        assert await ledger.jobs.put(first(record.shard), record)
+    assert await ledger.jobs.put(first(3), a_job(3, stage=JobStage.ENDED))
+    assert await ledger.jobs.put(first(4), a_job(4, stage=JobStage.INTENDED, submitted_at=None))
+    running = replace(brought, batch_id=other)
+    assert await ledger.jobs.put(first(batch=2), running)
+    assert await ledger.jobs.unsettled(limit=9) == []
+    await ledger.jobs.settle(running)  # its batch goes on
+    assert await ledger.jobs.of(other) == [running]
+
+    assert await ledger.batches.move(batch_id, S.EXPIRED, at=2)
+    assert await ledger.jobs.unsettled(limit=9) == [brought, submitted, sent]
+    assert await ledger.jobs.unsettled(limit=1) == [brought]
+    assert await ledger.jobs.unsettled(limit=9, after=(batch_id, 1)) == [sent]
+    await ledger.jobs.settle(replace(sent, tag="of an earlier attempt"))
+    assert await ledger.jobs.unsettled(limit=9) == [brought, submitted, sent]
+    await ledger.jobs.settle(submitted)
+    assert await ledger.jobs.unsettled(limit=9) == [brought, sent]
+    assert (await ledger.jobs.of(batch_id))[1] == replace(submitted, stage=JobStage.ENDED)
+
+
 # ----------------------------------------------------------------------------- counts
 
 

@@ -122,7 +122,8 @@ class Work:
                 engine=engine,
                 clock=self._clock,
                 clean=dispatch.story.clean,
-                chores=_chores(self._settings, ledger, self._blobs, self._clock),
+                chores=_chores(self._settings, ledger, self._blobs, self._clock)
+                | {"remove what jobs of ended batches left": dispatch.remains.remove},
                 since=0.0 if belonging is None else belonging.since,
             )
             tell_resumed(await ledger.batches.unfinished())

@@ -34,6 +34,7 @@ from batchway.workflows.execution import Execution
 from batchway.workflows.managed.outstanding import Outstanding
 from batchway.workflows.managed.run import ManagedRun, ManagedRunner
 from batchway.workflows.native.context import Resources
+from batchway.workflows.native.remains import Remains
 from batchway.workflows.native.run import NativeRun
 from batchway.workflows.plan.groups import GroupReader, Groups
 from batchway.workflows.plan.ingest import Ingest, Started
@@ -175,6 +176,7 @@ class Dispatch:
             accounts=native_accounts(settings, accounts=accounts, clock=clock, draw=random.random),
             spool_dir=spool_dir,
         )
+        self.remains = Remains(ledger=ledger, accounts=native.accounts, clock=clock)
 
         def new_native(
             batch: Batch,

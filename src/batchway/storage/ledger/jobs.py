@@ -24,6 +24,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     tuple_,
     union_all,
@@ -128,6 +129,35 @@ _OF_OTHERS: Final = _with_results(
 )
 
 
+_UNSETTLED: Final = _with_results(
+    select(_t)
+    .join(_b, _t.c.batch_id == _b.c.id)
+    .where(
+        _b.c.status.in_([status.value for status in TERMINAL]),
+        _t.c.stage != JobStage.ENDED.value,
+        or_(_t.c.stage != JobStage.INTENDED.value, _t.c.submitted_at.is_not(None)),
+        tuple_(_t.c.batch_id, _t.c.shard) > tuple_(bindparam("batch_id"), bindparam("shard")),
+    )
+    .order_by(_t.c.batch_id, _t.c.shard)
+    .limit(bindparam("most"))
+)
+_SETTLE: Final = (
+    update(_t)
+    .where(
+        _t.c.batch_id == bindparam("of_batch"),
+        _t.c.shard == bindparam("of_shard"),
+        _t.c.tag == bindparam("of_tag"),
+        _t.c.batch_id.in_(
+            select(_b.c.id).where(
+                _b.c.id == bindparam("of_batch"),
+                _b.c.status.in_([status.value for status in TERMINAL]),
+            )
+        ),
+    )
+    .values(stage=JobStage.ENDED.value, completed=0, failed=0)
+)
+
+
 class SqlRemoteJobs:
     """`ports.RemoteJobs`."""
 
@@ -177,6 +207,22 @@ class SqlRemoteJobs:
             _OF_OTHERS, {"tenant": tenant, "most": limit, "batch_id": batch_id, "shard": shard}
         )
         return _records_of(rows)
+
+    async def unsettled(
+        self, *, limit: int, after: tuple[str, int] | None = None
+    ) -> list[JobRecord]:
+        batch_id, shard = after or ("", -1)
+        rows = await self._database.rows(
+            _UNSETTLED, {"most": limit, "batch_id": batch_id, "shard": shard}
+        )
+        return _records_of(rows)
+
+    async def settle(self, record: JobRecord) -> None:
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                _SETTLE,
+                {"of_batch": record.batch_id, "of_shard": record.shard, "of_tag": record.tag},
+            )
 
 
 async def take_off(connection: AsyncConnection, segments: Iterable[Segment]) -> None:

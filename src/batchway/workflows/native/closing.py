@@ -164,6 +164,10 @@ class Closing:
             code, message = unfetched or self._missing(job)
             table = None if collected is None else collected.table
             await self._collection.write_off(code=code, message=message, table=table)
+        if winding_down and job is not None and job.status not in TERMINAL:
+            # It goes on for longer than a batch waits. Its record stays open: see `remains`.
+            await record.put(replace(record.now, completed=0, failed=0))
+            return False
         if job is not None and job.status in TERMINAL and not short:
             # Recorded first: results that are being removed must not be asked for again.
             await record.put(replace(record.now, stage=JobStage.COLLECTED, completed=0, failed=0))

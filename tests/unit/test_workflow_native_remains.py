@@ -1,0 +1,158 @@
+"""What jobs of ended batches left at their providers goes, once the providers can be reached."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.unit.fakes import a_batch, fresh_ledger
+from tests.unit.native_world import TUNING, Process, World, denied, down, process
+
+from batchway.domain.remote import JobStage, RemoteError, Trouble
+from batchway.domain.status import BatchStatus
+from batchway.workflows.native.accounts import NativeAccount, NativeAccounts
+from batchway.workflows.native.remains import Remains
+from batchway.workflows.run import Ending
+
+S = BatchStatus
+
+
+@pytest.fixture
+async def world(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
+    async with fresh_ledger(tmp_path, tmp_path_factory) as ledger:
+        yield World(ledger, tmp_path)
+
+
+def remains(world: World, *, configured: bool = True, keep_files: bool = False) -> Remains:
+    tuning = replace(TUNING, keep_files=keep_files)
+    account = NativeAccount(provider=world.vendor, tuning=tuning)
+    accounts = {"p": account} if configured else {}
+    return Remains(
+        ledger=world.ledger,
+        accounts=NativeAccounts(accounts=accounts, clock=world.clock, draw=lambda: 0.5),
+        clock=world.clock,
+    )
+
+
+async def stages(world: World) -> list[JobStage]:
+    return [record.stage for record in await world.jobs()]
+
+
+async def left_open(world: World, *, at: str) -> None:
+    """A batch of two jobs whose process dies at a moment, and that ends without another one."""
+    reached = Died()
+    await world.begin(6)
+    async with process(world) as first:
+
+        async def hook(what: str) -> None:
+            if what == at:
+                raise reached
+
+        world.vendor.hook = hook
+        with pytest.raises(Died):
+            await Process.run(first)
+
+    async def nothing(_what: str) -> None:
+        pass
+
+    world.vendor.hook = nothing
+    assert await world.ledger.batches.move(a_batch().id, S.EXPIRED, at=int(world.clock.now()))
+
+
+class Died(Exception):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize(
+    "at", ["after bring", "before submit", "after submit", "before fetch", "before results"]
+)
+async def test_what_a_batch_that_ended_meanwhile_left_is_removed(world: World, at: str) -> None:
+    await left_open(world, at=at)
+    assert world.vendor.uploads
+    assert world.vendor.cleaned == []
+    await remains(world).remove()
+    assert set(world.vendor.cleaned) == set(world.vendor.uploads)
+    assert world.vendor.brought == {}
+    assert all(job.status in {S.COMPLETED, S.CANCELLED} for job in world.vendor.made.values())
+    touched = {record.tag for record in await world.jobs() if record.stage is JobStage.ENDED}
+    assert touched >= set(world.vendor.uploads)
+    await remains(world).remove()
+    assert len(world.vendor.cleaned) == len(set(world.vendor.uploads))  # not looked for again
+
+
+async def test_a_batch_that_runs_is_left_alone(world: World) -> None:
+    await world.begin(3)
+    async with process(world) as running:
+
+        async def hook(what: str) -> None:
+            if what == "before results":
+                await remains(world).remove()
+
+        world.vendor.hook = hook
+        assert await running.run() is Ending.DONE
+    assert world.vendor.cancelled == []
+    assert await world.results() == world.good(0, 1, 2)
+
+
+async def test_nothing_happens_while_the_provider_is_not_configured(world: World) -> None:
+    await left_open(world, at="before fetch")
+    await remains(world, configured=False).remove()
+    assert world.vendor.cleaned == []
+    assert JobStage.SUBMITTED in await stages(world)
+
+
+async def test_files_that_are_to_be_kept_are(world: World) -> None:
+    await left_open(world, at="before fetch")
+    await remains(world, keep_files=True).remove()
+    assert world.vendor.cleaned == []
+    assert world.vendor.cancelled
+    assert JobStage.SUBMITTED not in await stages(world)
+
+
+@pytest.mark.parametrize("trouble", [down(), denied()])
+@pytest.mark.parametrize("call", ["cancel", "clean"])
+async def test_a_provider_that_does_not_help_is_asked_again_later(
+    world: World, call: str, trouble: RemoteError
+) -> None:
+    await left_open(world, at="before fetch")
+    world.vendor.troubles[call] = [trouble] * len(world.vendor.uploads)
+    await remains(world).remove()
+    assert world.vendor.cleaned == []
+    assert JobStage.SUBMITTED in await stages(world)
+    await remains(world).remove()
+    assert set(world.vendor.cleaned) == set(world.vendor.uploads)
+
+
+async def test_a_job_that_goes_on_for_a_while_is_seen_to_at_a_later_turn(world: World) -> None:
+    await left_open(world, at="before fetch")
+    world.vendor.cancel_script = [{"status": S.CANCELLING}]
+    await remains(world).remove()
+    assert world.vendor.cleaned == []
+    world.vendor.cancel_script = [{"status": S.CANCELLED}]
+    await remains(world).remove()
+    assert set(world.vendor.cleaned) == set(world.vendor.uploads)
+
+
+async def test_of_a_job_that_is_gone_what_is_known_is_removed(world: World) -> None:
+    await left_open(world, at="before fetch")
+    gone = RemoteError(Trouble.NOT_FOUND, "The provider 'p' knows no such job.")
+    world.vendor.troubles["cancel"] = [gone] * len(world.vendor.uploads)
+    await remains(world).remove()
+    assert set(world.vendor.cleaned) == set(world.vendor.uploads)
+
+
+async def test_a_job_that_outlasts_the_patience_of_its_batch_is_still_open(world: World) -> None:
+    world.vendor.cancel_script = [{"status": S.CANCELLING}]
+    await world.begin(3)
+    async with process(world) as running:
+
+        async def hook(what: str) -> None:
+            if what == "before fetch":
+                await world.ledger.batches.move(
+                    a_batch().id, S.CANCELLING, at=int(world.clock.now())
+                )
+
+        world.vendor.hook = hook
+        assert await running.run() is Ending.CANCELLED
+    assert await stages(world) == [JobStage.SUBMITTED]
+    assert world.vendor.cleaned == []
