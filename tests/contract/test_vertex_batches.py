@@ -104,6 +104,22 @@ async def test_an_upload_that_keeps_breaking_can_be_tried_again(
     assert reference == INPUT
 
 
+async def test_an_upload_that_is_called_off_leaves_no_thread_and_no_object(
+    vertex: Account, tmp_path: Path
+) -> None:
+    placed = order(vertex.batches, tmp_path, lines=10, make=long)
+    vertex.fake.trouble({"on": "upload", "do": "stall", "seconds": 0.3})
+    bringing = asyncio.create_task(vertex.batches.jobs.bring(placed))
+    while not google(vertex).brief()["unfinished_uploads"]:
+        await asyncio.sleep(0.01)
+    bringing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await bringing
+    while google(vertex).brief()["unfinished_uploads"]:
+        await asyncio.sleep(0.01)  # it takes its parts back
+    assert INPUT not in google(vertex).objects()
+
+
 async def test_what_lies_there_of_an_earlier_try_is_taken_if_it_is_the_same(
     vertex: Account, tmp_path: Path
 ) -> None:

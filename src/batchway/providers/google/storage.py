@@ -17,6 +17,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
@@ -130,9 +131,8 @@ class CloudStorage:
             RemoteError: `UNREACHABLE` also where it came to something else than what was sent:
                 nothing can run yet, so it can be sent again.
         """
-        await (
-            self._stores.tokens.authorization()
-        )  # a token that is not to be had tells so in its own words
+        # A token that is not to be had tells so in its own words.
+        await self._stores.tokens.authorization()
         source = await asyncio.to_thread(_Source, path)
         try:
             await self._in_thread(lambda: self._put(to, source, size), to)
@@ -192,9 +192,10 @@ class CloudStorage:
                 return
             before = mark.offset
             try:
-                async for piece in self._range(at, mark):
-                    mark.offset += len(piece)
-                    yield piece
+                async with aclosing(self._range(at, mark)) as pieces:
+                    async for piece in pieces:
+                        mark.offset += len(piece)
+                        yield piece
             except _AnotherVersionError as error:
                 versions += 1
                 if versions > _MOST_VERSIONS:
@@ -316,7 +317,6 @@ class _Source:
 
         self._file: BinaryIO = path.open("rb")
         self._sum: Any = google_crc32c.Checksum()
-        self._stopped = threading.Event()
         self.sent = 0
 
     @property
@@ -326,13 +326,10 @@ class _Source:
 
     def pieces(self) -> Iterator[bytes]:
         """The file in pieces."""
-        with self._file as file:
-            while piece := file.read(_PIECE):
-                if self._stopped.is_set():
-                    raise OSError("the transfer was called off")
-                self._sum.update(piece)
-                self.sent += len(piece)
-                yield piece
+        while piece := self._file.read(_PIECE):
+            self._sum.update(piece)
+            self.sent += len(piece)
+            yield piece
 
     def summed(self) -> str:
         """Read all of it, for its checksum."""
@@ -341,8 +338,8 @@ class _Source:
         return self.crc32c
 
     def stop(self) -> None:
-        """End a transfer that nobody waits for any more."""
-        self._stopped.set()
+        """Close the file: a transfer that is not waited for any more ends with its next piece."""
+        self._file.close()
 
 
 def _before_anything_runs(error: RemoteError) -> RemoteError:
