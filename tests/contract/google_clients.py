@@ -19,7 +19,7 @@ from batchway.simulator.google import GoogleFake
 PROJECT: Final = "fake-project"
 REGION: Final = "us-central1"
 GEMINI: Final = "gemini-2.5-flash"
-CLAUDE: Final = "claude-opus-4-6"
+CLAUDE: Final = "claude-opus-4-6@20260101"
 BUCKET: Final = "bucket"
 _ENDED: Final = ("SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED")
 _SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"

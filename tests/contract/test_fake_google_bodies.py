@@ -77,3 +77,44 @@ def test_every_name_that_googles_types_know_for_vertex_is_known_here() -> None:
         assert theirs - set(fields) == elsewhere.get(name, set()), name
         checked += 1
     assert checked > 15
+
+
+def test_calls_are_signed_by_gemini_3_and_have_to_be_said_again_so() -> None:
+    tools = [types.Tool(function_declarations=[types.FunctionDeclaration(name="f")])]
+    config = types.GenerateContentConfig(
+        tools=tools,
+        tool_config=types.ToolConfig(
+            function_calling_config=types.FunctionCallingConfig(
+                mode=types.FunctionCallingConfigMode.ANY
+            )
+        ),
+    )
+    asked = types.Content(role="user", parts=[types.Part(text="Hi")])
+    result = types.Part(
+        function_response=types.FunctionResponse(name="f", response={"output": "x"})
+    )
+    with running() as fake:
+        client = gen_ai(fake)
+
+        def told(model: str, call: types.Content, *further: types.Content) -> None:
+            replied = types.Content(role="user", parts=[result])
+            client.models.generate_content(
+                model=model, contents=[asked, call, replied, *further], config=config
+            )
+
+        for model, signed in (("gemini-2.5-pro", False), ("gemini-3-pro-preview", True)):
+            answer = client.models.generate_content(model=model, contents="Hi", config=config)
+            assert answer.candidates is not None
+            call = answer.candidates[0].content
+            assert call is not None
+            assert call.parts is not None
+            assert (call.parts[0].thought_signature is not None) == signed
+            told(model, call)
+            call.parts[0].thought_signature = None
+            if not signed:
+                told(model, call)
+                continue
+            with pytest.raises(errors.ClientError, match="missing a `thought_signature`"):
+                told(model, call)
+            # Of earlier turns it is not asked.
+            told(model, call, types.Content(role="model", parts=[types.Part(text="x")]), asked)

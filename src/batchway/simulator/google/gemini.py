@@ -8,10 +8,12 @@ although none is forced) and `[[fake:calls]]` (two).
 Source: https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse
 """
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from batchway.simulator.google.gemini_rules import signs
 from batchway.simulator.google.instances import instance
 from batchway.simulator.google.prompts import of_gemini
 from batchway.simulator.online.answers import Answer, Output, answer
@@ -78,7 +80,9 @@ def generated(
     candidates: list[dict[str, Any]] = []
     spent = 0
     for index, output in enumerate(worked.outputs):
-        candidate, tokens = _candidate(body, config, prompt, output, worked.digest)
+        candidate, tokens = _candidate(
+            body, config, prompt, output, worked.digest, signed=signs(model)
+        )
         # Google leaves out what is zero.
         candidates.append(candidate if index == 0 else {**candidate, "index": index})
         spent += tokens
@@ -102,6 +106,8 @@ def _candidate(
     prompt: str,
     output: Output,
     digest: str,
+    *,
+    signed: bool,
 ) -> tuple[dict[str, Any], int]:
     """One candidate, and the tokens it counts."""
     for mark, reason in _MARKED.items():
@@ -120,6 +126,8 @@ def _candidate(
     parts: list[dict[str, Any]]
     if calls:
         parts = [{"functionCall": call} for call in calls]
+        if signed:
+            parts[0]["thoughtSignature"] = base64.b64encode(f"signed {digest}".encode()).decode()
         return _finished(parts, "STOP", config, output), output.tokens
     text, reason = _text(config, output, digest), _FINISH[output.finish]
     for stop in config.get("stopSequences") or []:

@@ -42,6 +42,8 @@ def check(body: Mapping[str, Any], *, model: str) -> None:
     if system is not None and not system.get("parts"):
         raise _refused("Unable to submit request because it must have a system instruction.")
     _turns(contents)
+    if signs(model):
+        _signatures(contents)
     _labels(body.get("labels") or {})
     _config(body.get("generationConfig") or {}, model)
     _tools(body)
@@ -92,6 +94,33 @@ def _turns(contents: Sequence[Mapping[str, Any]]) -> None:
         open_calls = calls
     if contents[-1].get("role", "user") == "model" and open_calls:
         raise _refused("Please ensure that a function call turn is followed by its responses.")
+
+
+def signs(model: str) -> bool:
+    """Whether a model signs its calls: Gemini from 3 on."""
+    return re.match(r"gemini-([3-9]|[1-9]\d)", model) is not None
+
+
+def _signatures(contents: Sequence[Mapping[str, Any]]) -> None:
+    """The first call of each step of the present turn is signed.
+
+    Source: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/thought-signatures; the words
+    are those of GewoonJaap/gemini-cli-openai#156.
+    """
+    asked = [
+        index
+        for index, content in enumerate(contents)
+        if content.get("role", "user") == "user"
+        and not any("functionResponse" in part for part in content["parts"])
+    ]
+    for index, content in enumerate(contents):
+        calls = [part for part in content["parts"] if "functionCall" in part]
+        if calls and index > max(asked, default=0) and not calls[0].get("thoughtSignature"):
+            raise _refused(
+                "Unable to submit request because function call "
+                f"`{calls[0]['functionCall'].get('name', '')}` in the {index + 1}. content block "
+                "is missing a `thought_signature`."
+            )
 
 
 def _labels(labels: Mapping[str, str]) -> None:

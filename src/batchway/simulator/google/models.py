@@ -9,7 +9,7 @@ Language = Literal["gemini", "embedding", "legacy", "claude", "openai"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model of the garden: `publishers/<publisher>/models/<name>`."""
+    """A model of the garden: `publishers/<publisher>/models/<name>`, perhaps with an `@version`."""
 
     publisher: str
     name: str
@@ -38,4 +38,4 @@ def named(path: str) -> Model | None:
     found = re.fullmatch(
         r"(?:projects/[^/]+/locations/[^/]+/)?publishers/([^/]+)/models/([^/]+)", path
     )
-    return None if found is None else Model(publisher=found[1], name=found[2].partition("@")[0])
+    return None if found is None else Model(publisher=found[1], name=found[2])

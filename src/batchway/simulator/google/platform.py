@@ -262,8 +262,8 @@ class Platform:
 
     def _there(self, model: Model, path: str) -> None:
         behaviour = self._behaviour()
-        known = behaviour.models
-        if model.name in behaviour.no_such_model or (
+        known, bare = behaviour.models, model.name.partition("@")[0]
+        if {model.name, bare} & set(behaviour.no_such_model) or (
             known is not None and f"{model.publisher}/{model.name}" not in known
         ):
             raise no_such_model(path)

@@ -21,7 +21,7 @@ from batchway.simulator.google.behaviour import Rule
 from batchway.simulator.google.exchange import Cut, drained
 from batchway.simulator.google.models import Model
 from batchway.simulator.google.objects import split
-from batchway.simulator.google.refusals import Refused, TokenRefused, no_such_model
+from batchway.simulator.google.refusals import Refused, TokenRefused
 from batchway.simulator.online.endpoints import Endpoint
 
 _PLATFORM: Final = re.compile(r"/v1(?:beta1)?/projects/([^/]+)/locations/([^/]+)/(.+)")
@@ -220,9 +220,7 @@ class Server:
                     f"projects/{route.project}/locations/{route.location}/"
                     + (route.rest.rpartition(":")[0])
                 )
-                model = Model(publisher=found[1], name=found[2].partition("@")[0])
-                if not model.name:
-                    raise no_such_model(path)
+                model = Model(publisher=found[1], name=found[2])
                 return platform.ask(model, found[3], body, path=path)
 
     async def _json(
