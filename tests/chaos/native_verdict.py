@@ -166,6 +166,11 @@ def _allowed(
     if last is not None and last.status in {"expired", "failed"}:
         # It ran a part of its lines.
         allowed |= {_ANSWER} if rescued else {"batch_expired"}
+        first = number // JOB_LINES * JOB_LINES
+        shard = range(first, min(first + JOB_LINES, len(order.lines)))
+        if any(fate(order.account.vendor, each) == "missing_result" for each in shard):
+            # It counts a row that it did not give: any line without one may be the one that ran.
+            allowed |= set() if rescued else {"result_not_fetched"}
     withheld = _WITHHELD.get(batch["status"])
     if withheld is not None or order.overdue:
         # Whatever is there when it ends counts, and what is not there is the batch's own end.

@@ -352,7 +352,7 @@ def test_a_batch_of_claudes_lines() -> None:
         {"custom_id": "r0000000002", "request": asked(anthropic_version=None)},
     ]
     path = f"publishers/anthropic/models/{CLAUDE}"
-    with running(enforce=False) as fake:
+    with running() as fake:
         done = ended(fake, submit(fake, rows, model=path))
         good, named, unversioned = rows_of(fake, done)
         anthropic.types.Message.model_validate(good["response"])

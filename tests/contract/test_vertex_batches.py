@@ -110,13 +110,13 @@ async def test_an_upload_that_is_called_off_leaves_no_thread_and_no_object(
     placed = order(vertex.batches, tmp_path, lines=10, make=long)
     vertex.fake.trouble({"on": "upload", "do": "stall", "seconds": 0.3})
     bringing = asyncio.create_task(vertex.batches.jobs.bring(placed))
-    while not google(vertex).brief()["unfinished_uploads"]:
-        await asyncio.sleep(0.01)
+    eventually = google(vertex).eventually
+    await asyncio.to_thread(eventually, lambda stats: stats["unfinished_uploads"])
     bringing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await bringing
-    while google(vertex).brief()["unfinished_uploads"]:
-        await asyncio.sleep(0.01)  # it takes its parts back
+    # It takes its parts back.
+    await asyncio.to_thread(eventually, lambda stats: not stats["unfinished_uploads"])
     assert INPUT not in google(vertex).objects()
 
 

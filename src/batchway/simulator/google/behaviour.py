@@ -92,7 +92,7 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                           `partial`: without keys that are 0, `minus_one`: `incompleteCount` "-1"
         max_jobs          unfinished jobs of a partner's model that there may be
     Input
-        enforce           whether the importer's limits hold
+        enforce           whether the importer's limits of Gemini's lines hold
         max_lines, max_bytes, max_depth   those limits
     Output
         shuffle, shards, torn_end (bytes cut off each file), last_newline, folder_markers,
