@@ -1,9 +1,7 @@
-"""What is Vertex AI's own: Cloud Storage, refusals with advice, results in shards, the importer."""
+"""What is Vertex AI's own about jobs: results in shards, the importer, mistakes of its users."""
 
-import asyncio
 import json
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,194 +10,30 @@ from urllib.parse import quote
 import pytest
 from tests import vertex_fake
 from tests.contract.remote_accounts import (
-    DAY,
     KEY,
-    QUICK,
     TAG,
     Account,
-    Batches,
     Impatient,
-    body,
     new_provider,
     opened,
     order,
     vendor,
 )
-from tests.vertex_fake import VertexFake
+from tests.contract.vertex import INPUT, google, vertex_account
 
 from batchway.domain.call import Call
-from batchway.domain.fate import Fate
 from batchway.domain.overrides import NO_OVERRIDES, Overrides
-from batchway.domain.remote import Cause, JobInput, Reading, RemoteError, Trouble
+from batchway.domain.remote import Cause, RemoteError, Trouble
 from batchway.domain.status import BatchStatus
-from batchway.ports import Dialect, Encoded, Jobs, Refused
 from batchway.providers.google.batches import VertexBatches
-from batchway.providers.http.tokens import Token
-from batchway.simulator.google.handle import GoogleFake
 
 CHAT = "/v1/chat/completions"
-EMBEDDINGS = "/v1/embeddings"
-RESPONSES = "/v1/responses"
-INPUT = f"gs://{vertex_fake.BUCKET}/batchway/{TAG}/input.jsonl"
 
 
 @pytest.fixture
 async def vertex() -> AsyncGenerator[Account]:
-    clock = Impatient()
-    with vendor("vertex", keys=[KEY]) as fake:
-        async with opened(new_provider("vertex", fake.base_url, clock=clock)) as batches:
-            yield Account(name="vertex", fake=fake, batches=batches, clock=clock)
-
-
-def google(account: Account) -> GoogleFake:
-    """The fake in Google's own words."""
-    assert isinstance(account.fake, VertexFake)
-    return account.fake.google
-
-
-def long(line: int) -> bytes:
-    """A line of 4 MB: three of them are more than one part of an upload, and than one range."""
-    return body(line).replace(b"Zeile", b"Zeile" * 800_000)
-
-
-async def read(batches: Batches, job: Any, reading: Reading) -> bytes:
-    return b"".join([piece async for piece in batches.results(job, reading)])
-
-
-# ----------------------------------------------------------------------------- Cloud Storage
-
-
-async def test_a_large_input_goes_in_parts_and_comes_back_whole(
-    vertex: Account, tmp_path: Path
-) -> None:
-    placed = order(vertex.batches, tmp_path, lines=6, make=long)
-    assert placed.size > 24_000_000
-
-    job = await vertex.ended((await vertex.batches.submit(placed)).id)
-
-    assert google(vertex).brief()["unfinished_uploads"] in ({}, [], 0)
-    assert google(vertex).objects()[INPUT] == placed.size
-    assert [row.line for row in await vertex.rows(job)] == list(range(6))
-
-
-async def test_an_upload_that_breaks_is_sent_again_by_itself(
-    vertex: Account, tmp_path: Path
-) -> None:
-    vertex.fake.trouble({"on": "upload", "status": 503, "times": 2})
-    await vertex.batches.jobs.bring(order(vertex.batches, tmp_path))
-    assert INPUT in google(vertex).objects()
-
-
-async def test_an_upload_that_keeps_breaking_can_be_tried_again(
-    vertex: Account, tmp_path: Path
-) -> None:
-    await vertex.batches.jobs.bring(order(vertex.batches, tmp_path, lines=1, tag=f"{TAG}1"))
-    vertex.fake.trouble({"on": "upload", "do": "cut", "bytes": 50})
-    with pytest.raises(RemoteError) as caught:
-        await vertex.batches.jobs.bring(order(vertex.batches, tmp_path))
-    assert caught.value.trouble is Trouble.UNREACHABLE
-    assert INPUT not in google(vertex).objects()
-    vertex.fake.trouble()
-    reference = await vertex.batches.jobs.bring(order(vertex.batches, tmp_path, resumed=True))
-    assert reference == INPUT
-
-
-async def test_an_upload_that_is_called_off_leaves_no_thread_and_no_object(
-    vertex: Account, tmp_path: Path
-) -> None:
-    placed = order(vertex.batches, tmp_path, lines=10, make=long)
-    vertex.fake.trouble({"on": "upload", "do": "stall", "seconds": 0.3})
-    bringing = asyncio.create_task(vertex.batches.jobs.bring(placed))
-    eventually = google(vertex).eventually
-    await asyncio.to_thread(eventually, lambda stats: stats["unfinished_uploads"])
-    bringing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await bringing
-    # It takes its parts back.
-    await asyncio.to_thread(eventually, lambda stats: not stats["unfinished_uploads"])
-    assert INPUT not in google(vertex).objects()
-
-
-async def test_what_lies_there_of_an_earlier_try_is_taken_if_it_is_the_same(
-    vertex: Account, tmp_path: Path
-) -> None:
-    placed = order(vertex.batches, tmp_path, resumed=True)
-    google(vertex).put(INPUT, b"x" * placed.size)  # the same size, and something else
-    await vertex.batches.jobs.bring(placed)
-    assert google(vertex).read(INPUT) == placed.path.read_bytes()
-    uploads = google(vertex).brief()["requests"]["upload"]
-
-    assert await vertex.batches.jobs.bring(placed) == INPUT
-
-    assert google(vertex).brief()["requests"]["upload"] == uploads
-
-
-async def test_a_download_goes_on_where_it_broke(vertex: Account, tmp_path: Path) -> None:
-    placed = order(vertex.batches, tmp_path, lines=6, make=long)
-    job = await vertex.ended((await vertex.batches.submit(placed)).id)
-    reading = Reading()
-    whole = await read(vertex.batches, job, Reading())
-    got: list[bytes] = []
-    # The client goes on by itself where one answer breaks off: here all of them do.
-    vertex.fake.trouble({"on": "content", "do": "cut", "bytes": 1_500_000})
-    with pytest.raises(RemoteError) as caught:
-        await _into(got, vertex.batches.results(job, reading))
-    assert caught.value.trouble is Trouble.UNCERTAIN
-    before = len(b"".join(got))
-    assert 0 < before < len(whole)
-    vertex.fake.trouble()
-    await _into(got, vertex.batches.results(job, reading))
-
-    assert reading.restarts == 0
-    assert b"".join(got) == whole
-
-
-async def _into(got: list[bytes], pieces: AsyncIterator[bytes]) -> None:
-    """What comes before a transfer breaks is kept."""
-    async for piece in pieces:
-        got.append(piece)  # noqa: PERF401 - a comprehension that raises would keep nothing
-
-
-async def test_a_file_that_changed_is_read_from_its_start(vertex: Account, tmp_path: Path) -> None:
-    job = await vertex.ended((await vertex.batches.submit(order(vertex.batches, tmp_path))).id)
-    reading = Reading()
-    mark = reading.mark(job.references[0])
-    mark.offset, mark.etag, mark.total = 10, '"another"', 1_000_000
-
-    assert await read(vertex.batches, job, reading) == google(vertex).read(job.references[0])
-
-    assert reading.restarts == 1
-
-
-class TurningTokens:
-    """`Tokens` whose value is replaced before it ends."""
-
-    def __init__(self) -> None:
-        self.value = "token-number-1"
-
-    async def authorization(self) -> str:
-        return f"Bearer {self.value}"
-
-    def token(self) -> Token:
-        return Token(value=self.value, until=time.time() + 60)
-
-
-async def test_a_token_that_was_renewed_is_used_at_once(tmp_path: Path) -> None:
-    tokens = TurningTokens()
-    with vendor("vertex", keys=[tokens.value]) as fake:
-        provider = new_provider("vertex", fake.base_url)
-        assert isinstance(provider, VertexBatches)
-        provider = VertexBatches(
-            name="acme", place=provider.place, tokens=tokens, clock=Impatient(), timeouts=QUICK
-        )
-        async with opened(provider) as batches:
-            job = await batches.submit(order(batches, tmp_path))
-            for number in range(2, 5):
-                tokens.value = f"token-number-{number}"
-                fake.control(keys=[tokens.value])
-                await asyncio.sleep(0.15)  # the client asks for no token more often
-                await batches.jobs.bring(order(batches, tmp_path, tag=f"{TAG}{number}"))
-                assert (await batches.fetch(job.id)).id == job.id
+    async with vertex_account() as account:
+        yield account
 
 
 # ----------------------------------------------------------------------------- results
@@ -412,93 +246,6 @@ async def test_a_batch_names_its_bucket_and_region(vertex: Account, tmp_path: Pa
     # As after a crash, when only the ledger knows what there was.
     await vertex.batches.clean(job, tag=TAG)
     assert google(vertex).objects() == {}
-    await provider.close()
-
-
-# ----------------------------------------------------------------------------- dialects
-
-
-def _chat(line: int) -> dict[str, Any]:
-    return json.loads(body(line))
-
-
-def _responses(line: int) -> dict[str, Any]:
-    return {"model": "m", "input": f"line {line}"}
-
-
-def _embeddings(line: int) -> dict[str, Any]:
-    return {"model": "m", "input": [f"line {line}", "and more"]}
-
-
-async def _run(jobs: Jobs, account: Account, path: Path, lines: list[dict[str, Any]]) -> Any:
-    """Lines in, joined bodies out, by line."""
-    framing, dialect = jobs.framing, jobs.dialect
-    rows: list[bytes] = []
-    parts: dict[int, Encoded] = {}
-    for number, asked in enumerate(lines):
-        encoded = dialect.encode(json.dumps(asked).encode(), named="m")
-        assert isinstance(encoded, Encoded), encoded
-        parts[number] = encoded
-        rows += [
-            framing.line(line=number, part=part, body=each)
-            for part, each in enumerate(encoded.bodies)
-        ]
-    data = b"\n".join(rows) + b"\n"
-    await asyncio.to_thread(path.write_bytes, data)
-    placed = JobInput(tag=TAG, window=DAY, path=path, size=len(data), lines=len(rows))
-    job = await jobs.create(placed, await jobs.bring(placed))
-    while (job := await jobs.fetch(job.id)).status is not BatchStatus.COMPLETED:
-        assert job.status is not BatchStatus.FAILED, job.errors
-        await account.clock.sleep(20)
-    found: dict[int, dict[int, Any]] = {}
-    async for piece in jobs.results(job, Reading()):
-        for raw in piece.split(b"\n"):
-            row = framing.row(raw) if raw.strip() else None
-            if row is not None:
-                assert row.fate is Fate.ANSWERED
-                assert row.at > time.time() - 3_600 or not row.at
-                context = parts[row.line].context
-                read = dialect.decode(row.status or 0, row.body, context, at=row.at)
-                assert read is not None
-                assert not isinstance(read, Refused), read
-                found.setdefault(row.line, {})[row.part] = read
-    return {line: _joined(dialect, found[line], parts[line]) for line in sorted(found)}
-
-
-def _joined(dialect: Dialect, results: dict[int, Any], encoded: Encoded) -> dict[str, Any]:
-    assert sorted(results) == list(range(len(encoded.bodies)))
-    ordered = [results[part] for part in sorted(results)]
-    whole = ordered[0] if len(ordered) == 1 else dialect.join(ordered, encoded.context)
-    return json.loads(whole.body)
-
-
-@pytest.mark.parametrize(
-    ("call", "make", "object"),
-    [
-        (Call(CHAT, "gemini-2.5-flash"), _chat, "chat.completion"),
-        (Call(CHAT, "claude-sonnet-4-5"), _chat, "chat.completion"),
-        (Call(CHAT, "openai/gpt-oss-120b-maas"), _chat, "chat.completion"),
-        (Call(RESPONSES, "gemini-2.5-flash"), _responses, "response"),
-        (Call(RESPONSES, "claude-sonnet-4-5"), _responses, "response"),
-        (Call(EMBEDDINGS, "gemini-embedding-001"), _embeddings, "list"),
-        (Call(EMBEDDINGS, "text-embedding-005"), _embeddings, "list"),
-    ],
-)
-async def test_every_dialect_through_a_job(
-    vertex: Account,
-    tmp_path: Path,
-    call: Call,
-    make: Callable[[int], dict[str, Any]],
-    object: str,
-) -> None:
-    google(vertex).control(shuffle=True)
-    provider = new_provider("vertex", vertex.fake.base_url)
-    jobs = provider.jobs(call)
-    assert jobs is not None
-    answers = await _run(jobs, vertex, tmp_path / "input", [make(line) for line in range(4)])
-    assert sorted(answers) == [0, 1, 2, 3]
-    assert {answer["object"] for answer in answers.values()} == {object}
-    assert len({json.dumps(answer) for answer in answers.values()}) == 4
     await provider.close()
 
 

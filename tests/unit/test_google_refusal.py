@@ -147,6 +147,32 @@ def _error(code: int, status: str, message: str, reason: str = "", **metadata: s
             "a quota of the project 'p-1' in 'us-east5' is used up, or Google has no room there: "
             "ask for a higher quota, lower `limits`, or use `region: global`",
         ),
+        # Cloud Storage says no word beside its code, and names the account by its address.
+        (
+            json.dumps(
+                {
+                    "error": {
+                        "code": 403,
+                        "message": "me@p-1.iam.gserviceaccount.com does not have storage.objects."
+                        "create access to the Google Cloud Storage object. Permission "
+                        "'storage.objects.create' denied on resource '//storage.googleapis.com/"
+                        "projects/_/buckets/b-1/objects/x' (or it may not exist).",
+                        "errors": [{"reason": "forbidden", "domain": "global"}],
+                    }
+                }
+            ).encode(),
+            None,
+            None,  # its status says it
+            "give the account of these credentials the role Storage Object Admin "
+            "(roles/storage.objectAdmin) on the bucket 'b-1', for storage.objects.create",
+        ),
+        (
+            _error(404, "NOT_FOUND", "The PublisherModel gemini-x does not exist."),
+            "NOT_FOUND",
+            Trouble.REFUSED,
+            "check the model's name, that it is offered in the region 'us-east5' (`region`), and "
+            "that it is enabled in Model Garden for the project 'p-1'",
+        ),
         (_error(400, "INVALID_ARGUMENT", "Bad x"), "INVALID_ARGUMENT", None, ""),
         (b"<html><b>Bad</b> gateway</html>", None, None, ""),
     ],

@@ -70,6 +70,7 @@ class Stores:
         if find_spec("obstore") is None or find_spec("google_crc32c") is None:
             raise ValueError(MISSING_EXTRA)
         self.tokens = tokens
+        self.sent = ""  # the token of the last requests
         self._base = base
         self._timeouts = timeouts
         self._stores: OrderedDict[str, GCSStore] = OrderedDict()
@@ -112,6 +113,7 @@ class Stores:
     def _credential(self) -> Any:
         """What obstore asks for when it has no token, or one that ends soon; in a thread."""
         token = self.tokens.token()
+        self.sent = token.value
         return {"token": token.value, "expires_at": datetime.fromtimestamp(token.until, UTC)}
 
 
@@ -274,11 +276,6 @@ class CloudStorage:
 
     def _error(self, error: Exception, at: GsPath) -> RemoteError:
         """What an exception of obstore's stands for. It quotes addresses: none is repeated."""
-        cause = error.__cause__ or error.__context__
-        if isinstance(error, RemoteError):
-            return error
-        if isinstance(cause, RemoteError):
-            return cause
         text = str(error)
         found = _STATUS.search(text)
         if found is not None:
@@ -287,7 +284,13 @@ class CloudStorage:
             body = msgspec.json.encode({"error": {"code": status, "message": words}})
             read = reader(replace(self._place, bucket=at.bucket))
             return remote_trouble.of_answer(
-                self._provider, status, body, {}, read=read, secrets=(), now=0.0
+                self._provider,
+                status,
+                body,
+                {},
+                read=read,
+                secrets=(self._stores.sent,),
+                now=0.0,
             )
         if isinstance(error, FileNotFoundError):
             return RemoteError(
