@@ -27,12 +27,12 @@ from batchway.domain.endpoint import Endpoint
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.status import BatchStatus
 from batchway.ports import ArchivedFile, ArchivedJob, Dialect, Refused
-from batchway.providers.google.framing import theirs
 from batchway.providers.google.job_calls import JobCalls
 from batchway.providers.google.job_reading import VertexJob
 from batchway.providers.google.jobs import INPUT, Files, results_of, stopped, written_below
 from batchway.providers.google.models import Model, read_model
 from batchway.providers.google.objects import GsPath, Stored, read_uri
+from batchway.providers.google.rows import theirs
 from batchway.providers.google.speaking import dialect_of
 from batchway.providers.http.secrecy import DiscreetDialect
 
