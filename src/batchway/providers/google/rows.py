@@ -12,7 +12,6 @@ docs.cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-f
 """
 
 import re
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -22,6 +21,7 @@ from batchway.dialects.line_ids import read_line_id_in
 from batchway.dialects.tolerant_json import object_in, object_or_none
 from batchway.domain.batch_errors import LineText
 from batchway.domain.fate import Fate, fate_of
+from batchway.domain.timestamps import unix_seconds
 from batchway.ports.framing import Row
 from batchway.providers.google.rpc_codes import status_named
 
@@ -233,15 +233,7 @@ def _plain(value: bytes) -> bytes:
 
 def _time(value: bytes) -> int:
     """Unix seconds; 0 where there is no time."""
-    if value[:1] != b'"':
-        return 0
-    try:
-        moment = datetime.fromisoformat(value[1:-1].decode())
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return max(0, int(moment.timestamp()))
-    except (ValueError, OverflowError, OSError):
-        return 0
+    return unix_seconds(value[1:-1].decode("utf-8", "replace")) or 0 if value[:1] == b'"' else 0
 
 
 def _text_of(raw: bytes) -> str:
