@@ -17,7 +17,7 @@ from batchway.providers.google.framing import (
     OpenModelFraming,
     TextEmbeddingsFraming,
 )
-from batchway.providers.google.rows import theirs
+from batchway.providers.google.rows import foreign_row
 
 CHAT = "/v1/chat/completions"
 FRAMINGS: Mapping[str, Framing] = {
@@ -304,11 +304,11 @@ def test_half_a_character_and_a_byte_order_mark() -> None:
 
 
 def test_rows_of_strangers_keep_their_ids() -> None:
-    found = theirs(dumped({"custom_id": "mine/1", "status": "", "response": ANSWER}))
+    found = foreign_row(dumped({"custom_id": "mine/1", "status": "", "response": ANSWER}))
     assert found == ("mine/1", Row(0, 0, Fate.ANSWERED, 200, dumped(ANSWER)))
-    assert theirs(dumped({"status": "", "response": ANSWER})) is not None
-    assert theirs(b'{"a":1}') is None
-    assert theirs(b"torn") is None
+    assert foreign_row(dumped({"status": "", "response": ANSWER})) is not None
+    assert foreign_row(b'{"a":1}') is None
+    assert foreign_row(b"torn") is None
 
 
 # ----------------------------------------------------------------------------- properties
@@ -355,7 +355,7 @@ def test_garbage_is_no_row(raw: bytes) -> None:
     for framing in FRAMINGS.values():
         row = framing.row(raw)
         assert row is None or isinstance(row, Row)
-    theirs(raw)
+    foreign_row(raw)
 
 
 @settings(max_examples=200)
@@ -383,4 +383,4 @@ def test_odd_rows_never_raise(fields: dict[str, Any]) -> None:
     for framing in FRAMINGS.values():
         row = framing.row(raw)
         assert row is None or row.status is None or 100 <= row.status <= 999
-    theirs(raw)
+    foreign_row(raw)

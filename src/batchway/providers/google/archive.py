@@ -34,7 +34,7 @@ from batchway.providers.google.job_reading import VertexJob
 from batchway.providers.google.jobs import INPUT, Files, results_of, stopped, written_below
 from batchway.providers.google.models import Model, read_model
 from batchway.providers.google.objects import GsPath, Stored, read_uri
-from batchway.providers.google.rows import theirs
+from batchway.providers.google.rows import foreign_row
 from batchway.providers.http.secrecy import DiscreetDialect
 
 # What Vertex AI calls its directories: `prediction-model-2026-09-02T20:06:30.166279Z`.
@@ -243,7 +243,7 @@ async def _lines(
 
 
 def _line(raw: bytes, dialect: Dialect, named: str) -> bytes:
-    found = theirs(raw) if raw and not raw.isspace() else None
+    found = foreign_row(raw) if raw and not raw.isspace() else None
     if found is None:
         return b""
     custom_id, row = found

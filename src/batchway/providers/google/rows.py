@@ -94,7 +94,7 @@ def read_row(raw: bytes) -> Row | None:
     return None if ours is None else _came_to(found, *ours)
 
 
-def theirs(raw: bytes) -> tuple[str, Row] | None:
+def foreign_row(raw: bytes) -> tuple[str, Row] | None:
     """A row of a job that Batchway did not make: its own id, empty where it has none.
 
     `None` for what is no row. Never raises.
