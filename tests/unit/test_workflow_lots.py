@@ -16,7 +16,6 @@ from tests.unit.native_world import World, run
 from batchway.domain.batch import BatchError, Usage
 from batchway.domain.call import Call
 from batchway.domain.group import Group
-from batchway.domain.line_set import LineSet, pack
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Choice, Destination, Target
 from batchway.domain.shard import Mode, Shard
@@ -360,21 +359,6 @@ def test_every_line_is_in_one_shard_and_no_job_holds_a_conflict(
 
 
 # ----------------------------------------------------------------------------- reading
-
-
-@given(st.sets(st.integers(0, 3_000), min_size=1), st.integers(0, 1 << 40))
-@settings(max_examples=100, deadline=None)
-def test_a_set_of_lines_comes_back(indexes: set[int], first: int) -> None:
-    lines = LineSet(pack(sorted(indexes)), first=first)
-    assert list(lines) == [first + index for index in sorted(indexes)]
-    for index in range(-1, 3_010):
-        assert (first + index in lines) == (index in indexes)
-
-
-def test_a_set_of_lines_is_small() -> None:
-    assert len(pack([0, 9_999_999])) < 2_000
-    assert len(pack(range(200_000))) < 100
-    assert len(pack(range(0, 200_000, 2))) < 100
 
 
 def test_a_line_that_can_no_longer_be_read_is_told_to_the_shard_that_has_it() -> None:
