@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from batchway.api.parameters import kind_of
+from batchway.domain.cloud_names import GCS_BUCKET, S3_BUCKET, VERTEX_REGION
 from batchway.domain.errors import ApiError, ApiText
 from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.service.commands import Elsewhere
@@ -57,21 +58,21 @@ OVERRIDE_HEADERS: Final = (
         name="x-tfy-vertex-storage-bucket-name",
         field="vertex_bucket",
         sets="The Cloud Storage bucket, on Vertex AI; no other provider reads it.",
-        pattern=r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]",
+        pattern=GCS_BUCKET,
         shape="the name of a bucket, without gs:// and without a path",
     ),
     OverrideHeader(
         name="x-tfy-vertex-region",
         field="vertex_region",
         sets="The region, on Vertex AI; no other provider reads it.",
-        pattern=r"[a-z][a-z0-9]{0,30}(-[a-z0-9]{1,30}){0,3}",
+        pattern=VERTEX_REGION,
         shape="a region such as 'europe-west4' or 'global'",
     ),
     OverrideHeader(
         name="x-tfy-aws-s3-bucket",
         field="s3_bucket",
         sets="The bucket, on AWS Bedrock; no other provider reads it.",
-        pattern=r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+        pattern=S3_BUCKET,
         shape="the name of a bucket, without s3:// and without a path",
     ),
     OverrideHeader(

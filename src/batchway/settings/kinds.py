@@ -12,13 +12,15 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from batchway.domain.cloud_names import GCS_BUCKET, VERTEX_REGION
+
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]i?)?B?", re.IGNORECASE)
 # Old projects have their domain before a colon.
 _PROJECT: Final = re.compile(r"(?:[a-z0-9.-]{1,60}:)?[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
-_REGION: Final = re.compile(r"[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){0,3}")
-_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+_REGION: Final = re.compile(VERTEX_REGION)
+_BUCKET: Final = re.compile(GCS_BUCKET)
 _OBJECT: Final = re.compile(r"[A-Za-z0-9._/-]{1,200}")
 _UNITS: Final = {
     "": 1,

@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from batchway.dialects.tolerant_json import object_in, object_or_none
+from batchway.domain.cloud_names import GCS_BUCKET
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.timestamps import unix_seconds
 from batchway.providers.google.place import Place
@@ -24,9 +25,8 @@ from batchway.providers.http.session import RemoteHttp
 _FIELDS: Final = "name,size,crc32c,updated"
 _PAGE: Final = 1_000
 _MOST_PAGES: Final = 1_000
-# docs.cloud.google.com/storage/docs/buckets#naming and .../objects#naming
-_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", re.ASCII)
-_MOST_NAME: Final = 1_024
+_BUCKET: Final = re.compile(GCS_BUCKET)
+_MOST_NAME: Final = 1_024  # docs.cloud.google.com/storage/docs/objects#naming
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

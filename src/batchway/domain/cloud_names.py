@@ -1,0 +1,12 @@
+"""How clouds let buckets and regions be called, as patterns: for settings, headers and addresses.
+
+What fits can stand in an address as it is. Sources: docs.cloud.google.com/storage/docs/buckets
+(naming), docs.cloud.google.com/vertex-ai/generative-ai/docs/learn/locations,
+docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+"""
+
+from typing import Final
+
+GCS_BUCKET: Final = r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
+S3_BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+VERTEX_REGION: Final = r"[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){0,3}"
