@@ -16,14 +16,17 @@ the troubles `Rule`. Answers are those of `simulator.online`: for plain texts `o
 caller's own OpenAI line holds, whatever the dialect it was translated to; with tools, media or
 schemas the digest that an answer starts with is that of `expected.digest_of`.
 
-    behaviour   dials and rules                    messages, parsing  JSON as the platform reads it
-    server      HTTP, one origin                   gemini, gemini_rules  generateContent
-    account     the parts, put together            claude             Anthropic's Messages
-    tokens      OAuth                              embeddings         vectors
-    platform    operations of the platform         prompts            what a request says
-    storage_json, storage_xml   Cloud Storage      instances          values for schemas
-    objects     buckets on disk                    importer           what sinks a whole job
-    jobs        the life of a job                  rows, producing    the output of a job
+    behaviour     dials and rules               messages, parsing     JSON as the platform reads it
+    handle        starting fakes                gemini, gemini_rules  generateContent
+    server        HTTP, one origin              claude                Anthropic's Messages
+    exchange      bodies, both ways             embeddings            vectors
+    account       the parts, put together       models                who speaks which language
+    platform      operations of the platform    prompts               what a request says
+    filtering     filters of the list of jobs   instances             values for schemas
+    refusals      how Google says no            importer              what sinks a whole job
+    tokens, signing  OAuth                      rows, producing       the output of a job
+    storage_json, storage_xml  Cloud Storage    jobs, state           the life of a job
+    objects, checksums  buckets on disk         expected              what a test compares with
 """
 
 from batchway.simulator.google.behaviour import Behaviour, Fate, Rule
