@@ -137,7 +137,7 @@ def test_the_bodies_are_valid(body: JSON) -> None:
 def test_the_embeddings_bodies_are_valid(body: JSON) -> None:
     given_texts = body["input"]
     # Of a union of iterables pydantic takes the first: lists of tokens are shown one by one.
-    several = isinstance(given_texts[0], list)
+    several = isinstance(given_texts, list) and isinstance(given_texts[0], list)
     for each in given_texts if several else [given_texts]:
         _embedding({**body, "input": each})
 
