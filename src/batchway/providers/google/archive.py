@@ -27,6 +27,7 @@ from batchway.domain.endpoint import Endpoint
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.status import BatchStatus
 from batchway.ports import ArchivedFile, ArchivedJob, Dialect, Refused
+from batchway.providers.google.account import AdvisingDialect
 from batchway.providers.google.framing import theirs
 from batchway.providers.google.job_calls import JobCalls
 from batchway.providers.google.job_reading import VertexJob
@@ -162,7 +163,10 @@ class VertexArchive:
         if model is None:
             return None
         dialect = dialect_of(model, _endpoint(model), batch=True)
-        return None if dialect is None else DiscreetDialect(dialect, secrets=self._secrets)
+        if dialect is None:
+            return None
+        advising = AdvisingDialect(dialect, place=model.place)
+        return DiscreetDialect(advising, secrets=self._secrets)
 
     async def _maker(self, directory: GsPath) -> VertexJob | None:
         """The job that made a directory of results."""
