@@ -25,7 +25,7 @@ from batchway.dialects.responses.dialect import ResponsesDialect
 from batchway.domain.batch import Usage
 from batchway.domain.call import Call
 from batchway.ports import Dialect, Encoded, Refused, Result, Size, Unfaithful
-from batchway.providers.google.account import AdvisingDialect
+from batchway.providers.google.advice import AdvisingDialect
 from batchway.providers.google.place import Place
 
 MODEL = "upstream/model"

@@ -1,30 +1,26 @@
 """`ports.Account` for a project on Vertex AI: Gemini, Claude and open models, each in its dialect.
 
-Owns one request's address and headers, and what a refusal advises. Which dialect a model speaks is
-the catalog's (`catalog.google_models`) or the configuration's; jobs are `batches`'. Tokens are
-asked for off the path of lines (`credentials`).
+Owns one request's address and headers. What a refusal advises is `advice`'s; which dialect a model
+speaks is the catalog's (`catalog.google_models`) or the configuration's; jobs are `batches`'.
+Tokens are asked for off the path of lines (`credentials`).
 """
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-import msgspec
-
 from batchway.catalog.google_models import GoogleDialect
-from batchway.dialects.answers.errors import error_body
-from batchway.dialects.gemini.error import refused
 from batchway.domain.call import Call
 from batchway.domain.overrides import Overrides
 from batchway.domain.remote import RemoteError
-from batchway.ports import Archive, BatchAccount, Dialect, Jobs, Refused, Request, Result
+from batchway.ports import Archive, BatchAccount, Dialect, Jobs, Request
 from batchway.providers.google.addresses import jobs_address, online_address
+from batchway.providers.google.advice import AdvisingDialect
 from batchway.providers.google.credentials import Tokens
+from batchway.providers.google.dialects import dialect_of
 from batchway.providers.google.models import read_model
 from batchway.providers.google.notes import GOOGLE_NOTES
 from batchway.providers.google.place import Place
-from batchway.providers.google.refusal import advice_on
-from batchway.providers.google.speaking import dialect_of
 
 _NONE: Final[Mapping[str, GoogleDialect]] = MappingProxyType({})
 
@@ -109,35 +105,6 @@ class VertexOnline:
     async def request(self, body: bytes) -> Request:
         """The request for one body."""
         return Request(self._url, await self._headers.current(), body)
-
-
-class AdvisingDialect:
-    """`ports.Dialect`: `dialect`, whose refusals say what to do at Google about them."""
-
-    def __init__(self, dialect: Dialect, *, place: Place) -> None:
-        self.faithful = dialect.faithful
-        self.encode = dialect.encode
-        self.join = dialect.join
-        self.measure = dialect.measure
-        self._decode = dialect.decode
-        self._place = place
-
-    def decode(
-        self, status: int, body: bytes, context: bytes, *, at: int = 0
-    ) -> Result | Refused | None:
-        """See `ports.Dialect`."""
-        decoded = self._decode(status, body, context, at=at)
-        if not isinstance(decoded, Refused):
-            return decoded
-        # What stands before a model speaks Google's way, whatever the model's dialect is.
-        google = refused(status, body)
-        refusal = google if google.kind else decoded
-        advice = advice_on(refusal, self._place)
-        if not advice:
-            return refusal
-        said = f"{refusal.message.rstrip('. ')}. To mend it: {advice}."
-        told = error_body(refusal.status, said, code=refusal.code)
-        return msgspec.structs.replace(refusal, advice=advice, body=told)
 
 
 class _Headers:

@@ -17,13 +17,13 @@ batchPredictionJobs and v1/JobState; google/rpc/code.proto.
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Final, cast
 
 from batchway.dialects.tolerant_json import object_in, object_or_none
 from batchway.domain.batch import BatchError, RequestCounts
 from batchway.domain.remote import Cause, Failed, RemoteJob
 from batchway.domain.status import TERMINAL, BatchStatus
+from batchway.domain.timestamps import unix_seconds
 from batchway.providers.google.objects import GsPath, read_uri
 from batchway.providers.http.secrets import without_secrets
 
@@ -159,10 +159,10 @@ def job_of(fields: Mapping[str, Any], *, secrets: Collection[str] = ()) -> Verte
         input=_input(fields),
         output=output,
         named=bool(directory),
-        created_at=_seconds(fields.get("createTime")),
-        started_at=_seconds(fields.get("startTime")),
-        ended_at=_seconds(fields.get("endTime")),
-        updated_at=_seconds(fields.get("updateTime")),
+        created_at=unix_seconds(fields.get("createTime")),
+        started_at=unix_seconds(fields.get("startTime")),
+        ended_at=unix_seconds(fields.get("endTime")),
+        updated_at=unix_seconds(fields.get("updateTime")),
         counts=_counts(_fields(fields.get("completionStats"))),
         left=_count(_fields(fields.get("completionStats")).get("incompleteCount")),
         error_code=code if failed else None,
@@ -246,14 +246,6 @@ def _count(value: object) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool):
         return None
     return value if 0 <= value <= _MOST_COUNTED else None
-
-
-def _seconds(value: object) -> int | None:
-    try:
-        moment = int(datetime.fromisoformat(value).timestamp()) if isinstance(value, str) else 0
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment > 0 else None
 
 
 def _fields(value: object) -> dict[str, Any]:
