@@ -67,12 +67,15 @@ def chat_bodies(count: int, *, seed: int = 0) -> list[bytes]:
 
 
 def mixed_file(count: int, *, model: str) -> Path:
-    """The path of a batch file of `count` such lines, written the first time it is asked for."""
+    """The path of a batch file of `count` such lines, written the first time it is asked for.
+
+    Each names its `user`, too: a parameter that is left out with a warning in its answer.
+    """
 
     def lines() -> Iterator[bytes]:
         for index, dice in _dices(count, 0):
             line = {"custom_id": f"request-{index:07d}", "method": "POST"}
-            body = {**_chat(dice, index), "model": model}
+            body = {**_chat(dice, index), "model": model, "user": f"user-{index % 1_000}"}
             yield _json({**line, "url": "/v1/chat/completions", "body": body}) + b"\n"
 
     return written(f"mixed-{count}-{model}-v{_VERSION}", lines())
