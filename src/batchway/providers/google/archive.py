@@ -28,6 +28,7 @@ from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.status import BatchStatus
 from batchway.domain.tag import METADATA_KEY, is_tag, tag_in
 from batchway.ports import ArchivedFile, ArchivedJob, Dialect, Refused
+from batchway.providers.google.advice import AdvisingDialect
 from batchway.providers.google.dialects import dialect_of
 from batchway.providers.google.job_calls import JobCalls
 from batchway.providers.google.job_reading import VertexJob
@@ -160,7 +161,10 @@ class VertexArchive:
         if model is None:
             return None
         dialect = dialect_of(model, _endpoint(model), batch=True)
-        return None if dialect is None else DiscreetDialect(dialect, secrets=self._secrets)
+        if dialect is None:
+            return None
+        advising = AdvisingDialect(dialect, place=model.place)
+        return DiscreetDialect(advising, secrets=self._secrets)
 
     async def _maker(self, directory: GsPath) -> VertexJob | None:
         """The job that made a directory of results."""

@@ -93,12 +93,15 @@ class VertexJobs:
         """The input at the provider; see `ports.Jobs`."""
         folder = self._folder(order.tag)
         to = GsPath(bucket=folder.bucket, name=folder.name + INPUT)
+        probe = GsPath(bucket=folder.bucket, name=folder.name + _PROBE)
         storage = self._files.storage
         try:
-            if order.since is not None and await storage.holds(to, order.path, size=order.size):
-                return to.uri
+            if order.since is not None:
+                await self._files.objects.remove(probe)  # of a try that was cut off
+                if await storage.holds(to, order.path, size=order.size):
+                    return to.uri
             await self._files.buckets.check(
-                GsPath(bucket=folder.bucket, name=folder.name + _PROBE),
+                probe,
                 region=self._calls.place.region,
                 objects=self._files.objects,
                 storage=storage,
