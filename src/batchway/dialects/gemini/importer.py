@@ -8,7 +8,7 @@ line that does not fit. Of what is free in form (arguments of calls, schemas), t
     places     what stands where, so that lines which disagree do not share a job
     columns    the same for a schema, whose properties are columns too
 
-Observed, not documented: `../shared/reference/provider-protocols.md` A.3; limits of names and of
+Observed in jobs that failed, not documented (the fake refuses the same); limits of names and of
 nesting are BigQuery's: https://docs.cloud.google.com/bigquery/docs/nested-repeated. Pure.
 """
 
