@@ -4,11 +4,13 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 import openai
 import pytest
+from openai.types import Batch
 from tests.journeys.conftest import Configuration, NewServer
 from tests.journeys.lines import (
     chat,
@@ -229,58 +231,90 @@ def _said(client: openai.OpenAI, batch: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("dials", "words"),
+    ("dials", "further", "words"),
     [
-        ({"no_such_model": [GEMINI]}, ["does not exist", "Model Garden"]),
-        ({"no_such_bucket": [BUCKET]}, [f"There is no bucket '{BUCKET}'"]),
-        ({"bucket_region": "EUROPE-WEST4"}, ["europe-west4", "us-central1"]),
-        ({"bucket_denied": ["agent_write"]}, ["gcp-sa-aiplatform", "roles/storage.objectAdmin"]),
+        ({"no_such_model": [GEMINI]}, {}, ["does not exist", "'us-central1'", "Model Garden"]),
+        ({}, {"region": "global"}, ["do not run at 'global'", "x-tfy-vertex-region"]),
+        ({}, {"bucket": None}, ["set `bucket`", "x-tfy-vertex-storage-bucket-name"]),
+        ({"no_such_bucket": [BUCKET]}, {}, [f"There is no bucket '{BUCKET}'"]),
+        ({"bucket_region": "EUROPE-WEST4"}, {}, ["europe-west4", "us-central1"]),
+        (
+            {"bucket_denied": ["agent_read"]},
+            {},
+            ["@gcp-sa-aiplatform", "roles/storage.objectAdmin", f"'{BUCKET}'"],
+        ),
+        (
+            {"bucket_denied": ["agent_write"]},
+            {},
+            ["@gcp-sa-aiplatform", "roles/storage.objectAdmin", f"'{BUCKET}'"],
+        ),
     ],
 )
 def test_mistakes_that_fail_a_batch_say_what_to_do(
-    new_server: NewServer, tmp_path: Path, dials: dict[str, Any], words: list[str]
+    new_server: NewServer,
+    tmp_path: Path,
+    *,
+    dials: dict[str, Any],
+    further: dict[str, Any],
+    words: list[str],
 ) -> None:
+    model = CLAUDE if further.get("region") else GEMINI
     with running(**dials) as fake:
-        client = new_server(vertex(fake, tmp_path)).client()
-        last = ended(client, submit(client, chats(3, model=GEMINI)))
+        client = new_server(vertex(fake, tmp_path, **further)).client()
+        last = ended(client, submit(client, chats(3, model=model)))
         said = _said(client, last)
         for word in words:
             assert word in said
         assert fake.objects() == {}
 
 
-@pytest.mark.parametrize(
-    ("dials", "words", "mended"),
-    [
-        (
-            {"bucket_denied": ["caller_write"]},
-            ["storage.objects.create", f"bucket '{BUCKET}'"],
-            {"bucket_denied": []},
-        ),
-        ({"api_disabled": True}, ["aiplatform.googleapis.com"], {"api_disabled": False}),
-        ({"quota": ["create"]}, ["429"], {"quota": []}),
-    ],
-)
+MENDABLE: Final[list[tuple[dict[str, Any], list[str]]]] = [
+    (
+        {"bucket_denied": ["caller_write"]},
+        ["roles/storage.objectAdmin", "storage.objects.create", f"bucket '{BUCKET}'"],
+    ),
+    (
+        {"bucket_denied": ["caller_read"]},
+        ["roles/storage.objectAdmin", "storage.objects.get", f"bucket '{BUCKET}'"],
+    ),
+    ({"api_disabled": True}, ["enable the API aiplatform.googleapis.com"]),
+    ({"billing_disabled": True}, ["link a billing account"]),
+    (
+        {"denied": ["aiplatform.batchPredictionJobs.create"]},
+        ["roles/aiplatform.user", "aiplatform.batchPredictionJobs.create"],
+    ),
+    ({"revoked": True}, ["Check `credentials_file`"]),
+    ({"quota": ["create"]}, ["429", "a quota of the project 'fake-project'"]),
+]
+
+
 def test_mistakes_that_can_be_mended_hold_a_batch_up_and_say_how(
-    new_server: NewServer,
-    tmp_path: Path,
-    dials: dict[str, Any],
-    words: list[str],
-    mended: dict[str, Any],
+    new_server: NewServer, tmp_path: Path
 ) -> None:
-    with running(**dials) as fake:
-        client = new_server(vertex(fake, tmp_path)).client()
+    """Each in a batch of its own, at the same time: seven waits would be a minute."""
+    with ExitStack() as stack:
+        fakes = [stack.enter_context(running(**dials)) for dials, _ in MENDABLE]
+        client = new_server(
+            *(vertex(fake, tmp_path, name=f"p{n}") for n, fake in enumerate(fakes))
+        ).client()
         asked = chats(3, model=GEMINI)
-        batch = submit(client, asked)
+        batches = [
+            submit(client, asked, extra_headers={"x-tfy-provider-name": f"p{n}"})
+            for n in range(len(fakes))
+        ]
 
-        def told() -> bool:
-            shown = client.batches.retrieve(batch.id).model_extra or {}
-            return all(word in (shown.get("status_details") or "") for word in words)
+        def told(batch: Batch) -> str:
+            return str(client.batches.retrieve(batch.id).to_dict()["status_details"] or "")
 
-        eventually("what holds it up", told)
-        fake.control(**mended)
-        completed(client, batch, asked, models=named(asked, GEMINI))
-        nothing_is_left(fake)
+        for batch, (_, words) in zip(batches, MENDABLE, strict=True):
+            said = eventually(f"what holds up {words}", lambda batch=batch: told(batch))
+            assert [word for word in words if word not in said] == []
+            assert "api_key" not in said  # there is none at Google
+        for fake, (dials, _) in zip(fakes, MENDABLE, strict=True):
+            fake.control(**{name: type(value)() for name, value in dials.items()})
+        for fake, batch in zip(fakes, batches, strict=True):
+            completed(client, batch, asked, models=named(asked, GEMINI))
+            nothing_is_left(fake)
 
 
 @pytest.mark.parametrize("races", [False, True])

@@ -138,6 +138,10 @@ class _Provider(Section):
         """Why lines of that model and endpoint cannot be run at all, where that is known."""
         return None
 
+    def no_jobs(self, model: str, overrides: Overrides) -> str | None:  # noqa: ARG002 - as above
+        """Why `traits_of` has none for that model, with what to do, where that is known."""
+        return None
+
 
 class NativeSettings(Section):
     """How a provider's own batch API is used."""
@@ -348,6 +352,20 @@ class GoogleVertexSettings(_Native):
             return None
         known = " and ".join(sorted(family.endpoints))
         return f"The provider '{self.name}' runs it with {known} only."
+
+    def no_jobs(self, model: str, overrides: Overrides) -> str | None:
+        """A family without jobs, or without them at `global`."""
+        family = family_of(model, self.models)
+        if family is None:
+            return None
+        if family.jobs is None:
+            return "Vertex AI has no jobs for it."
+        if (overrides.vertex_region or self.region) == "global" and not family.everywhere:
+            return (
+                "Its jobs do not run at 'global': set `region`, or send the header "
+                "x-tfy-vertex-region, to a region where the model is offered."
+            )
+        return None
 
 
 class OpenAICompatibleSettings(_Provider):
