@@ -121,6 +121,23 @@ def test_counts(state: str, stats: object, counts: tuple[int, int, int] | None) 
     assert (found and (found.total, found.completed, found.failed)) == counts
 
 
+@pytest.mark.parametrize(
+    ("state", "left", "total"),
+    [
+        ("RUNNING", "6", 10),
+        ("EXPIRED", "6", 10),
+        ("CANCELLED", 6, 10),
+        ("EXPIRED", "-1", 4),
+        ("SUCCEEDED", None, 4),
+    ],
+)
+def test_a_job_is_shown_with_all_of_its_lines(state: str, left: object, total: int) -> None:
+    stats = {"successfulCount": "3", "failedCount": "1", "incompleteCount": left}
+    shown = read(state=f"JOB_STATE_{state}", completionStats=stats).counts_of_lines
+    assert shown is not None
+    assert (shown.total, shown.completed, shown.failed) == (total, 3, 1)
+
+
 AGENT = "service-123456789012@gcp-sa-aiplatform.iam.gserviceaccount.com"
 
 

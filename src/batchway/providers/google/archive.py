@@ -127,7 +127,7 @@ class VertexArchive:
             model=job.model.rpartition("/")[2] or None,
             created_at=job.created_at,
             in_progress_at=job.started_at,
-            counts=job.counts,
+            counts=job.counts_of_lines,
             errors=None if job.error is None else (job.error,),
             metadata={METADATA_KEY: job.title} if _TAG.fullmatch(job.title) else None,
         )

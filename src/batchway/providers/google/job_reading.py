@@ -16,7 +16,7 @@ batchPredictionJobs and v1/JobState; google/rpc/code.proto.
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -95,7 +95,7 @@ class VertexJob:
 
     `output` is what its results' names begin with: their directory once there is one, before that
     the prefix that it was created with, without a slash at its end. `named` is whether it is the
-    directory.
+    directory. `counts` are those of rows, once it has ended; `unrun` lines have none.
     """
 
     name: JobName
@@ -110,6 +110,7 @@ class VertexJob:
     ended_at: int | None = None
     updated_at: int | None = None
     counts: RequestCounts | None = None
+    unrun: int = 0
     error_code: int | None = None
     error: BatchError | None = None
 
@@ -117,6 +118,13 @@ class VertexJob:
     def ended(self) -> bool:
         """Whether nothing will change any more."""
         return self.status in TERMINAL
+
+    @property
+    def counts_of_lines(self) -> RequestCounts | None:
+        """The counts with the lines that were not run in their total."""
+        if self.counts is None:
+            return None
+        return replace(self.counts, total=self.counts.total + self.unrun)
 
 
 def read_name(text: str) -> JobName | None:
@@ -150,6 +158,7 @@ def job_of(fields: Mapping[str, Any], *, secrets: Collection[str] = ()) -> Verte
     output = read_uri(directory or _text(destination.get("outputUriPrefix")).rstrip("/"))
     code, error = _error(fields, name=name, output=output, secrets=secrets)
     failed = status is BatchStatus.FAILED
+    stats, ended = _fields(fields.get("completionStats")), status in TERMINAL
     return VertexJob(
         name=name,
         title=_text(fields.get("displayName")),
@@ -162,7 +171,8 @@ def job_of(fields: Mapping[str, Any], *, secrets: Collection[str] = ()) -> Verte
         started_at=_seconds(fields.get("startTime")),
         ended_at=_seconds(fields.get("endTime")),
         updated_at=_seconds(fields.get("updateTime")),
-        counts=_counts(_fields(fields.get("completionStats")), ended=status in TERMINAL),
+        counts=_counts(stats, ended=ended),
+        unrun=(_count(stats.get("incompleteCount")) or 0) if ended else 0,
         error_code=code if failed else None,
         error=error if failed else None,
     )
