@@ -347,6 +347,41 @@ def test_jobs_and_files_that_others_made_are_looked_up(world: World) -> None:
     assert name not in {batch.id for batch in client.batches.list()}
 
 
+def test_a_job_that_others_made_is_cancelled(world: World) -> None:
+    world.fake.control(hold=["RUNNING", "CANCELLING"])
+    client = world.client()
+    name, _ = world.theirs("cancelled")
+    eventually("it runs", lambda: client.batches.retrieve(name).status == "in_progress")
+    assert client.batches.cancel(name).status == "cancelling"
+    world.fake.control(hold=[])
+    last = ended(client, client.batches.retrieve(name))
+    assert (last.status, counts(last)) == ("cancelled", (3, 1, 0))
+    assert len(results(client, last).output) == 1
+    assert client.batches.cancel(name.rpartition("/")[2]).status == "cancelled"
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_an_input_file_that_lies_in_a_bucket_is_run(world: World, *, encoded: bool) -> None:
+    client = world.client()
+    given = f"gs://{BUCKET}/inputs/lines of ours.jsonl"
+    asked = chats(3, "there", model=GEMINI)
+    world.fake.put(given, jsonl(asked))
+    named = quote(given, safe="") if encoded else given
+    batch = client.batches.create(
+        input_file_id=named, endpoint="/v1/chat/completions", completion_window="24h"
+    )
+    last = ended(client, batch)
+    assert (last.status, last.input_file_id) == ("completed", named)
+    check(asked, results(client, last))
+    assert world.fake.read(given) == jsonl(asked)
+    with pytest.raises(openai.NotFoundError, match="No such File object"):
+        client.batches.create(
+            input_file_id=f"gs://{BUCKET}/inputs/none.jsonl",
+            endpoint="/v1/chat/completions",
+            completion_window="24h",
+        )
+
+
 @pytest.mark.parametrize(
     ("dials", "ids"),
     [
