@@ -58,6 +58,16 @@ def test_whatever_its_files_look_like(
     nothing_is_left(fake)
 
 
+def test_a_job_at_the_location_that_is_everywhere(world: tuple[GoogleFake, Server]) -> None:
+    fake, server = world
+    asked = chats(ROWS, "global", model=GEMINI)
+    client = server.client()
+    batch = submit(client, asked, extra_headers={"x-tfy-vertex-region": "global"})
+    completed(client, batch, asked, models=named(asked, GEMINI))
+    assert fake.stats()["deleted"][-1]["location"] == "global"
+    nothing_is_left(fake)
+
+
 @pytest.mark.parametrize(
     ("fate", "code"),
     [

@@ -56,17 +56,24 @@ def nothing_is_left(fake: GoogleFake) -> None:
     assert set(stats["lines_by_digest"].values()) <= {1}
 
 
-def made_with_googles_client(fake: GoogleFake, source: str, results: str) -> str:
+def made_with_googles_client(
+    fake: GoogleFake,
+    source: str,
+    results: str,
+    *,
+    model: str = GEMINI,
+    location: str = "us-central1",
+) -> str:
     """The name of a job that nobody made through Batchway."""
     client = genai.Client(
         vertexai=True,
         project=PROJECT,
-        location="us-central1",
+        location=location,
         credentials=Credentials("a-token-of-somebody"),  # pyright: ignore[reportNoUntypedCall, reportUnknownArgumentType] - its stubs are partial
         http_options=HttpOptions(base_url=fake.url),
     )
     made = client.batches.create(
-        model=GEMINI, src=source, config=CreateBatchJobConfig(dest=results, display_name="theirs")
+        model=model, src=source, config=CreateBatchJobConfig(dest=results, display_name="theirs")
     )
     assert made.name is not None
     return made.name
