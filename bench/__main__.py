@@ -19,6 +19,7 @@ from bench.inputs import chat_file
 from bench.managed import ideal, memory, polling, throughput, upload
 from bench.native import NativeRun, run_native
 from bench.small import CONNECTIONS, LINES, UPLOADS, SmallRun, postgres, run_idle, run_small
+from bench.vertex import vertex
 
 
 def native(scale: float) -> list[Goal]:
@@ -217,6 +218,7 @@ BENCHMARKS: Final[dict[str, Callable[[float], list[Goal]]]] = {
     "polling": polling,
     "upload": upload,
     "native": native,
+    "vertex": vertex,
     "dialects": dialects,
     "auto": auto,
     "small": small,

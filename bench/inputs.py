@@ -65,13 +65,18 @@ def chat_lines(count: int, *, seed: int = 0, model: str = MODEL) -> Iterator[byt
 
 def chat_file(count: int, *, seed: int = 0, model: str = MODEL) -> Path:
     """The path of a batch file of `count` lines, written the first time it is asked for."""
+    name = f"chat-{count}-{seed}-{model.replace('/', '_')}-v{_VERSION}"
+    return written(name, chat_lines(count, seed=seed, model=model))
+
+
+def written(name: str, lines: Iterator[bytes]) -> Path:
+    """The path of the file of that name, in which `lines` are if it is not there yet."""
     BUILD.mkdir(exist_ok=True)
-    path = BUILD / f"chat-{count}-{seed}-{model.replace('/', '_')}-v{_VERSION}.jsonl"
+    path = BUILD / f"{name}.jsonl"
     if path.exists():
         return path
     # Renamed into place, or a benchmark interrupted here would leave a short file behind.
     partial = path.with_suffix(f".{os.getpid()}")
-    lines = chat_lines(count, seed=seed, model=model)
     with partial.open("wb") as file:
         while piece := b"".join(islice(lines, 4096)):
             file.write(piece)

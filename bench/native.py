@@ -6,11 +6,12 @@
 
 The fake is a process of its own. It is told when jobs may end, and to refuse looks at them until
 all results are written, so that neither way waits for it longer than a transfer takes. Owns the run
-and its phases; the figures are made of it in `bench.__main__`.
+and its phases; the figures are made of it in `bench.__main__` and `bench.vertex`.
 """
 
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,12 +20,14 @@ import psutil
 from bench.figures import Memory, PeakMemory
 from bench.served import Served, ServedError
 
-from batchway.simulator.batches import Fake, process
+from batchway.simulator import batches, google
+from batchway.simulator.batches.remote import Remote
 
 _ENDPOINT: Final = "/v1/chat/completions"
 _EVERY: Final = 0.05
 _PATIENCE: Final = 1_800.0
 _ENDED: Final = frozenset({"completed", "failed", "expired", "cancelled"})
+_MODE: Final = {"mode": "native", "native": {"poll_min": 0.2, "poll_max": 1}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,25 +74,84 @@ class _Watch:
         return time.perf_counter(), sum(spent.user + spent.system for spent in times)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Words:
+    """What a fake calls a job's state and its number of lines, and how it counts files.
+
+    `results` are the bytes of all results, `left` whatever lies at the provider, both out of the
+    fake's brief stats.
+    """
+
+    state: str
+    running: str
+    ended: str
+    lines: str
+    results: Callable[[Mapping[str, Any]], int]
+    left: Callable[[Mapping[str, Any]], object]
+
+
+_OPENAI: Final = _Words(
+    state="status",
+    running="in_progress",
+    ended="completed",
+    lines="total",
+    results=lambda stats: sum(
+        file["bytes"] for file in stats["files"] if file["purpose"] == "batch_output"
+    ),
+    left=lambda stats: stats["files"],
+)
+_VERTEX: Final = _Words(
+    state="state",
+    running="RUNNING",
+    ended="SUCCEEDED",
+    lines="lines",
+    results=lambda stats: sum(
+        size for uri, size in stats["objects"].items() if not uri.endswith("/input.jsonl")
+    ),
+    left=lambda stats: stats["objects"],
+)
+
+
 def run_native(path: Path, lines: int) -> NativeRun:
-    """Run the file as a native batch and check that every line succeeded.
+    """Run the file as a native batch at OpenAI and check that every line succeeded.
 
     Raises `ServedError` when it did not, or took half an hour for one phase.
     """
-    with process("openai", discard=True, hold=["in_progress"]) as fake:
+    with batches.process("openai", discard=True, hold=[_OPENAI.running]) as fake:
         provider = {
             "name": "upstream",
             "type": "openai",
             "base_url": fake.base_url,
             "api_key": "sk-bench",
-            "mode": "native",
-            "native": {"poll_min": 0.2, "poll_max": 1},
+            **_MODE,
         }
         with Served(provider) as server, PeakMemory(server.pid) as memory:
-            return _run(server, fake, memory, path, lines)
+            return _run(path, lines, server=server, fake=fake, words=_OPENAI, memory=memory)
 
 
-def _run(server: Served, fake: Fake, memory: PeakMemory, path: Path, lines: int) -> NativeRun:
+def run_vertex(path: Path, lines: int) -> NativeRun:
+    """As `run_native`, at Vertex AI: lines of models of Gemini, files in Cloud Storage."""
+    with (
+        tempfile.TemporaryDirectory(prefix="batchway-bench-") as folder,
+        google.process(discard=True, hold=[_VERTEX.running]) as fake,
+    ):
+        provider = {
+            "name": "upstream",
+            "type": "google-vertex",
+            "project": "fake-project",
+            "credentials_file": str(fake.key_file(Path(folder) / "key.json")),
+            "bucket": "bucket-of-bench",
+            "base_url": fake.url,
+            "storage_url": fake.url,
+            **_MODE,
+        }
+        with Served(provider) as server, PeakMemory(server.pid) as memory:
+            return _run(path, lines, server=server, fake=fake, words=_VERTEX, memory=memory)
+
+
+def _run(
+    path: Path, lines: int, *, server: Served, fake: Remote, words: _Words, memory: PeakMemory
+) -> NativeRun:
     client = server.client()
     with path.open("rb") as file:
         uploaded = client.files.create(file=file, purpose="batch")
@@ -106,14 +168,18 @@ def _run(server: Served, fake: Fake, memory: PeakMemory, path: Path, lines: int)
 
     _until(lambda: status() != "validating")
     validating = watch.split("validating")
-    _until(lambda: sum(job["total"] for job in _jobs(fake, "in_progress")) == lines)
+
+    def jobs_in(state: str) -> list[dict[str, Any]]:
+        return [job for job in fake.brief()["jobs"] if job[words.state] == state]
+
+    _until(lambda: sum(job[words.lines] for job in jobs_in(words.running)) == lines)
     out = watch.split("out")
-    jobs = len(_jobs(fake, "in_progress"))
+    jobs = len(jobs_in(words.running))
     fake.trouble({"on": "job", "do": "refuse", "status": 503})
     fake.control(hold=[])
-    _until(lambda: len(_jobs(fake, "completed")) == jobs)
+    _until(lambda: len(jobs_in(words.ended)) == jobs)
     fake.trouble()
-    row_bytes = _row_bytes(fake, lines)
+    row_bytes = round(words.results(fake.brief()) / lines)
     watch.split("waiting for the fake")
     _until(lambda: status() in {"finalizing", "completed"})
     collecting = watch.split("collecting")
@@ -122,7 +188,7 @@ def _run(server: Served, fake: Fake, memory: PeakMemory, path: Path, lines: int)
     counts = client.batches.retrieve(batch.id).request_counts
     if counts is None or counts.completed != lines:
         raise ServedError(f"batch {batch.id} ended with {counts}")
-    if fake.brief()["files"]:
+    if words.left(fake.brief()):
         raise ServedError("files are left at the provider")
     return NativeRun(
         jobs=jobs,
@@ -137,15 +203,6 @@ def _run(server: Served, fake: Fake, memory: PeakMemory, path: Path, lines: int)
         finalizing=finalizing,
         memory=memory.peak,
     )
-
-
-def _jobs(fake: Fake, status: str) -> list[dict[str, Any]]:
-    return [job for job in fake.brief()["jobs"] if job["status"] == status]
-
-
-def _row_bytes(fake: Fake, lines: int) -> int:
-    results = [file for file in fake.brief()["files"] if file["purpose"] == "batch_output"]
-    return round(sum(file["bytes"] for file in results) / lines)
 
 
 def _until(condition: Callable[[], bool]) -> None:

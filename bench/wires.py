@@ -1,4 +1,4 @@
-"""Lines of about 1 KB on each wire, and what providers answer: the input of `bench.dialects`.
+"""Lines of about 1 KB on each wire, and what providers answer: `bench.dialects`, `bench.vertex`.
 
 Three kinds of chat in turn (plain, with two tools, with a schema to keep to), and texts to embed.
 All differ in length and words; the same seed gives the same bytes. Tools and schema are the same in
@@ -9,13 +9,15 @@ that a dialect passes over. Owns no measuring.
 import json
 import random
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
-from bench.inputs import SENTENCES, SYSTEM
+from bench.inputs import SENTENCES, SYSTEM, written
 
 MODEL: Final = "bench-model"
 KINDS: Final = ("plain", "tools", "schema")
 _NUMBERS: Final = 768
+_VERSION: Final = 1  # part of the file's name: raise it when the lines change, or caches lie
 
 _TOOLS: Final = (
     {
@@ -62,6 +64,21 @@ _SCHEMA: Final = {
 def chat_bodies(count: int, *, seed: int = 0) -> list[bytes]:
     """Bodies of chat lines, the three kinds in turn."""
     return [_json(_chat(dice, index)) for index, dice in _dices(count, seed)]
+
+
+def mixed_file(count: int, *, model: str) -> Path:
+    """The path of a batch file of `count` such lines, written the first time it is asked for.
+
+    Each names its `user`, too: a parameter that is left out with a warning in its answer.
+    """
+
+    def lines() -> Iterator[bytes]:
+        for index, dice in _dices(count, 0):
+            line = {"custom_id": f"request-{index:07d}", "method": "POST"}
+            body = {**_chat(dice, index), "model": model, "user": f"user-{index % 1_000}"}
+            yield _json({**line, "url": "/v1/chat/completions", "body": body}) + b"\n"
+
+    return written(f"mixed-{count}-{model}-v{_VERSION}", lines())
 
 
 def responses_bodies(count: int, *, seed: int = 0) -> list[bytes]:

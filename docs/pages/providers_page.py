@@ -24,8 +24,8 @@ def providers_page() -> str:
         "another is a class of your own, of type [`python`](../guides/own-provider.md).",
         "A batch larger than one job may be becomes several jobs and one result. Limits that no "
         "source names take OpenAI's or a smaller value; `native.max_lines`, `native.max_bytes` and "
-        "`native.enqueued_tokens` of a provider replace them. None of this was checked against "
-        "the live services.",
+        "`native.enqueued_tokens` of a provider make them smaller. None of this was checked "
+        "against the live services.",
         table(
             ["`type`", "Provider", "Lines of a job", "Bytes of a job", "Windows", "Endpoints"],
             [

@@ -25,7 +25,7 @@ from batchway.dialects.responses.dialect import ResponsesDialect
 from batchway.domain.batch import Usage
 from batchway.domain.call import Call
 from batchway.ports import Dialect, Encoded, Refused, Result, Size, Unfaithful
-from batchway.providers.google.account import AdvisingDialect
+from batchway.providers.google.advice import AdvisingDialect
 from batchway.providers.google.place import Place
 
 MODEL = "upstream/model"
@@ -222,7 +222,6 @@ DIALECTS: Mapping[str, Sample] = {
         },
         errors={
             b'{"type":"error","error":{"type":"overloaded_error","message":"m"}}': 529,
-            b'{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}': 429,
             b'{"type":"error","error":{"type":"of_tomorrow"}}': 500,
             b'{"content":7}': 502,
             b"{}": 502,
@@ -230,7 +229,7 @@ DIALECTS: Mapping[str, Sample] = {
         of_account=(
             b'{"type":"error","error":{"type":"authentication_error","message":"m"}}',
             b'{"type":"error","error":{"type":"billing_error","message":"m"}}',
-            b'[{"error":{"code":403,"status":"PERMISSION_DENIED"}}]',
+            b'{"type":"error","error":{"type":"permission_error","message":"m"}}',
         ),
         unsaid={
             b'{"model":"mine","messages":[{"role":"user","content":"a"}],"n":2}': "n",
@@ -279,6 +278,23 @@ DIALECTS: Mapping[str, Sample] = {
         errors=_GOOGLE_ERRORS,
         of_account=_GOOGLE_OF_ACCOUNT,
         unsaid={b'{"model":"mine","input":[1,2]}': "input"},
+    ),
+    "vertex-claude": Sample(
+        new=lambda: AdvisingDialect(
+            AnthropicDialect(model="claude-sonnet-4-5"),
+            place=Place(project="p", region="us-central1"),
+        ),
+        lines=_CHATS,
+        answers={b'{"content":[{"type":"text","text":"hi"}]}': Usage()},
+        errors={
+            **_GOOGLE_ERRORS,
+            b'{"type":"error","error":{"type":"overloaded_error","message":"m"}}': 529,
+        },
+        of_account=(
+            *_GOOGLE_OF_ACCOUNT,
+            b'[{"error":{"code":403,"status":"PERMISSION_DENIED"}}]',
+            b'{"type":"error","error":{"type":"authentication_error","message":"m"}}',
+        ),
     ),
     "vertex-open-model": Sample(
         new=lambda: AdvisingDialect(

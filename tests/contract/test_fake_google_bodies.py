@@ -26,6 +26,9 @@ def test_what_gemini_refuses() -> None:
         ({"generationConfig": {"stopSequences": list("abcdef")}}, "more than 5 stop_sequences"),
         (_function({"type": "OBJECT", "properties": {"a": {"description": "?"}}}),
          "`f` functionDeclaration `parameters.a` schema didn't specify the schema type field"),
+        ({"generationConfig": {"responseMimeType": "application/json", "responseSchema": {
+            "type": "ARRAY", "items": {"nullable": True}}}},
+         "one or more response schemas didn't specify the schema type field"),
         (_function({"type": "OBJECT", "properties": {"a": {
             "anyOf": [{"type": "STRING"}], "title": "A"}}}), "it must be the only field set"),
         (_function({"type": "STRING"}), "should be of type OBJECT"),

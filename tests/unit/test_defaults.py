@@ -5,7 +5,7 @@ from batchway.bootstrap.worker import new_limits
 from batchway.cli.options import DEFAULT_SERVER
 from batchway.dispatch.limits import Limits
 from batchway.settings import OpenAISettings, Settings
-from batchway.settings.providers import NativeSettings
+from batchway.settings.provider import NativeSettings
 from batchway.settings.schema import ServerSettings
 from batchway.workflows.native.accounts import NativeTuning
 from batchway.workflows.plan.scan import ScanLimits

@@ -1,4 +1,4 @@
-"""`providers.google.framing`: lines and rows of Vertex AI's batch files."""
+"""`providers.google.framing` and `rows`: lines and rows of Vertex AI's batch files."""
 
 import json
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ from batchway.providers.google.framing import (
     GeminiFraming,
     OpenModelFraming,
     TextEmbeddingsFraming,
-    theirs,
 )
+from batchway.providers.google.rows import theirs
 
 CHAT = "/v1/chat/completions"
 FRAMINGS: Mapping[str, Framing] = {

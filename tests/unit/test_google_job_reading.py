@@ -108,8 +108,6 @@ def test_states(state: str | None, status: BatchStatus) -> None:
         ("RUNNING", {"successfulCount": "4", "incompleteCount": "-1"}, (4, 4, 0)),
         ("RUNNING", {"successfulCount": "4", "incompleteCount": "6"}, (10, 4, 0)),
         ("RUNNING", {"failedCount": 2, "incompleteCount": 8}, (10, 0, 2)),
-        # What was not run has no row, and is waited for by nobody.
-        ("PARTIALLY_SUCCEEDED", {"successfulCount": "4", "incompleteCount": "6"}, (4, 4, 0)),
         ("CANCELLED", {"successfulCount": "4", "failedCount": "1"}, (5, 4, 1)),
         ("RUNNING", {"successfulCount": "many"}, None),
         ("RUNNING", {"successfulCount": True}, None),
@@ -122,20 +120,31 @@ def test_counts(state: str, stats: object, counts: tuple[int, int, int] | None) 
 
 
 @pytest.mark.parametrize(
-    ("state", "left", "total"),
+    ("state", "stats", "counts"),
     [
-        ("RUNNING", "6", 10),
-        ("EXPIRED", "6", 10),
-        ("CANCELLED", 6, 10),
-        ("EXPIRED", "-1", 4),
-        ("SUCCEEDED", None, 4),
+        ("RUNNING", {"successfulCount": "4", "incompleteCount": "6"}, (10, 4, 0)),
+        ("SUCCEEDED", {"successfulCount": "4", "failedCount": "1"}, (5, 4, 1)),
+        ("EXPIRED", {"successfulCount": "4", "incompleteCount": "6"}, (10, 4, 0)),
+        # How many rows a job had is not known where it does not say what it left.
+        ("EXPIRED", {"successfulCount": "4"}, (0, 4, 0)),
+        ("CANCELLED", {"successfulCount": "4", "incompleteCount": "-1"}, (0, 4, 0)),
+        # What will not come is not waited for.
+        ("PARTIALLY_SUCCEEDED", {"successfulCount": "4", "incompleteCount": "6"}, None),
+        ("PARTIALLY_SUCCEEDED", {"successfulCount": "4"}, (4, 4, 0)),
+        ("FAILED", {"successfulCount": "4", "incompleteCount": "6"}, (10, 4, 0)),
     ],
 )
-def test_a_job_is_shown_with_all_of_its_lines(state: str, left: object, total: int) -> None:
-    stats = {"successfulCount": "3", "failedCount": "1", "incompleteCount": left}
-    shown = read(state=f"JOB_STATE_{state}", completionStats=stats).counts_of_lines
-    assert shown is not None
-    assert (shown.total, shown.completed, shown.failed) == (total, 3, 1)
+def test_counts_by_which_rows_are_waited_for(
+    state: str, stats: object, counts: tuple[int, int, int] | None
+) -> None:
+    job = read(state=f"JOB_STATE_{state}", completionStats=stats)
+    found = remote_job(job, ["gs://b/rows"]).counts
+    assert (found and (found.total, found.completed, found.failed)) == counts
+
+
+def test_counts_of_a_job_that_failed_and_wrote_nothing() -> None:
+    job = read(state="JOB_STATE_FAILED", completionStats={"successfulCount": "4"})
+    assert remote_job(job).counts is None
 
 
 AGENT = "service-123456789012@gcp-sa-aiplatform.iam.gserviceaccount.com"

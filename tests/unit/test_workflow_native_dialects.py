@@ -189,3 +189,19 @@ def test_rows_of_a_line_that_is_done_come_again() -> None:
     rows = [answer({"custom_id": name}) for name in ["r0000000001-3", *ids]]
     assert [result.line for result in join.take(b"\n".join(rows), last=True)] == [1]
     assert (join.rows, join.duplicates, join.unknown) == (6, 3, 1)
+
+
+def test_contexts_belong_to_their_lines() -> None:
+    """Equal ones are kept once, up to a number; none is another line's, before or behind it."""
+    users = ["", "", "a", "b", "a", "", *(f"u-{n}" for n in range(1_500)), "a", "u-7", "u-1499", ""]
+    table = LineTable(Toy(Call(CHAT, "m")))
+    done = {3}
+    table.add(
+        [
+            (n, Request(custom_id="", model="m", body=json.dumps({"user": user}).encode()))
+            for n, user in enumerate(users)
+        ],
+        done,
+    )
+    found = [table.context(n).decode() for n in range(len(users))]
+    assert found == ["" if n in done else user for n, user in enumerate(users)]

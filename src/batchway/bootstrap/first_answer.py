@@ -28,21 +28,13 @@ from yarl import URL
 from batchway.bootstrap.accounts import address_of
 from batchway.bootstrap.parts import SystemClock
 from batchway.domain.call import Call
-from batchway.domain.endpoint import Endpoint
 from batchway.domain.http_status import REDIRECTS
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.routing import Target
 from batchway.ports import Account, Answer, Failure, Refused
 from batchway.ports import Request as Sent
 from batchway.providers.http.proxies import proxy_for
-from batchway.settings import (
-    AzureOpenAISettings,
-    GoogleVertexSettings,
-    OpenAICompatibleSettings,
-    ProviderSettings,
-    PythonSettings,
-    Settings,
-)
+from batchway.settings import ProviderSettings, Settings
 
 _LOOK_SECONDS: Final = 5.0
 _MOST_LISTED: Final = 1 << 20
@@ -120,9 +112,10 @@ class FirstAnswers:
                 "use another provider."
             )
         if status in {404, 405}:
+            behind = entry.behind_address(self._endpoint)
             return (
                 f"{where} has nothing at {urlsplit(url).path} ({told}). "
-                f"{self._check_address(entry)} It is what comes before {self._below(entry)}."
+                f"{self._check_address(entry)} It is what comes before {behind}."
             )
         if status in _SUCCESS and not _is_object(drawn.body):
             return (
@@ -145,8 +138,8 @@ class FirstAnswers:
         except RemoteError as error:
             stop = "" if error.message.endswith((".", "!", "?")) else "."
             if error.trouble is Trouble.DENIED:
-                if isinstance(entry, GoogleVertexSettings):
-                    return f"{error.message}{stop}"  # it says what to do
+                if entry.advises:
+                    return f"{error.message}{stop}"
                 return f"{error.message}{stop} {self._check_key(entry)}"
             if error.trouble is Trouble.UNREACHABLE:
                 return f"{error.message}{stop} {self._check_address(entry)}"
@@ -177,10 +170,7 @@ class FirstAnswers:
 
     def _any_call(self, entry: ProviderSettings) -> Call:
         """A call that the account can make: of its requests and errors, not of a model."""
-        model = "m"
-        if isinstance(entry, GoogleVertexSettings):
-            model = "gemini-embedding-m" if self._endpoint == Endpoint.EMBEDDINGS else "gemini-m"
-        return Call(self._endpoint, model)
+        return Call(self._endpoint, entry.any_model(self._endpoint))
 
     def _refused(self, entry: ProviderSettings, answer: Answer) -> Refused | None:
         """What an answer says, if it is an error in the account's dialect."""
@@ -191,34 +181,16 @@ class FirstAnswers:
         return read if isinstance(read, Refused) else None
 
     def _check_address(self, entry: ProviderSettings, *, moved: bool = False) -> str:
+        setting = f"`{entry.address_setting}` of the provider '{entry.name}'"
         if self._from_flags:
             setting = "--base-url"
-        elif isinstance(entry, AzureOpenAISettings):
-            setting = f"`endpoint` of the provider '{entry.name}'"
-        elif isinstance(entry, PythonSettings):
-            setting = f"`options` of the provider '{entry.name}'"
-        else:
-            setting = f"`base_url` of the provider '{entry.name}'"
         return f"Set {setting} to that address." if moved else f"Check {setting}."
 
     def _check_key(self, entry: ProviderSettings) -> str:
         if self._from_flags:
             return "Name the variable that holds its key with --api-key-env."
-        if isinstance(entry, PythonSettings):
-            return f"Check `options` of the provider '{entry.name}'."
-        if isinstance(entry, GoogleVertexSettings):
-            return f"Check `credentials_file` of the provider '{entry.name}'."
-        sentence = f"Check `api_key` of the provider '{entry.name}'"
-        if not isinstance(entry, OpenAICompatibleSettings):
-            sentence += f" (or the variable {entry.entry.key_variable})"
-        return sentence + "."
-
-    def _below(self, entry: ProviderSettings) -> str:
-        if isinstance(entry, AzureOpenAISettings):
-            return "/openai"
-        if isinstance(entry, GoogleVertexSettings):
-            return "/v1"
-        return self._endpoint.removeprefix("/v1") + ", and mostly ends in /v1"
+        variable = "" if entry.key_variable is None else f" (or the variable {entry.key_variable})"
+        return f"Check `{entry.credential_setting}` of the provider '{entry.name}'{variable}."
 
 
 _CHECK_MODEL: Final = "Name one that it has with --model, or in the lines."

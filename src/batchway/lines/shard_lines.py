@@ -2,13 +2,14 @@
 
 Owns what is known of each line of a job between submission and the last result. A native shard may
 have hundreds of thousands of lines, so the table holds some twenty bytes and the custom_id for each
-of them.
+of them, and what is said of many lines alike once.
 """
 
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Final
 
 from batchway.domain.line_set import LineSet
@@ -18,6 +19,7 @@ from batchway.lines.pieces import Piece, read_pieces
 from batchway.ports import BlobReader, Dialect, Encoded, Unfaithful
 
 _PIECE_BYTES: Final = 512 << 10
+_MOST_KNOWN: Final = 1_000  # contexts that are recognised; beyond them, each is kept by itself
 
 OPEN: Final = 0  # no result yet
 ANSWERED: Final = 1  # committed, or on its way there
@@ -156,7 +158,7 @@ class LineTable:
 
     `dialect` is the one that the lines are sent in. In one that takes every line as it is, as one
     body, nothing more is kept; in any other, what it makes of each open line is, by index: its
-    `parts`, its context, or why it cannot be said (`unfaithful`).
+    `parts`, its `context`, or why it cannot be said (`unfaithful`).
     """
 
     def __init__(self, dialect: Dialect | None = None) -> None:
@@ -166,8 +168,11 @@ class LineTable:
         self._encode = None if dialect is None or dialect.faithful else dialect.encode
         self.marks = bytearray()
         self.parts: dict[int, int] = {}  # how many bodies, of lines with several
-        self.contexts: dict[int, bytes] = {}  # what the dialect must know to read an answer
         self.unfaithful: dict[int, Unfaithful] = {}
+        # Lines of a file mostly leave out the same parameters: 200,000 contexts were 30 MB by line.
+        self._contexts: list[bytes] = [b""]
+        self._known: dict[bytes, int] = {b"": 0}
+        self._context_of = array("I")  # by index, as far as any was not empty
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -195,7 +200,23 @@ class LineTable:
         if len(encoded.bodies) > 1:
             self.parts[index] = len(encoded.bodies)
         if encoded.context:
-            self.contexts[index] = encoded.context
+            codes = self._context_of
+            codes.extend(repeat(0, index - len(codes)))
+            codes.append(self._code(encoded.context))
+
+    def _code(self, context: bytes) -> int:
+        code = self._known.get(context)
+        if code is None:
+            code = len(self._contexts)
+            self._contexts.append(context)
+            if code < _MOST_KNOWN:
+                self._known[context] = code
+        return code
+
+    def context(self, index: int) -> bytes:
+        """What the dialect must know to read the answer of an open line."""
+        codes = self._context_of
+        return self._contexts[codes[index]] if index < len(codes) else b""
 
     def find(self, line: int) -> int | None:
         """The index of a line of the file, `None` when it is not one of the shard's."""

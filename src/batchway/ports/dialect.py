@@ -6,7 +6,8 @@
     measure   how large a line is, before it is sent
 
 Everything here is pure and on the path of every line: no I/O, no clock, no state that a line
-leaves behind. Bodies that need no change are passed on byte for byte, never encoded again.
+leaves behind but what spares the next one work and changes nothing in it. Bodies that need no
+change are passed on byte for byte, never encoded again.
 """
 
 from collections.abc import Sequence

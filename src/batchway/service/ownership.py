@@ -14,13 +14,13 @@ nobody else's work lies there.
 """
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, Collection, Mapping
 from typing import Final
 
 from batchway.domain.errors import ApiError, ApiText
 from batchway.domain.keys import ApiKey, Principal
 from batchway.domain.remote import JobRecord, RemoteError, Trouble
+from batchway.domain.tag import batches_in, tag_in
 from batchway.ports import ArchivedFile, ArchivedJob, BatchAccount, Ledger
 from batchway.service.accounts import RemoteAccount, answer_to
 
@@ -30,8 +30,6 @@ _AT_ONCE: Final = 8
 _PAGE: Final = 500
 _UNTOLD_SECONDS: Final = 60.0
 _SKEW_SECONDS: Final = 900  # the provider's clock may be behind ours
-# The tag that `workflows.native` puts on everything it brings to a provider.
-_TAG: Final = re.compile(r"batchway-([0-9a-f]{32})-[0-9]+-[0-9]+")
 
 
 class Ownership:
@@ -87,8 +85,8 @@ class Ownership:
     async def _check_tags(self, principal: Principal, account: RemoteAccount, *texts: str) -> None:
         """What an earlier attempt left is in no record any more, but it still has its tag."""
         for text in texts:
-            for digits in _TAG.findall(text):
-                batch = await self._ledger.batches.load(f"batch_{digits}")
+            for batch_id in batches_in(text):
+                batch = await self._ledger.batches.load(batch_id)
                 if batch is not None and batch.tenant != principal.tenant:
                     raise account.unknown
 
@@ -97,7 +95,7 @@ class Ownership:
     ) -> None:
         """The files of a job that has just ended are in no record before it is polled again."""
         # An input, or results that the caller's own batch has collected.
-        if _TAG.search(file.filename) or await self._is_theirs(principal, file.id):
+        if tag_in(file.filename) or await self._is_theirs(principal, file.id):
             return
         # All of them at this account: two configured providers may be one.
         records: list[JobRecord] = []

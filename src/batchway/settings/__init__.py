@@ -4,7 +4,8 @@ Owns turning all four into one `Settings` value, or into one `SettingsError` wit
 every mistake. Only `cli` and `bootstrap` read settings; everything else is handed plain values.
 
     schema    every setting, with its type, default and meaning
-    providers those of a provider; section: the base of every group
+    provider  what providers have in common; providers: each type of them
+    section   the base of every group
     account_class   a class that a provider names
     kinds     kinds of values: names, secrets, addresses, sizes
     tree      the settings as data: paths, environment names
@@ -18,14 +19,13 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 
 from batchway.settings.problems import SettingsError, explain
+from batchway.settings.provider import NativeSettings, ProviderLimits
 from batchway.settings.providers import (
     AzureOpenAISettings,
     CatalogSettings,
     GoogleVertexSettings,
-    NativeSettings,
     OpenAICompatibleSettings,
     OpenAISettings,
-    ProviderLimits,
     ProviderSettings,
     PythonSettings,
 )
@@ -121,10 +121,5 @@ def _absolute(settings: Settings, environ: Mapping[str, str], cwd: Path) -> Sett
         update["blobs"] = str(place(Path(settings.blobs)))
     if settings.database is not None and settings.sqlite_file is not None:
         update["database"] = SecretStr(f"sqlite:///{place(settings.sqlite_file)}")
-    update["providers"] = tuple(
-        provider.model_copy(update={"credentials_file": place(provider.credentials_file)})
-        if isinstance(provider, GoogleVertexSettings) and provider.credentials_file is not None
-        else provider
-        for provider in settings.providers
-    )
+    update["providers"] = tuple(provider.placed(place) for provider in settings.providers)
     return settings.model_copy(update=update)

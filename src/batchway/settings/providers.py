@@ -1,16 +1,16 @@
 """Settings of providers: who runs the lines, with which credentials and limits.
 
-Owns their shapes, and what within one provider must agree. Does not own what must agree between
-providers, routes and keys (`schema`).
+Owns their shapes, and what within one provider must agree. Does not own what they have in common
+(`provider`), or what must agree between providers, routes and keys (`schema`).
 """
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
     SecretStr,
-    field_validator,
 )
 from pydantic import (
     Secret as Hidden,
@@ -18,7 +18,7 @@ from pydantic import (
 
 from batchway.catalog.google_models import GOOGLE_MOST, GoogleDialect, family_of
 from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, CatalogEntry
-from batchway.domain.defaults import MAX_ATTEMPTS, MAX_CONCURRENCY, TIMEOUT_SECONDS
+from batchway.domain.endpoint import Endpoint
 from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Choice
@@ -26,20 +26,19 @@ from batchway.settings.account_class import AccountClass
 from batchway.settings.kinds import (
     Bucket,
     File,
-    Float,
     Headers,
-    Int,
-    Name,
     ObjectPrefix,
-    Positive,
     Project,
     Region,
     Secret,
-    Size,
     Text,
     Url,
 )
-from batchway.settings.section import Section
+from batchway.settings.provider import (
+    KnownBase,
+    NativeBase,
+    ProviderBase,
+)
 
 if TYPE_CHECKING:
     CatalogType = str
@@ -47,183 +46,7 @@ else:
     CatalogType = Literal[tuple(CATALOG)]  # a new row of the catalog is a new type, and no code
 
 
-class ProviderLimits(Section):
-    """How hard a provider may be used; each of its models has these limits of its own."""
-
-    concurrency: Literal["auto"] | int = Field(
-        default="auto",
-        description="Requests in flight at once: a number, or `auto` to find out how many bring "
-        "the most.",
-    )
-    max_concurrency: Positive = Field(
-        default=MAX_CONCURRENCY, description="The most that `auto` will try."
-    )
-    aim: Literal["throughput", "latency"] = Field(
-        default="throughput",
-        description="What `auto` is after. `throughput` keeps an engine as busy as it can be, and "
-        "has others who use it wait in its queue; `latency` is for an engine that serves live "
-        "traffic as well: it sends more at once only while twice as many requests bring at least "
-        "half as much again.",
-    )
-    engine_metrics: Literal["auto", "off"] | str = Field(
-        default="auto",
-        description="Where `auto` reads how many requests run and wait in the engine, every few "
-        "seconds: the address of its Prometheus metrics, `off`, or `auto` for `/metrics` beside "
-        "the `base_url` of an `openai-compatible` provider (vLLM, SGLang). One that does not "
-        "answer is left alone for ten minutes.",
-    )
-    requests_per_minute: Positive | None = Field(
-        default=None, description="Requests a minute; unlimited when unset."
-    )
-    tokens_per_minute: Positive | None = Field(
-        default=None, description="Input and output tokens a minute; unlimited when unset."
-    )
-    timeout: Float = Field(
-        default=TIMEOUT_SECONDS,
-        gt=0,
-        le=86_400,
-        description="Seconds that one request may take, answer included.",
-    )
-    max_attempts: Int = Field(
-        default=MAX_ATTEMPTS,
-        ge=1,
-        le=100,
-        description="Attempts at one line before its error is its result. Being told to slow down "
-        "(429) does not count as one.",
-    )
-
-    @field_validator("concurrency", mode="before")
-    @classmethod
-    def _auto_or_number(cls, value: object) -> object:
-        text = str(value).strip() if isinstance(value, str | int) else ""
-        if text == "auto":
-            return text
-        if isinstance(value, bool) or not text.isascii() or not text.isdigit() or int(text) < 1:
-            raise ValueError("must be 'auto' or a whole number of at least 1")
-        return int(text)
-
-
-class _Provider(Section):
-    """What every provider has."""
-
-    name: Name = Field(
-        description="Name of the provider: in `provider/model`, in routes and in the header "
-        "`x-tfy-provider-name`."
-    )
-    limits: ProviderLimits = Field(
-        default=ProviderLimits(),
-        description="Limits of each model of this provider, for lines that are sent one by one.",
-    )
-
-    @property
-    def traits(self) -> NativeTraits | None:
-        """What one job of its own batch API may hold; `None` where it has no such API.
-
-        Where that differs from model to model, the most that any may.
-        """
-        return None
-
-    def traits_of(
-        self,
-        model: str,  # noqa: ARG002 - of all alike, where no type says otherwise
-        overrides: Overrides,  # noqa: ARG002 - as above
-    ) -> NativeTraits | None:
-        """What one job of that model may hold, in a batch with these settings of its own.
-
-        `None` where the batch API does not run it.
-        """
-        return self.traits
-
-    def objection(self, model: str, endpoint: str) -> str | None:  # noqa: ARG002 - only providers know
-        """Why lines of that model and endpoint cannot be run at all, where that is known."""
-        return None
-
-    def no_jobs(self, model: str, overrides: Overrides) -> str | None:  # noqa: ARG002 - as above
-        """Why `traits_of` has none for that model, with what to do, where that is known."""
-        return None
-
-
-class NativeSettings(Section):
-    """How a provider's own batch API is used."""
-
-    rescue: bool | None = Field(
-        default=None,
-        description="Whether lines that the batch API left without a result, or with an error "
-        "that may pass (408, 429, 5xx), are sent one by one, at the provider's full price. When "
-        "unset: yes in the mode `auto`, no in `native`.",
-    )
-    keep_files: bool = Field(
-        default=False,
-        description="Whether the files that a batch made at the provider stay there.",
-    )
-    poll_min: Float = Field(
-        default=2.0, gt=0, le=3600, description="Seconds between looks at a young job."
-    )
-    poll_max: Float = Field(
-        default=60.0, gt=0, le=3600, description="Seconds between looks at an old job."
-    )
-    settle: Float = Field(
-        default=120.0,
-        ge=0,
-        le=3600,
-        description="Seconds for which a submission of unknown outcome is looked for at the "
-        "provider before it is repeated.",
-    )
-    lateness: Float = Field(
-        default=600.0,
-        ge=0,
-        le=86_400,
-        description="Seconds by which the provider may show late what there is (a job, the ids "
-        "of its files, rows, counts): so long it is asked again before a line goes without.",
-    )
-    cancel_patience: Float = Field(
-        default=900.0,
-        ge=0,
-        le=86_400,
-        description="Seconds that a job gets to stop when its batch is cancelled or expires.",
-    )
-    max_lines: Positive | None = Field(
-        default=None, description="Lines of one job; the provider's limit when unset."
-    )
-    max_bytes: Size | None = Field(
-        default=None, description="Bytes of one job's file; the provider's limit when unset."
-    )
-    enqueued_tokens: Positive | None = Field(
-        default=None,
-        description="Estimated input tokens of one job; set it to less than what the account may "
-        "enqueue. Unlimited when unset.",
-    )
-
-
-class _Native(_Provider):
-    """What every provider with a batch API of its own has."""
-
-    mode: Choice = Field(
-        default=Choice.AUTO,
-        description="How batches run: `native` on the provider's own batch API; `managed` sends "
-        "every line as a request; `auto` is native where the provider has it for the endpoint, "
-        "else managed.",
-    )
-    native: NativeSettings = Field(
-        default=NativeSettings(), description="How the provider's own batch API is used."
-    )
-
-
-class _Known(_Native):
-    """What every provider has whose batch API is known beforehand."""
-
-    @property
-    def entry(self) -> CatalogEntry:
-        """What is known of the provider's batch API."""
-        raise NotImplementedError
-
-    @property
-    def traits(self) -> NativeTraits:
-        """Those of the catalog."""
-        return self.entry.traits
-
-
-class OpenAISettings(_Known):
+class OpenAISettings(KnownBase):
     """An OpenAI account."""
 
     type: Literal["openai"] = Field(description="`openai`.")
@@ -238,8 +61,10 @@ class OpenAISettings(_Known):
         return OPENAI
 
 
-class AzureOpenAISettings(_Known):
+class AzureOpenAISettings(KnownBase):
     """An Azure OpenAI resource; the model of a line is the name of a deployment."""
+
+    address_setting = "endpoint"
 
     type: Literal["azure-openai"] = Field(description="`azure-openai`.")
     endpoint: Url = Field(
@@ -265,8 +90,12 @@ class AzureOpenAISettings(_Known):
         """Azure's own."""
         return AZURE
 
+    def behind_address(self, endpoint: str) -> str:  # noqa: ARG002 - the same for each
+        """What all addresses of a resource begin with."""
+        return "/openai"
 
-class CatalogSettings(_Known):
+
+class CatalogSettings(KnownBase):
     """A hosted provider that speaks OpenAI's batch API."""
 
     type: CatalogType = Field(description="Which one.")
@@ -281,12 +110,15 @@ class CatalogSettings(_Known):
         return CATALOG[self.type]
 
 
-class GoogleVertexSettings(_Native):
+class GoogleVertexSettings(NativeBase):
     """A project on Google Vertex AI; the model of a line is Gemini, Claude, or an open model there.
 
     Lines and answers are OpenAI's, whatever the model speaks: see the
     [guide](../guides/vertex.md). Its packages are an extra: `pip install 'batchway[google]'`.
     """
+
+    credential_setting = "credentials_file"
+    advises = True
 
     type: Literal["google-vertex"] = Field(description="`google-vertex`.")
     project: Project = Field(description="Id of the project.")
@@ -367,8 +199,21 @@ class GoogleVertexSettings(_Native):
             )
         return None
 
+    def any_model(self, endpoint: str) -> str:
+        """A name that a row of the catalog fits."""
+        return "gemini-embedding-m" if endpoint == Endpoint.EMBEDDINGS else "gemini-m"
 
-class OpenAICompatibleSettings(_Provider):
+    def behind_address(self, endpoint: str) -> str:  # noqa: ARG002 - the same for each
+        """What all addresses of the API begin with."""
+        return "/v1"
+
+    def placed(self, place: Callable[[Path], Path]) -> Self:
+        """With `credentials_file` where `place` says."""
+        file = self.credentials_file
+        return self if file is None else self.model_copy(update={"credentials_file": place(file)})
+
+
+class OpenAICompatibleSettings(ProviderBase):
     """Any endpoint that speaks OpenAI's API: vLLM, SGLang, Ollama, a hosted one."""
 
     type: Literal["openai-compatible"] = Field(description="`openai-compatible`.")
@@ -387,13 +232,16 @@ class OpenAICompatibleSettings(_Provider):
     )
 
 
-class PythonSettings(_Native):
+class PythonSettings(NativeBase):
     """A provider of your own: a Python class that can be imported where Batchway runs.
 
     Called as `Class(name=..., options=..., clock=...)` once for each event loop, it makes an
     `Account` (`batchway.ports`): where requests go, how they are signed, the dialect of their
     bodies, and its batch API, if it has one. See the [guide](../guides/own-provider.md).
     """
+
+    address_setting = "options"
+    credential_setting = "options"
 
     type: Literal["python"] = Field(description="`python`.")
     account_class: AccountClass = Field(

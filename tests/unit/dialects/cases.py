@@ -107,6 +107,7 @@ def check(
         assert isinstance(encoded, Unfaithful)
         assert encoded.param == case.unfaithful.param
         assert case.unfaithful.why in encoded.why
+        assert is_sentence(encoded.why)
         return
     assert isinstance(encoded, Encoded)
     assert [msgspec.json.decode(body) for body in encoded.bodies] == case.bodies
@@ -133,6 +134,11 @@ def check(
     assert b"\n" not in result.body
     assert {name: spent for name, spent in asdict(result.usage).items() if spent} == case.usage
     given(msgspec.json.decode(result.body))
+
+
+def is_sentence(why: str) -> bool:
+    """Whether it is one: it stands after a colon at the end of a text for people."""
+    return why[:1].isupper() and why.endswith(".")
 
 
 def _refused_as(case: Case, read: Refused | Result | None) -> None:

@@ -21,6 +21,8 @@ from batchway.dialects.anthropic.parameters import CHAT
 from batchway.dialects.anthropic.schema import closed, problem_of
 from batchway.dialects.requests.chat import ChatRequest
 from batchway.ports.dialect import Dialect, Encoded, Refused, Result, Size, Unfaithful
+from batchway.providers.google.account import AdvisingDialect
+from batchway.providers.google.place import Place
 
 _AT: Final = 1_700_000_000
 _DIALECTS: Final[dict[str, Dialect]] = {
@@ -35,6 +37,11 @@ _DIALECTS: Final[dict[str, Dialect]] = {
     "opus 5": AnthropicDialect(model="claude-opus-5"),
     "opus 5.5": AnthropicDialect(model="claude-opus-5-5"),
     "own": AnthropicDialect(model="claude-opus-4-6", version=None, urls=True),
+    # What Google says before a model is asked, its account reads, whatever the model's dialect is.
+    "at Google": AdvisingDialect(
+        AnthropicDialect(model="claude-haiku-4-5@20251001"),
+        place=Place(project="p", region="us-east5"),
+    ),
 }
 _TABLE: Final = [
     case

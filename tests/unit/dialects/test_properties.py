@@ -20,6 +20,7 @@ from openai.types.chat import ChatCompletion
 from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
 from openai.types.responses import Response
 from tests.unit.dialects.bodies import JSON, chat_bodies, embeddings_bodies, plain_chats
+from tests.unit.dialects.cases import is_sentence
 from tests.unit.dialects.strict_types import strict
 
 from batchway.dialects.anthropic.dialect import AnthropicDialect
@@ -149,7 +150,7 @@ def test_a_chat_is_said_or_refused_by_name(body: JSON) -> None:
         said = encoded(dialect, body)
         if isinstance(said, Unfaithful):
             assert exists(body, said.param), (name, said)
-            assert said.why
+            assert is_sentence(said.why), (name, said)
         else:
             assert len(said.bodies) == 1
             sent_chat(name, said.bodies[0])
@@ -164,6 +165,7 @@ def test_embeddings_are_said_or_refused_by_name(body: JSON) -> None:
         said = encoded(dialect, body)
         if isinstance(said, Unfaithful):
             assert exists(body, said.param), (name, said)
+            assert is_sentence(said.why), (name, said)
         else:
             assert len(said.bodies) <= (len(texts) if isinstance(texts, list) else 1)
             assert set(said.warnings) == {"user"} & set(body)

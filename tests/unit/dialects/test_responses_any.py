@@ -143,7 +143,8 @@ def test_any_line(line: dict[str, Any]) -> None:
     assert isinstance(result, Result)
     read = Response.model_validate_json(result.body)
     assert read.output_text == "Hi"
-    assert read.metadata == line.get("metadata", {})
+    too_long = "metadata" in encoded.warnings  # to be repeated in the response
+    assert read.metadata == (None if too_long else line.get("metadata", {}))
     assert read.temperature == line.get("temperature")
     body = json.loads(result.body)
     assert [tool["name"] for tool in body["tools"]] == [

@@ -20,11 +20,14 @@ from typing import Any, Final
 import msgspec
 
 from batchway.dialects.anthropic.models import Thinking, Traits
-from batchway.dialects.anthropic.schema import closed, problem_of
+from batchway.dialects.anthropic.translations import answer_of
 from batchway.dialects.requests.chat import ChatRequest, JsonObjectFormat, JsonSchemaFormat
+from batchway.dialects.requests.schemas import bytes_of
 from batchway.ports.dialect import Unfaithful
 
 Fields = dict[str, Any]
+
+_encode: Final = msgspec.json.Encoder().encode
 
 _LEVELS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _LEAST_BUDGET: Final = 1_024
@@ -171,14 +174,16 @@ def _format(request: ChatRequest, traits: Traits, fields: Fields) -> Unfaithful 
         return Unfaithful("response_format", "This model cannot be bound to a JSON schema.")
     place = "response_format.json_schema.schema"
     given = wanted.json_schema
-    if given.schema is None:
+    text = bytes_of(given.schema)
+    if not text:
         return Unfaithful(place, "A schema is required.")
-    why = problem_of(given.schema)
-    if why is not None:
-        return Unfaithful(place, why)
-    schema = closed(given.schema)
-    if given.description and "description" not in schema and "$ref" not in schema:
-        schema["description"] = given.description
+    translated = answer_of(text, True)
+    if translated.why:
+        return Unfaithful(place, translated.why)
+    schema = translated.json
+    if given.description and translated.describable:
+        # Never an empty object: Claude has to be told a type.
+        schema = b'%b,"description":%b}' % (schema[:-1], _encode(given.description))
     config = fields.setdefault("output_config", {})
-    config["format"] = {"type": "json_schema", "schema": schema}
+    config["format"] = {"type": "json_schema", "schema": msgspec.Raw(schema)}
     return None

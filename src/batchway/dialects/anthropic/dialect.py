@@ -1,7 +1,7 @@
 """`ports.Dialect` of Anthropic's Messages API, for OpenAI's chat lines.
 
     encode    instructions, turns, tools and parameters, each read by the module of its name
-    decode    a message (`answer`), or an error of Anthropic's or Google's (`error`)
+    decode    a message (`answer`), or an error (`error`)
 
 Owns what two of them forbid each other, and the context of a line: whether it has `functions`, and
 the names of what was left out. The same for a platform's batches and its online calls.

@@ -1,17 +1,15 @@
-"""What an error says, in the two shapes that Claude's platforms answer in.
+"""What an error of Anthropic's says.
 
-    {"type": "error", "error": {"type": ..., "message": ...}, "request_id": ...}      Anthropic
-    {"error": {"code": 404, "message": ..., "status": "NOT_FOUND", "details": [...]}}  Google
-    [{"error": {...}}]                                                                 Google
+    {"type": "error", "error": {"type": ..., "message": ...}, "request_id": ...}
 
-Owns which words tell of the account, its credit or the model. Sources:
-https://platform.claude.com/docs/en/api/errors, `anthropic.types.shared` (SDK 2.14),
-https://cloud.google.com/apis/design/errors, google/api/error_reason.proto.
+Owns which words tell of the account, its credit or the model. What a platform before the model says
+in its own way, the platform's account reads (`providers.google.account`). Sources:
+https://platform.claude.com/docs/en/api/errors, `anthropic.types.shared` (SDK 2.14).
 """
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from batchway.dialects.answers.errors import error_body
 from batchway.dialects.tolerant_json import json_in, object_or_none
@@ -42,52 +40,31 @@ _NO_CREDIT: Final = frozenset(
         "enforced_spend_limit_reached",
         "linked_organization_billing_unavailable",
         "linked_organization_spend_limit_reached",
-        "BILLING_DISABLED",
     }
 )
-_OF_ACCOUNT: Final = _NO_CREDIT | {
-    "authentication_error",
-    "organization_on_hold",
-    "UNAUTHENTICATED",
-    "ACCESS_TOKEN_EXPIRED",
-    "ACCOUNT_STATE_INVALID",
-    "CONSUMER_INVALID",
-    "CONSUMER_SUSPENDED",
-    "SERVICE_DISABLED",
-    "USER_PROJECT_DENIED",
-}
-_DENIED: Final = frozenset({"permission_error", "PERMISSION_DENIED"})
-# "Your credit balance is too low to access the Anthropic API", with a 400; Google's on billing.
-_CREDIT: Final = re.compile(
-    r"credit balance is too low|specified API usage limits|requires billing|billing account",
-    re.IGNORECASE,
-)
-# "Publisher Model `projects/...` was not found or your project does not have access to it", "... is
-# not servable in region ...", "Project ... is not allowed to use Publisher Model ...".
-_PUBLISHED: Final = re.compile(r"publisher model", re.IGNORECASE)
-_NO_MODEL: Final = re.compile(r"model: ")  # Anthropic's whole message but for the name
+_OF_ACCOUNT: Final = _NO_CREDIT | {"authentication_error", "organization_on_hold"}
+_DENIED: Final = "permission_error"
+# "Your credit balance is too low to access the Anthropic API", with a 400.
+_CREDIT: Final = re.compile(r"credit balance is too low|specified API usage limits", re.IGNORECASE)
+_NO_MODEL: Final = re.compile(r"model: ")  # the whole message but for the name
 
 
 def refused(status: int, body: bytes) -> Refused:
     """What an error says, also where it is no JSON. A 2xx stands for the status it names."""
     outer, error = _error_in(json_in(body))
-    kind = _word(error.get("type")) or _word(error.get("status"))
-    code = _reason(error.get("details")) or kind
+    kind = _word(error.get("type"))
+    code = _word((object_or_none(error.get("details")) or {}).get("error_code")) or kind
     message = error.get("message")
     message = message[:_MOST_MESSAGE] if isinstance(message, str) else ""
     if 200 <= status < 300:
-        status = _status_in(kind, error)
+        status = _STATUSES.get(kind, _UNSAID)
     client = 400 <= status < 500
     no_credit = (
         code in _NO_CREDIT
         or status == 402
         or (client and status != 429 and _CREDIT.search(message) is not None)
     )
-    of_model = client and (
-        _PUBLISHED.search(message) is not None
-        or (kind == "not_found_error" and _NO_MODEL.match(message) is not None)
-    )
-    denied = status == 403 or kind in _DENIED
+    of_model = client and kind == "not_found_error" and _NO_MODEL.match(message) is not None
     return Refused(
         status=status,
         code=code,
@@ -97,8 +74,8 @@ def refused(status: int, body: bytes) -> Refused:
             no_credit
             or code in _OF_ACCOUNT
             or kind in _OF_ACCOUNT
-            or status == 401
-            or (denied and not of_model)
+            or status in (401, 403)
+            or kind == _DENIED
         ),
         body=error_body(status, _with_request(message, outer), code=code),
         no_credit=no_credit,
@@ -125,30 +102,11 @@ def is_error(value: dict[str, Any]) -> bool:
 
 
 def _error_in(value: object) -> tuple[dict[str, Any], dict[str, Any]]:
-    if isinstance(value, list) and value:
-        value = cast("list[object]", value)[0]
     outer = object_or_none(value) or {}
     error = outer.get("error")
     if isinstance(error, str):
         return outer, {"message": error}
     return outer, object_or_none(error) or outer
-
-
-def _status_in(kind: str, error: dict[str, Any]) -> int:
-    code = error.get("code")
-    if isinstance(code, int) and 400 <= code <= 599:
-        return code
-    return _STATUSES.get(kind, _UNSAID)
-
-
-def _reason(details: object) -> str:
-    """The most exact word: Anthropic's `error_code`, Google's `ErrorInfo.reason`."""
-    for detail in cast("list[object]", details) if isinstance(details, list) else [details]:
-        fields = object_or_none(detail) or {}
-        reason = _word(fields.get("error_code")) or _word(fields.get("reason"))
-        if reason:
-            return reason
-    return ""
 
 
 def _with_request(message: str, outer: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from batchway.dialects.anthropic.models import Traits
-from batchway.dialects.anthropic.schema import closed, problem_of
+from batchway.dialects.anthropic.translations import Translation, parameters_of
 from batchway.dialects.requests.chat import (
     AllowedChoice,
     ChatRequest,
@@ -26,10 +26,12 @@ from batchway.dialects.requests.chat import (
     Function,
     NamedChoice,
 )
+from batchway.dialects.requests.schemas import bytes_of
 from batchway.dialects.tolerant_json import object_or_none
 from batchway.ports.dialect import Unfaithful
 
 STRICT: Final = "tools[].function.strict"
+_NO_PARAMETERS: Final = Translation(json=b'{"type":"object","properties":{}}')
 _NO_CUSTOM: Final = "Claude has no custom tools, only functions."
 
 Fields = dict[str, Any]
@@ -108,21 +110,13 @@ def _tool(function: Function, place: str, *, strict: bool) -> Fields | Unfaithfu
     tool: Fields = {"name": function.name}
     if function.description:
         tool["description"] = function.description
-    schema = function.parameters
-    if schema is None:
-        schema = {"type": "object", "properties": {}}
-    schema = object_or_none(schema)
-    if schema is None:
-        return Unfaithful(f"{place}.parameters", "Claude takes a JSON schema for parameters.")
-    if "type" not in schema:
-        schema = {"type": "object", **schema}
+    text = bytes_of(function.parameters)
+    schema = parameters_of(text, strict) if text else _NO_PARAMETERS
+    if schema.why:
+        return Unfaithful(f"{place}.parameters", schema.why)
     if strict:
-        why = problem_of(schema)
-        if why is not None:
-            return Unfaithful(f"{place}.parameters", f"{why} A strict function is bound to it.")
         tool["strict"] = True
-        schema = closed(schema)
-    tool["input_schema"] = schema
+    tool["input_schema"] = msgspec.Raw(schema.json)
     return tool
 
 

@@ -10,7 +10,6 @@ give one. Answers of batch jobs hold nulls where online ones hold nothing. Never
 Source: https://docs.cloud.google.com/vertex-ai/docs/reference/rest/v1/GenerateContentResponse
 """
 
-from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -28,6 +27,7 @@ from batchway.dialects.answers.chat import (
     count,
 )
 from batchway.dialects.gemini.citations import CitationMetadata, GroundingMetadata, annotations_of
+from batchway.domain.timestamps import unix_seconds
 from batchway.ports.dialect import Result
 
 
@@ -180,7 +180,7 @@ def _completion(response: _Response, body: bytes, asked: Asked) -> Result | NoAn
         choices = [Choice(0, Message(refusal=refusal), "content_filter")]
     return completion(
         id=name,
-        created=_seconds(response.create_time) or asked.at,
+        created=unix_seconds(response.create_time) or asked.at,
         model=response.model_version or asked.model,
         choices=choices,
         spent=_spent(response.usage_metadata),
@@ -283,13 +283,3 @@ def _spent(usage: _Usage | None) -> Spent:
         cached=count(usage.cached_content_token_count),
         reasoning=thoughts,
     )
-
-
-def _seconds(time: str | None) -> int:
-    """A time as the provider writes it, in Unix seconds; 0 where it is none."""
-    if not time:
-        return 0
-    try:
-        return int(datetime.fromisoformat(time).timestamp())
-    except (ValueError, OverflowError):
-        return 0

@@ -6,9 +6,12 @@ Source: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-referen
 
 from typing import Final
 
-from batchway.dialects.gemini.importer import Places, columns, digest
+import msgspec
+from msgspec import Raw
+
+from batchway.dialects.gemini.importer import Places, digest
 from batchway.dialects.gemini.models import Traits
-from batchway.dialects.gemini.schemas import translate
+from batchway.dialects.gemini.translations import answer_of
 from batchway.dialects.gemini.unsayable import Unsayable
 from batchway.dialects.gemini.wire import GenerationConfig
 from batchway.dialects.requests.chat import (
@@ -17,6 +20,7 @@ from batchway.dialects.requests.chat import (
     JsonSchema,
     JsonSchemaFormat,
 )
+from batchway.dialects.requests.schemas import bytes_of
 
 _MOST_STOPS: Final = 5
 _MOST_CANDIDATES: Final = 8
@@ -24,8 +28,8 @@ _MOST_LOGPROBS: Final = 20
 # Vertex AI's seed is an int32; a seed means no more than that equal ones are equal.
 _SEEDS: Final = 1 << 31
 _SCHEMA_PLACE: Final = "generationConfig.responseSchema"
-# request > generationConfig > responseSchema
-_DEPTH: Final = 3
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def config_of(
@@ -45,7 +49,7 @@ def config_of(
     if isinstance(request.response_format, JsonObjectFormat | JsonSchemaFormat):
         if not traits.json_beside_functions and (request.tools or request.functions):
             raise Unsayable(
-                "response_format", "this model gives no answers in JSON beside calls of functions"
+                "response_format", "This model gives no answers in JSON beside calls of functions."
             )
         config.response_mime_type = "application/json"
         if isinstance(request.response_format, JsonSchemaFormat):
@@ -76,23 +80,23 @@ def _sample(
     n = request.n
     if n is not None and n != 1:
         if not traits.samples:
-            raise Unsayable("n", "this model gives one answer to a request")
+            raise Unsayable("n", "This model gives one answer to a request.")
         if not 1 <= n <= _MOST_CANDIDATES:
-            raise Unsayable("n", f"Gemini gives 1 to {_MOST_CANDIDATES} answers to a request")
+            raise Unsayable("n", f"Gemini gives 1 to {_MOST_CANDIDATES} answers to a request.")
         config.candidate_count = n
 
 
 def _limit(request: ChatRequest, config: GenerationConfig) -> None:
     newer, older = request.max_completion_tokens, request.max_tokens
     if newer is not None and older is not None and newer != older:
-        raise Unsayable("max_tokens", "it contradicts max_completion_tokens")
+        raise Unsayable("max_tokens", "It contradicts max_completion_tokens.")
     most = older if newer is None else newer
     if most is not None:
         config.max_output_tokens = most
     stops = [request.stop] if isinstance(request.stop, str) else request.stop
     if stops:
         if len(stops) > _MOST_STOPS:
-            raise Unsayable("stop", f"Gemini takes up to {_MOST_STOPS} sequences")
+            raise Unsayable("stop", f"Gemini takes up to {_MOST_STOPS} sequences.")
         config.stop_sequences = stops
 
 
@@ -100,12 +104,12 @@ def _logprobs(request: ChatRequest, config: GenerationConfig) -> None:
     top = request.top_logprobs
     if not request.logprobs:
         if top:
-            raise Unsayable("top_logprobs", "OpenAI's API takes it with logprobs only")
+            raise Unsayable("top_logprobs", "OpenAI's API takes it with logprobs only.")
         return
     config.response_logprobs = True
     if top:
         if not 0 < top <= _MOST_LOGPROBS:
-            raise Unsayable("top_logprobs", f"Gemini gives 1 to {_MOST_LOGPROBS} of them")
+            raise Unsayable("top_logprobs", f"Gemini gives 1 to {_MOST_LOGPROBS} of them.")
         config.logprobs = top
 
 
@@ -115,11 +119,11 @@ def _think(effort: str, config: GenerationConfig, traits: Traits) -> None:
         config.thinking_config = thinking
     elif not traits.efforts:
         if effort != "none":
-            raise Unsayable("reasoning_effort", "this model does not think")
+            raise Unsayable("reasoning_effort", "This model does not think.")
     elif effort == "none":
-        raise Unsayable("reasoning_effort", "this model cannot be told not to think")
+        raise Unsayable("reasoning_effort", "This model cannot be told not to think.")
     else:
-        raise Unsayable("reasoning_effort", "Gemini has no equivalent of this effort")
+        raise Unsayable("reasoning_effort", "Gemini has no equivalent of this effort.")
 
 
 def _format(
@@ -130,19 +134,33 @@ def _format(
     places: Places,
 ) -> None:
     place = "response_format.json_schema.schema"
-    if wanted.schema is None:
+    text = bytes_of(wanted.schema)
+    if not text:
         return
-    translated = translate(wanted.schema, place=place, ordered=True)
-    schema = translated.schema
+    translated = answer_of(text, batch)
+    if translated.why:
+        raise Unsayable(place, translated.why)
     if not translated.whole:
         ignored[place] = None
     # OpenAI's models read the format's name and description; here the schema's say the same.
-    if "anyOf" not in schema:
-        if wanted.name:
-            schema.setdefault("title", wanted.name)
-        if wanted.description:
-            schema.setdefault("description", wanted.description)
+    told: dict[str, str] = {}
+    if "anyOf" not in translated.keys:
+        if wanted.name and "title" not in translated.keys:
+            told["title"] = wanted.name
+        if wanted.description and "description" not in translated.keys:
+            told["description"] = wanted.description
     if batch:
-        columns(schema, depth=_DEPTH, param=place)
-        places[_SCHEMA_PLACE] = digest(schema)
-    config.response_schema = schema
+        places[_SCHEMA_PLACE] = digest([translated.digest, told])
+    schema = Raw(_beside(translated.json, told))
+    if translated.subset:
+        config.response_schema = schema
+    else:
+        config.response_json_schema = schema
+
+
+def _beside(schema: bytes, told: dict[str, str]) -> bytes:
+    """The JSON of a schema, with more keys."""
+    if not told:
+        return schema
+    more = _encode(told)
+    return more if schema == b"{}" else schema[:-1] + b"," + more[1:]

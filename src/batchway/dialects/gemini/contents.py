@@ -93,7 +93,7 @@ class Contents:
         if turns:
             return turns, Content(instructions) if instructions else None
         if not instructions:
-            raise Unsayable("messages", "there is no message")
+            raise Unsayable("messages", "There is no message.")
         return [Content(instructions, "user")], None
 
     def _add(self, index: int, message: Message) -> None:
@@ -133,12 +133,12 @@ class Contents:
             # An empty text beside other parts is refused there, and says nothing.
             parts = [part for part in every if part.text != ""] or every[:1]
         if not parts:
-            raise Unsayable(f"messages[{index}].content", "it is empty")
+            raise Unsayable(f"messages[{index}].content", "It is empty.")
         self._append("user", parts)
 
     def _assistant(self, index: int, message: AssistantMessage) -> None:
         if message.audio is not None:
-            raise Unsayable(f"messages[{index}].audio", "Gemini knows no audio of OpenAI's models")
+            raise Unsayable(f"messages[{index}].audio", "Gemini knows no audio of OpenAI's models.")
         if message.annotations:
             self._ignored["messages[].annotations"] = None
         if message.reasoning_content:
@@ -151,7 +151,7 @@ class Contents:
             calls[0].thought_signature = SIGNATURE
         parts += calls
         if not parts:
-            raise Unsayable(f"messages[{index}].content", "a turn of the model cannot be empty")
+            raise Unsayable(f"messages[{index}].content", "A turn of the model cannot be empty.")
         self._append("model", parts)
 
     def _append(self, role: str, parts: list[Part]) -> None:
@@ -170,15 +170,15 @@ class Contents:
         for number, call in enumerate(message.tool_calls or ()):
             place = f"messages[{index}].tool_calls[{number}]"
             if isinstance(call, CustomToolCall):
-                raise Unsayable(place, "Gemini has no tools whose input is free text")
+                raise Unsayable(place, "Gemini has no tools whose input is free text.")
             if call.id in self._called:
-                raise Unsayable(f"{place}.id", "another call of the same message has it")
+                raise Unsayable(f"{place}.id", "Another call of the same message has it.")
             self._called[call.id] = call.function.name
             parts.append(self._call(f"{place}.function", call.function))
         if message.function_call is not None:
             if parts:
                 raise Unsayable(
-                    f"messages[{index}].function_call", "it stands beside calls of tools"
+                    f"messages[{index}].function_call", "It stands beside calls of tools."
                 )
             self._called[message.function_call.name] = message.function_call.name
             parts.append(self._call(f"messages[{index}].function_call", message.function_call))
@@ -190,7 +190,7 @@ class Contents:
         try:
             arguments = _arguments(text.encode()) if text.strip() else {}
         except (msgspec.MsgspecError, RecursionError):
-            raise Unsayable(param, "it is no JSON object") from None
+            raise Unsayable(param, "It is no JSON object.") from None
         if self._batch:
             arguments = clean(arguments, depth=_DEPTH, param=param)
             add_places(self._places, arguments, _ARGUMENTS, param=param)
@@ -200,9 +200,9 @@ class Contents:
     def _result(self, place: str, call: str, text: str) -> None:
         name = self._called.get(call)
         if name is None:
-            raise Unsayable(place, "no call in the message before it has this id or name")
+            raise Unsayable(place, "No call in the message before it has this id or name.")
         if call in self._results:
-            raise Unsayable(place, "the call has its result already")
+            raise Unsayable(place, "The call has its result already.")
         self._results[call] = Part(function_response=FunctionResponse(name, {"output": text}))
         if len(self._results) == len(self._called):
             parts = [self._results[each] for each in self._called]
@@ -211,7 +211,8 @@ class Contents:
 
     def _unanswered(self) -> Unsayable:
         return Unsayable(
-            f"messages[{self._caller}].tool_calls", "not every call in it is followed by its result"
+            f"messages[{self._caller}].tool_calls",
+            "Not every call in it is followed by its result.",
         )
 
     # ------------------------------------------------------------------------------- parts
@@ -249,7 +250,7 @@ class Contents:
             return addressed(file.file_id, place=f"{place}.file_id", batch=self._batch, default="")
         raise Unsayable(
             f"{place}.file_id" if file.file_id else place,
-            "files are read from data URLs and gs addresses only",
+            "Files are read from data URLs and gs addresses only.",
         )
 
     def _texts(self, content: str | Sequence[TextPart | RefusalPart]) -> list[Part]:

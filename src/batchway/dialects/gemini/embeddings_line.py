@@ -83,16 +83,18 @@ def read_line(body: bytes, limits: EmbeddingModel | None) -> Line | Unfaithful:
     if isinstance(texts, Unfaithful):
         return texts
     if len(texts) > _MOST_TEXTS:
-        return Unfaithful("input", f"OpenAI's API takes at most {_MOST_TEXTS:,} texts in a request")
+        return Unfaithful(
+            "input", f"OpenAI's API takes at most {_MOST_TEXTS:,} texts in a request."
+        )
     if not all(texts):
         place = "input" if isinstance(request.input, str) else f"input[{texts.index('')}]"
-        return Unfaithful(place, "it is an empty text, which cannot be embedded")
+        return Unfaithful(place, "It is an empty text, which cannot be embedded.")
     dimensions = request.dimensions
     if dimensions is not None:
         if dimensions < 1:
-            return Unfaithful("dimensions", "it must be at least 1")
+            return Unfaithful("dimensions", "It must be at least 1.")
         if limits is not None and dimensions > limits.numbers:
-            why = f"vectors of {limits.prefix}* models have at most {limits.numbers:,} numbers"
+            why = f"Vectors of {limits.prefix}* models have at most {limits.numbers:,} numbers."
             return Unfaithful("dimensions", why)
     return Line(texts, Wanted(base64=request.base64, dimensions=dimensions, warnings=ignored))
 

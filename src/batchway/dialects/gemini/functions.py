@@ -9,12 +9,12 @@ Source: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/multimodal/fu
 """
 
 import re
-from typing import Any, Final, cast
+from typing import Final, cast
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
-from batchway.dialects.gemini.importer import Places, columns, digest
-from batchway.dialects.gemini.schemas import translate
+from batchway.dialects.gemini.importer import Places, digest
+from batchway.dialects.gemini.translations import parameters_of
 from batchway.dialects.gemini.unsayable import Unsayable
 from batchway.dialects.gemini.wire import (
     FunctionCallingConfig,
@@ -31,11 +31,10 @@ from batchway.dialects.requests.chat import (
     NamedChoice,
     NamedFunction,
 )
+from batchway.dialects.requests.schemas import bytes_of
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}\Z")
 _INDEX: Final = re.compile(r"\[\d+\]")
-# request > tools > functionDeclarations > parameters
-_DEPTH: Final = 4
 
 Declared = tuple[list[Tool] | UnsetType, ToolConfig | UnsetType]
 
@@ -50,7 +49,7 @@ def functions_of(
     """
     legacy = bool(request.functions)
     if legacy and request.tools:
-        raise Unsayable("functions", "OpenAI's API takes functions or tools, not both")
+        raise Unsayable("functions", "OpenAI's API takes functions or tools, not both.")
     given = (request.functions or []) if legacy else _functions_in_tools(request)
     choice, choice_place = (
         (_modern(request.function_call), "function_call")
@@ -61,39 +60,34 @@ def functions_of(
         (request.tool_choice, "tool_choice") if legacy else (request.function_call, "function_call")
     )
     if other not in (None, "none", "auto"):
-        raise Unsayable(other_place, "it chooses among what the request does not have")
+        raise Unsayable(other_place, "It chooses among what the request does not have.")
     if not given:
         if choice not in (None, "none", "auto"):
-            raise Unsayable(choice_place, "there are no functions to choose among")
+            raise Unsayable(choice_place, "There are no functions to choose among.")
         return UNSET, UNSET
     if request.parallel_tool_calls is False:
         raise Unsayable(
-            "parallel_tool_calls", "Gemini cannot be told to make no more than one call at a time"
+            "parallel_tool_calls", "Gemini cannot be told to make no more than one call at a time."
         )
     named = "functions[{}]" if legacy else "tools[{}].function"
     written = [
-        _declared(function, place=named.format(index), ignored=ignored)
+        _declared(function, place=named.format(index), batch=batch, ignored=ignored)
         for index, function in enumerate(given)
     ]
-    names, config = _chosen(choice, [each.name for each in written], place=choice_place)
-    tools = [each for each in written if each.name in names]
-    if batch:
-        found = [
-            columns(each.parameters, depth=_DEPTH, param=f"{named.format(index)}.parameters")
-            for index, each in enumerate(written)
-            if each.name in names and each.parameters is not UNSET
-        ]
-        if found:
-            # A column for each property: lines with other functions would give it nulls there.
-            places["tools"] = digest(found)
-    return [Tool(tools)], config
+    names, config = _chosen(choice, [each.name for each, _ in written], place=choice_place)
+    tools = [(each, columns) for each, columns in written if each.name in names]
+    found = [columns for _, columns in tools if columns]
+    if found:
+        # A column for each property: lines with other functions would give it nulls there.
+        places["tools"] = digest(found)
+    return [Tool([each for each, _ in tools])], config
 
 
 def _functions_in_tools(request: ChatRequest) -> list[Function]:
     functions: list[Function] = []
     for index, tool in enumerate(request.tools or []):
         if isinstance(tool, CustomTool):
-            raise Unsayable(f"tools[{index}]", "Gemini has no tools whose input is free text")
+            raise Unsayable(f"tools[{index}]", "Gemini has no tools whose input is free text.")
         functions.append(tool.function)
     return functions
 
@@ -104,28 +98,37 @@ def _modern(choice: object) -> object:
         return choice
     name = cast("dict[str, object]", choice).get("name")
     if not isinstance(name, str):
-        raise Unsayable("function_call", "it names no function")
+        raise Unsayable("function_call", "It names no function.")
     return NamedChoice(function=NamedFunction(name=name))
 
 
-def _declared(function: Function, *, place: str, ignored: dict[str, None]) -> FunctionDeclaration:
+def _declared(
+    function: Function, *, place: str, batch: bool, ignored: dict[str, None]
+) -> tuple[FunctionDeclaration, str]:
+    """A function, and in batch a name for the columns of its parameters, empty without any."""
     if _NAME.match(function.name) is None:
         raise Unsayable(
             f"{place}.name",
-            "names of Gemini's functions are letters, digits, _ and -, from a letter",
+            "Names of Gemini's functions are letters, digits, _ and -, from a letter.",
         )
     if function.strict:
         ignored[_any_of(f"{place}.strict")] = None
-    parameters: dict[str, Any] | UnsetType = UNSET
-    if function.parameters is not None:
-        param = f"{place}.parameters"
-        translated = translate(function.parameters, place=param)
-        if not translated.whole:
-            ignored[_any_of(param)] = None
-        # A function without parameters has no schema: an object without properties is refused.
-        if translated.schema.keys() & {"properties", "additionalProperties", "anyOf"}:
-            parameters = translated.schema
-    return FunctionDeclaration(function.name, function.description or UNSET, parameters)
+    declared = FunctionDeclaration(function.name, function.description or UNSET)
+    text = bytes_of(function.parameters)
+    if not text:
+        return declared, ""
+    translated = parameters_of(text, batch)
+    if translated.why:
+        raise Unsayable(f"{place}.parameters", translated.why)
+    if not translated.whole:
+        ignored[_any_of(f"{place}.parameters")] = None
+    if translated.json:
+        written = Raw(translated.json)
+        if translated.subset:
+            declared.parameters = written
+        else:
+            declared.parameters_json_schema = written
+    return declared, translated.digest
 
 
 def _any_of(place: str) -> str:
@@ -149,14 +152,14 @@ def _chosen(
         case AllowedChoice():
             return _allowed(choice.allowed_tools, names)
         case _:
-            raise Unsayable(place, "Gemini has no such choice")
+            raise Unsayable(place, "Gemini has no such choice.")
 
 
 def _allowed(allowed: AllowedTools, names: list[str]) -> tuple[list[str], ToolConfig | UnsetType]:
     place = "tool_choice.allowed_tools"
     wanted = [_referred(tool, place) for tool in allowed.tools]
     if not wanted:
-        raise Unsayable(f"{place}.tools", "it names no tools")
+        raise Unsayable(f"{place}.tools", "It names no tools.")
     match allowed.mode:
         case "required":
             return names, _any(wanted, names, place)
@@ -164,12 +167,12 @@ def _allowed(allowed: AllowedTools, names: list[str]) -> tuple[list[str], ToolCo
             _any(wanted, names, place)
             return wanted, UNSET
         case _:
-            raise Unsayable(f"{place}.mode", "OpenAI's API takes auto or required here")
+            raise Unsayable(f"{place}.mode", "OpenAI's API takes auto or required here.")
 
 
 def _any(wanted: list[str], names: list[str], place: str) -> ToolConfig:
     if not set(wanted) <= set(names):
-        raise Unsayable(place, "it names a function that is not among the tools")
+        raise Unsayable(place, "It names a function that is not among the tools.")
     return ToolConfig(FunctionCallingConfig("ANY", wanted))
 
 
@@ -179,5 +182,5 @@ def _referred(tool: object, place: str) -> str:
     function = fields.get("function")
     name = cast("dict[str, object]", function).get("name") if isinstance(function, dict) else None
     if fields.get("type") != "function" or not isinstance(name, str):
-        raise Unsayable(f"{place}.tools", "Gemini has no tools but functions")
+        raise Unsayable(f"{place}.tools", "Gemini has no tools but functions.")
     return name

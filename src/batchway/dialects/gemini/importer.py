@@ -85,30 +85,30 @@ def digest(value: object) -> str:
     return blake2b(_encode(value), digest_size=8).hexdigest()
 
 
-def columns(schema: dict[str, Any], *, depth: int, param: str) -> dict[str, Any]:
+def columns(schema: dict[str, Any], *, depth: int) -> dict[str, Any]:
     """The names of a schema's properties, all the way down: a column each.
 
     `schema` is one of `schemas`, without nulls and empty objects; `depth` is its own.
 
     Raises:
-        Unsayable: at `param`, where no column can hold it.
+        Unsayable: no column can hold it. It names no place.
     """
     if depth > _DEEPEST:
-        raise _too_deep(param)
+        raise _too_deep("")
     values = schema.get("enum")
     if values is not None and all(_OTHER.fullmatch(value) for value in values):
-        raise _refused(param, "all values of an enum in it would be read as numbers or dates")
+        raise _refused("", "all values of an enum in it would be read as numbers or dates")
     found: dict[str, Any] = {}
     for key in ("items", "additionalProperties"):
         if key in schema:
-            found[key] = columns(schema[key], depth=depth + 1, param=param)
+            found[key] = columns(schema[key], depth=depth + 1)
     if "anyOf" in schema:
-        found["anyOf"] = [columns(each, depth=depth + 1, param=param) for each in schema["anyOf"]]
+        found["anyOf"] = [columns(each, depth=depth + 1) for each in schema["anyOf"]]
     properties = schema.get("properties")
     if properties:
-        _check_names(properties, param)
+        _check_names(properties, "")
         found["properties"] = {
-            name: columns(each, depth=depth + 2, param=param) for name, each in properties.items()
+            name: columns(each, depth=depth + 2) for name, each in properties.items()
         }
     return found
 
@@ -160,4 +160,4 @@ def _too_deep(param: str) -> Unsayable:
 
 
 def _refused(param: str, why: str) -> Unsayable:
-    return Unsayable(param, f"Vertex AI's batch jobs cannot import it: {why}")
+    return Unsayable(param, f"Vertex AI's batch jobs cannot import it: {why}.")

@@ -93,7 +93,7 @@ def sound(data: str, format: str, *, place: str) -> Part:
     """What `input_audio` holds."""
     mime = _AUDIO.get(format)
     if mime is None:
-        raise Unsayable(f"{place}.format", "Gemini takes wav and mp3 of what OpenAI's API takes")
+        raise Unsayable(f"{place}.format", "Gemini takes wav and mp3 of what OpenAI's API takes.")
     return Part(inline_data=Blob(mime, data))
 
 
@@ -107,14 +107,14 @@ def addressed(url: str, *, place: str, batch: bool, default: str) -> Part:
         return _inline(url, place=place)
     scheme = url.split(":", 1)[0].lower()
     if scheme not in ("gs", "http", "https"):
-        raise Unsayable(place, "it is no data URL and no http, https or gs address")
+        raise Unsayable(place, "It is no data URL and no http, https or gs address.")
     if batch and scheme != "gs":
         raise Unsayable(
-            place, "Vertex AI's batch jobs read data URLs and gs addresses, no files of the web"
+            place, "Vertex AI's batch jobs read data URLs and gs addresses, no files of the web."
         )
     mime = _ending(url) or default
     if not mime:
-        raise Unsayable(place, "its address does not end in a type of file that Gemini takes")
+        raise Unsayable(place, "Its address does not end in a type of file that Gemini takes.")
     return Part(file_data=FileData(mime, url))
 
 
@@ -124,23 +124,23 @@ def enclosed(data: str, filename: str | None, *, place: str, batch: bool) -> Par
         return addressed(data, place=place, batch=batch, default="")
     mime = _ending(filename or "")
     if not mime:
-        raise Unsayable(place, "it is no data URL, and its file's name does not tell its type")
+        raise Unsayable(place, "It is no data URL, and its file's name does not tell its type.")
     return Part(inline_data=Blob(mime, data))
 
 
 def _inline(url: str, *, place: str) -> Part:
     found = _DATA.match(url)
     if found is None:
-        raise Unsayable(place, "it is no data URL with a comma before its data")
+        raise Unsayable(place, "It is no data URL with a comma before its data.")
     mime = found[1].strip().lower() or "text/plain"
     mime = _SAME.get(mime, mime)
     if mime not in _TYPES:
-        raise Unsayable(place, "Gemini does not take data of this type")
+        raise Unsayable(place, "Gemini does not take data of this type.")
     data = url[found.end() :]
     if not found[2].lower().endswith(";base64"):
         data = b64encode(unquote_to_bytes(data)).decode()
     if not data:
-        raise Unsayable(place, "it holds no data")
+        raise Unsayable(place, "It holds no data.")
     return Part(inline_data=Blob(mime, data))
 
 

@@ -110,7 +110,9 @@ CHAT: Final = Parameters(
         _mapped(
             "tools[].function.parameters",
             "A schema of OpenAPI's subset, references written out. What the subset has no word for "
-            "is left out: arguments may then differ from the schema.",
+            "is left out: arguments may then differ from the schema. Where a part of it may be of "
+            "any type, parametersJsonSchema online; batch jobs do not take it: there it is "
+            "rejected.",
             _SCHEMA,
         ),
         _ignored(
@@ -133,7 +135,9 @@ CHAT: Final = Parameters(
         _mapped(
             "functions[].parameters",
             "A schema of OpenAPI's subset, references written out. What the subset has no word for "
-            "is left out: arguments may then differ from the schema.",
+            "is left out: arguments may then differ from the schema. Where a part of it may be of "
+            "any type, parametersJsonSchema online; batch jobs do not take it: there it is "
+            "rejected.",
             _SCHEMA,
         ),
         _mapped("functions", "As tools; the answer's call is its function_call.", _FUNCTIONS),
@@ -183,7 +187,8 @@ CHAT: Final = Parameters(
         _mapped(
             "response_format.json_schema.schema",
             "A schema of OpenAPI's subset, references written out. What the subset has no word for "
-            "is left out: answers may then differ from the schema.",
+            "is left out: answers may then differ from the schema. Where a part of it may be of "
+            "any type, responseJsonSchema online; batch jobs do not take it: there it is rejected.",
             _SCHEMA,
         ),
         _mapped(

@@ -59,11 +59,10 @@ _FORMS: Final = {
 
 
 class References:
-    """Those of one schema. `place` is its parameter, for what is wrong with it."""
+    """Those of one schema."""
 
-    def __init__(self, root: object, place: str) -> None:
+    def __init__(self, root: object) -> None:
         self._root = root
-        self._place = place
 
     def flat(self, schema: object, refs: _Refs) -> tuple[_Node, _Refs]:
         """A schema without `$ref` and `allOf` of its own, and the references that led into it.
@@ -74,28 +73,26 @@ class References:
         if schema is True:
             return {}, refs
         if not isinstance(schema, dict):
-            raise Unsayable(self._place, "it is no JSON schema that a value could be valid against")
+            raise Unsayable("", "It is no JSON schema that a value could be valid against.")
         flat = self._formed(cast("_Node", schema))
         while "$ref" in flat:
             ref = flat["$ref"]
             if ref in refs:
-                raise Unsayable(
-                    self._place, "it contains itself, which Gemini's schemas cannot say"
-                )
+                raise Unsayable("", "It contains itself, which Gemini's schemas cannot say.")
             refs = (*refs, ref)
             rest = {key: value for key, value in flat.items() if key != "$ref"}
             target = self._target(ref)
             if target is not True:
                 if not isinstance(target, dict):
-                    raise Unsayable(self._place, "a reference in it leads to no schema")
-                rest = merged(self._place, self._formed(cast("_Node", target)), rest)
+                    raise Unsayable("", "A reference in it leads to no schema.")
+                rest = merged(self._formed(cast("_Node", target)), rest)
             flat = rest
         if "allOf" in flat:
             parts = cast("list[object]", flat["allOf"])
             flat = {key: value for key, value in flat.items() if key != "allOf"}
             for part in parts:
                 other, refs = self.flat(part, refs)
-                flat = merged(self._place, flat, other)
+                flat = merged(flat, other)
         return flat, refs
 
     def _formed(self, schema: _Node) -> _Node:
@@ -103,28 +100,26 @@ class References:
         for key, value in schema.items():
             form = _FORMS.get(key)
             if form is not None and not isinstance(value, form):
-                raise Unsayable(
-                    self._place, "a key in it has a value that JSON schemas do not have there"
-                )
+                raise Unsayable("", "A key in it has a value that JSON schemas do not have there.")
         return schema
 
     def _target(self, ref: object) -> object:
         if not isinstance(ref, str) or not ref.startswith("#"):
-            raise Unsayable(self._place, "a reference in it leads out of it")
+            raise Unsayable("", "A reference in it leads out of it.")
         found: object = self._root
         for step in ref[1:].split("/")[1:]:
             key = step.replace("~1", "/").replace("~0", "~")
             found = cast("_Node", found).get(key) if isinstance(found, dict) else None
             if found is None:
-                raise Unsayable(self._place, "a reference in it leads nowhere")
+                raise Unsayable("", "A reference in it leads nowhere.")
         return found
 
 
-def merged(place: str, one: _Node, other: _Node) -> _Node:
+def merged(one: _Node, other: _Node) -> _Node:
     """The schema of what is valid against both; annotations are those of `other`.
 
     Raises:
-        Unsayable: at `place`: they cannot be joined key by key.
+        Unsayable: they cannot be joined key by key.
     """
     both = dict(one)
     for key, value in other.items():
@@ -139,7 +134,7 @@ def merged(place: str, one: _Node, other: _Node) -> _Node:
         elif key == "type" and {str(both[key]), str(value)} == {"number", "integer"}:
             both[key] = "integer"
         else:
-            raise Unsayable(place, "schemas joined in it contradict each other, or nearly")
+            raise Unsayable("", "Schemas joined in it contradict each other, or nearly.")
     return both
 
 

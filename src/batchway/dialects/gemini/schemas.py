@@ -7,7 +7,8 @@
     additionalProperties   a schema; `false` says no more than that the model keeps to its schema
 
 What the subset has no word for loosens the schema, and `whole` is false: the caller warns. What
-would change it is refused. Annotations for people ($id, examples, ...) are dropped.
+would change it is refused. Annotations for people ($id, examples, ...) are dropped. A part that may
+be of any type has none here, which the API refuses: see `json_schemas`.
 Source: https://docs.cloud.google.com/vertex-ai/docs/reference/rest/v1/Schema, and for `anyOf`
 https://github.com/googleapis/python-genai/issues/625. Pure.
 """
@@ -81,21 +82,45 @@ class Translated(msgspec.Struct, frozen=True):
     whole: bool
 
 
-def translate(schema: object, *, place: str, ordered: bool = False) -> Translated:
+def translate(schema: object, *, ordered: bool = False) -> Translated:
     """`schema` in the subset. `ordered` writes the order of properties down, for answers.
 
     Raises:
-        Unsayable: at `place`: it is none, refers to itself, or is too large written out.
+        Unsayable: it is none, refers to itself, or is too large written out. It names no place.
     """
-    translation = _Translation(schema, place, ordered)
+    translation = _Translation(schema, ordered)
     return Translated(translation.node(schema, (), 0), translation.whole)
 
 
+def joined(parameters: Translated) -> Translated:
+    """Parameters of a function, which are one object here: of a union, what its options share.
+
+    They may say different things of what is required, and then nothing is that not all of them do.
+
+    Raises:
+        Unsayable: they are no object, or options of a union differ in more. It names no place.
+    """
+    root = parameters.schema
+    if not is_typed(root):
+        return parameters
+    options: list[_Node] = root.get("anyOf", [root])
+    if any(option["type"] != "OBJECT" for option in options):
+        raise Unsayable("", "It is no object, as the parameters of a function are.")
+    rests = [{key: each for key, each in option.items() if key != "required"} for option in options]
+    if any(rest != rests[0] for rest in rests):
+        raise Unsayable("", "Gemini takes no union for the parameters of a function.")
+    if len(options) == 1:
+        return parameters
+    names = [set(option.get("required", ())) for option in options]
+    required = [name for name in rests[0].get("properties", {}) if all(name in of for of in names)]
+    whole = parameters.whole and all(len(of) == len(required) for of in names)
+    return Translated(rests[0] | ({"required": required} if required else {}), whole)
+
+
 class _Translation:
-    def __init__(self, root: object, place: str, ordered: bool) -> None:
+    def __init__(self, root: object, ordered: bool) -> None:
         self.whole = True
-        self._references = References(root, place)
-        self._place = place
+        self._references = References(root)
         self._ordered = ordered
         self._nodes = 0
 
@@ -103,7 +128,7 @@ class _Translation:
         """A schema in the subset; never an empty object."""
         self._nodes += 1
         if self._nodes > _MOST_NODES or depth > _DEEPEST:
-            raise self._refused("it is too large or too deep with its references written out")
+            raise Unsayable("", "It is too large or too deep with its references written out.")
         flat, refs = self._references.flat(schema, refs)
         if flat.get("type") in _ONE_TYPE and flat.keys().isdisjoint(_MORE_THAN_ONE):
             return self._single(flat, None, refs, depth)
@@ -113,7 +138,7 @@ class _Translation:
             return self._single(flat, values, refs, depth)
         options, nullable = union
         if not options and not nullable:
-            raise self._refused("it lists no value that is of its type")
+            raise Unsayable("", "It lists no value that is of its type.")
         written = [self.node(option, within, depth + 1) for option, within in options]
         # A union within a union is one union, and null in it makes all of it nullable.
         every = [each for option in written for each in option.get("anyOf", (option,))]
@@ -144,7 +169,7 @@ class _Translation:
             options = []
             for option in cast("list[object]", flat[key]):
                 other, within = self._references.flat(option, refs)
-                options.append((merged(self._place, base, other), within))
+                options.append((merged(base, other), within))
         elif isinstance(types, list):
             each_type = [{**flat, "type": each} for each in cast("list[object]", types)]
             options = [(each, refs) for each in each_type if self._values(each) != []]
@@ -181,14 +206,14 @@ class _Translation:
 
     def _single(self, flat: _Node, values: list[object] | None, refs: _Refs, depth: int) -> _Node:
         if values == []:
-            raise self._refused("it lists no value that is of its type")
+            raise Unsayable("", "It lists no value that is of its type.")
         kind = flat.get("type") or (_told(flat) if values is None else _kind(values[0]))
         if not flat.keys() <= _READ:
             self.whole = False
         if kind is None:
             return self._anything(flat)
         if not isinstance(kind, str) or kind not in _TYPES:
-            raise self._refused("it names a type that JSON schemas do not have")
+            raise Unsayable("", "It names a type that JSON schemas do not have.")
         node: _Node = {"type": _TYPES[kind]}
         self._describe(flat, node)
         node.update({key: flat[key] for key in _SAME[kind] if key in flat})
@@ -210,7 +235,7 @@ class _Translation:
         return node
 
     def _anything(self, flat: _Node) -> _Node:
-        """Without a type everything is valid, null too."""
+        """Without a type everything is valid, null too. The subset has no word for that."""
         node: _Node = {"nullable": True}
         self._describe(flat, node)
         return node
@@ -242,7 +267,9 @@ class _Translation:
             node["required"] = listed
         more = flat.get("additionalProperties")
         if isinstance(more, dict) and more:
-            node["additionalProperties"] = self.node(cast("_Node", more), refs, depth + 1)
+            values = self.node(cast("_Node", more), refs, depth + 1)
+            if is_typed(values):
+                node["additionalProperties"] = values
 
     def _array(self, flat: _Node, node: _Node, refs: _Refs, depth: int) -> None:
         items, prefix = flat.get("items"), flat.get("prefixItems")
@@ -295,8 +322,10 @@ class _Translation:
             return
         self.whole = False
 
-    def _refused(self, why: str) -> Unsayable:
-        return Unsayable(self._place, why)
+
+def is_typed(node: _Node) -> bool:
+    """Whether a schema in the subset says of which type, or types, a value is to be."""
+    return "type" in node or "anyOf" in node
 
 
 def _double(value: int) -> float:

@@ -7,7 +7,7 @@ Source: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-referen
 
 from typing import Any
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 
 class _Wire(Struct, rename="camel", gc=False):
@@ -61,11 +61,12 @@ class Content(_Wire):
 
 
 class FunctionDeclaration(_Wire):
-    """A function. `parameters` is a schema as `schemas` writes them; unset where it takes none."""
+    """A function. One of the two has its parameters (`translations`), none where it takes none."""
 
     name: str
     description: str | UnsetType = UNSET
-    parameters: dict[str, Any] | UnsetType = UNSET
+    parameters: Raw | UnsetType = UNSET
+    parameters_json_schema: Raw | UnsetType = UNSET
 
 
 class Tool(_Wire):
@@ -108,7 +109,8 @@ class GenerationConfig(_Wire):
     response_logprobs: bool | UnsetType = UNSET
     logprobs: int | UnsetType = UNSET
     response_mime_type: str | UnsetType = UNSET
-    response_schema: dict[str, Any] | UnsetType = UNSET
+    response_schema: Raw | UnsetType = UNSET
+    response_json_schema: Raw | UnsetType = UNSET
     thinking_config: ThinkingConfig | UnsetType = UNSET
 
 

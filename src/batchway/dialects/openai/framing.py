@@ -25,6 +25,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from batchway.catalog.openai_family import LineShape
+from batchway.dialects.line_ids import line_id, read_line_id
 from batchway.dialects.openai.error import as_status
 from batchway.dialects.openai.job_error import means_no_credit
 from batchway.domain.batch_errors import LineText
@@ -35,7 +36,6 @@ from batchway.ports.framing import Row
 _NO_ANSWER: Final[str] = LineText.MISSING_RESULT.value[0]
 _NO_ANSWER_TEXT: Final = "The provider's batch gave no answer for this request."
 
-_ID: Final = re.compile(r"[rR]0*([0-9]{1,10})(?:-0*([0-9]{1,5}))?")
 _ESCAPE: Final = re.compile(rb"\\(?:(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 # A message stands in every line that it is about: a long one would be kept thousands of times.
 _MOST_TEXT: Final = 1_000
@@ -111,9 +111,7 @@ class OpenAIFraming:
 
     def line(self, *, line: int, part: int, body: bytes) -> bytes:
         """See `ports.Framing`."""
-        if part:
-            return b'{"custom_id":"r%010d-%d"%b%b}' % (line, part, self._between, body)
-        return b'{"custom_id":"r%010d"%b%b}' % (line, self._between, body)
+        return b'{"custom_id":"%b"%b%b}' % (line_id(line, part), self._between, body)
 
     def row(self, raw: bytes) -> Row | None:
         """See `ports.Framing`."""
@@ -125,13 +123,13 @@ class OpenAIFraming:
             return self._second_opinion(raw)
         except RecursionError:
             return None
-        match = _ID.fullmatch(read.custom_id)
-        if match is None:
+        ours = read_line_id(read.custom_id)
+        if ours is None:
             return None
         response = read.response
         if response is None or response.status_code is None:
             return _odd(raw)
-        return _answered(match, response.status_code, response.request_id, bytes(response.body))
+        return _answered(ours, response.status_code, response.request_id, bytes(response.body))
 
     def _second_opinion(self, row: bytes) -> Row | None:
         """What msgspec refuses but clients accept: a byte order mark, half a surrogate pair."""
@@ -144,14 +142,14 @@ class OpenAIFraming:
             read = _row(mended)
         except (msgspec.MsgspecError, RecursionError):
             return None
-        match, response = _ID.fullmatch(read.custom_id), read.response
-        if match is None or response is None or response.status_code is None:
-            return None if match is None else _odd(mended)
+        ours, response = read_line_id(read.custom_id), read.response
+        if ours is None or response is None or response.status_code is None:
+            return None if ours is None else _odd(mended)
         # Mending changes no length: the body stands at the same place in what came.
         body = bytes(response.body)
         start = mended.find(body)
         return _answered(
-            match, response.status_code, response.request_id, row[start : start + len(body)]
+            ours, response.status_code, response.request_id, row[start : start + len(body)]
         )
 
 
@@ -159,9 +157,9 @@ def _mend(escape: re.Match[bytes]) -> bytes:
     return b"\\ufffd" if escape[1] else escape[0]
 
 
-def _answered(ours: re.Match[str], status: int, request_id: str | None, body: bytes) -> Row:
-    """A row with an HTTP answer. Our ids come back in capitals, or without their zeros, as well."""
-    line, part = int(ours[1]), int(ours[2] or 0)
+def _answered(ours: tuple[int, int], status: int, request_id: str | None, body: bytes) -> Row:
+    """A row with an HTTP answer."""
+    line, part = ours
     if body[:1] == b'"':
         body = _text_of(body).encode()
     if 200 <= status < 300:
@@ -192,7 +190,7 @@ def _odd(row: bytes) -> Row | None:
         response = _odd_response(given) if given[:1] == b"{" else None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    ours = _ID.fullmatch(read.custom_id) if isinstance(read.custom_id, str) else None
+    ours = read_line_id(read.custom_id) if isinstance(read.custom_id, str) else None
     if ours is None:
         return None
     code, message = _error_of(bytes(read.error))
@@ -211,8 +209,8 @@ def _odd(row: bytes) -> Row | None:
     return _unanswered(ours, code, message)
 
 
-def _unanswered(ours: re.Match[str], code: str, message: str) -> Row:
-    line, part = int(ours[1]), int(ours[2] or 0)
+def _unanswered(ours: tuple[int, int], code: str, message: str) -> Row:
+    line, part = ours
     status = as_status(code)
     if status is not None and status >= 400:
         # An HTTP status in the place of a code: it was asked, and refused.

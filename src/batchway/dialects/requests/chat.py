@@ -2,8 +2,8 @@
 
     body bytes --read_chat--> ChatRequest, or what is wrong with it
 
-What may be anything (a JSON schema, an object of a tool's) is `Any`. Names that OpenAI's API does
-not know are refused, as it refuses them. Pure.
+What may be anything (an object of a tool's) is `Any`; JSON schemas stay the bytes they are, see
+`schemas`. Names that OpenAI's API does not know are refused, as it refuses them. Pure.
 """
 
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from batchway.dialects.requests.problems import problem
+from batchway.dialects.requests.schemas import NOTHING
 from batchway.ports.dialect import Unfaithful
 
 
@@ -171,7 +172,7 @@ class Function(_Strict):
 
     name: str
     description: str | None = None
-    parameters: Any = None
+    parameters: msgspec.Raw = NOTHING
     strict: bool | None = None
 
 
@@ -234,7 +235,7 @@ class JsonSchema(_Strict):
 
     name: str = ""
     description: str | None = None
-    schema: Any = None
+    schema: msgspec.Raw = NOTHING
     strict: bool | None = None
 
 

@@ -23,10 +23,9 @@ from batchway.dialects.requests.chat import (
     TextFormat,
 )
 from batchway.dialects.requests.problems import problem
+from batchway.dialects.requests.schemas import NOTHING, bytes_of
 from batchway.ports.dialect import Unfaithful
 
-# Raw JSON that is not given.
-_NOTHING: Final = msgspec.Raw()
 _BROKEN: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -168,7 +167,7 @@ class FunctionTool(_Strict):
     type: Literal["function"]
     name: str
     description: str | None = None
-    parameters: msgspec.Raw = _NOTHING
+    parameters: msgspec.Raw = NOTHING
     strict: bool | None = None
     allowed_callers: list[str] | None = None
     defer_loading: bool | None = None
@@ -257,7 +256,7 @@ class ResponsesRequest(_Strict):
     stream_options: Any = None
     temperature: float | None = None
     text: TextConfig | None = None
-    tool_choice: msgspec.Raw = _NOTHING
+    tool_choice: msgspec.Raw = NOTHING
     tools: list[msgspec.Raw] | None = None
     top_logprobs: int | None = None
     top_p: float | None = None
@@ -282,8 +281,7 @@ def read_responses(body: bytes) -> ResponsesRequest | Unfaithful:
 
 def given(raw: msgspec.Raw) -> bool:
     """Whether raw JSON is there at all, and not null."""
-    text = bytes(raw)
-    return bool(text) and text != b"null"
+    return bool(bytes_of(raw))
 
 
 def is_object(raw: msgspec.Raw) -> bool:
@@ -296,7 +294,7 @@ def is_object(raw: msgspec.Raw) -> bool:
 
 class _Kind(msgspec.Struct, gc=False):
     type: str | None = None
-    role: msgspec.Raw = _NOTHING
+    role: msgspec.Raw = NOTHING
 
 
 _kind: Final = msgspec.json.Decoder(_Kind).decode

@@ -4,16 +4,16 @@ Owns one request's address and headers; both come from parts that the resource's
 (`addresses`, `identity`). Bodies are OpenAI's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.dialects.openai.notes import OPENAI_NOTES
 from batchway.domain.call import Call
 from batchway.domain.overrides import Overrides
-from batchway.domain.remote import RemoteError
-from batchway.ports import Archive, BatchAccount, Dialect, Jobs, Request
+from batchway.ports import Archive, BatchAccount, Jobs, Request
 from batchway.providers.azure.addresses import AzureAddresses
 from batchway.providers.azure.identity import AzureCredential
+from batchway.providers.http.online import AccountHeaders, AddressedOnline
 
 
 class AzureAccount:
@@ -38,7 +38,7 @@ class AzureAccount:
         self._name = name
         self._endpoint = endpoint
         self._addresses = AzureAddresses(provider=name, endpoint=endpoint, api_version=api_version)
-        self._headers = _Headers(credential)
+        self._headers = AccountHeaders(credential.headers)
         self._batches = batches
 
     def __repr__(self) -> str:
@@ -49,7 +49,7 @@ class AzureAccount:
         """The name in the configuration."""
         return self._name
 
-    def online(self, call: Call) -> "AzureOnline":
+    def online(self, call: Call) -> AddressedOnline:
         """Calls of a deployment, in the version that the batch names or else the configured one.
 
         Raises:
@@ -61,10 +61,11 @@ class AzureAccount:
             addresses = AzureAddresses(
                 provider=self._name, endpoint=self._endpoint, api_version=version
             )
-        return AzureOnline(
+        return AddressedOnline(
             url=addresses.online(call.endpoint, call.model),
             headers=self._headers,
             dialect=OpenAIDialect(endpoint=call.endpoint, model=call.model),
+            notes=OPENAI_NOTES,
         )
 
     def jobs(self, call: Call) -> Jobs | None:
@@ -83,43 +84,3 @@ class AzureAccount:
         """Close connections."""
         if self._batches is not None:
             await self._batches.close()
-
-
-class AzureOnline:
-    """`ports.Online`: one address, and the credential of the moment."""
-
-    __slots__ = ("_headers", "_url", "dialect")
-
-    notes = OPENAI_NOTES
-
-    def __init__(self, *, url: str, headers: "_Headers", dialect: Dialect) -> None:
-        self._url = url
-        self._headers = headers
-        self.dialect = dialect
-
-    async def request(self, body: bytes) -> Request:
-        """The request for one body."""
-        return Request(self._url, await self._headers.current(), body)
-
-
-class _Headers:
-    """The headers of requests, made anew when the credential gives others."""
-
-    __slots__ = ("_credential", "_made", "_own")
-
-    def __init__(self, credential: AzureCredential) -> None:
-        self._credential = credential
-        self._own: Mapping[str, str] | None = None
-        self._made: Mapping[str, str] = {}
-
-    async def current(self) -> Mapping[str, str]:
-        """Those of the next request."""
-        try:
-            own = await self._credential.headers()
-        except RemoteError:
-            # Logged where it failed. Sent without a token, the line waits as every line does whose
-            # credentials do not do: for the resource's own 401 to end.
-            own = {}
-        if own is not self._own:
-            self._own, self._made = own, {"content-type": "application/json", **own}
-        return self._made

@@ -1,30 +1,26 @@
 """`ports.Account` for a project on Vertex AI: Gemini, Claude and open models, each in its dialect.
 
-Owns one request's address and headers, and what a refusal advises. Which dialect a model speaks is
-the catalog's (`catalog.google_models`) or the configuration's; jobs are `batches`'. Tokens are
-asked for off the path of lines (`credentials`).
+Owns one request's address and authorization. What a refusal advises is `advice`'s; which dialect a
+model speaks is the catalog's (`catalog.google_models`) or the configuration's; jobs are `batches`'.
+Tokens are asked for off the path of lines (`credentials`).
 """
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-import msgspec
-
 from batchway.catalog.google_models import GoogleDialect
-from batchway.dialects.answers.errors import error_body
-from batchway.dialects.gemini.error import refused
 from batchway.domain.call import Call
 from batchway.domain.overrides import Overrides
-from batchway.domain.remote import RemoteError
-from batchway.ports import Archive, BatchAccount, Dialect, Jobs, Refused, Request, Result
+from batchway.ports import Archive, BatchAccount, Jobs, Request
 from batchway.providers.google.addresses import jobs_address, online_address
+from batchway.providers.google.advice import AdvisingDialect
 from batchway.providers.google.credentials import Tokens
+from batchway.providers.google.dialects import dialect_of
 from batchway.providers.google.models import read_model
 from batchway.providers.google.notes import GOOGLE_NOTES
 from batchway.providers.google.place import Place
-from batchway.providers.google.refusal import advice_on
-from batchway.providers.google.speaking import dialect_of
+from batchway.providers.http.online import AccountHeaders, AddressedOnline
 
 _NONE: Final[Mapping[str, GoogleDialect]] = MappingProxyType({})
 
@@ -47,7 +43,8 @@ class VertexAccount:
     ) -> None:
         self._name = name
         self._place = place
-        self._headers = _Headers(tokens)
+        self._tokens = tokens
+        self._headers = AccountHeaders(self._authorization)
         self._models = models
         self._batches = batches
 
@@ -59,7 +56,7 @@ class VertexAccount:
         """The name in the configuration."""
         return self._name
 
-    def online(self, call: Call) -> "VertexOnline | None":
+    def online(self, call: Call) -> AddressedOnline | None:
         """Calls of a model, in the region that the batch names or else the configured one.
 
         Raises:
@@ -69,10 +66,11 @@ class VertexAccount:
         spoken, dialect = model.family.online, dialect_of(model, call.endpoint, batch=False)
         if spoken is None or dialect is None:
             return None
-        return VertexOnline(
+        return AddressedOnline(
             url=online_address(model, call.endpoint, spoken),
             headers=self._headers,
             dialect=AdvisingDialect(dialect, place=model.place),
+            notes=GOOGLE_NOTES,
         )
 
     def jobs(self, call: Call) -> Jobs | None:
@@ -93,73 +91,5 @@ class VertexAccount:
         if self._batches is not None:
             await self._batches.close()
 
-
-class VertexOnline:
-    """`ports.Online`: one address, and the token of the moment."""
-
-    __slots__ = ("_headers", "_url", "dialect")
-
-    notes = GOOGLE_NOTES
-
-    def __init__(self, *, url: str, headers: "_Headers", dialect: Dialect) -> None:
-        self._url = url
-        self._headers = headers
-        self.dialect = dialect
-
-    async def request(self, body: bytes) -> Request:
-        """The request for one body."""
-        return Request(self._url, await self._headers.current(), body)
-
-
-class AdvisingDialect:
-    """`ports.Dialect`: `dialect`, whose refusals say what to do at Google about them."""
-
-    def __init__(self, dialect: Dialect, *, place: Place) -> None:
-        self.faithful = dialect.faithful
-        self.encode = dialect.encode
-        self.join = dialect.join
-        self.measure = dialect.measure
-        self._decode = dialect.decode
-        self._place = place
-
-    def decode(
-        self, status: int, body: bytes, context: bytes, *, at: int = 0
-    ) -> Result | Refused | None:
-        """See `ports.Dialect`."""
-        decoded = self._decode(status, body, context, at=at)
-        if not isinstance(decoded, Refused):
-            return decoded
-        # What stands before a model speaks Google's way, whatever the model's dialect is.
-        google = refused(status, body)
-        refusal = google if google.kind else decoded
-        advice = advice_on(refusal, self._place)
-        if not advice:
-            return refusal
-        said = f"{refusal.message.rstrip('. ')}. To mend it: {advice}."
-        told = error_body(refusal.status, said, code=refusal.code)
-        return msgspec.structs.replace(refusal, advice=advice, body=told)
-
-
-class _Headers:
-    """The headers of requests, made anew when there is another token."""
-
-    __slots__ = ("_authorization", "_made", "_tokens")
-
-    def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
-        self._authorization: str | None = None
-        self._made: Mapping[str, str] = {}
-
-    async def current(self) -> Mapping[str, str]:
-        """Those of the next request."""
-        try:
-            authorization = await self._tokens.authorization()
-        except RemoteError:
-            # Logged where it failed. Sent without a token, the line waits as every line does whose
-            # credentials do not do: for Google's own 401 to end.
-            authorization = ""
-        if authorization is not self._authorization:
-            self._authorization = authorization
-            made = {"content-type": "application/json"}
-            self._made = made | ({"authorization": authorization} if authorization else {})
-        return self._made
+    async def _authorization(self) -> Mapping[str, str]:
+        return {"authorization": await self._tokens.authorization()}

@@ -26,19 +26,18 @@ from batchway.catalog.google_models import GoogleDialect
 from batchway.domain.endpoint import Endpoint
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.status import BatchStatus
+from batchway.domain.tag import METADATA_KEY, is_tag, tag_in
 from batchway.ports import ArchivedFile, ArchivedJob, Dialect, Refused
-from batchway.providers.google.framing import theirs
+from batchway.providers.google.advice import AdvisingDialect
+from batchway.providers.google.dialects import dialect_of
 from batchway.providers.google.job_calls import JobCalls
 from batchway.providers.google.job_reading import VertexJob
 from batchway.providers.google.jobs import INPUT, Files, results_of, stopped, written_below
 from batchway.providers.google.models import Model, read_model
 from batchway.providers.google.objects import GsPath, Stored, read_uri
-from batchway.providers.google.speaking import dialect_of
+from batchway.providers.google.rows import theirs
 from batchway.providers.http.secrecy import DiscreetDialect
 
-METADATA_KEY: Final = "batchway"
-
-_TAG: Final = re.compile(r"batchway-[0-9a-f]{32}-[0-9]+-[0-9]+")
 # What Vertex AI calls its directories: `prediction-model-2026-09-02T20:06:30.166279Z`.
 _RESULTS: Final = re.compile(r"prediction-[^/]+")
 _LONGEST_ROW: Final = 64 << 20
@@ -127,9 +126,9 @@ class VertexArchive:
             model=job.model.rpartition("/")[2] or None,
             created_at=job.created_at,
             in_progress_at=job.started_at,
-            counts=job.counts_of_lines,
+            counts=job.counts,
             errors=None if job.error is None else (job.error,),
-            metadata={METADATA_KEY: job.title} if _TAG.fullmatch(job.title) else None,
+            metadata={METADATA_KEY: job.title} if is_tag(job.title) else None,
         )
         at = job.ended_at or job.updated_at
         match job.status:
@@ -162,12 +161,15 @@ class VertexArchive:
         if model is None:
             return None
         dialect = dialect_of(model, _endpoint(model), batch=True)
-        return None if dialect is None else DiscreetDialect(dialect, secrets=self._secrets)
+        if dialect is None:
+            return None
+        advising = AdvisingDialect(dialect, place=model.place)
+        return DiscreetDialect(advising, secrets=self._secrets)
 
     async def _maker(self, directory: GsPath) -> VertexJob | None:
         """The job that made a directory of results."""
-        tag = _TAG.search(directory.name)
-        wanted = "" if tag is None else f'display_name="{tag[0]}"'
+        tag = tag_in(directory.name)
+        wanted = "" if tag is None else f'display_name="{tag}"'
         async with aclosing(self._calls.listed(wanted)) as jobs:
             async for job in jobs:
                 if job.output == directory:
@@ -189,10 +191,10 @@ class VertexArchive:
 def filename_of(at: GsPath) -> str:
     """What a file is called, with the tag of the job that it is of: who may see it goes by that."""
     *folders, last = at.name.rstrip("/").split("/")
-    tag = _TAG.search("/".join(folders))
+    tag = tag_in("/".join(folders))
     if tag is None:
         return last
-    return f"{tag[0]}.jsonl" if last == INPUT else f"{tag[0]}-{last}"
+    return f"{tag}.jsonl" if last == INPUT else f"{tag}-{last}"
 
 
 def _output(found: list[Stored]) -> str | None:

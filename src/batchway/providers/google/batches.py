@@ -14,10 +14,11 @@ from batchway.domain.call import Call
 from batchway.domain.endpoint import Endpoint
 from batchway.domain.overrides import Overrides
 from batchway.ports import Archive, Clock, Framing, Jobs
-from batchway.providers.google.account import AdvisingDialect
+from batchway.providers.google.advice import AdvisingDialect
 from batchway.providers.google.archive import VertexArchive
 from batchway.providers.google.buckets import Buckets
 from batchway.providers.google.credentials import Tokens
+from batchway.providers.google.dialects import dialect_of
 from batchway.providers.google.framing import (
     ClaudeFraming,
     EmbeddingsFraming,
@@ -31,7 +32,6 @@ from batchway.providers.google.models import read_model
 from batchway.providers.google.objects import Objects
 from batchway.providers.google.place import Place
 from batchway.providers.google.refusal import reader
-from batchway.providers.google.speaking import dialect_of
 from batchway.providers.google.storage import CloudStorage, Stores
 from batchway.providers.http.secrecy import DiscreetDialect, DiscreetFraming
 from batchway.providers.http.session import TIMEOUTS, RemoteHttp, Timeouts

@@ -17,13 +17,13 @@ batchPredictionJobs and v1/JobState; google/rpc/code.proto.
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Final, cast
 
 from batchway.dialects.tolerant_json import object_in, object_or_none
 from batchway.domain.batch import BatchError, RequestCounts
 from batchway.domain.remote import Cause, Failed, RemoteJob
 from batchway.domain.status import TERMINAL, BatchStatus
+from batchway.domain.timestamps import unix_seconds
 from batchway.providers.google.objects import GsPath, read_uri
 from batchway.providers.http.secrets import without_secrets
 
@@ -95,7 +95,7 @@ class VertexJob:
 
     `output` is what its results' names begin with: their directory once there is one, before that
     the prefix that it was created with, without a slash at its end. `named` is whether it is the
-    directory. `counts` are those of rows, once it has ended; `unrun` lines have none.
+    directory. `left` is how many rows were not run, `None` where that is not known.
     """
 
     name: JobName
@@ -110,7 +110,7 @@ class VertexJob:
     ended_at: int | None = None
     updated_at: int | None = None
     counts: RequestCounts | None = None
-    unrun: int = 0
+    left: int | None = None
     error_code: int | None = None
     error: BatchError | None = None
 
@@ -118,13 +118,6 @@ class VertexJob:
     def ended(self) -> bool:
         """Whether nothing will change any more."""
         return self.status in TERMINAL
-
-    @property
-    def counts_of_lines(self) -> RequestCounts | None:
-        """The counts with the lines that were not run in their total."""
-        if self.counts is None:
-            return None
-        return replace(self.counts, total=self.counts.total + self.unrun)
 
 
 def read_name(text: str) -> JobName | None:
@@ -158,7 +151,6 @@ def job_of(fields: Mapping[str, Any], *, secrets: Collection[str] = ()) -> Verte
     output = read_uri(directory or _text(destination.get("outputUriPrefix")).rstrip("/"))
     code, error = _error(fields, name=name, output=output, secrets=secrets)
     failed = status is BatchStatus.FAILED
-    stats, ended = _fields(fields.get("completionStats")), status in TERMINAL
     return VertexJob(
         name=name,
         title=_text(fields.get("displayName")),
@@ -167,23 +159,19 @@ def job_of(fields: Mapping[str, Any], *, secrets: Collection[str] = ()) -> Verte
         input=_input(fields),
         output=output,
         named=bool(directory),
-        created_at=_seconds(fields.get("createTime")),
-        started_at=_seconds(fields.get("startTime")),
-        ended_at=_seconds(fields.get("endTime")),
-        updated_at=_seconds(fields.get("updateTime")),
-        counts=_counts(stats, ended=ended),
-        unrun=(_count(stats.get("incompleteCount")) or 0) if ended else 0,
+        created_at=unix_seconds(fields.get("createTime")),
+        started_at=unix_seconds(fields.get("startTime")),
+        ended_at=unix_seconds(fields.get("endTime")),
+        updated_at=unix_seconds(fields.get("updateTime")),
+        counts=_counts(_fields(fields.get("completionStats"))),
+        left=_count(_fields(fields.get("completionStats")).get("incompleteCount")),
         error_code=code if failed else None,
         error=error if failed else None,
     )
 
 
 def remote_job(job: VertexJob, results: Collection[str] = ()) -> RemoteJob:
-    """A job of ours, as its story needs it; `results` are its files.
-
-    What a job that failed has counted and not written is lost: it counts for nothing.
-    """
-    lost = job.status is BatchStatus.FAILED and not results
+    """A job of ours, as its story needs it; `results` are its files."""
     return RemoteJob(
         id=str(job.name),
         status=job.status,
@@ -191,10 +179,22 @@ def remote_job(job: VertexJob, results: Collection[str] = ()) -> RemoteJob:
         references=tuple(results),
         created_at=job.created_at,
         in_progress_at=job.started_at,
-        counts=None if lost else job.counts,
+        counts=_to_be_had(job, results),
         errors=None if job.error is None else (job.error,),
         failure=_failure(job),
     )
+
+
+def _to_be_had(job: VertexJob, results: Collection[str]) -> RequestCounts | None:
+    """The counts, as far as rows can be waited for by them; without a total that is not known."""
+    counts = job.counts
+    if counts is None or not job.ended:
+        return counts
+    if job.status is BatchStatus.FAILED and not results:
+        return None  # what it has counted and not written is lost
+    if job.status is BatchStatus.COMPLETED:
+        return None if job.left else counts  # PARTIALLY_SUCCEEDED: the rest will not come
+    return counts if job.left is not None else replace(counts, total=0)
 
 
 def _failure(job: VertexJob) -> Failed | None:
@@ -230,14 +230,13 @@ def _input(fields: Mapping[str, Any]) -> str | None:
     return first if isinstance(first, str) and first else None
 
 
-def _counts(stats: Mapping[str, Any], *, ended: bool) -> RequestCounts | None:
-    """Counts of rows. Those that are not complete are none of a job that has ended."""
+def _counts(stats: Mapping[str, Any]) -> RequestCounts | None:
+    """Counts of rows."""
     done, failed = _count(stats.get("successfulCount")), _count(stats.get("failedCount"))
     left = _count(stats.get("incompleteCount"))
     if done is None and failed is None:
         return None
-    known = (done or 0) + (failed or 0)
-    total = known if ended else known + (left or 0)
+    total = (done or 0) + (failed or 0) + (left or 0)
     return RequestCounts(total=total, completed=done or 0, failed=failed or 0)
 
 
@@ -247,14 +246,6 @@ def _count(value: object) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool):
         return None
     return value if 0 <= value <= _MOST_COUNTED else None
-
-
-def _seconds(value: object) -> int | None:
-    try:
-        moment = int(datetime.fromisoformat(value).timestamp()) if isinstance(value, str) else 0
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment > 0 else None
 
 
 def _fields(value: object) -> dict[str, Any]:

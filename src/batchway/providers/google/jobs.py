@@ -32,6 +32,7 @@ from batchway.providers.google.job_calls import JobCalls
 from batchway.providers.google.job_reading import VertexJob, remote_job
 from batchway.providers.google.objects import GsPath, Objects, Stored, read_uri
 from batchway.providers.google.storage import CloudStorage
+from batchway.providers.http import trouble as remote_trouble
 
 INPUT: Final = "input.jsonl"
 _PROBE: Final = "out-probe"
@@ -92,19 +93,22 @@ class VertexJobs:
         """The input at the provider; see `ports.Jobs`."""
         folder = self._folder(order.tag)
         to = GsPath(bucket=folder.bucket, name=folder.name + INPUT)
+        probe = GsPath(bucket=folder.bucket, name=folder.name + _PROBE)
         storage = self._files.storage
         try:
-            if order.since is not None and await storage.holds(to, order.path, size=order.size):
-                return to.uri
+            if order.since is not None:
+                await self._files.objects.remove(probe)  # of a try that was cut off
+                if await storage.holds(to, order.path, size=order.size):
+                    return to.uri
             await self._files.buckets.check(
-                GsPath(bucket=folder.bucket, name=folder.name + _PROBE),
+                probe,
                 region=self._calls.place.region,
                 objects=self._files.objects,
                 storage=storage,
             )
             await storage.send(order.path, to=to, size=order.size)
         except RemoteError as error:
-            raise _before_creation(error, gone=Trouble.REFUSED) from error
+            raise remote_trouble.before_creation(error, gone=Trouble.REFUSED) from error
         return to.uri
 
     async def create(self, order: JobOrder, reference: str) -> RemoteJob:
@@ -116,7 +120,7 @@ class VertexJobs:
             # A job over an input that is not there is taken, and fails much later.
             stored = await self._files.objects.stat(source)
         except RemoteError as error:
-            raise _before_creation(error, gone=Trouble.NOT_FOUND) from error
+            raise remote_trouble.before_creation(error, gone=Trouble.NOT_FOUND) from error
         if stored is None:
             raise RemoteError(
                 Trouble.NOT_FOUND, f"The input of the job is not in '{source.bucket}' any more."
@@ -258,17 +262,6 @@ def _in_order(name: str) -> list[tuple[int, str]]:
     """Shards by their numbers, also where these are not padded."""
     parts = _DIGITS.split(name)
     return [(int(part[-18:]), part) if part.isdigit() else (-1, part) for part in parts]
-
-
-def _before_creation(error: RemoteError, *, gone: Trouble) -> RemoteError:
-    """An error while no job can exist yet: only the creation makes one."""
-    match error.trouble:
-        case Trouble.UNCERTAIN:
-            return error.as_(Trouble.UNREACHABLE)
-        case Trouble.NOT_FOUND:
-            return error.as_(gone)
-        case _:
-            return error
 
 
 def _of_creation(error: RemoteError) -> RemoteError:

@@ -10,12 +10,12 @@ consistent: what was written is there (docs.cloud.google.com/storage/docs/consis
 import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from batchway.dialects.tolerant_json import object_in, object_or_none
 from batchway.domain.remote import RemoteError, Trouble
+from batchway.domain.timestamps import unix_seconds
 from batchway.providers.google.place import Place
 from batchway.providers.google.refusal import reader
 from batchway.providers.http import trouble as remote_trouble
@@ -183,12 +183,5 @@ def _stored(bucket: str, fields: dict[str, Any]) -> Stored | None:
         at=GsPath(bucket=bucket, name=name),
         size=size,
         crc32c=crc32c if isinstance(crc32c, str) and crc32c else None,
-        updated=_seconds(fields.get("updated")),
+        updated=unix_seconds(fields.get("updated")),
     )
-
-
-def _seconds(value: object) -> int | None:
-    try:
-        return int(datetime.fromisoformat(value).timestamp()) if isinstance(value, str) else None
-    except (ValueError, OverflowError):
-        return None

@@ -142,7 +142,7 @@ class CloudStorage:
             if error.trouble is Trouble.NOT_FOUND:
                 # Of all that a name leads through, only a bucket can be missing.
                 await self._objects.location(to.bucket)
-            raise _before_anything_runs(error) from error
+            raise remote_trouble.before_creation(error) from error
         finally:
             source.stop()
         stored = await self._objects.stat(to)
@@ -343,8 +343,3 @@ class _Source:
     def stop(self) -> None:
         """Close the file: a transfer that is not waited for any more ends with its next piece."""
         self._file.close()
-
-
-def _before_anything_runs(error: RemoteError) -> RemoteError:
-    """An error while no job can exist yet."""
-    return error.as_(Trouble.UNREACHABLE) if error.trouble is Trouble.UNCERTAIN else error

@@ -121,6 +121,20 @@ def uncertain(provider: str, what: str) -> RemoteError:
     return RemoteError(Trouble.UNCERTAIN, f"The provider '{provider}' {what}.")
 
 
+def before_creation(error: RemoteError, *, gone: Trouble = Trouble.NOT_FOUND) -> RemoteError:
+    """An error while no job can exist yet, since only its creation makes one: nothing is uncertain.
+
+    `gone` is what it means that something is not there.
+    """
+    match error.trouble:
+        case Trouble.UNCERTAIN:
+            return error.as_(Trouble.UNREACHABLE)
+        case Trouble.NOT_FOUND:
+            return error.as_(gone)
+        case _:
+            return error
+
+
 def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     """Seconds until the provider wants to hear again, `None` when it does not say.
 

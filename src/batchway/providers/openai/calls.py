@@ -15,13 +15,12 @@ from batchway.catalog.openai_family import Quirks
 from batchway.dialects.openai.job_error import failure_of, judged
 from batchway.domain.remote import FileMark, RemoteError, RemoteJob, Trouble
 from batchway.domain.status import BatchStatus
+from batchway.domain.tag import METADATA_KEY
 from batchway.ports import ArchivedFile, ArchivedJob
 from batchway.providers.http import trouble as remote_trouble
 from batchway.providers.http.addresses import segment
 from batchway.providers.http.session import RemoteHttp
 from batchway.providers.openai import reading as remote_reading
-
-METADATA_KEY: Final = "batchway"
 
 # The provider's clock may be behind ours by this much.
 _SKEW_SECONDS: Final = 900

@@ -6,13 +6,13 @@ name; counters that are null or stand at the top level; empty ids; objects insid
 
 import logging
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from batchway.catalog.openai_family import Quirks
 from batchway.dialects.tolerant_json import json_in
 from batchway.domain.batch import BatchError, RequestCounts, Usage
 from batchway.domain.status import BatchStatus
+from batchway.domain.timestamps import unix_seconds
 from batchway.ports import ArchivedFile, ArchivedJob
 from batchway.providers.http.secrets import bounded, without_secrets
 
@@ -139,24 +139,13 @@ def time_of(value: object) -> int | None:
         try:
             value = float(value)
         except ValueError:
-            return _iso(value)
+            return unix_seconds(value)
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     if not 0 < value < _MILLISECONDS_FROM * 1000:
         return None  # larger ones cannot even be divided
     seconds = value / 1000 if value >= _MILLISECONDS_FROM else value
     return int(seconds)
-
-
-def _iso(text: str) -> int | None:
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    seconds = int(moment.timestamp())
-    return seconds if seconds > 0 else None
 
 
 def _counts(fields: Mapping[str, Any]) -> RequestCounts | None:

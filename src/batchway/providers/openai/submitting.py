@@ -15,8 +15,10 @@ import msgspec
 
 from batchway.dialects.openai.job_error import means_file_unseen
 from batchway.domain.remote import JobInput, JobOrder, NativeTraits, RemoteError, Trouble
+from batchway.domain.tag import METADATA_KEY
 from batchway.ports import ArchivedFile, ArchivedJob, Clock
-from batchway.providers.openai.calls import METADATA_KEY, RemoteCalls, filename_of
+from batchway.providers.http import trouble as remote_trouble
+from batchway.providers.openai.calls import RemoteCalls, filename_of
 
 _log: Final = logging.getLogger(__name__)
 
@@ -121,7 +123,7 @@ class Submitting:
         try:
             file = await self._brought(order)
         except RemoteError as error:
-            raise _before_creation(error, gone=Trouble.REFUSED) from error
+            raise remote_trouble.before_creation(error, gone=Trouble.REFUSED) from error
         self._inputs.note(order.tag, file.id, size=order.size, status=file.status)
         return file.id
 
@@ -130,7 +132,7 @@ class Submitting:
         try:
             given = await self._taken_in(order, reference)
         except RemoteError as error:
-            raise _before_creation(error, gone=Trouble.NOT_FOUND) from error
+            raise remote_trouble.before_creation(error, gone=Trouble.NOT_FOUND) from error
         try:
             made = await self._create(order, reference)
         except RemoteError as error:
@@ -322,14 +324,3 @@ class Submitting:
                 file_id,
                 error.trouble,
             )
-
-
-def _before_creation(error: RemoteError, *, gone: Trouble) -> RemoteError:
-    """An error while no job can exist yet: only the creation makes one."""
-    match error.trouble:
-        case Trouble.UNCERTAIN:
-            return error.as_(Trouble.UNREACHABLE)
-        case Trouble.NOT_FOUND:
-            return error.as_(gone)
-        case _:
-            return error

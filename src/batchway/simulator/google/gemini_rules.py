@@ -223,9 +223,7 @@ def _schema(schema: Mapping[str, Any], function: str | None, place: str) -> None
             "When using any_of, it must be the only field set."
         )
     kind = schema.get("type")
-    # Seen of functions alone: whether a response schema may say nothing of a type is not known.
-    untyped = kind is None and not schema.get("anyOf") and not schema.get("ref")
-    if untyped and function is not None:
+    if kind is None and not schema.get("anyOf") and not schema.get("ref"):
         raise _refused(
             f"Unable to submit request because {subject} didn't specify the schema type field."
         )

@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 
 from batchway.domain.errors import Unavailable
 from batchway.domain.remote import JobRecord, JobStage
+from batchway.domain.tag import new_tag
 from batchway.lines.shard_lines import Part
 from batchway.workflows.native.context import JobContext
 from batchway.workflows.native.ending import HaltedError
@@ -17,11 +18,6 @@ from batchway.workflows.run import STORAGE_TROUBLE, Ending
 
 _log: Final = logging.getLogger(__name__)
 _STORAGE_PAUSE: Final = 1.0
-
-
-def new_tag(batch_id: str, shard: int, attempt: int) -> str:
-    """The name that finds a job again at its provider."""
-    return f"batchway-{batch_id.removeprefix('batch_')}-{shard}-{attempt}"
 
 
 class Record:

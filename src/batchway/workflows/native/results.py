@@ -157,7 +157,7 @@ class Join:
             self.unknown += 1
             return None
         self.rows += 1
-        context = table.contexts.get(index, b"")
+        context = table.context(index)
         outcome: Outcome | None = outcome_of(row, self._dialect, context)
         if table.parts and index in table.parts:
             outcome = self._whole(row.part, outcome, index, context)

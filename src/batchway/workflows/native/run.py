@@ -24,6 +24,7 @@ from batchway.domain.remote import JobRecord, JobStage
 from batchway.domain.routing import Target
 from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus
+from batchway.domain.tag import new_tag
 from batchway.lines.envelope import reader_of
 from batchway.lines.shard_lines import read_requests
 from batchway.ports import Jobs
@@ -33,7 +34,6 @@ from batchway.workflows.native.batch import NativeBatch
 from batchway.workflows.native.context import JobContext, Resources
 from batchway.workflows.native.ending import HaltedError
 from batchway.workflows.native.job import NativeJob
-from batchway.workflows.native.record import new_tag
 from batchway.workflows.plan.groups import Groups, no_batch_api
 from batchway.workflows.run import STORAGE_TROUBLE, Ending
 from batchway.workflows.take_over import TakeOver
