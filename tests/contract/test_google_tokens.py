@@ -97,7 +97,8 @@ async def test_a_key_that_was_deleted_is_told_in_words(fake: GoogleFake, tmp_pat
     assert (caught.value.trouble, caught.value.message) == (
         Trouble.DENIED,
         "No access token of Google for the provider 'v': the service account does not exist (any "
-        "more).",
+        "more). Check `credentials_file`, or what the environment gives in its place, and that it "
+        "was not disabled at Google.",
     )
 
 

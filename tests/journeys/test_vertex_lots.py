@@ -19,10 +19,9 @@ from tests.journeys.lines import (
     results,
     submit,
 )
-from tests.journeys.vertex import BUCKET, GEMINI, vertex
+from tests.journeys.vertex import BUCKET, GEMINI, plainly, vertex
 
 from batchway.simulator.google import process
-from batchway.simulator.google.prompts import of_openai
 
 IMAGE: Final = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
 FIND: Final = {
@@ -53,11 +52,6 @@ def seen(custom_id: str) -> Line:
     text = {"type": "text", "text": f"What is {custom_id}?"}
     line["body"]["messages"] = [{"role": "user", "content": [text, IMAGE]}]
     return line
-
-
-def plainly(line: Line) -> Line:
-    """The line with its messages as the fake reads them, whatever wire they came on."""
-    return {**line, "body": {**line["body"], "messages": of_openai(line["body"])}}
 
 
 def test_lines_that_cannot_share_a_job_do_not(tmp_path: Path, new_server: NewServer) -> None:

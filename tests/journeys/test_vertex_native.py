@@ -4,79 +4,46 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import openai
 import pytest
+from openai.types import Batch
 from tests.journeys.conftest import Configuration, NewServer
 from tests.journeys.lines import (
-    Line,
     chat,
     chats,
     check,
     completed,
     counts,
     ended,
-    example,
     line,
     results,
     submit,
 )
 from tests.journeys.processes import eventually
-from tests.vertex_fake import BUCKET, PROJECT
+from tests.journeys.vertex import BUCKET, CLAUDE, GEMINI, named, nothing_is_left
+from tests.journeys.vertex import vertex as provider
 
 from batchway.simulator.google import GoogleFake, process, running
 
-GEMINI: Final = "gemini-2.5-flash"
-CLAUDE: Final = "claude-sonnet-4-5"
 OPEN: Final = "openai/gpt-oss-120b-maas"
 EMBEDDINGS: Final = "/v1/embeddings"
 RESPONSES: Final = "/v1/responses"
-QUICK: Final = {
-    **{"poll_min": 0.05, "poll_max": 0.3, "settle": 0.5, "lateness": 3},
-    "cancel_patience": 5,
-}
 
 
-def vertex(fake: GoogleFake, folder: Path, name: str = "vertex", **further: Any) -> Configuration:
-    """The fake as a provider in the mode `native`, with a key that was made for it."""
-    key = folder / f"{name}.key.json"
-    if not key.exists():
-        fake.key_file(key, project=PROJECT)
-    return {
-        "name": name,
-        "type": "google-vertex",
-        "project": PROJECT,
-        "bucket": BUCKET,
-        "credentials_file": str(key),
-        "base_url": fake.url,
-        "storage_url": fake.url,
-        "mode": "native",
-        **further,
-        "native": {**QUICK, **further.get("native", {})},
-    }
+def vertex(fake: GoogleFake, folder: Path, **further: Any) -> Configuration:
+    """The fake as a provider in the mode `native`."""
+    native = {"cancel_patience": 5, **further.pop("native", {})}
+    return provider(fake, folder, native=native, **{"bucket": BUCKET, "mode": "native", **further})
 
 
 @pytest.fixture
 def fake() -> Iterator[GoogleFake]:
     with running(shuffle=True, duplicate_rows=0.1, shards=2, folder_markers=True) as google:
         yield google
-
-
-def named(asked: list[Line], model: str) -> dict[str, str]:
-    """Every line was run by that model."""
-    return {each["custom_id"]: model for each in asked}
-
-
-def nothing_is_left(fake: GoogleFake) -> None:
-    """No object, no job, and nothing that was run twice."""
-    stats = fake.stats()
-    assert stats["objects"] == {}
-    assert stats["jobs"] == []
-    assert set(stats["creates_by_name"].values()) <= {1}
-    assert set(stats["lines_by_digest"].values()) <= {1}
 
 
 # ----------------------------------------------------------------------------- every dialect
@@ -143,58 +110,6 @@ def test_responses(fake: GoogleFake, new_server: NewServer, tmp_path: Path) -> N
     output = results(client, last).output
     assert [each["custom_id"] for each in output] == [f"r-{n}" for n in range(4)]
     assert {each["response"]["body"]["object"] for each in output} == {"response"}
-    nothing_is_left(fake)
-
-
-@pytest.mark.parametrize(
-    ("name", "model"),
-    [
-        ("gsm8k_test.batch.jsonl", GEMINI),
-        ("gsm8k_test.embeddings.jsonl", "gemini-embedding-001"),
-    ],
-)
-def test_the_real_data(
-    fake: GoogleFake, new_server: NewServer, tmp_path: Path, name: str, model: str
-) -> None:
-    _, asked = example(name)
-    client = new_server(vertex(fake, tmp_path, native={"max_lines": 400})).client()
-    batch = submit(
-        client,
-        asked,
-        endpoint=asked[0]["url"],
-        extra_headers={"x-tfy-provider-model": model},
-    )
-    completed(client, batch, asked, models=named(asked, model), within=120)
-    nothing_is_left(fake)
-
-
-def test_truefoundrys_headers_for_vertex(
-    fake: GoogleFake, new_server: NewServer, tmp_path: Path
-) -> None:
-    """Bucket, region and model of the batch's own; lines that say as little as its guide's do."""
-    fake.control(bucket_region={"their-bucket": "EUROPE-WEST4"})
-    client = new_server(vertex(fake, tmp_path)).client()
-    headers = {
-        "x-tfy-provider-name": "vertex",
-        "x-tfy-vertex-storage-bucket-name": "their-bucket",
-        "x-tfy-vertex-region": "europe-west4",
-        "x-tfy-provider-model": GEMINI,
-    }
-    asked = chats(4)
-    short = [
-        {
-            "custom_id": each["custom_id"],
-            "body": {name: value for name, value in each["body"].items() if name != "model"},
-        }
-        for each in asked
-    ]
-
-    batch = submit(client, short, extra_headers=headers)
-
-    completed(client, batch, asked, models=named(asked, GEMINI))
-    (job,) = fake.stats()["deleted"]
-    assert job["location"] == "europe-west4"
-    assert job["sources"][0].startswith("gs://their-bucket/batchway/")
     nothing_is_left(fake)
 
 
@@ -316,58 +231,90 @@ def _said(client: openai.OpenAI, batch: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("dials", "words"),
+    ("dials", "further", "words"),
     [
-        ({"no_such_model": [GEMINI]}, ["does not exist", "Model Garden"]),
-        ({"no_such_bucket": [BUCKET]}, [f"There is no bucket '{BUCKET}'"]),
-        ({"bucket_region": "EUROPE-WEST4"}, ["europe-west4", "us-central1"]),
-        ({"bucket_denied": ["agent_write"]}, ["gcp-sa-aiplatform", "roles/storage.objectAdmin"]),
+        ({"no_such_model": [GEMINI]}, {}, ["does not exist", "'us-central1'", "Model Garden"]),
+        ({}, {"region": "global"}, ["do not run at 'global'", "x-tfy-vertex-region"]),
+        ({}, {"bucket": None}, ["set `bucket`", "x-tfy-vertex-storage-bucket-name"]),
+        ({"no_such_bucket": [BUCKET]}, {}, [f"There is no bucket '{BUCKET}'"]),
+        ({"bucket_region": "EUROPE-WEST4"}, {}, ["europe-west4", "us-central1"]),
+        (
+            {"bucket_denied": ["agent_read"]},
+            {},
+            ["@gcp-sa-aiplatform", "roles/storage.objectAdmin", f"'{BUCKET}'"],
+        ),
+        (
+            {"bucket_denied": ["agent_write"]},
+            {},
+            ["@gcp-sa-aiplatform", "roles/storage.objectAdmin", f"'{BUCKET}'"],
+        ),
     ],
 )
 def test_mistakes_that_fail_a_batch_say_what_to_do(
-    new_server: NewServer, tmp_path: Path, dials: dict[str, Any], words: list[str]
+    new_server: NewServer,
+    tmp_path: Path,
+    *,
+    dials: dict[str, Any],
+    further: dict[str, Any],
+    words: list[str],
 ) -> None:
+    model = CLAUDE if further.get("region") else GEMINI
     with running(**dials) as fake:
-        client = new_server(vertex(fake, tmp_path)).client()
-        last = ended(client, submit(client, chats(3, model=GEMINI)))
+        client = new_server(vertex(fake, tmp_path, **further)).client()
+        last = ended(client, submit(client, chats(3, model=model)))
         said = _said(client, last)
         for word in words:
             assert word in said
         assert fake.objects() == {}
 
 
-@pytest.mark.parametrize(
-    ("dials", "words", "mended"),
-    [
-        (
-            {"bucket_denied": ["caller_write"]},
-            ["storage.objects.create", f"bucket '{BUCKET}'"],
-            {"bucket_denied": []},
-        ),
-        ({"api_disabled": True}, ["aiplatform.googleapis.com"], {"api_disabled": False}),
-        ({"quota": ["create"]}, ["429"], {"quota": []}),
-    ],
-)
+MENDABLE: Final[list[tuple[dict[str, Any], list[str]]]] = [
+    (
+        {"bucket_denied": ["caller_write"]},
+        ["roles/storage.objectAdmin", "storage.objects.create", f"bucket '{BUCKET}'"],
+    ),
+    (
+        {"bucket_denied": ["caller_read"]},
+        ["roles/storage.objectAdmin", "storage.objects.get", f"bucket '{BUCKET}'"],
+    ),
+    ({"api_disabled": True}, ["enable the API aiplatform.googleapis.com"]),
+    ({"billing_disabled": True}, ["link a billing account"]),
+    (
+        {"denied": ["aiplatform.batchPredictionJobs.create"]},
+        ["roles/aiplatform.user", "aiplatform.batchPredictionJobs.create"],
+    ),
+    ({"revoked": True}, ["Check `credentials_file`"]),
+    ({"quota": ["create"]}, ["429", "a quota of the project 'fake-project'"]),
+]
+
+
 def test_mistakes_that_can_be_mended_hold_a_batch_up_and_say_how(
-    new_server: NewServer,
-    tmp_path: Path,
-    dials: dict[str, Any],
-    words: list[str],
-    mended: dict[str, Any],
+    new_server: NewServer, tmp_path: Path
 ) -> None:
-    with running(**dials) as fake:
-        client = new_server(vertex(fake, tmp_path)).client()
+    """Each in a batch of its own, at the same time: seven waits would be a minute."""
+    with ExitStack() as stack:
+        fakes = [stack.enter_context(running(**dials)) for dials, _ in MENDABLE]
+        client = new_server(
+            *(vertex(fake, tmp_path, name=f"p{n}") for n, fake in enumerate(fakes))
+        ).client()
         asked = chats(3, model=GEMINI)
-        batch = submit(client, asked)
+        batches = [
+            submit(client, asked, extra_headers={"x-tfy-provider-name": f"p{n}"})
+            for n in range(len(fakes))
+        ]
 
-        def told() -> bool:
-            shown = client.batches.retrieve(batch.id).model_extra or {}
-            return all(word in (shown.get("status_details") or "") for word in words)
+        def told(batch: Batch) -> str:
+            return str(client.batches.retrieve(batch.id).to_dict()["status_details"] or "")
 
-        eventually("what holds it up", told)
-        fake.control(**mended)
-        completed(client, batch, asked, models=named(asked, GEMINI))
-        nothing_is_left(fake)
+        for batch, (_, words) in zip(batches, MENDABLE, strict=True):
+            said = eventually(f"what holds up {words}", lambda batch=batch: told(batch))
+            assert [word for word in words if word not in said] == []
+            assert "api_key" not in said  # there is none at Google
+        for fake, (dials, _) in zip(fakes, MENDABLE, strict=True):
+            fake.control(**{name: type(value)() for name, value in dials.items()})
+        for fake, batch in zip(fakes, batches, strict=True):
+            completed(client, batch, asked, models=named(asked, GEMINI))
+            nothing_is_left(fake)
 
 
 @pytest.mark.parametrize("races", [False, True])
@@ -422,103 +369,3 @@ def test_a_server_that_is_killed_pays_once(new_server: NewServer, tmp_path: Path
         completed(client, batch, asked, models=named(asked, GEMINI))
         assert len(fake.stats()["creates"]) == 3
         nothing_is_left(fake)
-
-
-# ----------------------------------------------------------------------------- pass-through
-
-KEYS: Final = [
-    {"name": "a", "tenant": "a", "key": "sk-team-a-0123456789", "passthrough": True},
-    {"name": "b", "tenant": "b", "key": "sk-team-b-0123456789", "passthrough": True},
-]
-
-
-def test_jobs_that_others_made_are_looked_up_by_name_and_number(
-    fake: GoogleFake, new_server: NewServer, tmp_path: Path
-) -> None:
-    """Made with Google's own client; read with OpenAI's."""
-    given = f"gs://{BUCKET}/theirs/input.jsonl"
-    rows = [
-        {"request": {"contents": [{"role": "user", "parts": [{"text": f"Say {n}"}]}]}}
-        for n in range(4)
-    ]
-    fake.put(given, b"".join(json.dumps(row).encode() + b"\n" for row in rows))
-    name = _made_with_googles_client(fake, given, f"gs://{BUCKET}/theirs/out")
-    server = new_server(vertex(fake, tmp_path), auth={"keys": KEYS})
-    client = openai.OpenAI(
-        api_key="sk-team-a-0123456789",
-        base_url=server.origin + "/v1",
-        default_headers={"x-tfy-provider-name": "vertex"},
-        max_retries=0,
-    )
-
-    last = ended(client, client.batches.retrieve(name))
-    by_number = client.batches.retrieve(name.rpartition("/")[2])
-
-    assert (last.id, last.status, counts(last)) == (name, "completed", (4, 4, 0))
-    assert by_number.output_file_id == last.output_file_id
-    assert last.output_file_id is not None
-    assert last.output_file_id.startswith(f"gs://{BUCKET}/theirs/out/prediction-")
-    file = client.files.retrieve(last.output_file_id)
-    assert file.purpose == "batch_output"
-    lines = client.files.content(last.output_file_id).read().splitlines()
-    bodies = [json.loads(each)["response"]["body"] for each in lines]
-    assert {body["object"] for body in bodies} == {"chat.completion"}
-    assert len({body["id"] for body in bodies}) == 4
-    sent = client.files.content(quote(given, safe="")).read()
-    assert sent.splitlines() == [json.dumps(row).encode() for row in rows]
-    with pytest.raises(openai.ConflictError):
-        client.batches.cancel(name)
-    with pytest.raises(openai.NotFoundError):
-        client.batches.retrieve("1234567890")
-
-
-def _made_with_googles_client(fake: GoogleFake, source: str, results: str) -> str:
-    from google import genai
-    from google.genai.types import CreateBatchJobConfig, HttpOptions
-    from google.oauth2.credentials import Credentials
-
-    client = genai.Client(
-        vertexai=True,
-        project=PROJECT,
-        location="us-central1",
-        credentials=Credentials("a-token-of-somebody"),  # pyright: ignore[reportNoUntypedCall, reportUnknownArgumentType] - its stubs are partial
-        http_options=HttpOptions(base_url=fake.url),
-    )
-    made = client.batches.create(
-        model=GEMINI, src=source, config=CreateBatchJobConfig(dest=results, display_name="theirs")
-    )
-    assert made.name is not None
-    return made.name
-
-
-def test_what_another_tenant_made_is_unknown(new_server: NewServer, tmp_path: Path) -> None:
-    with running(hold=["RUNNING"]) as fake:
-        server = new_server(vertex(fake, tmp_path), auth={"keys": KEYS})
-        ours, other = (
-            openai.OpenAI(
-                api_key=f"sk-team-{team}-0123456789",
-                base_url=server.origin + "/v1",
-                default_headers={"x-tfy-provider-name": "vertex"},
-                max_retries=0,
-            )
-            for team in "ab"
-        )
-        batch = submit(ours, chats(3, model=GEMINI))
-        (job,) = fake.eventually(
-            lambda stats: [j for j in stats["jobs"] if j["state"] == "RUNNING"]
-        )["jobs"]
-        (given,) = fake.objects()
-        for asked in (job["name"], job["id"]):
-            assert ours.batches.retrieve(asked).status == "in_progress"
-            with pytest.raises(openai.NotFoundError):
-                other.batches.retrieve(asked)
-            with pytest.raises(openai.NotFoundError):
-                other.batches.cancel(asked)
-        assert ours.files.retrieve(given).purpose == "batch"
-        for asked in (given, quote(given, safe="")):
-            with pytest.raises(openai.NotFoundError):
-                other.files.retrieve(asked)
-            with pytest.raises(openai.NotFoundError):
-                other.files.content(asked)
-        fake.control(hold=[])
-        assert ended(ours, batch).status == "completed"

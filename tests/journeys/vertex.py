@@ -3,9 +3,14 @@
 from pathlib import Path
 from typing import Any, Final
 
+from google import genai
+from google.genai.types import CreateBatchJobConfig, HttpOptions
+from google.oauth2.credentials import Credentials
 from tests.journeys.conftest import Configuration
+from tests.journeys.lines import Line
 
 from batchway.simulator.google import GoogleFake
+from batchway.simulator.google.prompts import of_openai
 
 PROJECT: Final = "fake-project"
 BUCKET: Final = "bucket-of-tests"
@@ -30,3 +35,45 @@ def vertex(fake: GoogleFake, folder: Path, name: str = "vertex", **further: Any)
         **further,
         "native": {**QUICK, **further.get("native", {})},
     }
+
+
+def plainly(line: Line) -> Line:
+    """The line with its messages as the fake reads them, whatever wire they came on."""
+    return {**line, "body": {**line["body"], "messages": of_openai(line["body"])}}
+
+
+def named(asked: list[Line], model: str) -> dict[str, str]:
+    """Every line was run by that model."""
+    return {each["custom_id"]: model for each in asked}
+
+
+def nothing_is_left(fake: GoogleFake) -> None:
+    """No object, no job, and nothing that was run twice."""
+    stats = fake.stats()
+    assert stats["objects"] == {}
+    assert stats["jobs"] == []
+    assert set(stats["creates_by_name"].values()) <= {1}
+    assert set(stats["lines_by_digest"].values()) <= {1}
+
+
+def made_with_googles_client(
+    fake: GoogleFake,
+    source: str,
+    results: str,
+    *,
+    model: str = GEMINI,
+    location: str = "us-central1",
+) -> str:
+    """The name of a job that nobody made through Batchway."""
+    client = genai.Client(
+        vertexai=True,
+        project=PROJECT,
+        location=location,
+        credentials=Credentials("a-token-of-somebody"),  # pyright: ignore[reportNoUntypedCall, reportUnknownArgumentType] - its stubs are partial
+        http_options=HttpOptions(base_url=fake.url),
+    )
+    made = client.batches.create(
+        model=model, src=source, config=CreateBatchJobConfig(dest=results, display_name="theirs")
+    )
+    assert made.name is not None
+    return made.name

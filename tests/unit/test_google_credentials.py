@@ -111,6 +111,10 @@ async def test_a_failed_renewal_keeps_the_old_token_while_it_lasts(
 
 
 REFUSED = "No access token of Google for the provider 'vertex': "
+MENDED = (
+    "Check `credentials_file`, or what the environment gives in its place, and that it was not "
+    "disabled at Google."
+)
 UNREACHED = "the token endpoint cannot be reached"
 BODY = {"error": "invalid_grant", "error_description": "s3cret"}
 
@@ -176,7 +180,8 @@ async def test_why_there_is_no_token(
     credentials.fails = failure
     with caplog.at_level(logging.WARNING), pytest.raises(RemoteError) as caught:
         await tokens.authorization()
-    assert (caught.value.trouble, caught.value.message) == (trouble, f"{REFUSED}{why}.")
+    mended = "" if trouble is Trouble.UNREACHABLE else f" {MENDED}"
+    assert (caught.value.trouble, caught.value.message) == (trouble, f"{REFUSED}{why}.{mended}")
     assert why in caplog.text
     assert "s3cret" not in caplog.text + caught.value.message
 

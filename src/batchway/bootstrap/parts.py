@@ -75,6 +75,7 @@ def _account(settings: ProviderSettings) -> Account:
         traits_of=traits_of,
         rescue=native.rescue,
         objection=settings.objection,
+        no_jobs=settings.no_jobs,
     )
 
 

@@ -122,6 +122,14 @@ class BatchText(Enum):
         "body.model",
         False,
     )
+    NO_NATIVE_MODEL = (
+        "endpoint_not_supported",
+        "The model '{model}' is to run on the batch API of the provider '{provider}', which does "
+        "not run it. {why} Or use another provider, or `mode: auto`, which sends the lines one by "
+        "one instead.",
+        "body.model",
+        False,
+    )
     TOO_LONG_FOR_PROVIDER = (
         "line_too_long",
         "This line is {size} bytes long as the provider '{provider}' would get it. Its batch API "

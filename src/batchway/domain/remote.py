@@ -232,7 +232,8 @@ class RemoteError(Exception):
     `message` is a sentence for the batch's owner: it names the provider and repeats the provider's
     own words, and never a credential. `code`, `param` and `line` (1-based) are the provider's,
     `retry_after` is in seconds. `limit` is the limit of what may be enqueued that was gone over
-    (with `NO_ROOM`); `credit` is whether the account is to be paid for first.
+    (with `NO_ROOM`); `credit` is whether the account is to be paid for first; `advised` whether
+    `message` says what can be done about it.
     """
 
     def __init__(
@@ -247,6 +248,7 @@ class RemoteError(Exception):
         retry_after: float | None = None,
         limit: EnqueuedLimit | None = None,
         credit: bool = False,
+        advised: bool = False,
     ) -> None:
         super().__init__(message)
         self.trouble = trouble
@@ -258,6 +260,7 @@ class RemoteError(Exception):
         self.retry_after = retry_after
         self.limit = limit
         self.credit = credit
+        self.advised = advised
 
     def as_(self, trouble: Trouble) -> "RemoteError":
         """The same error, understood as another trouble."""
@@ -271,4 +274,5 @@ class RemoteError(Exception):
             retry_after=self.retry_after,
             limit=self.limit,
             credit=self.credit,
+            advised=self.advised,
         )

@@ -33,7 +33,8 @@ class Account:
     differ from model to model, or with what a batch sets itself, `None` for what the batch API does
     not run. `rescue` is whether lines that a native job leaves without a result are run online;
     `None` leaves that to the mode. `objection` says of a model at an endpoint why the provider
-    cannot run it at all, `None` where nothing speaks against it.
+    cannot run it at all, `None` where nothing speaks against it. `no_jobs` says why there are no
+    traits for a model, in a sentence with what to do, where more is known than that.
     """
 
     mode: Choice = Choice.MANAGED
@@ -41,6 +42,7 @@ class Account:
     traits_of: Callable[[str, Overrides], NativeTraits | None] | None = None
     rescue: bool | None = None
     objection: Callable[[str, str], str | None] | None = None
+    no_jobs: Callable[[str, Overrides], str | None] | None = None
 
     def native_traits(self, model: str, overrides: Overrides) -> NativeTraits | None:
         """What one job of a model may hold, by its name at the provider; `None`: there is none."""
@@ -132,11 +134,13 @@ class NotNative:
     """The lines must run on the provider's batch API, which lacks the endpoint.
 
     `endpoints` are those that it runs with the lines' model: none of a model that it does not run.
+    `why` is why it runs none, with what to do, where the provider knows.
     """
 
     provider: str
     endpoint: str
     endpoints: tuple[str, ...]
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,8 +306,15 @@ class RoutingTable:
             if traits is not None and endpoint in traits.endpoints:
                 together.append(traits)
             elif choice is Choice.NATIVE:
-                endpoints = () if traits is None else tuple(sorted(traits.endpoints))
-                return NotNative(provider=target.provider, endpoint=endpoint, endpoints=endpoints)
+                why = None
+                if traits is None and account.no_jobs is not None:
+                    why = account.no_jobs(target.model, overrides)
+                return NotNative(
+                    provider=target.provider,
+                    endpoint=endpoint,
+                    endpoints=() if traits is None else tuple(sorted(traits.endpoints)),
+                    why=why or "",
+                )
         return _tightest(together) if len(together) == len(primaries) else None
 
     def _rescues(self, primaries: Sequence[Target], mode: Choice | None) -> bool:

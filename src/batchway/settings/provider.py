@@ -120,6 +120,10 @@ class ProviderBase(Section):
         """Why lines of that model and endpoint cannot be run at all, where that is known."""
         return None
 
+    def no_jobs(self, model: str, overrides: Overrides) -> str | None:  # noqa: ARG002 - as above
+        """Why `traits_of` has none for that model, with what to do, where that is known."""
+        return None
+
     @property
     def key_variable(self) -> str | None:
         """The variable of the environment that its key may be given in."""

@@ -185,6 +185,20 @@ class GoogleVertexSettings(NativeBase):
         known = " and ".join(sorted(family.endpoints))
         return f"The provider '{self.name}' runs it with {known} only."
 
+    def no_jobs(self, model: str, overrides: Overrides) -> str | None:
+        """A family without jobs, or without them at `global`."""
+        family = family_of(model, self.models)
+        if family is None:
+            return None
+        if family.jobs is None:
+            return "Vertex AI has no jobs for it."
+        if (overrides.vertex_region or self.region) == "global" and not family.everywhere:
+            return (
+                "Its jobs do not run at 'global': set `region`, or send the header "
+                "x-tfy-vertex-region, to a region where the model is offered."
+            )
+        return None
+
     def any_model(self, endpoint: str) -> str:
         """A name that a row of the catalog fits."""
         return "gemini-embedding-m" if endpoint == Endpoint.EMBEDDINGS else "gemini-m"

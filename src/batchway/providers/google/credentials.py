@@ -37,6 +37,10 @@ MISSING_EXTRA: Final = (
 _RENEW_SECONDS: Final = 225.0
 _ASK_SECONDS: Final = 20
 _UNSAID_SECONDS: Final = 300.0  # a token that does not say when it ends
+_MENDED: Final = (
+    "Check `credentials_file`, or what the environment gives in its place, and that it was not "
+    "disabled at Google."
+)
 _MOST_FILE: Final = 1 << 20
 _AWS: Final = "urn:ietf:params:aws:token-type:aws4_request"
 
@@ -135,11 +139,11 @@ class GoogleTokens:
         passing = isinstance(error, OSError | exceptions.TransportError) or (
             isinstance(error, exceptions.GoogleAuthError) and error.retryable
         )
+        message = f"No access token of Google for the provider '{self._provider}': {why}."
         # A network that is down must not fail a batch as a wrong key does.
-        return RemoteError(
-            Trouble.UNREACHABLE if passing else Trouble.DENIED,
-            f"No access token of Google for the provider '{self._provider}': {why}.",
-        )
+        if passing:
+            return RemoteError(Trouble.UNREACHABLE, message)
+        return RemoteError(Trouble.DENIED, f"{message} {_MENDED}", advised=True)
 
 
 def google_tokens(

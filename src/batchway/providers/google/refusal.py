@@ -86,7 +86,12 @@ def reader(place: Place) -> ReadError:
         message = said.message or _plain(body)
         if advice:
             message = f"{message.rstrip('. ')}. To mend it: {advice}." if message else advice
-        return Said(message=message, code=said.code or None, trouble=_trouble(said))
+        return Said(
+            message=message,
+            code=said.code or None,
+            trouble=_trouble(said),
+            advised=bool(advice),
+        )
 
     return read
 

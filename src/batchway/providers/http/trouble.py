@@ -40,7 +40,8 @@ _LONGEST_WAIT: Final = 86_400.0
 class Said:
     """What an error body says, as its provider reads it: with whatever it repeats of credentials.
 
-    `trouble` is what its words make of a 4xx, where they say more than the status.
+    `trouble` is what its words make of a 4xx, where they say more than the status. `advised` is
+    whether `message` says what can be done about it, in the words of the provider's reader.
     """
 
     message: str = ""
@@ -48,6 +49,7 @@ class Said:
     param: str | None = None
     line: int | None = None
     trouble: Trouble | None = None
+    advised: bool = False
 
 
 # Reads the body of an answer other than 2xx, of whatever shape or none. Never raises.
@@ -78,6 +80,7 @@ def of_answer(
         line=said.line,
         status=status,
         retry_after=retry_after(headers, now=now),
+        advised=said.advised,
     )
 
 

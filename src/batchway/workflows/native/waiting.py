@@ -125,7 +125,7 @@ def waits(error: RemoteError) -> Reason:
         kind = ReasonKind.ACCOUNT
         code = error.code or str(error.status or 402)
         advice = f" Add credit or raise the limit of the account at the provider ({code})."
-    elif error.trouble is Trouble.DENIED:
+    elif error.trouble is Trouble.DENIED and not error.advised:
         advice = (
             " Correct the provider's api_key in the configuration and restart, or have the key "
             "enabled again at the provider."

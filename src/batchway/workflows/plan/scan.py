@@ -363,6 +363,13 @@ class Scan:
     def _turn_away(self, name: str, model: _Model, line: int) -> None:
         shown, resolution = name[:200], model.resolution
         match resolution:
+            case NotNative(why=why) if why:
+                if model.lines == 1:
+                    self._fail(
+                        BatchText.NO_NATIVE_MODEL.error(
+                            line=line + 1, model=shown, provider=resolution.provider, why=why
+                        )
+                    )
             case NotNative():
                 if model.lines == 1:  # said once: it is no mistake of a line
                     self._fail(
