@@ -85,7 +85,8 @@ def _notes(rows: list[_Row], lines: int) -> tuple[str, ...]:
     return (
         f"{lines:,} lines in each file: {openai.size / 1e6:,.0f} MB of chat, sent on both wires, "
         f"and {mixed.size / 1e6:,.0f} MB of which a third is plain, a third has two tools and a "
-        "third a strict schema. The fakes are processes of their own and answer each line with the "
+        "third a strict schema, and each a `user`, which is left out with a warning. "
+        "The fakes are processes of their own and answer each line with the "
         f"same words: rows of {openai.run.row_bytes:,} bytes at OpenAI, "
         f"{gemini.run.row_bytes:,} and {mixed.run.row_bytes:,} at Vertex AI, which sends the "
         f"request back in each. {_jobs(rows)}.",

@@ -42,9 +42,11 @@ MISSING_EXTRA: Final = (
 )
 
 _PIECE: Final = 1 << 20  # what is read of a file, and given to a reader, at a time
-# Of parts, four are in memory: 32 MB. Smaller files go in one request.
-_PART: Final = 8 << 20
-_PARTS_AT_ONCE: Final = 4
+# Parts have at least 5 MiB (docs.cloud.google.com/storage/quotas). Two are on their way and one is
+# being read: 16 MB for each of the four jobs that may be sent at once. With four parts of 8 MiB
+# each, a file of 1 GB took the server to 319 MB. Smaller files go in one request.
+_PART: Final = 5 << 20
+_PARTS_AT_ONCE: Final = 2
 # One request for each range: none lasts longer than its timeout, however large the object is.
 _RANGE: Final = 16 << 20
 _MOST_VERSIONS: Final = 5  # of an object, while it is read
