@@ -5,6 +5,8 @@
                                                          OpenAI's lines
     gs://BUCKET/FOLDER/                                  all results of a job that wrote several
 
+Of folders, a directory of results alone is a file here: what lies below any other one, or deeper
+in it, may be many jobs' and many tenants'.
 Addresses may be URL-encoded, as gateways hand them out. A job has one list of rows, which holds
 answers and errors: so it has an output file and no error file. What a job made is read in the
 dialect of its model, so it is asked for the job; rows of no job that is there (any more) are
@@ -81,9 +83,9 @@ class VertexArchive:
             found = await self._inside(at)
         else:
             stored = await self._files.objects.stat(at)
-            found = [] if stored is None else [stored]
-        if not found:
-            raise self._unknown()
+            if stored is None:
+                raise self._unknown()
+            found = [stored]
         times = [each.updated for each in found if each.updated is not None]
         return ArchivedFile(
             id=file_id,
@@ -97,8 +99,6 @@ class VertexArchive:
         """The bytes of a file; rows of a job's results as OpenAI's lines."""
         at = self._at(file_id)
         found = [each.at for each in await self._inside(at)] if at.name.endswith("/") else [at]
-        if not found:
-            raise self._unknown()
         directory = _directory_of(at)
         dialect = None if directory is None else await self._dialect(directory)
         for number, each in enumerate(found):
@@ -152,7 +152,18 @@ class VertexArchive:
     # ------------------------------------------------------------------ files
 
     async def _inside(self, at: GsPath) -> list[Stored]:
-        return await written_below(at, self._files.objects)
+        """The files of a directory of results: all of them are of the job that it is of.
+
+        Raises:
+            RemoteError: `NOT_FOUND` for every other folder, whatever lies there.
+        """
+        directory = _directory_of(at)
+        if directory is None:
+            raise self._unknown()
+        found = await written_below(at, self._files.objects)
+        if not found or any(_directory_of(each.at) != directory or _named(each) for each in found):
+            raise self._unknown()
+        return found
 
     async def _dialect(self, directory: GsPath) -> Dialect | None:
         """What the rows of a directory of results are in; `None` where no job tells."""
@@ -195,6 +206,11 @@ def filename_of(at: GsPath) -> str:
     if tag is None:
         return last
     return f"{tag}.jsonl" if last == INPUT else f"{tag}-{last}"
+
+
+def _named(file: Stored) -> bool:
+    """Whether the file has a tag of its own: one that is not its directory's, perhaps."""
+    return tag_in(file.at.name.rpartition("/")[2]) is not None
 
 
 def _output(found: list[Stored]) -> str | None:
