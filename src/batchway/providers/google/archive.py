@@ -14,7 +14,6 @@ answered as they are. Whose things are is not decided here (`service.ownership`)
 Batchway made has its tag in its name.
 """
 
-import hashlib
 import re
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
@@ -22,29 +21,24 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote
 
-import msgspec
-
 from batchway.catalog.google_models import GoogleDialect
 from batchway.domain.endpoint import Endpoint
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.status import BatchStatus
 from batchway.domain.tag import METADATA_KEY, is_tag, tag_in
-from batchway.ports import ArchivedFile, ArchivedJob, Dialect, Refused
+from batchway.ports import ArchivedFile, ArchivedJob, Dialect
 from batchway.providers.google.advice import AdvisingDialect
+from batchway.providers.google.archived_rows import lines_of
 from batchway.providers.google.dialects import dialect_of
 from batchway.providers.google.job_calls import JobCalls
 from batchway.providers.google.job_reading import VertexJob
 from batchway.providers.google.jobs import INPUT, Files, results_of, stopped, written_below
 from batchway.providers.google.models import Model, read_model
 from batchway.providers.google.objects import GsPath, Stored, read_uri
-from batchway.providers.google.rows import theirs
 from batchway.providers.http.secrecy import DiscreetDialect
 
 # What Vertex AI calls its directories: `prediction-model-2026-09-02T20:06:30.166279Z`.
 _RESULTS: Final = re.compile(r"prediction-[^/]+")
-_LONGEST_ROW: Final = 64 << 20
-
-_encode: Final = msgspec.json.Encoder().encode
 
 
 class VertexArchive:
@@ -107,7 +101,7 @@ class VertexArchive:
                 if number:
                     yield b"\n"
             else:
-                pieces = _lines(pieces, dialect, named=each.uri)
+                pieces = lines_of(pieces, dialect, named=each.uri)
             async with aclosing(pieces) as stream:
                 async for piece in stream:
                     yield piece
@@ -237,50 +231,3 @@ def _endpoint(model: Model | None) -> str:
         return ""
     chat = Endpoint.CHAT_COMPLETIONS
     return str(chat if chat in model.family.endpoints else min(model.family.endpoints))
-
-
-# ----------------------------------------------------------------------------- rows
-
-
-async def _lines(
-    pieces: AsyncGenerator[bytes], dialect: Dialect, *, named: str
-) -> AsyncGenerator[bytes]:
-    """Rows as OpenAI's lines; one that is torn, or none, is left out."""
-    carried = b""
-    number = 0
-    async with aclosing(pieces) as stream:
-        async for piece in stream:
-            *rows, carried = (carried + piece).split(b"\n")
-            if len(carried) > _LONGEST_ROW:
-                carried = b""
-            made = [_line(row, dialect, f"{named}#{number + n}") for n, row in enumerate(rows)]
-            number += len(rows)
-            if any(made):
-                yield b"".join(made)
-    last = _line(carried, dialect, f"{named}#{number}")
-    if last:
-        yield last
-
-
-def _line(raw: bytes, dialect: Dialect, named: str) -> bytes:
-    found = theirs(raw) if raw and not raw.isspace() else None
-    if found is None:
-        return b""
-    custom_id, row = found
-    noise = hashlib.sha256(named.encode()).hexdigest()  # the same line has the same id again
-    read = None if row.status is None else dialect.decode(row.status, row.body, b"", at=row.at)
-    if row.status is None or read is None:
-        error = {"code": row.code or "missing_result", "message": row.message or "No answer."}
-        return b'{"id":"batch_req_%b","custom_id":%b,"response":null,"error":%b}\n' % (
-            noise[:32].encode(),
-            _encode(custom_id),
-            _encode(error),
-        )
-    status = row.status
-    if isinstance(read, Refused) and 200 <= status < 300:
-        status = read.status
-    return (
-        b'{"id":"batch_req_%b","custom_id":%b,"response":'
-        b'{"status_code":%d,"request_id":"%b","body":%b},"error":null}\n'
-        % (noise[:32].encode(), _encode(custom_id), status, noise[32:].encode(), read.body)
-    )
