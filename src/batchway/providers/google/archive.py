@@ -33,7 +33,7 @@ from batchway.providers.google.dialects import dialect_of
 from batchway.providers.google.job_calls import JobCalls
 from batchway.providers.google.job_reading import VertexJob
 from batchway.providers.google.jobs import INPUT, Files, results_of, stopped, written_below
-from batchway.providers.google.models import Model, read_model
+from batchway.providers.google.models import Model, model_named
 from batchway.providers.google.objects import GsPath, Stored, read_uri
 from batchway.providers.http.secrecy import DiscreetDialect
 
@@ -139,7 +139,7 @@ class VertexArchive:
 
     def _model(self, job: VertexJob) -> Model | None:
         try:
-            return read_model(job.model, self._calls.place, self._models)
+            return model_named(job.model, self._calls.place, self._models)
         except ValueError:
             return None  # nothing is known of it: its rows are shown as they are
 
