@@ -20,6 +20,8 @@ _PERHAPS: Final = re.compile(
     rb"(?:g|\\u00[46]7)(?:s|\\u00[57]3)(?::|\\u003a)",
     re.IGNORECASE,
 )
+# Without any of these it does not match: they are found in a tenth of its time.
+_HINTS: Final = (b"gs:", b"\\u00", b"GS:", b"Gs:", b"gS:")
 _SCHEME: Final = "gs:"
 _WORDS: Final = frozenset({"text", "refusal"})
 
@@ -41,7 +43,7 @@ class ChosenFilesDialect:
 
     def encode(self, body: bytes, *, named: str) -> Encoded | Unfaithful:
         """See `ports.Dialect`."""
-        if _PERHAPS.search(body) is not None:
+        if any(hint in body for hint in _HINTS) and _PERHAPS.search(body) is not None:
             place = self._refused(body)
             if place is not None:
                 return Unfaithful(place, NOT_READABLE)
