@@ -335,6 +335,13 @@ def test_claude_by_anthropics_own_client() -> None:
                 messages=[{"role": "user", "content": "Hello"}],
                 extra_body={"temperature": 1.5, "anthropic_version": "vertex-2023-10-16"},
             )
+        with pytest.raises(refused, match="must contain non-whitespace"):
+            client.messages.create(
+                model=CLAUDE,
+                max_tokens=10,
+                messages=[{"role": "user", "content": "Hello"}],
+                extra_body={"stop_sequences": [""], "anthropic_version": "vertex-2023-10-16"},
+            )
 
 
 def test_a_batch_of_claudes_lines() -> None:

@@ -24,6 +24,7 @@ def test_what_gemini_refuses() -> None:
         ({"generationConfig": {"temp": 1}}, "Unknown name \"temp\" at 'generation_config'"),
         ({"generationConfig": {"topK": "x"}}, "Invalid value at 'generation_config.top_k'"),
         ({"generationConfig": {"stopSequences": list("abcdef")}}, "more than 5 stop_sequences"),
+        ({"generationConfig": {"stopSequences": ["a", ""]}}, "a stop_sequence is empty"),
         (_function({"type": "OBJECT", "properties": {"a": {"description": "?"}}}),
          "`f` functionDeclaration `parameters.a` schema didn't specify the schema type field"),
         ({"generationConfig": {"responseMimeType": "application/json", "responseSchema": {

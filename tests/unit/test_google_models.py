@@ -22,7 +22,7 @@ PLACE = Place(project="p-1", region="us-central1")
 HOST = "https://us-central1-aiplatform.googleapis.com/v1/"
 HERE = HOST + "projects/p-1/locations/us-central1/"
 GOOGLE, CLAUDE = "publishers/google/models/", "publishers/anthropic/models/"
-TUNED = "projects/77/locations/europe-west4/"
+TUNED = "projects/p-1/locations/europe-west4/"
 CHAT = Endpoint.CHAT_COMPLETIONS
 
 
@@ -56,8 +56,8 @@ CHAT = Endpoint.CHAT_COMPLETIONS
          f"https://europe-west4-aiplatform.googleapis.com/v1/{TUNED}endpoints/5:generateContent",
          None),
         (f"{TUNED}models/5@2", None, f"{TUNED}models/5@2"),
-        ("projects/q/locations/global/publishers/google/models/gemini-3-flash",
-         "https://aiplatform.googleapis.com/v1/projects/q/locations/global/publishers/google/models/"
+        ("projects/p-1/locations/global/publishers/google/models/gemini-3-flash",
+         "https://aiplatform.googleapis.com/v1/projects/p-1/locations/global/publishers/google/models/"
          "gemini-3-flash:generateContent",
          f"{GOOGLE}gemini-3-flash"),
     ],
@@ -118,9 +118,15 @@ def test_a_configuration_says_what_a_model_speaks(
         ),
         *("gemini-x:predict", "gemini-x?a=b", "gemini-x#a", "gemini x", "gemini-ü", "gemini-%2f.."),
         *("/gemini-x", "google/", "endpoints/", "endpoints/..", "x-maas", "no-such-model"),
-        *("projects/../locations/r/endpoints/1", "projects/p/locations/r.evil.example/endpoints/1"),
-        *("projects/p/locations/r:x/endpoints/1", "publishers/google/models/gemini-x/y"),
+        *(
+            "projects/../locations/r/endpoints/1",
+            "projects/p-1/locations/r.evil.example/endpoints/1",
+        ),
+        *("projects/p-1/locations/r:x/endpoints/1", "publishers/google/models/gemini-x/y"),
         "publishers/../models/gemini-x",
+        *("projects/q/locations/us-central1/endpoints/1", "projects/p-1%2f../endpoints/1"),
+        "projects/q/locations/global/publishers/google/models/gemini-x",
+        *("projects/p/locations/us-central1/models/1", "projects/gemini-x", "projects//gemini-x"),
     ],
 )
 def test_a_name_that_leads_elsewhere_is_refused(written: str) -> None:
@@ -145,10 +151,10 @@ def test_where_a_region_is(region: str, host: str) -> None:
 
 
 def test_an_address_of_ones_own_is_for_every_region() -> None:
-    place = Place(project="p", region="us-east5", base_url="http://127.0.0.1:1")
+    place = Place(project="p-1", region="us-east5", base_url="http://127.0.0.1:1")
     elsewhere = place.with_(Overrides(vertex_region="global", vertex_bucket="theirs"))
     assert jobs_address(elsewhere) == (
-        "http://127.0.0.1:1/v1/projects/p/locations/global/batchPredictionJobs"
+        "http://127.0.0.1:1/v1/projects/p-1/locations/global/batchPredictionJobs"
     )
     assert (elsewhere.bucket, place.bucket) == ("theirs", None)
     assert place.with_(NO_OVERRIDES) == place

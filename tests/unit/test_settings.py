@@ -145,6 +145,7 @@ def test_providers_of_every_type(tmp_path: Path) -> None:
             bucket: my-bucket
             credentials_file: secrets/key.json
             models: {"mine-*": gemini}
+            readable: [gs://my-inputs/, "gs://my-bucket/a b/"]
         """,
         {"KEY": "sk-1", "TEAM": "a b"},
     )
@@ -181,6 +182,7 @@ def test_providers_of_every_type(tmp_path: Path) -> None:
             bucket="my-bucket",
             credentials_file=tmp_path / "secrets/key.json",
             models={"mine-*": GoogleDialect.GEMINI},
+            readable=("gs://my-inputs/", "gs://my-bucket/a b/"),
         ),
     )
 
@@ -296,6 +298,13 @@ def test_what_jobs_of_a_model_on_vertex_ai_hold(
             "text-embedding-005",
             "/v1/responses",
             "The provider 'v' runs it with /v1/embeddings only.",
+        ),
+        ("projects/ppp/locations/us-east5/endpoints/1", "/v1/chat/completions", None),
+        (
+            "projects/other/locations/us-east5/endpoints/1",
+            "/v1/chat/completions",
+            "The provider 'v' runs models of its own project 'ppp' only: a tuned one is named "
+            "endpoints/ID there, or models/ID in jobs.",
         ),
         (
             "gpt-4o",

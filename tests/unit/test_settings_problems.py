@@ -278,6 +278,16 @@ def problems(
              "providers[0].base_url: must be a URL such as https://api.example.com/v1, not 'x' "
              "(batchway.yaml, line 2)."],
         ),
+        *(
+            (
+                f"providers:\n  - {VERTEX}, readable: ['gs://b-1/', '{address}']}}",
+                {},
+                ["providers[0].readable[1]: must be an address such as gs://bucket/prefix/, with "
+                 f"'/' at its end, not '{address}' (batchway.yaml, line 2)."],
+            )
+            for address in ("gs://my-bucket", "gs://my-bucket/prefix", "gs:///", "s3://b-1/",
+                            "gs://B/x/", "my-bucket/")
+        ),
         (
             f"providers:\n  - {VERTEX}, models: {{x: openai, y: palm}}}}",
             {},
@@ -289,7 +299,8 @@ def problems(
             {},
             ["providers[0].api_key: unknown setting for a provider of type 'google-vertex'; known "
              "here: name, limits, mode, native, type, project, region, bucket, prefix, "
-             "credentials_file, models, base_url, storage_url, token_url (batchway.yaml, line 2)."],
+             "credentials_file, models, readable, base_url, storage_url, token_url "
+             "(batchway.yaml, line 2)."],
         ),
         (
             f"providers:\n  - {OPENAI[:-1]}, native: {{poll_min: 90, max_lines: 50001}}}}",

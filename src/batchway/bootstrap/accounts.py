@@ -159,6 +159,7 @@ def _place_of(settings: GoogleVertexSettings) -> Place:
         # The address is given with and without these.
         base_url=None if settings.base_url is None else settings.base_url.removesuffix("/v1"),
         storage_url=settings.storage_url,
+        readable=settings.readable,
     )
 
 

@@ -226,6 +226,12 @@ def family_of(written: str, configured: Mapping[str, GoogleDialect]) -> GoogleMo
     return next((row for row in GOOGLE_MODELS if fnmatchcase(name, row.pattern)), None)
 
 
+def is_foreign(written: str, project: str) -> bool:
+    """Whether a model's name says another project than the one that it is called in."""
+    parts = written.split("/")
+    return parts[0] == "projects" and parts[1:2] != [project]
+
+
 def _publisher(name: str) -> str:
     return next((row.publisher for row in GOOGLE_MODELS if fnmatchcase(name, row.pattern)), "")
 

@@ -247,6 +247,18 @@ class LineText(Enum):
         "The provider's batch answered with something that is not JSON.",
         False,
     )
+    # -- of rows of a provider's own files, which are looked up
+    ROW_TOO_LONG = (
+        "provider_response_too_large",
+        "This row of the provider's results is longer than {limit} bytes, and was not read.",
+        False,
+    )
+    ROW_UNREADABLE = (
+        "invalid_provider_response",
+        "This row of the provider's results cannot be read: it is no object of JSON, is cut off, "
+        "or nests too deep.",
+        False,
+    )
     # -- of one line at one target, for good
     STREAMED = (
         "streamed_provider_response",

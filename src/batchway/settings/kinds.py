@@ -22,6 +22,7 @@ _PROJECT: Final = re.compile(r"(?:[a-z0-9.-]{1,60}:)?[a-z0-9][a-z0-9-]{1,61}[a-z
 _REGION: Final = re.compile(VERTEX_REGION)
 _BUCKET: Final = re.compile(GCS_BUCKET)
 _OBJECT: Final = re.compile(r"[A-Za-z0-9._/-]{1,200}")
+_MOST_NAME: Final = 1_024  # bytes of an object's name
 _UNITS: Final = {
     "": 1,
     "k": 10**3,
@@ -130,6 +131,14 @@ def _prefix(value: str) -> str:
     return value
 
 
+def _folder(value: str) -> str:
+    bucket, _, name = value.removeprefix("gs://").partition("/")
+    whole = value.startswith("gs://") and value.endswith("/") and value.isprintable()
+    if not whole or not _BUCKET.fullmatch(bucket) or len(name.encode()) > _MOST_NAME:
+        raise ValueError("must be an address such as gs://bucket/prefix/, with '/' at its end")
+    return value
+
+
 def _file(value: Path) -> Path:
     if "\0" in str(value):
         raise ValueError("must not hold a NUL character")
@@ -174,6 +183,7 @@ Headers = Mapping[
 Project = Annotated[str, AfterValidator(_project)]
 Region = Annotated[str, AfterValidator(_region)]
 Bucket = Annotated[str, AfterValidator(_bucket)]
+ObjectFolder = Annotated[str, AfterValidator(_folder)]
 ObjectPrefix = Annotated[str, AfterValidator(_prefix)]
 File = Annotated[Path, AfterValidator(_file)]
 Database = Annotated[SecretStr, AfterValidator(_database)]

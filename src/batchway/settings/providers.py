@@ -16,7 +16,7 @@ from pydantic import (
     Secret as Hidden,
 )
 
-from batchway.catalog.google_models import GOOGLE_MOST, GoogleDialect, family_of
+from batchway.catalog.google_models import GOOGLE_MOST, GoogleDialect, family_of, is_foreign
 from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, CatalogEntry
 from batchway.domain.endpoint import Endpoint
 from batchway.domain.overrides import Overrides
@@ -27,6 +27,7 @@ from batchway.settings.kinds import (
     Bucket,
     File,
     Headers,
+    ObjectFolder,
     ObjectPrefix,
     Project,
     Region,
@@ -148,6 +149,12 @@ class GoogleVertexSettings(NativeBase):
         "[catalog](providers.md#google-vertex-ai) has none or another: `gemini`, "
         "`gemini-embedding`, `text-embedding`, `anthropic` or `openai`.",
     )
+    readable: tuple[ObjectFolder, ...] = Field(
+        default=(),
+        description="Addresses such as `gs://bucket/prefix/`: below them, lines of any key may "
+        "name files in Cloud Storage, which Vertex AI reads with the project's rights. Other "
+        "`gs://` addresses are refused.",
+    )
     base_url: Url | None = Field(
         default=None, description="Address of the API, before `/v1`; the region's own when unset."
     )
@@ -173,7 +180,15 @@ class GoogleVertexSettings(NativeBase):
         return None if family is None else family.traits_at(region)
 
     def objection(self, model: str, endpoint: str) -> str | None:
-        """A model must be in the catalog or the configuration, with that endpoint."""
+        """A model must be in the catalog or the configuration, with that endpoint.
+
+        It is one of the project: what the credentials may do elsewhere is not for callers.
+        """
+        if is_foreign(model, self.project):
+            return (
+                f"The provider '{self.name}' runs models of its own project '{self.project}' only: "
+                "a tuned one is named endpoints/ID there, or models/ID in jobs."
+            )
         family = family_of(model, self.models)
         if family is None:
             return (

@@ -20,9 +20,10 @@ from batchway.dialects.requests.parameters import Handling
 from batchway.ports.dialect import Dialect, Encoded, Refused, Result, Size, Unfaithful
 
 _AT: Final = 1_700_000_000
+_READABLE: Final = ("gs://bucket/", "gs://cloud-samples-data/generative-ai/")
 _DIALECTS: Final[dict[str, Dialect]] = {
     "2.0": GeminiDialect(model="gemini-2.0-flash-001", batch=False),
-    "2.5 flash": GeminiDialect(model="gemini-2.5-flash", batch=False),
+    "2.5 flash": GeminiDialect(model="gemini-2.5-flash", batch=False, readable=_READABLE),
     "2.5 flash-lite": GeminiDialect(model="gemini-2.5-flash-lite", batch=False),
     "2.5 pro": GeminiDialect(model="publishers/google/models/gemini-2.5-pro", batch=False),
     "3 pro": GeminiDialect(model="gemini-3-pro-preview", batch=False),
@@ -33,7 +34,7 @@ _DIALECTS: Final[dict[str, Dialect]] = {
     "3.8 flash": GeminiDialect(model="gemini-3.8-flash", batch=False),
     "4": GeminiDialect(model="gemini-4-argon", batch=False),
     "tuned": GeminiDialect(model="projects/1/locations/us-central1/endpoints/42", batch=False),
-    "batch": GeminiDialect(model="gemini-2.5-flash", batch=True),
+    "batch": GeminiDialect(model="gemini-2.5-flash", batch=True, readable=_READABLE),
     "batch 3": GeminiDialect(model="gemini-3-flash-preview", batch=True),
 }
 _TABLE: Final = [

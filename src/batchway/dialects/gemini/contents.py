@@ -60,16 +60,24 @@ class Contents:
         "_instructions",
         "_open",
         "_places",
+        "_readable",
         "_results",
         "_signs",
         "_turns",
     )
 
     def __init__(
-        self, *, signs_calls: bool, batch: bool, ignored: dict[str, None], places: Places
+        self,
+        *,
+        signs_calls: bool,
+        batch: bool,
+        readable: Sequence[str],
+        ignored: dict[str, None],
+        places: Places,
     ) -> None:
         self._signs = signs_calls
         self._batch = batch
+        self._readable = readable
         self._ignored = ignored
         self._places = places
         self._instructions: list[Part] = []
@@ -231,6 +239,7 @@ class Contents:
                     place=f"{place}.image_url.url",
                     batch=self._batch,
                     default="image/jpeg",
+                    readable=self._readable,
                 )
             case AudioPart():
                 audio = part.input_audio
@@ -244,10 +253,20 @@ class Contents:
             self._ignored["messages[].content[].file.filename"] = None
         if file.file_data:
             return enclosed(
-                file.file_data, file.filename, place=f"{place}.file_data", batch=self._batch
+                file.file_data,
+                file.filename,
+                place=f"{place}.file_data",
+                batch=self._batch,
+                readable=self._readable,
             )
         if file.file_id and file.file_id.startswith("gs://"):
-            return addressed(file.file_id, place=f"{place}.file_id", batch=self._batch, default="")
+            return addressed(
+                file.file_id,
+                place=f"{place}.file_id",
+                batch=self._batch,
+                default="",
+                readable=self._readable,
+            )
         raise Unsayable(
             f"{place}.file_id" if file.file_id else place,
             "Files are read from data URLs and gs addresses only.",

@@ -36,13 +36,18 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class GeminiDialect:
-    """Chat lines for one model of Gemini's. `batch`: for the importer of batch jobs."""
+    """Chat lines for one model of Gemini's. `batch`: for the importer of batch jobs.
 
-    __slots__ = ("_batch", "_model", "_traits")
+    `readable` are the addresses, such as `gs://bucket/prefix/`, below which lines may name objects
+    of Cloud Storage.
+    """
 
-    def __init__(self, *, model: str, batch: bool) -> None:
+    __slots__ = ("_batch", "_model", "_readable", "_traits")
+
+    def __init__(self, *, model: str, batch: bool, readable: Sequence[str] = ()) -> None:
         self._model = model
         self._batch = batch
+        self._readable = tuple(readable)
         self._traits = traits_of(model)
 
     @property
@@ -72,7 +77,11 @@ class GeminiDialect:
         traits, batch = self._traits, self._batch
         places: Places = {}
         turns, instructions = Contents(
-            signs_calls=traits.signs_calls, batch=batch, ignored=ignored, places=places
+            signs_calls=traits.signs_calls,
+            batch=batch,
+            readable=self._readable,
+            ignored=ignored,
+            places=places,
         ).read(request.messages)
         tools, tool_config = functions_of(request, batch=batch, ignored=ignored, places=places)
         config = config_of(request, traits=traits, batch=batch, ignored=ignored, places=places)

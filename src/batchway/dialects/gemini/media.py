@@ -1,7 +1,7 @@
 """Images, sound and files of a message, as Gemini takes them.
 
     data URL          inlineData, its base64 as it stands
-    gs://...          fileData
+    gs://...          fileData, below an address that the operator chose (`stored_files`)
     http(s)://...     fileData online; a batch job reads Cloud Storage only
 
 The type of what stands at an address is told by the end of its name. Owns which types Gemini takes:
@@ -10,11 +10,13 @@ https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/gemini/3-f
 
 import re
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from batchway.dialects.gemini.unsayable import Unsayable
 from batchway.dialects.gemini.wire import Blob, FileData, Part
+from batchway.dialects.stored_files import NOT_READABLE, may_read
 
 _DATA: Final = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.IGNORECASE)
 
@@ -97,8 +99,10 @@ def sound(data: str, format: str, *, place: str) -> Part:
     return Part(inline_data=Blob(mime, data))
 
 
-def addressed(url: str, *, place: str, batch: bool, default: str) -> Part:
+def addressed(url: str, *, place: str, batch: bool, default: str, readable: Sequence[str]) -> Part:
     """What stands in or at a URL. `default` is the type where the address does not tell it.
+
+    `readable` are the addresses below which objects of Cloud Storage may be named.
 
     Raises:
         Unsayable: it is of a type, or at a place, that Gemini does not read.
@@ -112,16 +116,20 @@ def addressed(url: str, *, place: str, batch: bool, default: str) -> Part:
         raise Unsayable(
             place, "Vertex AI's batch jobs read data URLs and gs addresses, no files of the web."
         )
+    if scheme == "gs" and not may_read(url, readable):
+        raise Unsayable(place, NOT_READABLE)
     mime = _ending(url) or default
     if not mime:
         raise Unsayable(place, "Its address does not end in a type of file that Gemini takes.")
     return Part(file_data=FileData(mime, url))
 
 
-def enclosed(data: str, filename: str | None, *, place: str, batch: bool) -> Part:
+def enclosed(
+    data: str, filename: str | None, *, place: str, batch: bool, readable: Sequence[str]
+) -> Part:
     """What `file_data` holds: a URL, or bare base64 whose type its file's name tells."""
     if ":" in data[:16]:
-        return addressed(data, place=place, batch=batch, default="")
+        return addressed(data, place=place, batch=batch, default="", readable=readable)
     mime = _ending(filename or "")
     if not mime:
         raise Unsayable(place, "It is no data URL, and its file's name does not tell its type.")

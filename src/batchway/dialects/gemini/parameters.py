@@ -58,9 +58,9 @@ CHAT: Final = Parameters(
         _mapped("messages[].content", "Texts, images, sound and files as parts."),
         _mapped(
             "messages[].content[].image_url.url",
-            "A data URL is inlineData, a gs:// address fileData. So is an http(s) one online; "
-            "batch jobs do not read those: there they are rejected. Where an address does not end "
-            "in a type of image, it is taken for a JPEG.",
+            "A data URL is inlineData. A gs:// address below the setting `readable` is fileData, "
+            "and so is an http(s) one online; batch jobs do not read those: there they are "
+            "rejected. Where an address does not end in a type of image, it is taken for a JPEG.",
             _BATCH,
         ),
         _ignored(
@@ -73,7 +73,8 @@ CHAT: Final = Parameters(
         _mapped("messages[].content[].file.file_data", "inlineData, such as of a PDF.", _MODEL),
         _mapped(
             "messages[].content[].file.file_id",
-            "A gs:// address is fileData; ids of OpenAI's files are rejected.",
+            "A gs:// address below the setting `readable` is fileData; others, and ids of OpenAI's "
+            "files, are rejected.",
             _MODEL,
         ),
         _ignored("messages[].content[].file.filename", "Gemini is not told the names of files."),

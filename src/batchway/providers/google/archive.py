@@ -5,6 +5,8 @@
                                                          OpenAI's lines
     gs://BUCKET/FOLDER/                                  all results of a job that wrote several
 
+Of folders, a directory of results alone is a file here: what lies below any other one, or deeper
+in it, may be many jobs' and many tenants'.
 Addresses may be URL-encoded, as gateways hand them out. A job has one list of rows, which holds
 answers and errors: so it has an output file and no error file. What a job made is read in the
 dialect of its model, so it is asked for the job; rows of no job that is there (any more) are
@@ -12,7 +14,6 @@ answered as they are. Whose things are is not decided here (`service.ownership`)
 Batchway made has its tag in its name.
 """
 
-import hashlib
 import re
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
@@ -20,29 +21,24 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote
 
-import msgspec
-
 from batchway.catalog.google_models import GoogleDialect
 from batchway.domain.endpoint import Endpoint
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.status import BatchStatus
 from batchway.domain.tag import METADATA_KEY, is_tag, tag_in
-from batchway.ports import ArchivedFile, ArchivedJob, Dialect, Refused
+from batchway.ports import ArchivedFile, ArchivedJob, Dialect
 from batchway.providers.google.advice import AdvisingDialect
+from batchway.providers.google.archived_rows import lines_of
 from batchway.providers.google.dialects import dialect_of
 from batchway.providers.google.job_calls import JobCalls
 from batchway.providers.google.job_reading import VertexJob
 from batchway.providers.google.jobs import INPUT, Files, results_of, stopped, written_below
-from batchway.providers.google.models import Model, read_model
+from batchway.providers.google.models import Model, model_named
 from batchway.providers.google.objects import GsPath, Stored, read_uri
-from batchway.providers.google.rows import foreign_row
 from batchway.providers.http.secrecy import DiscreetDialect
 
 # What Vertex AI calls its directories: `prediction-model-2026-09-02T20:06:30.166279Z`.
 _RESULTS: Final = re.compile(r"prediction-[^/]+")
-_LONGEST_ROW: Final = 64 << 20
-
-_encode: Final = msgspec.json.Encoder().encode
 
 
 class VertexArchive:
@@ -81,9 +77,9 @@ class VertexArchive:
             found = await self._inside(at)
         else:
             stored = await self._files.objects.stat(at)
-            found = [] if stored is None else [stored]
-        if not found:
-            raise self._unknown()
+            if stored is None:
+                raise self._unknown()
+            found = [stored]
         times = [each.updated for each in found if each.updated is not None]
         return ArchivedFile(
             id=file_id,
@@ -97,8 +93,6 @@ class VertexArchive:
         """The bytes of a file; rows of a job's results as OpenAI's lines."""
         at = self._at(file_id)
         found = [each.at for each in await self._inside(at)] if at.name.endswith("/") else [at]
-        if not found:
-            raise self._unknown()
         directory = _directory_of(at)
         dialect = None if directory is None else await self._dialect(directory)
         for number, each in enumerate(found):
@@ -107,7 +101,7 @@ class VertexArchive:
                 if number:
                     yield b"\n"
             else:
-                pieces = _lines(pieces, dialect, named=each.uri)
+                pieces = lines_of(pieces, dialect, named=each.uri)
             async with aclosing(pieces) as stream:
                 async for piece in stream:
                     yield piece
@@ -145,14 +139,25 @@ class VertexArchive:
 
     def _model(self, job: VertexJob) -> Model | None:
         try:
-            return read_model(job.model, self._calls.place, self._models)
+            return model_named(job.model, self._calls.place, self._models)
         except ValueError:
             return None  # nothing is known of it: its rows are shown as they are
 
     # ------------------------------------------------------------------ files
 
     async def _inside(self, at: GsPath) -> list[Stored]:
-        return await written_below(at, self._files.objects)
+        """The files of a directory of results: all of them are of the job that it is of.
+
+        Raises:
+            RemoteError: `NOT_FOUND` for every other folder, whatever lies there.
+        """
+        directory = _directory_of(at)
+        if directory is None:
+            raise self._unknown()
+        found = await written_below(at, self._files.objects)
+        if not found or any(_directory_of(each.at) != directory or _named(each) for each in found):
+            raise self._unknown()
+        return found
 
     async def _dialect(self, directory: GsPath) -> Dialect | None:
         """What the rows of a directory of results are in; `None` where no job tells."""
@@ -197,6 +202,11 @@ def filename_of(at: GsPath) -> str:
     return f"{tag}.jsonl" if last == INPUT else f"{tag}-{last}"
 
 
+def _named(file: Stored) -> bool:
+    """Whether the file has a tag of its own: one that is not its directory's, perhaps."""
+    return tag_in(file.at.name.rpartition("/")[2]) is not None
+
+
 def _output(found: list[Stored]) -> str | None:
     """The id of a job's results: the file, or the directory of several."""
     if not found:
@@ -221,50 +231,3 @@ def _endpoint(model: Model | None) -> str:
         return ""
     chat = Endpoint.CHAT_COMPLETIONS
     return str(chat if chat in model.family.endpoints else min(model.family.endpoints))
-
-
-# ----------------------------------------------------------------------------- rows
-
-
-async def _lines(
-    pieces: AsyncGenerator[bytes], dialect: Dialect, *, named: str
-) -> AsyncGenerator[bytes]:
-    """Rows as OpenAI's lines; one that is torn, or none, is left out."""
-    carried = b""
-    number = 0
-    async with aclosing(pieces) as stream:
-        async for piece in stream:
-            *rows, carried = (carried + piece).split(b"\n")
-            if len(carried) > _LONGEST_ROW:
-                carried = b""
-            made = [_line(row, dialect, f"{named}#{number + n}") for n, row in enumerate(rows)]
-            number += len(rows)
-            if any(made):
-                yield b"".join(made)
-    last = _line(carried, dialect, f"{named}#{number}")
-    if last:
-        yield last
-
-
-def _line(raw: bytes, dialect: Dialect, named: str) -> bytes:
-    found = foreign_row(raw) if raw and not raw.isspace() else None
-    if found is None:
-        return b""
-    custom_id, row = found
-    noise = hashlib.sha256(named.encode()).hexdigest()  # the same line has the same id again
-    read = None if row.status is None else dialect.decode(row.status, row.body, b"", at=row.at)
-    if row.status is None or read is None:
-        error = {"code": row.code or "missing_result", "message": row.message or "No answer."}
-        return b'{"id":"batch_req_%b","custom_id":%b,"response":null,"error":%b}\n' % (
-            noise[:32].encode(),
-            _encode(custom_id),
-            _encode(error),
-        )
-    status = row.status
-    if isinstance(read, Refused) and 200 <= status < 300:
-        status = read.status
-    return (
-        b'{"id":"batch_req_%b","custom_id":%b,"response":'
-        b'{"status_code":%d,"request_id":"%b","body":%b},"error":null}\n'
-        % (noise[:32].encode(), _encode(custom_id), status, noise[32:].encode(), read.body)
-    )

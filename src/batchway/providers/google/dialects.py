@@ -12,6 +12,7 @@ from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.dialects.responses.dialect import ResponsesDialect
 from batchway.domain.endpoint import Endpoint
 from batchway.ports import Dialect
+from batchway.providers.google.chosen_files import ChosenFilesDialect
 from batchway.providers.google.models import Model
 
 _VERSION = "vertex-2023-10-16"
@@ -32,7 +33,7 @@ def dialect_of(model: Model, endpoint: str, *, batch: bool) -> Dialect | None:
 def _dialect(spoken: GoogleDialect, model: Model, endpoint: str, *, batch: bool) -> Dialect:
     match spoken:
         case GoogleDialect.GEMINI:
-            return GeminiDialect(model=model.name, batch=batch)
+            return GeminiDialect(model=model.name, batch=batch, readable=model.place.readable)
         case GoogleDialect.GEMINI_EMBEDDING:
             return GeminiEmbeddingsDialect(model=model.name, batch=batch)
         case GoogleDialect.TEXT_EMBEDDING:
@@ -40,4 +41,7 @@ def _dialect(spoken: GoogleDialect, model: Model, endpoint: str, *, batch: bool)
         case GoogleDialect.ANTHROPIC:
             return AnthropicDialect(model=model.name, version=_VERSION)
         case GoogleDialect.OPENAI:
-            return OpenAIDialect(endpoint=endpoint, model=model.in_bodies)
+            dialect = OpenAIDialect(endpoint=endpoint, model=model.in_bodies)
+            if endpoint != Endpoint.CHAT_COMPLETIONS:
+                return dialect
+            return ChosenFilesDialect(dialect, readable=model.place.readable)

@@ -3,9 +3,11 @@
     gemini-2.5-flash                                     the publisher that the catalog knows
     anthropic/claude-opus-4-5, publishers/anthropic/models/claude-opus-4-5
     endpoints/123, models/123                            tuned, in the account's project and region
-    projects/P/locations/R/endpoints/123                 tuned, anywhere
+    projects/P/locations/R/endpoints/123                 tuned, in another region
     projects/P/locations/R/publishers/google/models/...
 
+The project is the account's own: lines are written by callers, and what its credentials may do in
+other projects is not theirs to use.
 Tuned models have two names: an endpoint answers online, and a model runs in jobs.
 Source: docs.cloud.google.com/gemini-enterprise-agent-platform/models/capabilities/batch-inference,
 "Request a batch inference job"
@@ -16,7 +18,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from batchway.catalog.google_models import GoogleDialect, GoogleModels, family_of
+from batchway.catalog.google_models import (
+    GoogleDialect,
+    GoogleModels,
+    family_of,
+    is_foreign,
+)
 from batchway.providers.google.place import Place
 from batchway.providers.http.addresses import segment
 
@@ -58,8 +65,16 @@ def read_model(written: str, place: Place, configured: Mapping[str, GoogleDialec
     """The model that a name means at a place; `configured` are the dialects of the configuration.
 
     Raises:
-        ValueError: the name leads to no model. The message does not repeat it.
+        ValueError: the name leads to no model, or to one of another project. The message does not
+            repeat it.
     """
+    if is_foreign(written, place.project):
+        raise ValueError("The name of the model is one of another project.")
+    return model_named(written, place, configured)
+
+
+def model_named(written: str, place: Place, configured: Mapping[str, GoogleDialect]) -> Model:
+    """As `read_model`, of any project: for names that Google says, which may have its number."""
     parts = written.split("/")
     if parts[0] == "projects" and len(parts) > 4 and parts[2] == "locations":
         place = replace(

@@ -4,6 +4,7 @@
     bucket, prefix     where inputs and results of jobs lie in Cloud Storage
     base_url           the address of the API, in place of the region's own
     storage_url        the address of Cloud Storage
+    readable           below which addresses of objects lines may name any: `gs://bucket/prefix/`
 
 A batch may name another region and another bucket (`Overrides`). Source:
 docs.cloud.google.com/vertex-ai/generative-ai/docs/learn/locations
@@ -33,6 +34,7 @@ class Place:
     prefix: str = "batchway"
     base_url: str | None = None
     storage_url: str = STORAGE_URL
+    readable: tuple[str, ...] = ()
 
     @property
     def api(self) -> str:

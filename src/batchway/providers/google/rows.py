@@ -33,6 +33,16 @@ _NO_ANSWER_TEXT: Final = "Vertex AI's batch gave no answer for this request."
 _CANCELLED: Final = "batch_cancelled"
 _MOST_TEXT: Final = 1_000
 
+# Where an id is looked for in a row that cannot be read: among its first and last fields, before
+# and after the one that is too much. Inside a text, the quotes around a name would be escaped.
+EDGE: Final = 4 << 10
+_ID_FIELD: Final = rb'"(?:custom_id|key)"\s*:\s*("(?:[^"\\]|\\.)*+"|-?[0-9]{1,20})'
+_PLAIN_FIELD: Final = (
+    rb'"(?:[^"\\]|\\.)*+"\s*:\s*(?:"(?:[^"\\]|\\.)*+"|-?[0-9][0-9.eE+-]*+|true|false|null)'
+)
+_FIRST: Final = re.compile(rb"\s*\{\s*(?:%b\s*,\s*)*?%b\s*[,}]" % (_PLAIN_FIELD, _ID_FIELD))
+_LAST: Final = re.compile(rb"[,{]\s*%b(?:\s*,\s*%b)*\s*\}\s*$" % (_ID_FIELD, _PLAIN_FIELD))
+
 _SPACE: Final = re.compile(rb"\s+")
 _NOTHING: Final = frozenset({b"", b"null", b"{}", b"[]", b'""'})
 # What a status says of a row that went well.
@@ -100,12 +110,25 @@ def foreign_row(raw: bytes) -> tuple[str, Row] | None:
     `None` for what is no row. Never raises.
     """
     found = _read(raw)
-    if found is None or (
-        not any(map(bytes, (found.response, found.predictions, found.error)))
+    if found is None:
+        return None
+    named = _id_in(found)
+    if (
+        not named
+        and not any(map(bytes, (found.response, found.predictions, found.error)))
         and bytes(found.status) in _FINE
     ):
         return None
-    return _text_of(_id_in(found)), _came_to(found, 0, 0)
+    return _text_of(named), _came_to(found, 0, 0)
+
+
+def id_at_edges(raw: bytes) -> str:
+    """The id of a row that cannot be read, if it stands near its beginning or its end.
+
+    `raw` may lack what is in between: all but `EDGE` bytes at each end. Never raises.
+    """
+    found = _FIRST.match(raw[:EDGE]) or _LAST.search(raw[-EDGE:])
+    return "" if found is None else _text_of(found[1])
 
 
 def _read(raw: bytes) -> _Row | None:

@@ -59,9 +59,7 @@ def check(body: object) -> dict[str, Any]:
         raise _refused("max_tokens: Field required")
     if not isinstance(tokens, int) or tokens < 1:
         raise _refused("max_tokens: Input should be greater than or equal to 1")
-    temperature = fields.get("temperature")
-    if temperature is not None and not 0 <= temperature <= 1:
-        raise _refused("temperature: range: 0..1")
+    _sampling(fields)
     _messages(fields.get("messages"), newer=version == _NEWER)
     _tools(fields)
     thinking = fields.get("thinking") or {}
@@ -164,6 +162,14 @@ def _content(
     if "[[fake:pause]]" in prompt:
         reason = "pause_turn"
     return [block], reason, None
+
+
+def _sampling(fields: Mapping[str, Any]) -> None:
+    temperature = fields.get("temperature")
+    if temperature is not None and not 0 <= temperature <= 1:
+        raise _refused("temperature: range: 0..1")
+    if not all(str(stop).strip() for stop in fields.get("stop_sequences") or []):
+        raise _refused("stop_sequences: each stop sequence must contain non-whitespace")
 
 
 def _messages(messages: Any, *, newer: bool) -> None:

@@ -146,6 +146,9 @@ def _config(config: Mapping[str, Any], model: str) -> None:
             )
     if len(config.get("stopSequences") or []) > 5:
         raise _refused("Unable to submit request because it has more than 5 stop_sequences.")
+    if "" in (config.get("stopSequences") or []):
+        # That it is refused is certain of no page; nothing could be found of it in an answer.
+        raise _refused("Request contains an invalid argument: a stop_sequence is empty.")
     if config.get("logprobs") is not None and not config.get("responseLogprobs"):
         raise _refused("logprobs can only be set if response_logprobs is true.")
     schemas = [name for name in ("responseSchema", "responseJsonSchema") if config.get(name)]
