@@ -1,15 +1,17 @@
 """A shard whose model's name leads to no job of its account: its lines are refused, unsent.
 
 Where a name's form is known, it is turned away when a batch is checked. An account of one's own may
-tell later, and one of today may be configured otherwise than the one of yesterday. Owns the words,
-and the error lines. Does not own what a refusal means to the batch (`verdict`).
+tell later, and one of today may be configured otherwise than the one of yesterday. Owns the error
+lines, and the words for a job that cannot be reached. Does not own what a refusal means to the
+batch (`verdict`).
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from batchway.domain.batch import BatchError
+from batchway.domain.batch_errors import LineText
 from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.shard import Claim
 from batchway.lines.envelope import reader_of
@@ -18,8 +20,6 @@ from batchway.workflows.native.batch import NativeBatch
 from batchway.workflows.native.context import Resources
 from batchway.workflows.native.results import missing
 from batchway.workflows.native.sink import Sink
-
-_CODE: Final = "model_not_found"
 
 
 async def refuse(
@@ -35,14 +35,12 @@ async def refuse(
 
     Raises `HaltedError` when the batch has failed, or the claim is another's.
     """
-    message = (
-        f"The provider '{provider}' takes no job of this model: its name leads to no address there."
-    )
-    error = BatchError(code=_CODE, message=message)
+    code, message = LineText.NO_JOB_OF_MODEL.pair(provider=provider)
+    error = BatchError(code=code, message=message)
     if not await shared.verdict.refuse(claim.shard.number, [error]):
         return
     table = await asyncio.to_thread(_table, claim, done, resources=resources, shared=shared)
-    pieces = missing(table, resources.records, code=_CODE, message=message)
+    pieces = missing(table, resources.records, code=code, message=message)
     sink = Sink(collector=resources.collector, claim=claim, lose=lose)
     try:
         while (results := await asyncio.to_thread(next, pieces, None)) is not None:
