@@ -299,7 +299,11 @@ def test_a_model_that_nobody_knows_is_told_before_anything_is_sent(
     fake, server = google
     client = server.client()
     sent = fake.stats()["requests"].get("online", 0)
-    asked = [chat("known", model=GEMINI), chat("unknown", model="no-such-thing")]
+    asked = [
+        chat("known", model=GEMINI),
+        chat("unknown", model="no-such-thing"),
+        chat("odd", model=f"{GEMINI}:x"),
+    ]
     last = ended(client, submit(client, asked))
     assert last.errors is not None
     assert [(error.line, error.param, error.message) for error in last.errors.data or []] == [
@@ -308,7 +312,13 @@ def test_a_model_that_nobody_knows_is_told_before_anything_is_sent(
             "body.model",
             "No provider serves the model 'no-such-thing'. It is none that the provider 'vertex' "
             "knows on Vertex AI: check its name, or say what it speaks in the provider's `models`.",
-        )
+        ),
+        (
+            3,
+            "body.model",
+            f"No provider serves the model '{GEMINI}:x'. The provider 'vertex' cannot run it: The "
+            "name of the model cannot stand in an address.",
+        ),
     ]
     assert fake.stats()["requests"].get("online", 0) == sent
 

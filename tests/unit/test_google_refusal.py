@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from tests.unit.dispatch_world import FakeAnswer
 
+from batchway.dialects.gemini.dialect import GeminiDialect
 from batchway.domain.remote import Trouble
+from batchway.ports import Refused
+from batchway.providers.google.advice import AdvisingDialect
 from batchway.providers.google.notes import GOOGLE_NOTES
 from batchway.providers.google.place import Place
 from batchway.providers.google.refusal import reader
@@ -185,6 +188,33 @@ def test_what_a_refusal_advises(
     _, mark, told = said.message.partition(" To mend it: ")
     assert told == (f"{advice}." if advice else "")
     assert bool(mark) == bool(advice)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("me@p-1.iam.gserviceaccount.com does not have access.", "*** does not have access."),
+        ("(someone.else+x@corp.example.com)", "(***)"),
+        ("to 'gs://b-1/batchway/tag/input.jsonl'.", "to '***'."),
+        ("on //storage.googleapis.com/projects/_/buckets/b-1/objects/x/y (or",
+         "on //storage.googleapis.com/*** (or"),
+        ("object b-1/batchway/a b", "object *** b"),
+        ("at /storage/v1/b/b-1/o/a%2Fb: no", "at /storage/v1/***: no"),
+        # What is the configuration's, or a line's own.
+        ("no bucket 'b-1' in p-1", "no bucket 'b-1' in p-1"),
+        ("gs://theirs/photo.png is not there", "gs://theirs/photo.png is not there"),
+        ("gs://b-10/photo.png and x-b-1/photo", "gs://b-10/photo.png and x-b-1/photo"),
+        ("claude-sonnet-4-5@20250929 is gone", "claude-sonnet-4-5@20250929 is gone"),
+    ],
+)  # fmt: skip
+def test_words_that_tenants_read_name_nothing_of_the_operators(text: str, told: str) -> None:
+    said = reader(PLACE)(json.dumps({"error": {"code": 400, "message": text}}).encode())
+    assert said.message == told
+    refusing = AdvisingDialect(GeminiDialect(model="gemini-x", batch=False), place=PLACE)
+    found = refusing.decode(403, _error(403, "PERMISSION_DENIED", text), b"")
+    assert isinstance(found, Refused)
+    assert found.message == told
+    assert json.loads(found.body)["error"]["message"].startswith(told.rstrip(". "))
 
 
 def test_a_page_is_told_without_its_markup() -> None:

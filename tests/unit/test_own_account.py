@@ -57,6 +57,7 @@ def test_a_class_with_traits_has_a_batch_api_whether_it_can_be_looked_at_or_not(
     accounts = open_accounts(settings, clock=SystemClock())
     natives = native_accounts(settings, accounts=accounts, clock=SystemClock(), draw=lambda: 0.5)
     assert list(natives) == ["own"]
+    assert natives["own"].tuning.credential == "options"
     assert batch_apis(accounts) == {"own": None}
 
 

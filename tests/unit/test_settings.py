@@ -283,6 +283,10 @@ def test_what_jobs_of_a_model_on_vertex_ai_hold(
     assert (traits and traits.max_lines) == lines
 
 
+UNADDRESSED = "The provider 'v' cannot run it: The name of the model cannot stand in an address."
+NO_FORM = "The provider 'v' cannot run it: The name is none of a model on Vertex AI."
+
+
 @pytest.mark.parametrize(
     ("model", "endpoint", "why"),
     [
@@ -312,8 +316,22 @@ def test_what_jobs_of_a_model_on_vertex_ai_hold(
             "It is none that the provider 'v' knows on Vertex AI: check its name, or say what it "
             "speaks in the provider's `models`.",
         ),
+        *((model, "/v1/chat/completions", UNADDRESSED) for model in (
+            "gemini-2.5-flash:x", "gemini-2.5-flash?x=1", "google/gemini-2.5-flash#",
+            "gemini-2.5 flash", "gemini-\x00", "gemini-\u00e9", "endpoints/..",
+            "projects/p/locations/evil.com/publishers/google/models/gemini-2.5-flash",
+        )),
+        *((model, "/v1/chat/completions", NO_FORM) for model in (
+            "a/b/gemini-2.5-flash", "/".join("a" * 400) + "/gemini-2.5-flash",
+        )),
+        (
+            "x-maas",
+            "/v1/chat/completions",
+            "The provider 'v' cannot run it: The name of the model says no publisher: write it as "
+            "publisher/model.",
+        ),
     ],
-)
+)  # fmt: skip
 def test_what_vertex_ai_runs_at_all(
     tmp_path: Path, model: str, endpoint: str, why: str | None
 ) -> None:

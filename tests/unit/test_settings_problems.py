@@ -295,6 +295,16 @@ def problems(
              "'anthropic' or 'openai', not 'palm' (batchway.yaml, line 2)."],
         ),
         (
+            f"providers:\n  - {VERTEX}}}\nroutes:\n  - model: r\n    targets: [{{provider: "
+            "v, model: 'gemini-2.5-flash:x'}, {provider: v, model: gpt-4o}]",
+            {},
+            ["routes[0].targets[0].model: cannot be run by the provider 'v': The name of the model "
+             "cannot stand in an address (batchway.yaml, line 5).",
+             "routes[0].targets[1].model: cannot be run by the provider 'v': Nothing is known of a "
+             "model of this name on Vertex AI: check its name, or say what it speaks in the "
+             "provider's `models` (batchway.yaml, line 5)."],
+        ),
+        (
             f"providers:\n  - {VERTEX}, api_key: k}}",
             {},
             ["providers[0].api_key: unknown setting for a provider of type 'google-vertex'; known "

@@ -321,13 +321,24 @@ async def test_a_part_that_is_refused_becomes_error_lines(world: World) -> None:
     assert (await world.load()).status is S.IN_PROGRESS
 
 
-async def test_a_key_revoked_meanwhile_waits_and_says_why(world: World) -> None:
+@pytest.mark.parametrize(
+    ("credential", "advice"),
+    [
+        ("api_key", f" {BAD_KEY}"),
+        ("options", f" {BAD_KEY.replace('api_key', 'options')}"),
+        ("", ""),  # the account's own words say it
+    ],
+)
+async def test_a_key_revoked_meanwhile_waits_and_says_why(
+    world: World, credential: str, advice: str
+) -> None:
+    world.tuning = replace(world.tuning, credential=credential)
     denials: list[RemoteError | None] = [denied() for _ in range(10_000)]
     world.vendor.troubles = {"fetch": [None, *denials]}
     world.vendor.script = [{"status": S.IN_PROGRESS}] * 2 + [{}]
     await world.begin(3)
     running = asyncio.create_task(run(world))
-    await said(world, f"The provider 'p' answered 401: bad key. {BAD_KEY} Batchway goes on trying.")
+    await said(world, f"The provider 'p' answered 401: bad key.{advice} Batchway goes on trying.")
     world.vendor.troubles.clear()
     assert await running == (Ending.DONE, [])
     assert await world.results() == world.good(0, 1, 2)

@@ -265,6 +265,7 @@ def native_accounts(
                 lateness=entry.native.lateness,
                 cancel_patience=entry.native.cancel_patience,
                 keep_files=entry.native.keep_files,
+                credential="" if entry.advises else entry.credential_setting,
             ),
         )
     return NativeAccounts(accounts=natives, clock=clock, draw=draw)

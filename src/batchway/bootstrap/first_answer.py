@@ -31,7 +31,7 @@ from batchway.domain.call import Call
 from batchway.domain.http_status import REDIRECTS
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.routing import Target
-from batchway.ports import Account, Answer, Failure, Refused
+from batchway.ports import Account, Answer, Failure, Online, Refused
 from batchway.ports import Request as Sent
 from batchway.providers.http.proxies import proxy_for
 from batchway.settings import ProviderSettings, Settings
@@ -130,7 +130,13 @@ class FirstAnswers:
         Its jobs are looked through, which costs nothing; a model is only judged by the job itself.
         """
         entry = self._entries[target.provider]
-        jobs = self._accounts[target.provider].jobs(Call(self._endpoint, target.model))
+        try:
+            jobs = self._accounts[target.provider].jobs(Call(self._endpoint, target.model))
+        except ValueError:
+            return (
+                f"The provider '{entry.name}' takes no job of this model: its name leads to no "
+                f"address there. {_CHECK_MODEL}"
+            )
         if jobs is None or target.provider in self._spared:
             return None
         try:
@@ -165,16 +171,20 @@ class FirstAnswers:
 
     async def _request(self, entry: ProviderSettings) -> Sent | None:
         """A request as the account makes them, `None` where it makes none."""
-        online = self._accounts[entry.name].online(self._any_call(entry))
+        online = self._any_online(entry)
         return None if online is None else await online.request(b"{}")
 
-    def _any_call(self, entry: ProviderSettings) -> Call:
-        """A call that the account can make: of its requests and errors, not of a model."""
-        return Call(self._endpoint, entry.any_model(self._endpoint))
+    def _any_online(self, entry: ProviderSettings) -> Online | None:
+        """What the account sends, of its requests and errors, not of a model; `None`: nothing."""
+        try:
+            call = Call(self._endpoint, entry.any_model(self._endpoint))
+            return self._accounts[entry.name].online(call)
+        except ValueError:
+            return None  # a class of one's own knows its models, and this name is none of them
 
     def _refused(self, entry: ProviderSettings, answer: Answer) -> Refused | None:
         """What an answer says, if it is an error in the account's dialect."""
-        online = self._accounts[entry.name].online(self._any_call(entry))
+        online = self._any_online(entry)
         if online is None:
             return None
         read = online.dialect.decode(answer.status, answer.body, b"")

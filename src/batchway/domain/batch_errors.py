@@ -274,6 +274,11 @@ class LineText(Enum):
         "address.",
         False,
     )
+    NO_JOB_OF_MODEL = (
+        "model_not_found",
+        "The provider '{provider}' takes no job of this model: its name leads to no address there.",
+        False,
+    )
     UNFAITHFUL = (
         "unsupported_parameter",
         "This request cannot be sent to the provider '{provider}' without changing what it asks "

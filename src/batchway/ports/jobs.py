@@ -105,7 +105,11 @@ class BatchAccount(Protocol):
         ...
 
     def jobs(self, call: Call) -> Jobs | None:
-        """The batch API for jobs of one kind of call; `None` where the account has none."""
+        """The batch API for jobs of one kind of call; `None` where the account has none.
+
+        Raises:
+            ValueError: the model's name leads to no address of this account.
+        """
         ...
 
     def archive(self, overrides: Overrides) -> Archive | None:

@@ -124,6 +124,10 @@ class ProviderBase(Section):
         """Why `traits_of` has none for that model, with what to do, where that is known."""
         return None
 
+    def misnamed(self, model: str) -> str | None:  # noqa: ARG002 - as above
+        """Why a name can lead to no model of it, where that is known: a sentence about the name."""
+        return None
+
     @property
     def key_variable(self) -> str | None:
         """The variable of the environment that its key may be given in."""

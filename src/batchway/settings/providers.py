@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from batchway.catalog.google_models import GOOGLE_MOST, GoogleDialect, family_of, is_foreign
+from batchway.catalog.google_names import read_name
 from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, CatalogEntry
 from batchway.domain.endpoint import Endpoint
 from batchway.domain.overrides import Overrides
@@ -195,6 +196,9 @@ class GoogleVertexSettings(NativeBase):
                 f"It is none that the provider '{self.name}' knows on Vertex AI: check its name, "
                 "or say what it speaks in the provider's `models`."
             )
+        why = self.misnamed(model)
+        if why is not None:
+            return f"The provider '{self.name}' cannot run it: {why}"
         if endpoint in family.endpoints:
             return None
         known = " and ".join(sorted(family.endpoints))
@@ -212,6 +216,14 @@ class GoogleVertexSettings(NativeBase):
                 "Its jobs do not run at 'global': set `region`, or send the header "
                 "x-tfy-vertex-region, to a region where the model is offered."
             )
+        return None
+
+    def misnamed(self, model: str) -> str | None:
+        """The name must lead to a model."""
+        try:
+            read_name(model, self.models)
+        except ValueError as error:
+            return str(error)
         return None
 
     def any_model(self, endpoint: str) -> str:

@@ -320,6 +320,19 @@ class Settings(Section):
                     "route's own mode, or make one kind fallbacks",
                 )
 
+    def _misnamed_targets(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Targets of routes whose models their providers cannot have."""
+        by_name = {provider.name: provider for provider in self.providers}
+        for r, route in enumerate(self.routes):
+            for t, target in enumerate(route.targets):
+                provider = by_name.get(target.provider)
+                why = None if provider is None else provider.misnamed(target.model)
+                if why is not None:
+                    yield (
+                        ("routes", r, "targets", t, "model"),
+                        f"cannot be run by the provider '{target.provider}': {why.rstrip('.')}",
+                    )
+
     def _contradictions(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         providers = [provider.name for provider in self.providers]
         known = ", ".join(repr(name) for name in providers) or "none"
@@ -339,6 +352,7 @@ class Settings(Section):
                         ("routes", r, "targets", t, "provider"),
                         f"no provider is named '{target.provider}'; configured: {known}",
                     )
+        yield from self._misnamed_targets()
         for p, provider in enumerate(self.providers):
             for path, sentence in provider_contradictions(provider):
                 yield ("providers", p, *path), sentence

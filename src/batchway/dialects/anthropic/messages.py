@@ -20,6 +20,7 @@ from typing import Any, Final
 import msgspec
 
 from batchway.dialects.anthropic.media import document_block, image_block
+from batchway.dialects.requests.arguments import arguments_in
 from batchway.dialects.requests.chat import (
     AssistantMessage,
     AudioPart,
@@ -37,7 +38,6 @@ from batchway.dialects.requests.chat import (
     UserMessage,
     UserPart,
 )
-from batchway.dialects.tolerant_json import object_in
 from batchway.ports.dialect import Unfaithful
 
 _EMPTY: Final = "Claude takes no empty message."
@@ -228,9 +228,9 @@ class _Reader:
         return blocks
 
     def _call(self, id: str, function: CalledFunction, place: str) -> Block | Unfaithful:
-        arguments = object_in(function.arguments.encode()) if function.arguments.strip() else {}
-        if arguments is None:
-            return Unfaithful(f"{place}.arguments", "Claude takes a JSON object for arguments.")
+        arguments = arguments_in(function.arguments)
+        if isinstance(arguments, str):
+            return Unfaithful(f"{place}.arguments", arguments)
         self._called.append(function.name)
         return {"type": "tool_use", "id": id, "name": function.name, "input": arguments}
 

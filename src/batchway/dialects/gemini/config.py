@@ -7,7 +7,7 @@ Source: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-referen
 from typing import Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from batchway.dialects.gemini.importer import Places, digest
 from batchway.dialects.gemini.models import Traits
@@ -27,6 +27,7 @@ _MOST_CANDIDATES: Final = 8
 _MOST_LOGPROBS: Final = 20
 # Vertex AI's seed is an int32; a seed means no more than that equal ones are equal.
 _SEEDS: Final = 1 << 31
+_MOST_TOKENS: Final = (1 << 31) - 1  # an int32 as well
 _SCHEMA_PLACE: Final = "generationConfig.responseSchema"
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -61,10 +62,8 @@ def _sample(
     request: ChatRequest, config: GenerationConfig, traits: Traits, ignored: dict[str, None]
 ) -> None:
     if traits.samples:
-        if request.temperature is not None:
-            config.temperature = request.temperature
-        if request.top_p is not None:
-            config.top_p = request.top_p
+        config.temperature = _within(request.temperature, 0, 2, "temperature")
+        config.top_p = _within(request.top_p, 0, 1, "top_p")
     else:
         # 1 is OpenAI's default of both: who asks for it asks for nothing.
         if request.temperature not in (None, 1):
@@ -72,11 +71,13 @@ def _sample(
         if request.top_p not in (None, 1):
             ignored["top_p"] = None
     if request.presence_penalty:
-        config.presence_penalty = request.presence_penalty
+        config.presence_penalty = _within(request.presence_penalty, -2, 2, "presence_penalty")
     if request.frequency_penalty:
-        config.frequency_penalty = request.frequency_penalty
+        config.frequency_penalty = _within(request.frequency_penalty, -2, 2, "frequency_penalty")
     if request.seed is not None:
         config.seed = request.seed % _SEEDS
+        if config.seed != request.seed:
+            ignored["seed"] = None
     n = request.n
     if n is not None and n != 1:
         if not traits.samples:
@@ -86,17 +87,31 @@ def _sample(
         config.candidate_count = n
 
 
+def _within(value: float | None, least: int, most: int, param: str) -> float | UnsetType:
+    """The value, if it is one that Vertex AI takes."""
+    if value is None:
+        return UNSET
+    if not least <= value <= most:
+        raise Unsayable(param, f"Gemini takes {least} to {most} here.")
+    return value
+
+
 def _limit(request: ChatRequest, config: GenerationConfig) -> None:
     newer, older = request.max_completion_tokens, request.max_tokens
     if newer is not None and older is not None and newer != older:
         raise Unsayable("max_tokens", "It contradicts max_completion_tokens.")
     most = older if newer is None else newer
     if most is not None:
+        if not 0 < most <= _MOST_TOKENS:
+            param = "max_tokens" if newer is None else "max_completion_tokens"
+            raise Unsayable(param, f"Gemini takes 1 to {_MOST_TOKENS} here.")
         config.max_output_tokens = most
     stops = [request.stop] if isinstance(request.stop, str) else request.stop
     if stops:
         if len(stops) > _MOST_STOPS:
             raise Unsayable("stop", f"Gemini takes up to {_MOST_STOPS} sequences.")
+        if "" in stops:
+            raise Unsayable("stop", "Gemini takes no empty sequence.")
         config.stop_sequences = stops
 
 

@@ -13,15 +13,15 @@ https://docs.cloud.google.com/vertex-ai/generative-ai/docs/thought-signatures. P
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from msgspec import UNSET
 
 from batchway.dialects.gemini.importer import Places, add_places, clean
 from batchway.dialects.gemini.media import addressed, enclosed, sound
 from batchway.dialects.gemini.unsayable import Unsayable
 from batchway.dialects.gemini.wire import Content, FunctionCall, FunctionResponse, Part
+from batchway.dialects.requests.arguments import arguments_in
 from batchway.dialects.requests.chat import (
     AssistantMessage,
     AudioPart,
@@ -45,8 +45,6 @@ SIGNATURE: Final = "skip_thought_signature_validator"
 _ARGUMENTS: Final = "contents[].parts[].functionCall.args"
 # request > contents > parts > functionCall > args
 _DEPTH: Final = 5
-
-_arguments: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Contents:
@@ -194,11 +192,9 @@ class Contents:
 
     def _call(self, place: str, called: CalledFunction) -> Part:
         param = f"{place}.arguments"
-        text = called.arguments
-        try:
-            arguments = _arguments(text.encode()) if text.strip() else {}
-        except (msgspec.MsgspecError, RecursionError):
-            raise Unsayable(param, "It is no JSON object.") from None
+        arguments = arguments_in(called.arguments)
+        if isinstance(arguments, str):
+            raise Unsayable(param, arguments)
         if self._batch:
             arguments = clean(arguments, depth=_DEPTH, param=param)
             add_places(self._places, arguments, _ARGUMENTS, param=param)

@@ -74,6 +74,7 @@ def functions_of(
         _declared(function, place=named.format(index), batch=batch, ignored=ignored)
         for index, function in enumerate(given)
     ]
+    _check_unique([each.name for each, _ in written], named)
     names, config = _chosen(choice, [each.name for each, _ in written], place=choice_place)
     tools = [(each, columns) for each, columns in written if each.name in names]
     found = [columns for _, columns in tools if columns]
@@ -129,6 +130,15 @@ def _declared(
         else:
             declared.parameters_json_schema = written
     return declared, translated.digest
+
+
+def _check_unique(names: list[str], place: str) -> None:
+    """Vertex AI refuses a request that declares a function twice."""
+    if len(set(names)) == len(names):
+        return
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise Unsayable(f"{place.format(index)}.name", "Another function has the same name.")
 
 
 def _any_of(place: str) -> str:

@@ -146,22 +146,22 @@ CHAT: Final = Parameters(
         # ------------------------------------------------------------------ sampling
         _mapped(
             "temperature",
-            "temperature; models from Gemini 3.6 on, and 3.5 Flash-Lite, sample their own way: "
-            "there it is left out.",
+            "temperature, 0 to 2; models from Gemini 3.6 on, and 3.5 Flash-Lite, sample their own "
+            "way: there it is left out.",
             _SAMPLING,
         ),
         _mapped(
             "top_p",
-            "topP; models from Gemini 3.6 on, and 3.5 Flash-Lite, sample their own way: there it "
-            "is left out.",
+            "topP, 0 to 1; models from Gemini 3.6 on, and 3.5 Flash-Lite, sample their own way: "
+            "there it is left out.",
             _SAMPLING,
         ),
-        _mapped("max_completion_tokens", "maxOutputTokens, thoughts included."),
-        _mapped("max_tokens", "maxOutputTokens, thoughts included."),
-        _mapped("stop", "stopSequences, up to 5."),
-        _mapped("presence_penalty", "presencePenalty."),
-        _mapped("frequency_penalty", "frequencyPenalty."),
-        _mapped("seed", "seed, folded into 31 bits."),
+        _mapped("max_completion_tokens", "maxOutputTokens, from 1, thoughts included."),
+        _mapped("max_tokens", "maxOutputTokens, from 1, thoughts included."),
+        _mapped("stop", "stopSequences, up to 5, none of them empty."),
+        _mapped("presence_penalty", "presencePenalty, -2 to 2."),
+        _mapped("frequency_penalty", "frequencyPenalty, -2 to 2."),
+        _mapped("seed", "seed; one that is not of 31 bits is folded into them, with a warning."),
         _mapped(
             "n",
             "candidateCount, up to 8; models from Gemini 3.6 on, and 3.5 Flash-Lite, give one "

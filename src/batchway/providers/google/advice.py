@@ -9,6 +9,7 @@ import msgspec
 from batchway.dialects.answers.errors import error_body
 from batchway.dialects.gemini.error import refused
 from batchway.ports import Dialect, Refused, Result
+from batchway.providers.google.discretion import discreet
 from batchway.providers.google.place import Place
 from batchway.providers.google.refusal import advice_on
 
@@ -37,6 +38,7 @@ class AdvisingDialect:
         advice = advice_on(refusal, self._place)
         if not advice:
             return refusal
-        said = f"{refusal.message.rstrip('. ')}. To mend it: {advice}."
+        words = discreet(refusal.message, self._place.bucket)
+        said = f"{words.rstrip('. ')}. To mend it: {advice}."
         told = error_body(refusal.status, said, code=refusal.code)
-        return msgspec.structs.replace(refusal, advice=advice, body=told)
+        return msgspec.structs.replace(refusal, advice=advice, message=words, body=told)

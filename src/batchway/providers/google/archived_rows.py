@@ -1,6 +1,6 @@
 """Rows of a job's results as OpenAI's lines, for the pass-through.
 
-    pieces of a file --rows--> `rows.theirs` --dialect--> lines, some at a time, in a thread
+    pieces of a file --rows--> `rows.foreign_row` --dialect--> lines, some at a time, in a thread
 
 Every row comes to a line: one that cannot be read, for its length, for how deep it nests or because
 it is cut off, to an error under its id where that can be found. Empty rows are left out.

@@ -24,6 +24,7 @@ from batchway.domain.batch import BatchError, RequestCounts
 from batchway.domain.remote import Cause, Failed, RemoteJob
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.domain.timestamps import unix_seconds
+from batchway.providers.google.discretion import discreet
 from batchway.providers.google.objects import GsPath, read_uri
 from batchway.providers.http.secrets import without_secrets
 
@@ -218,7 +219,8 @@ def _error(
         location=name.location,
         agent=_AGENT.format(number=name.project),
     )
-    said = without_secrets(_text(error.get("message")), secrets)
+    words = discreet(_text(error.get("message")), None if output is None else output.bucket)
+    said = without_secrets(words, secrets)
     if said:
         sentence += f" It says: {said}"
     return number, BatchError(code=code, message=sentence)

@@ -21,6 +21,7 @@ from batchway.dialects.gemini.error import refused
 from batchway.dialects.tolerant_json import object_in, object_or_none
 from batchway.domain.remote import Trouble
 from batchway.ports import Refused
+from batchway.providers.google.discretion import discreet
 from batchway.providers.google.place import Place
 from batchway.providers.http.trouble import ReadError, Said
 
@@ -83,7 +84,7 @@ def reader(place: Place) -> ReadError:
     def read(body: bytes) -> Said:
         said = refused(_status_in(body), body)
         advice = advice_on(said, place)
-        message = said.message or _plain(body)
+        message = discreet(said.message or _plain(body), place.bucket)
         if advice:
             message = f"{message.rstrip('. ')}. To mend it: {advice}." if message else advice
         return Said(

@@ -19,12 +19,13 @@ _SLOTS: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NativeTuning:
-    """How a provider's batch API is used; everything but `keep_files` in seconds.
+    """How a provider's batch API is used; its times are in seconds.
 
     `poll_min` and `poll_max` bound the time between two looks at a job; `settle` is how long a
     submission of unknown outcome is looked for before it is repeated; `lateness` is how late a
     provider may show what there is (a job, the ids of its files, rows, counts): only then is its
-    absence believed. `cancel_patience` is how long a cancelled job is waited for.
+    absence believed. `cancel_patience` is how long a cancelled job is waited for. `credential` is
+    the setting that a refused key leads to; empty where the account's words say what to do.
     """
 
     poll_min: float = 2.0
@@ -35,6 +36,7 @@ class NativeTuning:
     lateness: float = 600.0
     cancel_patience: float = 900.0
     keep_files: bool = False
+    credential: str = "api_key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

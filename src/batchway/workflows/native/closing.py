@@ -69,7 +69,7 @@ class Closing:
             error = RemoteError(Trouble.NOT_YET, unseen.message, code=unseen.code)
             await self._waiting.out(error, failures=self._unseen)
             return True
-        await clean(job, context=context, tag=record.now.tag)
+        await clean(job, context=context, record=record, tag=record.now.tag)
         if was_accepted(job):
             if context.rescue and not context.shared.winding_down:
                 return await self.end(None)
@@ -120,7 +120,7 @@ class Closing:
         tag = self._record.now.tag
         # Recorded before anything is removed: or its results would be asked for in vain.
         await self._record.begin(first_line=self._record.now.first_line)
-        await clean(job, context=self._context, tag=tag)
+        await clean(job, context=self._context, record=self._record, tag=tag)
         return True
 
     async def refused(self, errors: Sequence[BatchError]) -> bool:
@@ -171,7 +171,7 @@ class Closing:
         if job is not None and job.status in TERMINAL and not short:
             # Recorded first: results that are being removed must not be asked for again.
             await record.put(replace(record.now, stage=JobStage.COLLECTED, completed=0, failed=0))
-            await clean(job, context=context, tag=record.now.tag)
+            await clean(job, context=context, record=record, tag=record.now.tag)
         return await self.go_on()
 
     async def tidy(self) -> bool:
@@ -184,7 +184,7 @@ class Closing:
             reference=now.reference,
             references=now.references,
         )
-        await clean(job, context=self._context, tag=now.tag)
+        await clean(job, context=self._context, record=self._record, tag=now.tag)
         return await self.go_on()
 
     async def go_on(self) -> bool:

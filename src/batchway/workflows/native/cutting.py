@@ -129,4 +129,4 @@ class Cutting:
                 reference=record.reference,
                 created_at=record.submitted_at,
             )
-            await clean(never, context=self._context, tag=record.tag)
+            await clean(never, context=self._context, record=self._record, tag=record.tag)

@@ -32,6 +32,7 @@ from batchway.workflows.native.looking import Looking
 from batchway.workflows.native.record import Record
 from batchway.workflows.native.stray import cancel
 from batchway.workflows.native.submission import Submission
+from batchway.workflows.native.tidying import clean_earlier
 from batchway.workflows.native.waiting import Waiting, brief
 from batchway.workflows.run import Ending
 
@@ -96,6 +97,7 @@ class NativeJob:
                         more = await self._closing.tidy()
                     case JobStage.SUBMITTED | JobStage.ENDED:
                         more = await self._see_through()
+            await clean_earlier(context=self._context, record=record)
         except HaltedError:
             if shared.ending is Ending.FAILED and record.now.stage in _NOT_CREATED:
                 job = await self._submission.withdraw()  # no later life comes back for it

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final, NoReturn
 
 from batchway.domain.errors import Unavailable
-from batchway.domain.remote import JobRecord, JobStage
+from batchway.domain.remote import JobRecord, JobStage, RemoteJob
 from batchway.domain.tag import new_tag
 from batchway.lines.shard_lines import Part
 from batchway.workflows.native.context import JobContext
@@ -30,6 +30,8 @@ class Record:
         self._waiting = waiting
         self.now = record
         self.done = done
+        # By tag: jobs of the shard whose files could not be removed, for a trouble that may pass.
+        self.left: dict[str, RemoteJob] = {}
         self.shard = context.shard
         self.capacity = context.resources.accounts.capacity(record.provider, record.model)
         self.key = (record.provider, record.model)
@@ -69,8 +71,9 @@ class Record:
             await self.put(replace(self.now, stage=stage, reference=reference))
 
     async def end(self) -> None:
-        """Nothing is left to do with the job."""
-        await self.put(replace(self.now, stage=JobStage.ENDED, completed=0, failed=0))
+        """Nothing is left to do with the job, unless its files are still to be removed."""
+        stage = JobStage.COLLECTED if self.now.tag in self.left else JobStage.ENDED
+        await self.put(replace(self.now, stage=stage, completed=0, failed=0))
 
     async def leave_rest(self) -> None:
         """No job follows this one: what is left of the shard is left open."""

@@ -1,10 +1,11 @@
 """What jobs of ended batches left at their providers, removed once those can be reached again.
 
-A batch may end while its provider is not configured, does not answer, or takes longer to stop a job
-than a batch waits: its job is then still open in the ledger, and what it made is still there.
+A batch may end while its provider is not configured, does not answer, lets nothing be removed, or
+takes longer to stop a job than a batch waits: its job is then still open in the ledger, and what it
+made is still there.
 
     open record --> cancelled, has ended --> input and results removed --> `ended`
-         |
+         |   (of a collected one: as is)
          its provider is away, or the job goes on: left for the janitor's next turn
 
 Owns this chore. Does not own what a run removes itself (`tidying`).
@@ -15,7 +16,7 @@ from typing import Final
 
 from batchway.domain.batch import Batch
 from batchway.domain.call import Call
-from batchway.domain.remote import JobRecord, RemoteError, RemoteJob, Trouble
+from batchway.domain.remote import JobRecord, JobStage, RemoteError, RemoteJob, Trouble
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import Clock, Jobs, Ledger
 from batchway.workflows.native.accounts import NativeAccounts
@@ -73,6 +74,8 @@ class Remains:
             reference=record.reference,
             references=record.references,
         )
+        if record.stage is JobStage.COLLECTED:
+            return known
         job_id = record.remote_id
         if job_id is None:
             made = await jobs.find(record.tag, since=record.submitted_at or 0)

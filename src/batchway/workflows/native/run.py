@@ -34,6 +34,7 @@ from batchway.workflows.native.batch import NativeBatch
 from batchway.workflows.native.context import JobContext, Resources
 from batchway.workflows.native.ending import HaltedError
 from batchway.workflows.native.job import NativeJob
+from batchway.workflows.native.nowhere import no_way_back, refuse
 from batchway.workflows.plan.groups import Groups, no_batch_api
 from batchway.workflows.run import STORAGE_TROUBLE, Ending
 from batchway.workflows.take_over import TakeOver
@@ -44,10 +45,14 @@ _PAUSE: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Way:
-    """How a shard is run: its record, and whether lines without a result are run online."""
+    """How a shard is run: its record, and whether lines without a result are run online.
+
+    `sent` is whether something of it is at the provider, as far as is known.
+    """
 
     record: JobRecord
     rescue: bool
+    sent: bool
 
 
 class NativeRun:
@@ -192,12 +197,30 @@ class NativeRun:
                 await self._hand_over(claim)
             return
         record = way.record
+        try:
+            jobs = self._jobs_of(record.provider, record.model)
+        except ValueError as error:
+            # Of a stranger's class it may quote the line.
+            _log.warning(
+                "batch %s: job %d: its model's name leads to no address of the provider %s (%s)",
+                self._batch.id,
+                shard.number,
+                record.provider,
+                type(error).__name__,
+            )
+            if not way.sent:
+                await self._refuse(claim, done, way)
+                return
+            jobs = None
+        if jobs is None:
+            await self._withheld(shard, no_way_back(record.provider))
+            return
         context = JobContext(
             resources=self._resources,
             shared=self._shared,
             claim=claim,
             account=self._accounts[record.provider],
-            jobs=self._jobs_of(record.provider, record.model),
+            jobs=jobs,
             rescue=way.rescue,
             handed_over=self._handed_over,
         )
@@ -210,21 +233,21 @@ class NativeRun:
             if known is None:
                 return None
             await self._configured(shard, known.provider)
-            return _Way(record=known, rescue=False)
+            return _Way(record=known, rescue=False, sent=True)
         group = self._groups.known.get(shard.group)
         native = group is not None and group.mode is Mode.NATIVE
         rescue = group is not None and native and group.rescue
         sent = known is not None and (known.stage is not JobStage.INTENDED or known.submitted_at)
         if known is not None and sent:
             await self._configured(shard, known.provider)
-            return _Way(record=known, rescue=rescue)
+            return _Way(record=known, rescue=rescue, sent=True)
         if group is None:
             await self._withheld(shard, self._groups.withheld[shard.group])
             return None
         if not native:
             return None
         if known is not None and known.provider in self._accounts:
-            return _Way(record=known, rescue=rescue)
+            return _Way(record=known, rescue=rescue, sent=False)
         target = self._target(group)
         if target is None:
             # The configuration lost the account: not the lines' fault, and no reason to fail them.
@@ -239,7 +262,7 @@ class NativeRun:
             provider=target.provider,
             model=target.model,
         )
-        return _Way(record=record, rescue=rescue)
+        return _Way(record=record, rescue=rescue, sent=False)
 
     def _target(self, group: Group) -> Target | None:
         """Which primary's job the shard becomes, of those that have a batch API at present."""
@@ -285,15 +308,33 @@ class NativeRun:
         while not self._shared.winding_down:
             await self._shared.pause(_PAUSE)
 
-    def _jobs_of(self, provider: str, model: str) -> Jobs:
+    async def _refuse(self, claim: Claim, done: set[int], way: _Way) -> None:
+        """The shard's lines can be no job: they are run online where they may be, else refused."""
+        if way.rescue and not self._shared.winding_down:
+            await self._hand_over(claim)
+            return
+        await refuse(
+            claim,
+            provider=way.record.provider,
+            done=done,
+            resources=self._resources,
+            shared=self._shared,
+            lose=self._lose,
+        )
+
+    def _jobs_of(self, provider: str, model: str) -> Jobs | None:
+        """The batch API for jobs of a model; `None`: it takes none of the batch's endpoint.
+
+        Raises:
+            ValueError: the model's name leads to no address of the account.
+        """
         jobs = self._jobs.get((provider, model))
         if jobs is None:
             batch = self._batch
             call = Call(batch.endpoint, model, batch.options.overrides)
             jobs = self._accounts[provider].provider.jobs(call)
-            if jobs is None:
-                raise ValueError(f"the provider {provider} takes no jobs of {batch.endpoint}")
-            self._jobs[provider, model] = jobs
+            if jobs is not None:
+                self._jobs[provider, model] = jobs
         return jobs
 
     async def _hand_over(self, claim: Claim) -> None:

@@ -232,7 +232,7 @@ class Submission:
 
     async def _not_submitted(self, error: RemoteError) -> bool | Sequence[BatchError]:
         shared, record = self._context.shared, self._record
-        self._waiting.tell(waits(error))
+        self._waiting.tell(waits(error, credential=self._context.tuning.credential))
         self._waiting.log(error)
         creating = record.now.stage is JobStage.SUBMITTING
         match error.trouble:
@@ -261,7 +261,7 @@ class Submission:
                     return cut
             case Trouble.NO_ROOM | Trouble.BUSY | Trouble.UNREACHABLE:
                 pass
-        shared.reasons[record.key] = waits(error)
+        shared.reasons[record.key] = waits(error, credential=self._context.tuning.credential)
         record.capacity.close(
             retry_after=error.retry_after,
             code=error.code,

@@ -76,7 +76,7 @@ class Waiting:
 
     async def out(self, error: RemoteError, *, failures: int) -> None:
         """Wait because of an error, the `failures`-th in a row. Raises `HaltedError`."""
-        self.tell(waits(error))
+        self.tell(waits(error, credential=self._tuning.credential))
         self.log(error)
         pause = min(_FIRST_PAUSE * 2 ** min(failures, _DOUBLINGS), self._tuning.poll_max)
         await self.pause(max(pause * (0.9 + 0.2 * self._draw()), error.retry_after or 0.0))
@@ -116,8 +116,8 @@ class Waiting:
         return self._until - now
 
 
-def waits(error: RemoteError) -> Reason:
-    """The error, as what a batch waits for."""
+def waits(error: RemoteError, *, credential: str) -> Reason:
+    """The error, as what a batch waits for. `credential` is as in `NativeTuning`."""
     stop = "" if error.message.endswith((".", "!", "?")) else "."
     kind = _KIND[error.trouble]
     advice = ""
@@ -125,10 +125,10 @@ def waits(error: RemoteError) -> Reason:
         kind = ReasonKind.ACCOUNT
         code = error.code or str(error.status or 402)
         advice = f" Add credit or raise the limit of the account at the provider ({code})."
-    elif error.trouble is Trouble.DENIED and not error.advised:
+    elif error.trouble is Trouble.DENIED and credential and not error.advised:
         advice = (
-            " Correct the provider's api_key in the configuration and restart, or have the key "
-            "enabled again at the provider."
+            f" Correct the provider's {credential} in the configuration and restart, or have the "
+            "key enabled again at the provider."
         )
     return Reason(kind=kind, sentence=f"{error.message}{stop}{advice}", promise=GOES_ON)
 
