@@ -19,7 +19,7 @@ import msgspec
 
 from batchway.domain.batch_errors import LineText
 from batchway.ports import Dialect, Refused
-from batchway.providers.google.rows import EDGE, id_at_edges
+from batchway.providers.google.rows import EDGE, foreign_row, id_at_edges
 
 # A row repeats its request, which may be the longest line that Batchway takes, beside the answer.
 _LONGEST_ROW: Final = 40 << 20
