@@ -327,7 +327,7 @@ async def test_a_refusal_waits_for_a_job_that_has_no_room(world: World) -> None:
     ],
 )
 def test_what_is_waited_for_is_a_sentence(message: str, expected: str) -> None:
-    assert str(waits(RemoteError(Trouble.BUSY, message))) == expected
+    assert str(waits(RemoteError(Trouble.BUSY, message), credential="api_key")) == expected
 
 
 # ----------------------------------------------------------------------------- the input
