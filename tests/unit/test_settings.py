@@ -319,7 +319,7 @@ NO_FORM = "The provider 'v' cannot run it: The name is none of a model on Vertex
         *((model, "/v1/chat/completions", UNADDRESSED) for model in (
             "gemini-2.5-flash:x", "gemini-2.5-flash?x=1", "google/gemini-2.5-flash#",
             "gemini-2.5 flash", "gemini-\x00", "gemini-\u00e9", "endpoints/..",
-            "projects/p/locations/evil.com/publishers/google/models/gemini-2.5-flash",
+            "projects/ppp/locations/evil.com/publishers/google/models/gemini-2.5-flash",
         )),
         *((model, "/v1/chat/completions", NO_FORM) for model in (
             "a/b/gemini-2.5-flash", "/".join("a" * 400) + "/gemini-2.5-flash",
