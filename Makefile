@@ -30,8 +30,8 @@ $(DEMO): requirements/demo.txt
 demo: $(if $(wildcard $(SETUP)),$(SETUP),$(DEMO))  ## run 1,319 real questions end to end
 	$(BIN)/batchway demo
 
-test: $(SETUP)  ## every test, on two cores: a third worker uses what the others wait
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow"
+test: $(SETUP)  ## every test, on two cores: more workers than cores use what the others wait
+	$(BIN)/python -m pytest -n 4 --dist loadgroup -m "not slow"
 
 check: $(SETUP)  ## style, types, dependency rules, docs
 	$(BIN)/ruff format --check .
