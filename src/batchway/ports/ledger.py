@@ -320,18 +320,14 @@ class RemoteJobs(Protocol):
     async def unsettled(
         self, *, limit: int, after: tuple[str, int] | None = None
     ) -> list[JobRecord]:
-        """Records of batches that have ended, whose job has not, as far as is known.
+        """Records of ended batches under whose tag something may still lie at the provider.
 
-        Those under whose tag something may lie at the provider. In order of batch and shard, from
-        the first beyond `after`.
+        In order of batch and shard, from the first beyond `after`.
         """
         ...
 
     async def settle(self, record: JobRecord) -> None:
-        """Nothing is left to do with the job of a batch that has ended: it is `ended`.
-
-        Harmless when the record is another one by now.
-        """
+        """Make the record of an ended batch `ended`, unless it is another one by now."""
         ...
 
 
