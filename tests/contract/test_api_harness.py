@@ -320,6 +320,7 @@ def serving(
         )
         config = uvicorn.Config(
             app,
+            ws="none",  # as `serve` has it
             http=behind(Doors(doors)),
             log_level="warning",
             timeout_graceful_shutdown=2,
