@@ -200,6 +200,18 @@ async def test_nor_by_the_lines_of_a_job(world: World) -> None:
     assert errors == [{"code": "c" * 100, "message": "m" * 1_000}] * 3
 
 
+async def test_that_a_failed_job_costs_the_online_price_is_told(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = BatchError(code="bucket_denied", message="Give the account the role.")
+    world.vendor.script = [{"status": S.IN_PROGRESS, "in_progress_at": 1}, failing(error)]
+    await world.begin(3, rescue=True)
+    assert await run(world) == (Ending.DONE, [0])
+    (told,) = [each for each in caplog.records if "online price" in each.getMessage()]
+    assert told.levelname == "WARNING"
+    assert "job 0 failed (bucket_denied)" in told.getMessage()
+
+
 # ----------------------------------------------------------------------------- submissions
 
 

@@ -72,6 +72,12 @@ class Closing:
         await clean(job, context=context, record=record, tag=record.now.tag)
         if was_accepted(job):
             if context.rescue and not context.shared.winding_down:
+                _log.warning(
+                    "batch %s: job %d failed (%s): its lines run online, at the online price",
+                    context.shared.batch.id,
+                    record.shard.number,
+                    bounded(errors[0] if errors else self._unexplained()).code,
+                )
                 return await self.end(None)
             return await self._write_off(errors)
         mapped = await self._collection.mapped(errors)
