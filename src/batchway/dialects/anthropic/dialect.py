@@ -7,7 +7,6 @@ Owns what two of them forbid each other, and the context of a line: whether it h
 the names of what was left out. The same for a platform's batches and its online calls.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +19,7 @@ from batchway.dialects.anthropic.messages import Conversation, conversation
 from batchway.dialects.anthropic.models import Traits, traits_of
 from batchway.dialects.anthropic.parameters import CHAT
 from batchway.dialects.anthropic.tools import Tooling, tooling
+from batchway.dialects.one_body import OneBody
 from batchway.dialects.requests.chat import read_chat
 from batchway.dialects.requests.size import size_of
 from batchway.dialects.tolerant_json import object_in
@@ -33,7 +33,7 @@ _LEGACY: Final = b"f;"
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class AnthropicDialect:
+class AnthropicDialect(OneBody):
     """Chat bodies for one model of Claude.
 
     `version` is the `anthropic_version` of a platform that has the model in its address, such as
@@ -105,10 +105,6 @@ class AnthropicDialect:
         names = context[len(_LEGACY) :] if legacy else context
         warnings = [Warned(name, CHAT.note(name)) for name in names.decode().split(",") if name]
         return result_of(answer, model=self._model, legacy=legacy, at=at, warnings=warnings)
-
-    def join(self, results: Sequence[Result], context: bytes) -> Result:
-        """Never called: a line is one body here."""
-        raise NotImplementedError(f"{len(results)} results of one body, {len(context)} of context")
 
     def measure(self, body: bytes) -> Size:
         """See `ports.Dialect`."""

@@ -25,6 +25,7 @@ from batchway.dialects.gemini.models import traits_of
 from batchway.dialects.gemini.parameters import CHAT
 from batchway.dialects.gemini.unsayable import Unsayable
 from batchway.dialects.gemini.wire import Request
+from batchway.dialects.one_body import OneBody
 from batchway.dialects.requests.chat import ChatRequest, read_chat
 from batchway.dialects.requests.size import size_of
 from batchway.dialects.tolerant_json import object_in
@@ -35,7 +36,7 @@ _LEGACY: Final = b"!"
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class GeminiDialect:
+class GeminiDialect(OneBody):
     """Chat lines for one model of Gemini's. `batch`: for the importer of batch jobs.
 
     `readable` are the addresses, such as `gs://bucket/prefix/`, below which lines may name objects
@@ -115,10 +116,6 @@ class GeminiDialect:
         if isinstance(read, NoAnswer):
             return no_answer(read.message, code=read.code)
         return None if object_in(body) is None else refused(status, body)
-
-    def join(self, results: Sequence[Result], context: bytes) -> Result:
-        """Never called: a line is one body here."""
-        raise NotImplementedError(f"{len(results)} results of one body, {len(context)} of context")
 
     def measure(self, body: bytes) -> Size:
         """See `ports.Dialect`."""

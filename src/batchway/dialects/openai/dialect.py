@@ -7,9 +7,9 @@ Every OpenAI body can be said in it, as one request. Owns which of the readings 
 when; does not own them (`body`, `answer`, `error`).
 """
 
-from collections.abc import Sequence
 from typing import Final
 
+from batchway.dialects.one_body import OneBody
 from batchway.dialects.openai.answer import error_body, read_result
 from batchway.dialects.openai.body import (
     count_inputs,
@@ -27,7 +27,7 @@ _NO_CREDIT: Final = 402
 _NO_MODEL: Final = frozenset({"model_not_found", "DeploymentNotFound", "invalid_model"})
 
 
-class OpenAIDialect:
+class OpenAIDialect(OneBody):
     """Bodies of one endpoint for one upstream model."""
 
     __slots__ = ("_counts_inputs", "_may_stream", "_model")
@@ -76,10 +76,6 @@ class OpenAIDialect:
             no_credit=status == _NO_CREDIT or (of_account and said.no_credit),
             of_model=said.word in _NO_MODEL,
         )
-
-    def join(self, results: Sequence[Result], context: bytes) -> Result:
-        """Never called: a line is one body here."""
-        raise NotImplementedError(f"{len(results)} results of one body, {len(context)} of context")
 
     def measure(self, body: bytes) -> Size:
         """See `ports.Dialect`."""

@@ -8,12 +8,12 @@ refused here; what the account's chat has not, its own dialect refuses, and the 
 as the Responses request has it. Owns the order of the steps.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from batchway.dialects.answers.errors import error_body, type_of
+from batchway.dialects.one_body import OneBody
 from batchway.dialects.requests.responses import read_responses
 from batchway.dialects.responses.answer import response
 from batchway.dialects.responses.repeated import from_context, repeated, to_context
@@ -32,7 +32,7 @@ _sized: Final = msgspec.json.Decoder(_Sized).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class ResponsesDialect:
+class ResponsesDialect(OneBody):
     """Responses bodies for one model of an account, whose chat bodies are `inner`'s."""
 
     __slots__ = ("_inner", "_model")
@@ -85,10 +85,6 @@ class ResponsesDialect:
                 body=error_body(_NO_ANSWER, _NOT_A_COMPLETION),
             )
         return Result(said, decoded.usage)
-
-    def join(self, results: Sequence[Result], context: bytes) -> Result:
-        """Never called: a line is one body in every dialect of chat."""
-        raise NotImplementedError(f"{len(results)} results of one body, {len(context)} of context")
 
     def measure(self, body: bytes) -> Size:
         """See `ports.Dialect`: a quarter of the bytes, and what may be generated."""
