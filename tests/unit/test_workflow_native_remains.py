@@ -19,7 +19,7 @@ from tests.unit.native_world import (
 )
 
 from batchway.domain.batch import BatchError
-from batchway.domain.remote import JobStage, RemoteError, Trouble
+from batchway.domain.remote import JobRecord, JobStage, RemoteError, Trouble
 from batchway.domain.status import BatchStatus
 from batchway.workflows.native.accounts import NativeAccount, NativeAccounts
 from batchway.workflows.native.remains import Remains
@@ -135,6 +135,28 @@ async def test_a_provider_that_does_not_help_is_asked_again_later(
     assert JobStage.SUBMITTED in await stages(world)
     await remains(world).remove()
     assert set(world.vendor.cleaned) == set(world.vendor.uploads)
+
+
+async def test_a_provider_that_is_down_is_asked_once_a_turn(world: World) -> None:
+    batch = await world.begin(6)
+    for shard in await world.ledger.shards.plan(batch.id):
+        record = JobRecord(
+            batch_id=batch.id,
+            shard=shard.number,
+            attempt=1,
+            tag=f"tag-{shard.number}",
+            provider="p",
+            model="m",
+            stage=JobStage.SUBMITTED,
+            remote_id=f"job-{shard.number}",
+        )
+        claim = await world.ledger.shards.claim(batch.id, shard.number)
+        assert await world.ledger.jobs.put(claim, record)
+    assert await world.ledger.batches.move(batch.id, S.EXPIRED, at=int(world.clock.now()))
+    assert len(await world.ledger.jobs.unsettled(limit=9)) == 2
+    world.vendor.troubles["cancel"] = [down()] * 9
+    await remains(world).remove()
+    assert len(world.vendor.troubles["cancel"]) == 8
 
 
 async def test_a_job_that_goes_on_for_a_while_is_seen_to_at_a_later_turn(world: World) -> None:

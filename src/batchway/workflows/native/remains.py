@@ -37,32 +37,39 @@ class Remains:
         self._clock = clock
 
     async def remove(self) -> None:
-        """See to every open record of an ended batch once. Raises `Unavailable`."""
+        """See to every open record of an ended batch once. Raises `Unavailable`.
+
+        A provider that fails is not asked again in this turn: its timeouts hold up no other's.
+        """
         after: tuple[str, int] | None = None
+        away: set[str] = set()
         while records := await self._ledger.jobs.unsettled(limit=_AT_ONCE, after=after):
             for record in records:
-                await self._see_to(record)
+                if record.provider not in away and not await self._see_to(record):
+                    away.add(record.provider)
             after = (records[-1].batch_id, records[-1].shard)
 
-    async def _see_to(self, record: JobRecord) -> None:
+    async def _see_to(self, record: JobRecord) -> bool:
+        """Remove what one job left, if that can be now; `False` when its provider fails."""
         batch = await self._ledger.batches.load(record.batch_id)
         account = self._accounts.get(record.provider)
         if batch is None or account is None:
-            return
+            return True
         jobs = _jobs_of(record, batch, self._accounts)
         if jobs is None:
-            return
+            return True
         try:
             job = await self._ended(record, jobs)
             if job is None:
-                return
+                return True
             if not account.tuning.keep_files:
                 await jobs.clean(job, tag=record.tag)
         except RemoteError as error:
             _log.info("what %s left stays for now (%s)", record.tag, brief(error))
-            return
+            return error.trouble is Trouble.REFUSED
         await self._ledger.jobs.settle(record)
-        _log.info("batch %s: what %s left is removed", record.batch_id, record.tag)
+        _log.info("batch %s: what %s left is seen to", record.batch_id, record.tag)
+        return True
 
     async def _ended(self, record: JobRecord, jobs: Jobs) -> RemoteJob | None:
         """The job, cancelled if it has to be; `None` while it goes on. One that was never made, or
