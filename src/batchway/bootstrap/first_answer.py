@@ -188,7 +188,7 @@ class FirstAnswers:
         if online is None:
             return None
         read = online.dialect.decode(answer.status, answer.body, b"")
-        return read if isinstance(read, Refused) else None
+        return online.notes.refusal(answer, read) if isinstance(read, Refused) else None
 
     def _check_address(self, entry: ProviderSettings, *, moved: bool = False) -> str:
         setting = f"`{entry.address_setting}` of the provider '{entry.name}'"
