@@ -1,7 +1,7 @@
 """Accounts, built from settings for one event loop: the one ladder from an entry to its class.
 
 Batch APIs are imported where one is configured: their HTTP client costs 8 MB, and a process whose
-requests are sent by another needs none. So is Google's account, which brings its dialects.
+requests are sent by another needs none. So are Google's and AWS's accounts, which bring dialects.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,12 +12,15 @@ from batchway.domain.errors import Unavailable
 from batchway.domain.overrides import NO_OVERRIDES
 from batchway.domain.shard import Mode
 from batchway.ports import Account, BatchAccount, Clock, Dialect
+from batchway.providers.aws.credentials import Credentials
+from batchway.providers.aws.place import Place as BedrockPlace
 from batchway.providers.azure.account import AzureAccount
 from batchway.providers.azure.identity import ApiKey, AzureCredential, entra_tokens
 from batchway.providers.google.place import Place
 from batchway.providers.openai.account import OpenAIAccount
 from batchway.settings import (
     AzureOpenAISettings,
+    BedrockSettings,
     CatalogSettings,
     GoogleVertexSettings,
     OpenAICompatibleSettings,
@@ -96,6 +99,8 @@ def new_account(settings: ProviderSettings, *, clock: Clock) -> Account:
             )
         case GoogleVertexSettings():
             return _vertex_account(settings, clock=clock)
+        case BedrockSettings():
+            return _bedrock_account(settings, clock=clock)
         case CatalogSettings():
             key = settings.api_key.get_secret_value()
             return OpenAIAccount(
@@ -124,6 +129,8 @@ def address_of(settings: ProviderSettings) -> str | None:
         return None
     if isinstance(settings, GoogleVertexSettings):
         return _place_of(settings).api
+    if isinstance(settings, BedrockSettings):
+        return _bedrock_place(settings).runtime
     return _base_of(settings)
 
 
@@ -183,6 +190,65 @@ def _vertex_account(settings: GoogleVertexSettings, *, clock: Clock) -> Account:
         batches=VertexBatches(
             name=settings.name, place=place, tokens=tokens, models=settings.models, clock=clock
         ),
+    )
+
+
+def _bedrock_place(settings: BedrockSettings) -> BedrockPlace:
+    return BedrockPlace(
+        region=settings.region,
+        bucket=settings.bucket,
+        prefix=settings.prefix,
+        base_url=settings.base_url,
+        runtime_url=settings.runtime_url,
+        s3_url=settings.s3_url,
+        readable=settings.readable,
+    )
+
+
+def _bedrock_account(settings: BedrockSettings, *, clock: Clock) -> Account:
+    from batchway.providers.aws.account import BedrockAccount  # noqa: PLC0415 - said above
+    from batchway.providers.aws.signing import BearerKey, Signatures  # noqa: PLC0415
+
+    if settings.api_key is not None:
+        key = settings.api_key.get_secret_value()
+        authorization = BearerKey(provider=settings.name, api_key=key)
+    else:
+        credentials = _aws_credentials(settings, clock=clock)
+        authorization = Signatures(credentials=credentials, region=settings.region, clock=clock)
+    return BedrockAccount(
+        name=settings.name,
+        place=_bedrock_place(settings),
+        authorization=authorization,
+        models=settings.models,
+    )
+
+
+def _aws_credentials(settings: BedrockSettings, *, clock: Clock) -> Credentials:
+    from batchway.providers.aws.credentials import (  # noqa: PLC0415 - said above
+        BotoCredentials,
+        Identity,
+        Keys,
+    )
+
+    key, secret, token = settings.access_key_id, settings.secret_access_key, settings.session_token
+    keys = None
+    if key is not None and secret is not None:
+        keys = Keys(
+            access_key=key,
+            secret=secret.get_secret_value(),
+            token=None if token is None else token.get_secret_value(),
+        )
+    return BotoCredentials(
+        provider=settings.name,
+        identity=Identity(
+            keys=keys,
+            profile=settings.profile,
+            role=settings.assume_role_arn,
+            external_id=settings.external_id,
+            sts_url=settings.sts_url,
+        ),
+        region=settings.region,
+        clock=clock,
     )
 
 

@@ -33,15 +33,25 @@ _ARN: Final = re.compile(
 )
 _LONGEST: Final = 512  # of the whole name, as headers have it
 
-_BY_MODEL: Final = frozenset({"foundation-model", "inference-profile"})
-_IN_JOBS: Final = _BY_MODEL | {"application-inference-profile", "custom-model"}
-_ONLINE: Final = _IN_JOBS - {"custom-model"} | {
-    "custom-model-deployment",
-    "default-prompt-router",
-    "imported-model",
-    "prompt-router",
-    "provisioned-model",
-}
+# Which ARNs say what their model is, which jobs take, and which calls do.
+_TELLING: Final = frozenset(
+    {"custom-model", "default-prompt-router", "foundation-model", "inference-profile"}
+)
+_IN_JOBS: Final = frozenset(
+    {"application-inference-profile", "custom-model", "foundation-model", "inference-profile"}
+)
+_ONLINE: Final = frozenset(
+    {
+        "application-inference-profile",
+        "custom-model-deployment",
+        "default-prompt-router",
+        "foundation-model",
+        "imported-model",
+        "inference-profile",
+        "prompt-router",
+        "provisioned-model",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +105,7 @@ def _read_arn(written: str, configured: Mapping[str, BedrockDialect]) -> Bedrock
     if bool(ending) is not (kind == "custom-model"):
         raise ValueError("The ARN of a customized model ends in BASE/ID, and no other has two.")
     resource = f"{kind}/{identity}"
-    if kind in _BY_MODEL or kind == "custom-model":
+    if kind in _TELLING:
         # The base of a customized model has the size of its context behind it.
         model = base_of(base)
         family = find((written, resource, identity, model), configured)

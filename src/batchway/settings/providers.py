@@ -24,6 +24,7 @@ from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Choice
 from batchway.settings.account_class import AccountClass
+from batchway.settings.aws import BedrockSettings
 from batchway.settings.kinds import (
     Bucket,
     File,
@@ -292,6 +293,7 @@ ProviderSettings = Annotated[
     OpenAISettings
     | AzureOpenAISettings
     | GoogleVertexSettings
+    | BedrockSettings
     | OpenAICompatibleSettings
     | PythonSettings
     | CatalogSettings,
@@ -312,6 +314,8 @@ def provider_contradictions(
             yield ("auth",), "must be 'entra' when an application is named"
         elif any(application) and not (provider.client_id and all(application)):
             yield ("client_id",), "an application needs tenant_id, client_id and client_secret"
+    if isinstance(provider, BedrockSettings):
+        yield from provider.contradictions()
     if isinstance(provider, OpenAICompatibleSettings):
         return
     native, traits = provider.native, provider.traits

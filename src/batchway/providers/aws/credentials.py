@@ -11,6 +11,7 @@ which also imports it, since that takes a third of a second. Source:
 docs.aws.amazon.com/boto3/latest/guide/credentials.html
 """
 
+import importlib
 import importlib.util
 import logging
 from collections.abc import Callable
@@ -31,6 +32,8 @@ MISSING_EXTRA: Final = (
 # asked every minute; files are read again as often, since others write new keys into them.
 _FOUND_SECONDS: Final = 360.0
 _ASK_SECONDS: Final = 20
+# What signs needs these, on the path of lines; they are slow to import.
+_SIGNERS: Final = ("botocore.auth", "botocore.awsrequest", "botocore.credentials")
 _SESSION: Final = "batchway"
 _MENDED: Final = (
     "Check `access_key_id`, `secret_access_key` and `profile`, or what the environment gives in "
@@ -145,9 +148,8 @@ class BotoCredentials:
 
     def _fetched(self) -> Keys:
         try:
-            import botocore.auth  # noqa: PLC0415 - an extra; signing needs it, and it is slow to import
-
-            del botocore
+            for module in _SIGNERS:
+                importlib.import_module(module)
             if self._identity.role is not None:
                 return self._assumed(self._identity.role)
             if self._identity.keys is not None:

@@ -18,6 +18,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from aiohttp import (
     ClientConnectorError,
@@ -61,6 +62,8 @@ _MOST_REMEMBERED: Final = 4096
 
 _MOST_SMALL: Final = 1 << 20
 
+# A path that holds nothing which is still to be escaped.
+_ESCAPED: Final = re.compile(r"(?:[!$&-;=@-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})*")
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 
@@ -102,6 +105,11 @@ class _Address:
     def __init__(self, url: str) -> None:
         try:
             parsed = URL(url)
+            path = urlsplit(url).path
+            if "%" in path and _ESCAPED.fullmatch(path):
+                # It stays as it is: yarl takes escapes off that a path need not have (%3A), and a
+                # signature is over the path as it is written.
+                parsed = parsed.with_path(path, encoded=True, keep_query=True)
             usable = parsed.scheme in {"http", "https"} and parsed.raw_host and parsed.port
         except ValueError:
             usable, parsed = False, URL()
