@@ -25,7 +25,6 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 
 from yarl import URL
 
-from batchway.bootstrap.accounts import address_of
 from batchway.bootstrap.parts import SystemClock
 from batchway.domain.call import Call
 from batchway.domain.http_status import REDIRECTS
@@ -155,7 +154,7 @@ class FirstAnswers:
         origin = _origin(url)
         there: list[ProviderSettings] = []
         for entry in self._entries.values():
-            address = address_of(entry)
+            address = entry.address
             if address is None:
                 request = await self._request(entry)
                 address = None if request is None else request.url

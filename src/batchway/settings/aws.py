@@ -11,6 +11,7 @@ from pydantic import Field
 
 from batchway.catalog.bedrock_models import BEDROCK_MOST, BedrockDialect
 from batchway.catalog.bedrock_names import BedrockName, read_name
+from batchway.catalog.bedrock_regions import runtime_of
 from batchway.domain.endpoint import Endpoint
 from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
@@ -27,7 +28,7 @@ from batchway.settings.kinds import (
     Text,
     Url,
 )
-from batchway.settings.provider import NativeBase
+from batchway.settings.provider import Contradiction, NativeBase
 from batchway.settings.section import Section
 
 
@@ -136,6 +137,11 @@ class BedrockSettings(NativeBase):
     )
 
     @property
+    def address(self) -> str:
+        """As it is set, or else the region's: where models are called."""
+        return self.runtime_url or runtime_of(self.region)
+
+    @property
     def traits(self) -> NativeTraits:
         """The most that a job of any model may hold."""
         return BEDROCK_MOST
@@ -194,8 +200,8 @@ class BedrockSettings(NativeBase):
         """What all addresses of models begin with."""
         return "/model"
 
-    def contradictions(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """What of these settings cannot stand together, by the setting to change."""
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Credentials that are too many, or not whole; jobs without their role."""
         key, secret = self.access_key_id, self.secret_access_key
         if key is not None and secret is None:
             yield ("secret_access_key",), "required beside access_key_id"
@@ -207,6 +213,7 @@ class BedrockSettings(NativeBase):
             yield ("external_id",), "is for a role that is assumed: set assume_role_arn"
         if self.mode is Choice.NATIVE and self.role_arn is None:
             yield ("role_arn",), "required where mode is native: jobs need it"
+        yield from super().contradictions()
 
     def _read(self, model: str) -> BedrockName | str:
         """What a name means, or why it means nothing."""

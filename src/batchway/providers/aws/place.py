@@ -7,12 +7,12 @@
     s3_url         the address of S3, likewise
     readable       below which addresses of objects lines may name any: `s3://bucket/prefix/`
 
-A batch may name another bucket (`Overrides`). Source:
-docs.aws.amazon.com/general/latest/gr/bedrock.html
+A batch may name another bucket (`Overrides`).
 """
 
 from dataclasses import dataclass, replace
 
+from batchway.catalog.bedrock_regions import control_of, runtime_of
 from batchway.domain.overrides import Overrides
 
 
@@ -34,16 +34,12 @@ class Place:
     @property
     def control(self) -> str:
         """The address of the control plane, where jobs are."""
-        return self.base_url or f"https://bedrock.{self.region}.{self._domain}"
+        return self.base_url or control_of(self.region)
 
     @property
     def runtime(self) -> str:
         """The address below which models are called."""
-        return self.runtime_url or f"https://bedrock-runtime.{self.region}.{self._domain}"
-
-    @property
-    def _domain(self) -> str:
-        return "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
+        return self.runtime_url or runtime_of(self.region)
 
     def with_(self, overrides: Overrides) -> "Place":
         """The place that a batch asks for. Names are checked where they come in."""
