@@ -90,7 +90,7 @@ def _bedrock() -> Iterator[str]:
         [
             [
                 code(row.pattern),
-                row.publisher,
+                row.publisher or "any",
                 code(row.online) if row.online else "",
                 code(row.jobs) if row.jobs else "no jobs",
                 f"{row.min_lines:,} to {row.max_lines:,}" if row.jobs else "",

@@ -188,6 +188,4 @@ def test_what_a_model_does_not_do(endpoint: str, model: str) -> None:
 
 def test_a_model_of_another_region_is_not_called() -> None:
     with pytest.raises(ValueError, match="another region"):
-        _account(None).online(
-            Call(CHAT, PROFILE.replace(f":{REGION}:", ":us-east-1:"))
-        )
+        _account(None).online(Call(CHAT, PROFILE.replace(f":{REGION}:", ":us-east-1:")))

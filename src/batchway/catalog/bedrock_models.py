@@ -48,7 +48,7 @@ class BedrockDialect(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BedrockModels(Family[BedrockDialect]):
-    """A family there; its `pattern` is of ids of foundation models, such as `anthropic.claude-*`."""
+    """A family there; its `pattern` is of ids of foundation models, without a geography."""
 
     read: str = _READ
     min_lines: int = 100

@@ -42,7 +42,7 @@ class VpcSettings(Section):
 
 
 class BedrockSettings(NativeBase):
-    """AWS Bedrock in one region; the model of a line is an id there, an inference profile or an ARN.
+    """AWS Bedrock in one region; a line names a model by its id, an inference profile or an ARN.
 
     Lines and answers are OpenAI's, whatever the model speaks: see the
     [guide](../guides/bedrock.md). Its packages are an extra: `pip install 'batchway[aws]'`.
@@ -178,7 +178,7 @@ class BedrockSettings(NativeBase):
         known = " and ".join(sorted(name.family.endpoints))
         return f"The provider '{self.name}' runs it with {known} only."
 
-    def no_jobs(self, model: str, overrides: Overrides) -> str | None:
+    def no_jobs(self, model: str, overrides: Overrides) -> str | None:  # noqa: ARG002 - the same
         """A family, or a kind of ARN, that jobs do not run."""
         name = self._read(model)
         if isinstance(name, BedrockName) and name.family.jobs is None:

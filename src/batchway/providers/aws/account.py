@@ -102,9 +102,7 @@ class BedrockAccount:
     async def health(self, model: str) -> Sequence[Request]:  # noqa: ARG002 - of the region
         """Lists at the models' own server and at that of jobs: whichever the keys may see."""
         urls = (f"{url(self._place)}?maxResults=1" for url in (calls_address, jobs_address))
-        return [
-            Request(url, await self._authorization.headers("GET", url, b"")) for url in urls
-        ]
+        return [Request(url, await self._authorization.headers("GET", url, b"")) for url in urls]
 
     async def close(self) -> None:
         """Close connections."""

@@ -70,9 +70,9 @@ def advice_on(refusal: Refused, called: Called) -> str:
         return _of_permission(message, called)
     if refusal.status == 429:
         return (
-            f"a quota of the account in '{called.place.region}' is used up, or AWS has no room there: "
-            "ask for a higher quota (Service Quotas), lower `limits`, or name an inference profile "
-            "that runs in several regions"
+            f"a quota of the account in '{called.place.region}' is used up, or AWS has no room "
+            "there: ask for a higher quota (Service Quotas), lower `limits`, or name an inference "
+            "profile that runs in several regions"
         )
     return ""
 
@@ -114,8 +114,8 @@ def _of_permission(message: str, called: Called) -> str:
         return f"a policy of AWS denies these credentials {action}: remove that"
     if action.startswith("bedrock:InvokeModel"):
         return (
-            f"allow these credentials {action} on the model in '{called.place.region}' and, where it "
-            "is called by an inference profile, on the profile and on the model in each of the "
+            f"allow these credentials {action} on the model in '{called.place.region}' and, where "
+            "it is called by an inference profile, on the profile and on the model in each of the "
             "profile's regions"
         )
     return f"allow these credentials {action}"

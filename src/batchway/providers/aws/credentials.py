@@ -2,8 +2,8 @@
 
     given           `access_key_id` and `secret_access_key`
     a profile       of AWS's own configuration files: keys, a role, a login (SSO), a process
-    none of these   what botocore finds: the variables AWS_..., files, a web identity (EKS), the role
-                    of a container (ECS) or of a machine (EC2)
+    none of these   what botocore finds: the variables AWS_..., files, a web identity (EKS), the
+                    role of a container (ECS) or of a machine (EC2)
     a role          `assume_role_arn`, assumed with any of them
 
 botocore (the `aws` extra) finds them and asks for roles: in the thread of `providers.http.tokens`,
@@ -14,7 +14,6 @@ docs.aws.amazon.com/boto3/latest/guide/credentials.html
 import importlib
 import importlib.util
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 

@@ -150,7 +150,7 @@ def reader(place: Place) -> ReadError:
         said = told(refused(400, kind, message_of(body)), Called(place=place))
         message = said.message
         if said.advice:
-            message = f"{message.rstrip('. ')}. To mend it: {said.advice}." if message else said.advice
+            message = f"{message.rstrip('. ')}. To mend it: {said.advice}."
         return Said(
             message=message,
             code=kind or None,
