@@ -3,7 +3,7 @@
     objects      closed (`additionalProperties: false`)
     unions       `oneOf` and lists of types as `anyOf`
     definitions  `$defs`, also where they were called `definitions`
-    the rest     what the grammars have no word for (`minimum`, `pattern`, ...) goes into descriptions
+    the rest     what grammars have no word for (`minimum`, `pattern`, ...) goes into descriptions
 
 The same as `transform_schema` of Anthropic's SDK does, which fails on lists of types, keeps one of
 `anyOf` and `allOf`, and closes objects whose keys are free: what cannot be kept is refused here. So

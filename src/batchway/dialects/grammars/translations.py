@@ -1,4 +1,4 @@
-"""Schemas of lines as models are bound to them, ready to be put into a body; kept, see `dialects.kept`.
+"""Schemas of lines as models are bound to them, ready for a body; kept, see `dialects.kept`.
 
     parameters_of    the input of a tool, which is an object; bound to it where it is strict
     answer_of        the schema of an answer, always bound to it
