@@ -30,7 +30,7 @@ _CHAT: Final = frozenset({Endpoint.CHAT_COMPLETIONS, Endpoint.RESPONSES})
 _EMBEDDINGS: Final = frozenset({Endpoint.EMBEDDINGS})
 
 # "us.", "us-gov.", "apac.", "global.": profiles of a geography, whatever it will be called.
-_GEOGRAPHY: Final = re.compile(r"(?:[a-z]{2}(?:-gov)?|apac|global)\.(?=[a-z0-9-]+\.)")
+_GEOGRAPHY: Final = re.compile(r"^(?:[a-z]{2}(?:-gov)?|apac|global)\.(?=[a-z0-9-]+\.)")
 
 
 class BedrockDialect(StrEnum):

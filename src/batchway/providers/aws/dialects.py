@@ -8,6 +8,7 @@ from typing import Final
 
 from batchway.catalog.bedrock_models import BedrockDialect
 from batchway.dialects.anthropic.dialect import AnthropicDialect
+from batchway.dialects.converse.dialect import ConverseDialect, NovaDialect
 from batchway.dialects.responses.dialect import ResponsesDialect
 from batchway.domain.endpoint import Endpoint
 from batchway.ports import Dialect
@@ -27,9 +28,14 @@ def dialect_of(model: Model, endpoint: str, *, batch: bool) -> Dialect | None:
     return dialect
 
 
-def _dialect(spoken: BedrockDialect, model: Model, *, batch: bool) -> Dialect | None:  # noqa: ARG001 - see below
+def _dialect(spoken: BedrockDialect, model: Model, *, batch: bool) -> Dialect | None:
+    readable = model.place.readable
     match spoken:
+        case BedrockDialect.CONVERSE:
+            return ConverseDialect(model=model.base, batch=batch, readable=readable)
         case BedrockDialect.ANTHROPIC:
             return AnthropicDialect(model=model.base, version=_VERSION)
+        case BedrockDialect.NOVA:
+            return NovaDialect(model=model.base, readable=readable)
         case _:
             return None

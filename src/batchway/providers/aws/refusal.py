@@ -10,7 +10,7 @@
     ValidationException   the line; the model, where it says that it is not to be called so    404
 
 The name of an exception is in the header `x-amzn-errortype`, or in the body (`__type`). Owns these
-readings, for calls of models and for those of the batch API. What there is to be done is `advice`'s.
+readings, for calls of models and for those of the batch API. What is to be done is `advice`'s.
 Sources: botocore's models of both APIs, docs.aws.amazon.com/bedrock/latest/userguide/
 troubleshooting-api-error-codes.html
 """
