@@ -118,6 +118,8 @@ def _of_permission(message: str, called: Called) -> str:
             "it is called by an inference profile, on the profile and on the model in each of the "
             "profile's regions"
         )
+    if action == "iam:PassRole":
+        return "allow these credentials iam:PassRole on the role `role_arn`"
     return f"allow these credentials {action}"
 
 

@@ -237,14 +237,14 @@ class BotoCredentials:
 
 def _reason(error: Exception) -> str:
     """Why there are no keys, in words of our own."""
+    if _passes(error):
+        return "what gives them cannot be reached, or has no time"
     code = _code(error)
     if code is not None:
         return _CODES.get(code, f"AWS refuses these credentials ({code[:64]})")
     known = _ERRORS.get(type(error).__name__)
     if known is not None:
         return known
-    if _passes(error):
-        return "what gives them cannot be reached"
     return f"they cannot be found ({type(error).__name__})"
 
 

@@ -109,13 +109,14 @@ def refused(status: int, kind: str, message: str) -> Refused:
     if of_model and status == 400:
         # As everywhere where a model is not: such lines wait until it is named as it should be.
         status = 404
-    denied = status in {401, 403} and not of_model and _OBJECT.search(message) is None
+    denied = status in {401, 403} or word == "AccessDenied"
+    of_line = of_model or _OBJECT.search(message) is not None
     return Refused(
         status=status,
         code=kind,
         kind=kind,
         message=message,
-        of_account=word in _OF_CREDENTIALS or denied,
+        of_account=word in _OF_CREDENTIALS or (denied and not of_line),
         body=error_body(status, message, code=kind),
         of_model=of_model,
     )
