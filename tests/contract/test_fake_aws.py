@@ -5,7 +5,6 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from tests.contract.aws_clients import (
     CLAUDE,
     REGION,
@@ -14,12 +13,10 @@ from tests.contract.aws_clients import (
     client,
     ended,
     jsonl,
-    look,
     openai_line,
     output,
     record,
     rows_of,
-    submit,
 )
 
 from batchway.simulator.aws import BedrockFake, running

@@ -182,6 +182,7 @@ async def test_why_there_are_none(
     clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    *,
     found: object,
     trouble: Trouble,
     why: str,
@@ -256,6 +257,7 @@ async def test_a_role_is_assumed_until_its_session_ends(
 async def test_why_a_role_is_not_given(
     clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
+    *,
     code: str,
     status: int,
     trouble: Trouble,

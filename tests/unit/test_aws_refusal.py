@@ -58,8 +58,8 @@ def _answer(status: int, kind: str, message: str, *, field: str = "message") -> 
         (400, "ValidationException", "The provided model identifier is invalid.", Fault.DENIED,
          "check the model's id, and that it is offered in 'eu-central-1' (`region`); an inference "
          "profile runs in its own geography only, here 'eu.'"),
-        (403, "AccessDeniedException", "You don't have access to the model with the specified model "
-         "ID.", Fault.DENIED, "request access to the model in the Bedrock console of "
+        (403, "AccessDeniedException", "You don't have access to the model with the specified "
+         "model ID.", Fault.DENIED, "request access to the model in the Bedrock console of "
          "'eu-central-1' (Model access), or set `region` to one where the account has it"),
         (403, "AccessDeniedException", "Model access is denied due to IAM user or service role is "
          "not authorized to perform the required AWS Marketplace actions "
@@ -67,8 +67,8 @@ def _answer(status: int, kind: str, message: str, *, field: str = "message") -> 
          "model.", Fault.DENIED, "allow these credentials aws-marketplace:Subscribe and "
          "aws-marketplace:ViewSubscriptions, or have somebody who is allowed call the model once"),
         (403, "AccessDeniedException", f"User: {ME} is not authorized to perform: "
-         "bedrock:InvokeModel on resource: arn:aws:bedrock:eu-central-1::foundation-model/x because "
-         "no identity-based policy allows the bedrock:InvokeModel action", Fault.ACCOUNT,
+         "bedrock:InvokeModel on resource: arn:aws:bedrock:eu-central-1::foundation-model/x "
+         "because no identity-based policy allows the bedrock:InvokeModel action", Fault.ACCOUNT,
          "allow these credentials bedrock:InvokeModel on the model in 'eu-central-1' and, where it "
          "is called by an inference profile, on the profile and on the model in each of the "
          "profile's regions"),
@@ -79,8 +79,8 @@ def _answer(status: int, kind: str, message: str, *, field: str = "message") -> 
          Fault.ACCOUNT, "allow these credentials kms:Decrypt"),
         (403, "AccessDeniedException", "The S3 object s3://theirs/cat.png cannot be read.",
          Fault.DENIED, ""),
-        (404, "ResourceNotFoundException", "Model use case details have not been submitted for this "
-         "account. Fill out the Anthropic use case details form before using the model.",
+        (404, "ResourceNotFoundException", "Model use case details have not been submitted for "
+         "this account. Fill out the Anthropic use case details form before using the model.",
          Fault.DENIED, "fill in the use case details for Anthropic's models, once for the account: "
          "in the Bedrock console under Model catalog"),
         (404, "ResourceNotFoundException", "This model version has reached the end of its life.",

@@ -1,4 +1,4 @@
-"""Signatures at AWS: botocore's own, whatever is signed; dated and renewed after what was refused."""
+"""Signatures at AWS: botocore's own, and what follows from one that was refused."""
 
 import asyncio
 import string
@@ -55,9 +55,9 @@ def _signatures(source: Source | None = None, clock: FakeClock | None = None) ->
 
 
 def _by_botocore(
-    keys: Keys, method: str, url: str, body: bytes, at: float, monkeypatch: pytest.MonkeyPatch
+    keys: Keys, method: str, url: str, body: bytes, *, at: float, patch: pytest.MonkeyPatch
 ) -> dict[str, str]:
-    with monkeypatch.context() as patched:
+    with patch.context() as patched:
         patched.setattr(auth, "get_current_datetime", lambda: datetime.fromtimestamp(at, UTC))
         request: Any = AWSRequest(
             method=method, url=url, headers={"content-type": "application/json"}, data=body
@@ -80,14 +80,14 @@ _NAMES = st.text(string.ascii_letters + string.digits + ":/._-", min_size=1, max
     at=st.integers(0, 4_000_000_000),
 )
 def test_a_signature_is_botocores(
-    name: str, body: bytes, method: str, query: str, token: str | None, at: int
+    *, name: str, body: bytes, method: str, query: str, token: str | None, at: int
 ) -> None:
     keys = Keys(access_key="AKID", secret="s3cret", token=token)
     url = f"http://127.0.0.1:8080/model/{quote(name, safe='')}/invoke{query}"
     signatures = _signatures(Source(keys), FakeClock(at))
     ours = asyncio.run(signatures.headers(method, url, body))
     with pytest.MonkeyPatch.context() as patched:
-        assert ours == _by_botocore(keys, method, url, body, at, patched)
+        assert ours == _by_botocore(keys, method, url, body, at=at, patch=patched)
 
 
 async def test_every_second_and_every_key_have_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,11 +97,11 @@ async def test_every_second_and_every_key_have_their_own(monkeypatch: pytest.Mon
         source.keys, clock.time = keys, NOON + seconds
         for body in (b"{}", b'{"a":1}'):
             assert await signatures.headers("POST", URL, body) == _by_botocore(
-                keys, "POST", URL, body, clock.time, monkeypatch
+                keys, "POST", URL, body, at=clock.time, patch=monkeypatch
             )
     other = source.keys = Keys(access_key="AKIDOTHER", secret="x")
     assert await signatures.headers("POST", URL, b"{}") == _by_botocore(
-        other, "POST", URL, b"{}", clock.time, monkeypatch
+        other, "POST", URL, b"{}", at=clock.time, patch=monkeypatch
     )
 
 

@@ -1,4 +1,4 @@
-"""Models on AWS Bedrock: what their names mean, what is known of them, and where they are called."""
+"""Models on AWS Bedrock: what their names mean, what they speak, and where they are called."""
 
 import re
 from collections.abc import Mapping
