@@ -5,18 +5,24 @@ from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Final
 
 import boto3
 from botocore.credentials import Credentials
 from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
+from tests.unit.fakes import FakeClock
 
 from batchway.domain.cloud_names import S3_BUCKET
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.providers.buckets.addresses import Names
 from batchway.providers.buckets.calls import Calls, Refusal, Stores
 from batchway.providers.buckets.checksums import ETAGS
+from batchway.providers.buckets.job_files import JobFiles, Layout, home_in
+from batchway.providers.buckets.known_buckets import KnownBuckets
+from batchway.providers.buckets.objects import StoreObjects
+from batchway.providers.buckets.transfer import Transfer
 from batchway.providers.http.trouble import Said
 
 REGION: Final = "eu-central-1"
@@ -37,11 +43,15 @@ class S3Service:
         self._key = key
 
     def connect(self, bucket: str) -> S3Store:
+        # Said in full: what is left out, obstore takes from the environment.
         config: Any = {
+            "aws_endpoint_url_s3": self._endpoint,
             "endpoint": self._endpoint,
             "region": REGION,
             "virtual_hosted_style_request": False,
             "skip_signature": False,
+            "unsigned_payload": False,
+            "s3_express": False,
         }
         if self._key is not None:
             config |= {"server_side_encryption": "aws:kms", "sse_kms_key_id": self._key}
@@ -85,6 +95,39 @@ def said(bucket: str, refusal: Refusal) -> Said:
 def calls_to(service: S3Service) -> Calls:
     """Calls of a provider called `acme`."""
     return Calls(provider="acme", stores=Stores(service), read=said)
+
+
+class Wing:
+    """All parts of the wing at one address."""
+
+    def __init__(self, service: S3Service, bucket: str) -> None:
+        self.service = service
+        self.clock = FakeClock()
+        self.objects = StoreObjects(calls_to(service))
+        self.transfer = Transfer(calls=calls_to(service), objects=self.objects)
+        self.files = JobFiles(
+            provider="acme",
+            layout=Layout(
+                names=S3,
+                home=home_in(S3, bucket, "/some/where/"),
+                region="eu-central-1",
+                unset="set `bucket`",
+                is_result=lambda name: not name.endswith("manifest.json.out"),
+            ),
+            objects=self.objects,
+            transfer=self.transfer,
+            buckets=KnownBuckets(
+                provider="acme",
+                clock=self.clock,
+                reaches=lambda location, region: location == region,
+            ),
+        )
+
+
+def file(folder: Path, data: bytes) -> Path:
+    path = folder / "file"
+    path.write_bytes(data)
+    return path
 
 
 @contextmanager

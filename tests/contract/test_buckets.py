@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from tests.contract.s3 import S3, TOKEN, Refusing, S3Service, calls_to, client, moto, refusing
-from tests.unit.fakes import FakeClock
+from tests.contract.s3 import S3, S3Service, Wing, calls_to, client, file, moto
 
 from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.domain.fate import Fate
@@ -18,10 +17,10 @@ from batchway.providers.buckets import objects
 from batchway.providers.buckets.addresses import Address
 from batchway.providers.buckets.archived_files import Archived, ArchivedFiles, output_of
 from batchway.providers.buckets.archived_rows import IdAtEdges, RowForm
-from batchway.providers.buckets.job_files import JobFiles, Layout, home_in
+from batchway.providers.buckets.job_files import Layout
 from batchway.providers.buckets.known_buckets import KnownBuckets
 from batchway.providers.buckets.objects import Stored, StoreObjects, remove_below
-from batchway.providers.buckets.transfer import PART, Transfer
+from batchway.providers.buckets.transfer import PART
 
 MIB: Final = 1 << 20
 TAG: Final = f"batchway-{'0' * 32}-0-1"
@@ -49,33 +48,6 @@ def bucket(s3: Any) -> str:
     return name
 
 
-class Wing:
-    """All parts of the wing at one address."""
-
-    def __init__(self, service: S3Service, bucket: str) -> None:
-        self.service = service
-        self.clock = FakeClock()
-        self.objects = StoreObjects(calls_to(service))
-        self.transfer = Transfer(calls=calls_to(service), objects=self.objects)
-        self.files = JobFiles(
-            provider="acme",
-            layout=Layout(
-                names=S3,
-                home=home_in(S3, bucket, "/some/where/"),
-                region="eu-central-1",
-                unset="set `bucket`",
-                is_result=lambda name: not name.endswith("manifest.json.out"),
-            ),
-            objects=self.objects,
-            transfer=self.transfer,
-            buckets=KnownBuckets(
-                provider="acme",
-                clock=self.clock,
-                reaches=lambda location, region: location == region,
-            ),
-        )
-
-
 @pytest.fixture
 def wing(endpoint: str, bucket: str) -> Wing:
     return Wing(S3Service(endpoint), bucket)
@@ -91,12 +63,6 @@ def body(s3: Any, at: Address) -> bytes:
 
 def names(s3: Any, bucket: str) -> list[str]:
     return [each["Key"] for each in s3.list_objects_v2(Bucket=bucket).get("Contents", ())]
-
-
-def file(folder: Path, data: bytes) -> Path:
-    path = folder / "file"
-    path.write_bytes(data)
-    return path
 
 
 # ------------------------------------------------------------------ bytes
@@ -211,6 +177,35 @@ async def test_a_list_is_read_a_page_at_a_time(
         put(s3, S3.at(bucket, f"p/{number}"))
     below = wing.objects.below(S3.at(bucket, "p/"))
     assert [each.at.name async for each in below] == [f"p/{number}" for number in range(5)]
+
+
+class Stubborn:
+    """`Objects` of which some cannot be removed."""
+
+    def __init__(self, *names: str) -> None:
+        self.left = list(names)
+
+    async def stat(self, at: Address) -> Stored | None:
+        return Stored(at=at, size=1) if at.name in self.left else None
+
+    async def below(self, at: Address) -> AsyncGenerator[Stored]:
+        for name in list(self.left):
+            yield Stored(at=at.named(name), size=1)
+
+    async def remove(self, at: Address) -> None:
+        if "kept" in at.name:
+            raise RemoteError(Trouble.DENIED, "It stays.")
+        self.left.remove(at.name)
+
+    async def location(self, bucket: str) -> str | None:
+        return None
+
+
+async def test_what_cannot_be_removed_holds_up_no_other() -> None:
+    stubborn = Stubborn("a", "kept", "b")
+    with pytest.raises(RemoteError):
+        await remove_below(stubborn, S3.at("bucket", ""))
+    assert stubborn.left == ["kept"]
 
 
 # ------------------------------------------------------------------ jobs
@@ -384,102 +379,3 @@ async def test_results_are_shown_as_openais_lines(wing: Wing, s3: Any, bucket: s
         with pytest.raises(RemoteError) as caught:
             await archive.file(unknown)
         assert caught.value.trouble is Trouble.NOT_FOUND
-
-
-# ------------------------------------------------------------------ refusals
-
-
-@pytest.fixture
-def server() -> Iterator[Refusing]:
-    with refusing() as server:
-        yield server
-
-
-async def test_what_is_sent_is_signed_with_the_owner_the_key_and_the_session(
-    server: Refusing,
-) -> None:
-    server.status = 200
-    service = S3Service(server.url, owner="123456789012", key="k")
-    await calls_to(service).run(lambda store: store.put("a", b"1", use_multipart=False), "bucket")
-    headers = server.headers[0]
-    signed = headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
-    expected = {
-        "x-amz-expected-bucket-owner": "123456789012",
-        "x-amz-security-token": TOKEN,
-        "x-amz-server-side-encryption": "aws:kms",
-        "x-amz-server-side-encryption-aws-kms-key-id": "k",
-    }
-    assert {name: headers[name] for name in expected} == expected
-    assert expected.keys() <= set(signed)
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "trouble"),
-    [
-        (403, "AccessDenied", Trouble.DENIED),
-        (400, "ExpiredToken", Trouble.REFUSED),
-        (409, "SlowDown", Trouble.BUSY),
-        (503, "ServiceUnavailable", Trouble.UNREACHABLE),
-        (501, "NotImplemented", Trouble.UNREACHABLE),
-    ],
-)
-async def test_a_refusal_is_read_without_secrets(
-    server: Refusing, tmp_path: Path, status: int, code: str, trouble: Trouble
-) -> None:
-    server.refuses(status, code, f"it&apos;s {TOKEN} &lt;no&gt;")
-    transfer = Wing(S3Service(server.url), "bucket").transfer
-    with pytest.raises(RemoteError) as caught:
-        await transfer.send(file(tmp_path, b"1"), to=S3.at("bucket", "a/name"), size=1)
-    error = caught.value
-    assert (error.trouble, error.status, error.code) == (trouble, status, code)
-    assert error.message == f"The provider 'acme' answered {status}: bucket: it's *** <no>"
-
-
-async def test_a_look_that_is_refused_has_no_words(server: Refusing) -> None:
-    looks = Wing(S3Service(server.url), "bucket").objects
-    with pytest.raises(RemoteError) as caught:
-        await looks.stat(S3.at("bucket", "a"))
-    assert (caught.value.trouble, caught.value.status) == (Trouble.DENIED, 403)
-    assert await looks.location("bucket") is None
-
-
-async def test_no_credentials_and_no_connection(server: Refusing) -> None:
-    service = S3Service(server.url)
-    service.credentials = None
-    with pytest.raises(RemoteError) as caught:
-        await Wing(service, "bucket").objects.stat(S3.at("bucket", "a"))
-    assert (caught.value.trouble, server.headers) == (Trouble.DENIED, [])
-
-    with pytest.raises(RemoteError) as caught:
-        await Wing(S3Service("http://127.0.0.1:9"), "bucket").objects.stat(S3.at("bucket", "a"))
-    assert caught.value.trouble is Trouble.UNREACHABLE
-    assert "127.0.0.1" not in caught.value.message
-
-
-class Stubborn:
-    """`Objects` of which some cannot be removed."""
-
-    def __init__(self, *names: str) -> None:
-        self.left = list(names)
-
-    async def stat(self, at: Address) -> Stored | None:
-        return Stored(at=at, size=1) if at.name in self.left else None
-
-    async def below(self, at: Address) -> AsyncGenerator[Stored]:
-        for name in list(self.left):
-            yield Stored(at=at.named(name), size=1)
-
-    async def remove(self, at: Address) -> None:
-        if "kept" in at.name:
-            raise RemoteError(Trouble.DENIED, "It stays.")
-        self.left.remove(at.name)
-
-    async def location(self, bucket: str) -> str | None:
-        return None
-
-
-async def test_what_cannot_be_removed_holds_up_no_other() -> None:
-    stubborn = Stubborn("a", "kept", "b")
-    with pytest.raises(RemoteError):
-        await remove_below(stubborn, S3.at("bucket", ""))
-    assert stubborn.left == ["kept"]

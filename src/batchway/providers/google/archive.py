@@ -5,13 +5,9 @@
                                                          OpenAI's lines
     gs://BUCKET/FOLDER/                                  all results of a job that wrote several
 
-Of folders, a directory of results alone is a file here: what lies below any other one, or deeper
-in it, may be many jobs' and many tenants'.
-Addresses may be URL-encoded, as gateways hand them out. A job has one list of rows, which holds
-answers and errors: so it has an output file and no error file. What a job made is read in the
-dialect of its model, so it is asked for the job; rows of no job that is there (any more) are
-answered as they are. Whose things are is not decided here (`service.ownership`): everything that
-Batchway made has its tag in its name.
+What is a file, and what of it is shown, is `buckets.archived_files`'. A job has one list of rows,
+which holds answers and errors: so it has an output file and no error file. What a job made is read
+in the dialect of its model, so it is asked for the job.
 """
 
 import re
