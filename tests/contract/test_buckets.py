@@ -22,6 +22,9 @@ from batchway.providers.buckets.known_buckets import KnownBuckets
 from batchway.providers.buckets.objects import Stored, StoreObjects, remove_below
 from batchway.providers.buckets.transfer import PART
 
+# One server, and one import of moto, for all of them: two seconds each.
+pytestmark = pytest.mark.xdist_group("s3")
+
 MIB: Final = 1 << 20
 TAG: Final = f"batchway-{'0' * 32}-0-1"
 
