@@ -63,7 +63,7 @@ def routing_table(settings: Settings) -> RoutingTable:
 def _account(settings: ProviderSettings) -> Account:
     native = settings.batch_api
     if native is None:
-        return Account()
+        return Account(objection=settings.objection)
 
     def traits_of(model: str, overrides: Overrides) -> NativeTraits | None:
         traits = settings.traits_of(model, overrides)

@@ -79,8 +79,9 @@ class Batch:
     """One batch as the ledger holds it. Every `..._at` is in Unix seconds, `None` where unset.
 
     `deadline` (always set) is when the completion window ends; `input_blob` names the input's
-    bytes so that deleting the File during a run cannot take them away (`None` when the input file
-    did not exist at creation); `providers` are those that its lines may go to, once it runs.
+    bytes so that deleting the File during a run cannot take them away (`None` when there was no
+    such input file at creation, or none that a batch reads); `providers` are those that its lines
+    may go to, once it runs.
     `status_details` is why it waits, or waited when it ended; `waited_for` the last such reason,
     without promises, kept when it goes on. `warnings` are, by name, the parameters that were left
     out because they change nothing where the lines run, and of how many lines.

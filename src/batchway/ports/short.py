@@ -43,6 +43,13 @@ class Finished:
     usage: Usage
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """What a `finish` found: whether a File still names the bytes of the batch's input."""
+
+    input_named: bool
+
+
 class ShortBatches(Protocol):
     """Batches of one shard that run and end in one breath, and the order in which batches start."""
 
@@ -57,10 +64,11 @@ class ShortBatches(Protocol):
         """
         ...
 
-    async def finish(self, finished: Finished) -> bool:
+    async def finish(self, finished: Finished) -> Completed | None:
         """`in_progress` to `finalizing` to `completed`, counts, usage and files; the plan goes.
 
-        `False`, with nothing changed, when the status has moved, the claim is not the newest or
-        something of the shard is committed already.
+        `None`, with nothing changed, when the status has moved, the claim is not the newest or
+        something of the shard is committed already. A File that is deleted at this very moment may
+        count as there: its bytes are left to the sweep of orphans then.
         """
         ...

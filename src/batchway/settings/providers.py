@@ -342,6 +342,18 @@ class PythonSettings(NativeBase):
         """What the class says of its batch API."""
         return getattr(self.account_class, "traits", None)
 
+    def traits_of(self, model: str, overrides: Overrides) -> NativeTraits | None:
+        """What the class says of the model, where it tells models apart."""
+        told: Callable[[str, Overrides], NativeTraits | None] | None
+        told = getattr(self.account_class, "traits_of", None)
+        return self.traits if told is None else told(model, overrides)
+
+    def objection(self, model: str, endpoint: str) -> str | None:
+        """What the class has against it."""
+        told: Callable[[str, str], str | None] | None
+        told = getattr(self.account_class, "objection", None)
+        return None if told is None else told(model, endpoint)
+
 
 ProviderSettings = Annotated[
     OpenAISettings

@@ -24,8 +24,9 @@ from batchway.domain.batch import BatchError, RequestCounts
 from batchway.domain.remote import Cause, Failed, RemoteJob
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.domain.timestamps import unix_seconds
+from batchway.providers.buckets.addresses import Address
 from batchway.providers.google.discretion import discreet
-from batchway.providers.google.objects import GsPath, read_uri
+from batchway.providers.google.objects import GS
 from batchway.providers.http.secrets import without_secrets
 
 _STATES: Final[Mapping[str, BatchStatus]] = {
@@ -104,7 +105,7 @@ class VertexJob:
     model: str
     status: BatchStatus
     input: str | None = None
-    output: GsPath | None = None
+    output: Address | None = None
     named: bool = False
     created_at: int | None = None
     started_at: int | None = None
@@ -149,7 +150,7 @@ def job_of(fields: Mapping[str, Any], *, secrets: Collection[str] = ()) -> Verte
     status = _STATES.get(word, BatchStatus.IN_PROGRESS)
     directory = _text(_fields(fields.get("outputInfo")).get("gcsOutputDirectory")).rstrip("/")
     destination = _fields(_fields(fields.get("outputConfig")).get("gcsDestination"))
-    output = read_uri(directory or _text(destination.get("outputUriPrefix")).rstrip("/"))
+    output = GS.read(directory or _text(destination.get("outputUriPrefix")).rstrip("/"))
     code, error = _error(fields, name=name, output=output, secrets=secrets)
     failed = status is BatchStatus.FAILED
     return VertexJob(
@@ -208,7 +209,7 @@ def _failure(job: VertexJob) -> Failed | None:
 
 
 def _error(
-    fields: Mapping[str, Any], *, name: JobName, output: GsPath | None, secrets: Collection[str]
+    fields: Mapping[str, Any], *, name: JobName, output: Address | None, secrets: Collection[str]
 ) -> tuple[int | None, BatchError]:
     error = _fields(fields.get("error"))
     given = error.get("code")
