@@ -210,7 +210,8 @@ class RoutingTable:
             if allowed is not None and only not in allowed:
                 return Forbidden()
             upstream = self._providers[only].upstream(overrides)
-            return self._single(only, upstream or model, endpoint, allowed, overrides)
+            wanted = at_provider(only, upstream or model)
+            return self._single(only, wanted, endpoint, allowed, overrides)
         return self._unroutable(allowed)
 
     def named(self, allowed: frozenset[str] | None) -> tuple[Named, ...]:
