@@ -11,6 +11,7 @@ REGION: Final = "us-east-1"
 BUCKET: Final = "bucket-of-bedrock"
 ROLE: Final = "arn:aws:iam::123456789012:role/batch"
 CLAUDE: Final = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+OPUS: Final = "us.anthropic.claude-opus-4-1-20250805-v1:0"
 NOVA: Final = "amazon.nova-lite-v1:0"
 LLAMA: Final = "us.meta.llama3-3-70b-instruct-v1:0"
 QUICK: Final = {"poll_min": 0.05, "poll_max": 0.3, "settle": 0.5, "lateness": 3}

@@ -156,6 +156,10 @@ class BedrockSettings(NativeBase):
         name = self._read(model)
         return name.family.traits if isinstance(name, BedrockName) else None
 
+    def own_model(self, overrides: Overrides) -> str | None:
+        """That of its own header before that of any provider's."""
+        return overrides.bedrock_model or overrides.model
+
     def objection(self, model: str, endpoint: str) -> str | None:
         """A model must be in the catalog or the configuration, with that endpoint.
 

@@ -188,7 +188,12 @@ class BotoCredentials:
         client = session.create_client(
             "sts",
             region_name=self._region,
-            config=Config(connect_timeout=_ASK_SECONDS, read_timeout=_ASK_SECONDS),
+            config=Config(
+                connect_timeout=_ASK_SECONDS,
+                read_timeout=_ASK_SECONDS,
+                # Whoever waits for keys asks again by itself.
+                retries={"total_max_attempts": 2},
+            ),
         )
         try:
             asked = {"RoleArn": role, "RoleSessionName": _SESSION}
