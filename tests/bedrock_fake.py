@@ -1,8 +1,9 @@
 """The fake of AWS, asked and told as the fakes of other batch APIs are.
 
 Suites that run over every vendor speak the dials and the stats of `simulator.batches`. Owns what
-these are called at Bedrock. Each fake has a bucket of its own (`bucket`): the buckets of all fakes in
-a process are the same moto's. Jobs may have a single record, unless `min_records` says otherwise.
+these are called at Bedrock. Each fake has a bucket of its own (`bucket`): the buckets of all fakes
+in a process are the same moto's. Jobs may have a single record, unless `min_records` says
+otherwise.
 """
 
 from collections import Counter

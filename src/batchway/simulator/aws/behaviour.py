@@ -213,13 +213,15 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     def troubles(self) -> list[Rule]:
         """The rules, those that short dials stand for included."""
+        short: tuple[tuple[Kind, int], ...] = (
+            ("job", self.throttle_polls),
+            ("jobs", self.throttle_polls),
+            ("online", self.throttle_calls),
+        )
+        message = "Too many requests, please wait before trying again."
         throttled = [
-            Rule(on=kind, status=429, times=times, message="Too many requests, please wait.")
-            for kinds, times in (
-                (("job", "jobs"), self.throttle_polls),
-                (("online",), self.throttle_calls),
-            )
-            for kind in kinds
+            Rule(on=kind, status=429, times=times, message=message)
+            for kind, times in short
             if times
         ]
         return [*throttled, *self.rules]

@@ -146,8 +146,8 @@ class Jobs:
                 return f"The S3 bucket {bucket} does not exist."
             if region != job.region:
                 return (
-                    f"The S3 bucket {bucket} is in the Region {region}. It must be in the Region of "
-                    f"the job, {job.region}."
+                    f"The S3 bucket {bucket} is in the Region {region}. It must be in the Region "
+                    f"of the job, {job.region}."
                 )
         role = job.request["roleArn"]
         if "role_read" in behaviour.bucket_denied:

@@ -1,8 +1,8 @@
 """Which models there are, and what a caller may do with each.
 
 Owns the order of the refusals and their words.
-Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html; the
-messages in public issue threads.
+Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html;
+the messages in public issue threads.
 """
 
 import re

@@ -171,7 +171,8 @@ def _many(body: bytes) -> list[str]:
     try:
         tree = ElementTree.fromstring(body)
     except ElementTree.ParseError as error:
-        raise Refused(400, "The XML you provided was not well-formed.", name="MalformedXML") from error
+        message = "The XML you provided was not well-formed."
+        raise Refused(400, message, name="MalformedXML") from error
     return [key.text or "" for key in tree.iter() if key.tag.rpartition("}")[2] == "Key"]
 
 
