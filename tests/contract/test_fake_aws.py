@@ -133,8 +133,10 @@ def test_a_job_that_is_stopped_keeps_the_rows_that_it_has_run(
     job = ended(fake, arn)
     assert (job["status"], job["processedRecordCount"]) == ("Stopped", 5)
     assert len(rows_of(fake, bucket)) == 5
-    with pytest.raises(bedrock.exceptions.ConflictException, match="status is Stopped"):
-        bedrock.stop_model_invocation_job(jobIdentifier=arn)
+    for late in ("ConflictException", "ValidationException"):
+        fake.control(late_stop=late)
+        with pytest.raises(getattr(bedrock.exceptions, late), match="status is Stopped"):
+            bedrock.stop_model_invocation_job(jobIdentifier=arn)
 
 
 def test_a_stop_that_comes_too_late(fake: BedrockFake, bucket: str) -> None:
@@ -197,7 +199,7 @@ def test_a_creation_is_repeated_by_its_token_and_the_job_is_not(
     ]
     with pytest.raises(bedrock.exceptions.ConflictException, match="client token"):
         bedrock.create_model_invocation_job(**asked(bucket, **{**mine, **names(8)}))
-    with pytest.raises(bedrock.exceptions.ConflictException, match="already exists"):
+    with pytest.raises(bedrock.exceptions.ValidationException, match="name is currently in use"):
         bedrock.create_model_invocation_job(
             **asked(bucket, **{**mine, "clientRequestToken": "another"})
         )
@@ -279,6 +281,11 @@ def test_records_of_converse_take_no_tools(fake: BedrockFake, bucket: str) -> No
     assert "toolConfig" in bad["error"]["errorMessage"]
 
 
+def test_a_profile_comes_back_as_its_arn(fake: BedrockFake, bucket: str) -> None:
+    job = look(fake, submit(fake, bucket, small(1), modelId=f"us.{CLAUDE}", **names(22)))
+    assert job["modelId"] == f"arn:aws:bedrock:{REGION}:123456789012:inference-profile/us.{CLAUDE}"
+
+
 def test_a_record_that_its_model_refuses_fails_alone(fake: BedrockFake, bucket: str) -> None:
     given = [record(0), record(1, {**body(1), "max_tokens": None}), record(2, {"inputText": "x"})]
     job = ended(fake, submit(fake, bucket, given, **names(13)))
@@ -290,8 +297,9 @@ def test_a_record_that_its_model_refuses_fails_alone(fake: BedrockFake, bucket: 
 @pytest.mark.parametrize(
     ("dials", "records", "words"),
     [
-        ({"bucket_denied": ["role_read"]}, 1, "does not have permission to read"),
-        ({"bucket_denied": ["role_write"]}, 1, "does not have permission to write"),
+        ({"bucket_denied": ["role_read"]}, 1, "Could not validate GetObject permissions"),
+        ({"bucket_denied": ["role_write"]}, 1, "Could not validate PutObject permissions"),
+        ({"role_invokes": False}, 1, "Customer doesn't have permissions to invokeModel"),
         ({"max_records": 2}, 3, r"contains more records \(3\) than the allowed maximum"),
         ({"max_bytes": 10}, 1, "is larger than the allowed maximum"),
         ({"old_record_ids": True}, 0, "not an 11 character alphanumeric"),
@@ -312,7 +320,10 @@ def test_what_a_job_fails_with(
 
 def test_buckets_that_a_job_cannot_use(fake: BedrockFake, bucket: str) -> None:
     far = fake.make_bucket(f"aws-far-{next(_NUMBER)}", region="eu-west-1")
-    for name, words in ((far, "must be in the Region of the job"), ("aws-nowhere", "not exist")):
+    for name, words in (
+        (far, "Could not validate ListBucket permissions for S3URI"),
+        ("aws-nowhere", "not exist"),
+    ):
         made = client("bedrock", fake).create_model_invocation_job(**asked(name, **names(15)))
         assert words in ended(fake, made["jobArn"])["message"]
     empty = client("bedrock", fake).create_model_invocation_job(**asked(bucket, **names(16)))
@@ -329,7 +340,11 @@ def test_buckets_that_a_job_cannot_use(fake: BedrockFake, bucket: str) -> None:
             {},
             "at 'modelId' failed to satisfy constraint",
         ),
-        ({}, {"not_in_batches": [CLAUDE]}, "The provided model identifier is invalid"),
+        (
+            {},
+            {"not_in_batches": [CLAUDE]},
+            f"Batch inference is not supported for model {CLAUDE} in region us-east-1",
+        ),
         ({}, {"untrusted_role": True}, "Could not assume provided IAM role"),
         (
             {"modelId": "amazon.titan-embed-text-v2:0", "modelInvocationType": "Converse"},
@@ -372,12 +387,15 @@ def test_looks_and_calls_that_are_throttled(fake: BedrockFake, bucket: str) -> N
 
 
 def test_a_poll_that_is_behind_and_a_list_that_is(fake: BedrockFake, bucket: str) -> None:
-    fake.control(list_lag=60.0, poll_delay=60.0)
+    fake.control(list_lag=60.0, poll_delay=60.0, read_lag=60.0)
     name = names(21)["jobName"]
     arn = submit(fake, bucket, small(1), jobName=name)
     fake.eventually(lambda seen: seen["jobs"][-1]["state"] == "Completed")
-    assert look(fake, arn)["status"] == "InProgress"
     bedrock = client("bedrock", fake)
+    with pytest.raises(bedrock.exceptions.ResourceNotFoundException):
+        look(fake, arn)
+    fake.control(read_lag=0.0)
+    assert look(fake, arn)["status"] == "InProgress"
     assert bedrock.list_model_invocation_jobs(nameContains=name)["invocationJobSummaries"] == []
     fake.control(advance=61)
     assert look(fake, arn)["status"] == "Completed"

@@ -193,6 +193,7 @@ def test_converse_is_not_for_vectors(fake: BedrockFake) -> None:
         ),
         ({"no_such_model": [CLAUDE]}, 400, "ValidationException", "The provided model identif"),
         ({"models": [NOVA]}, 400, "ValidationException", "The provided model identifier is inv"),
+        ({"no_use_case": [CLAUDE]}, 404, "ResourceNotFoundException", "Model use case details"),
         ({"end_of_life": [CLAUDE]}, 404, "ResourceNotFoundException", "reached the end of its"),
         (
             {"rules": [{"on": "online", "status": 424, "message": "It failed."}]},

@@ -128,7 +128,7 @@ class Control:
             raise Refused(
                 400,
                 f"The job {job.arn} can't be stopped because its status is {job.state}.",
-                name="ConflictException",
+                name=self._behaviour().late_stop,
             )
         if not job.stopping:
             self._jobs.stop(job)
@@ -167,7 +167,8 @@ class Control:
         if parts[4] != ACCOUNT:
             raise denied(caller.arn, "bedrock:GetModelInvocationJob", id)
         job = self._jobs.jobs.get(id)
-        if job is None:
+        seen = self._clock.now() - self._behaviour().read_lag
+        if job is None or job.created > seen:
             raise Refused(404, f"Could not find the model invocation job {id}.")
         return job
 
@@ -185,7 +186,7 @@ class Control:
 
     def _family(self, request: Mapping[str, Any], caller: Caller) -> str:
         model = request["modelId"]
-        self._models.in_batches(model)
+        self._models.in_batches(model, caller)
         family = self._models.family(model, caller, action="bedrock:InvokeModel")
         if request.get("modelInvocationType") != "Converse":
             return family
@@ -200,11 +201,8 @@ class Control:
         """Whether the name is free, and there is room for a job."""
         mine = [job for job in self._jobs.jobs.values() if job.region == caller.region]
         if any(job.request["jobName"] == request["jobName"] for job in mine):
-            raise Refused(
-                400,
-                f"A job with the name {request['jobName']} already exists.",
-                name="ConflictException",
-            )
+            # Seen of this service as a ValidationException, though there is a ConflictException.
+            raise invalid("The provided job name is currently in use.")
         unfinished = sum(not job.over and job.model == request["modelId"] for job in mine)
         if unfinished >= self._behaviour().max_jobs:
             raise Refused(

@@ -48,8 +48,13 @@ def family_of(model: str, told: Mapping[str, str]) -> str | None:
     for known in (model, name):
         if known in told:
             return told[known]
-    bare = _GEOGRAPHY.sub("", name, count=1) if _GEOGRAPHY.match(name) else name
+    bare = name[found.end() :] if (found := _GEOGRAPHY.match(name)) else name
     return next((family for rule, family in _RULES if re.match(rule, bare)), None)
+
+
+def in_geography(model: str) -> bool:
+    """Whether a model is an inference profile across regions, by its id: `us.`, `global.`, …"""
+    return _GEOGRAPHY.match(model) is not None
 
 
 def named(model: str) -> str:
