@@ -1,8 +1,9 @@
 """AWS on two sockets: Bedrock and STS at one origin, S3 at another.
 
 Owns HTTP: paths, identity, troubles with the connection, and the paths that AWS does not have:
-`/__control__`, `/__stats__`, `/__keys__`, `/__bucket__`, `/__objects__`, `/__put__` and `/__read__`.
-A path is routed as it was sent: an ARN that is not escaped is several segments, and no path of AWS's.
+`/__control__`, `/__stats__`, `/__keys__`, `/__bucket__`, `/__objects__`, `/__put__` and
+`/__read__`. A path is routed as it was sent: an ARN that is not escaped is several segments, and no
+path of AWS's.
 """
 
 import asyncio

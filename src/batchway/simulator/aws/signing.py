@@ -1,7 +1,7 @@
 """Signature Version 4, worked out anew from a request: the fake's own reading of AWS's page.
 
-Pure. Owns canonical requests, string to sign, and the comparison; not which keys there are (`keys`),
-or how a refusal is written (`refusals`).
+Pure. Owns canonical requests, string to sign, and the comparison; not which keys there are
+(`keys`), or how a refusal is written (`refusals`).
 Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html,
 https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html.
 """
