@@ -63,11 +63,7 @@ def routing_table(settings: Settings) -> RoutingTable:
 def _account(settings: ProviderSettings) -> Account:
     native = settings.batch_api
     if native is None:
-<<<<<<< HEAD
-        return Account(objection=settings.objection)
-=======
-        return Account(own_model=settings.own_model)
->>>>>>> aws
+        return Account(objection=settings.objection, own_model=settings.own_model)
 
     def traits_of(model: str, overrides: Overrides) -> NativeTraits | None:
         traits = settings.traits_of(model, overrides)

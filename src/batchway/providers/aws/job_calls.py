@@ -1,6 +1,6 @@
 """Calls to Bedrock's jobs: created, looked at, listed and stopped.
 
-Owns how a job is found by the name that it was given, and that a call which was refused for the date
+Owns how a job is found by the name that it was given, and that a call refused for the date
 of its signature, or for keys that have ended, is made once more with others. Does not own the order
 of calls (`jobs`), addresses, HTTP (`providers.http`), reading (`job_reading`), or what a refusal
 advises (`refusal`, `job_troubles`).
@@ -47,6 +47,7 @@ from batchway.providers.http.trouble import Header, Said
 _PAGE: Final = 1_000
 _MOST_PAGES: Final = 1_000
 _SKEW_SECONDS: Final = 900  # the provider's clock may be behind ours
+_NAME_IN_USE: Final = re.compile(r"job name[^.]{0,40}\bin use\b", re.IGNORECASE)
 _BARE_ID: Final = re.compile(r"[a-z0-9]{12}", re.ASCII)
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -181,7 +182,7 @@ class _Reading:
 
 def _of_creation(error: RemoteError) -> RemoteError:
     """What a refusal of a creation means."""
-    if error.code == "ConflictException":
+    if error.code == "ConflictException" or _NAME_IN_USE.search(error.message):
         # With a job of that name or of that token: the one that this request made, perhaps.
         return error.as_(Trouble.UNCERTAIN)
     if error.trouble is Trouble.NOT_FOUND:
