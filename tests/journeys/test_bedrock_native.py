@@ -27,7 +27,7 @@ pytestmark = pytest.mark.xdist_group("s3")
 
 RESPONSES: Final = "/v1/responses"
 LEAST: Final = 100  # lines of a job
-COMMAND: Final = "mistral.magistral-small-2509"  # in jobs, too, a model of Converse's
+MAGISTRAL: Final = "mistral.magistral-small-2509"  # in jobs, too, a model of Converse's
 
 
 def bedrock(fake: BedrockFake, **further: Any) -> Configuration:
@@ -105,13 +105,13 @@ def test_several_models_in_one_file(fake: BedrockFake, new_server: NewServer) ->
     client = new_server(bedrock(fake)).client()
     asked = [
         each
-        for model in (CLAUDE, NOVA, COMMAND)
+        for model in (CLAUDE, NOVA, MAGISTRAL)
         for each in chats(LEAST, model.split(".")[1][:4], model=model)
     ]
     models = {each["custom_id"]: each["body"]["model"] for each in asked}
     completed(client, submit(client, asked), asked, models=models)
     made = {job["model"]: job["request"]["modelInvocationType"] for job in fake.stats()["jobs"]}
-    assert made == {CLAUDE: "InvokeModel", NOVA: "InvokeModel", COMMAND: "Converse"}
+    assert made == {CLAUDE: "InvokeModel", NOVA: "InvokeModel", MAGISTRAL: "Converse"}
     nothing_is_left(fake)
 
 
@@ -215,21 +215,23 @@ def test_auto_rescues_what_the_job_left(new_server: NewServer) -> None:
         nothing_is_left(fake)
 
 
-def test_an_odd_line_fails_alone(fake: BedrockFake, new_server: NewServer) -> None:
-    """What a model cannot be told is told by the line's own error."""
+def test_tools_go_into_jobs_of_models_that_take_them_there(
+    fake: BedrockFake, new_server: NewServer
+) -> None:
     client = new_server(bedrock(fake)).client()
-    asked = [
-        *chats(LEAST, model=CLAUDE),
-        chat("odd", model=CLAUDE, n=3),
-        chat("tool", model=CLAUDE, tools=[{"type": "function", "function": {"name": "now"}}]),
-    ]
+    tools = [{"type": "function", "function": {"name": "now"}}]
+    asked = [chat(f"tool-{n:03}", model=CLAUDE, tools=tools) for n in range(LEAST)]
+    last = ended(client, submit(client, asked))
+    assert (last.status, counts(last)) == ("completed", (LEAST, LEAST, 0))
+    nothing_is_left(fake)
+
+    asked = chats(LEAST + 1, model=MAGISTRAL)
+    asked[7]["body"]["tools"] = tools
     last = ended(client, submit(client, asked))
     given = results(client, last)
-    assert last.status == "completed" or last.errors is not None
-    if last.status == "completed":
-        assert set(given.output_ids) | set(given.error_ids) == {each["custom_id"] for each in asked}
-        assert set(given.error_ids) <= {"odd"}
-        nothing_is_left(fake)
+    assert (last.status, given.error_ids) == ("completed", [asked[7]["custom_id"]])
+    assert "tools" in given.errors[0]["error"]["message"]
+    nothing_is_left(fake)
 
 
 # ----------------------------------------------------------------------------- ends before the end
@@ -278,7 +280,7 @@ def test_a_server_that_is_killed_pays_once(new_server: NewServer) -> None:
     with process(hold=["InProgress"]) as fake:
         server = new_server(bedrock(fake, native={"max_lines": 110}))
         client = server.client()
-        asked = chats(3 * LEAST, model=CLAUDE)
+        asked = chats(320, model=CLAUDE)
         batch = submit(client, asked)
         fake.eventually(lambda stats: stats["creates"])
         server.process.kill()

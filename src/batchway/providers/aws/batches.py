@@ -67,7 +67,7 @@ class BedrockBatches:
         self._http = RemoteHttp(
             provider=name,
             headers=_no_headers,
-            read_error=reader(place),
+            read_error=reader(Called(place=place)),
             clock=clock,
             timeouts=timeouts,
         )
@@ -100,7 +100,9 @@ class BedrockBatches:
         return BedrockJobs(
             calls=self._calls(model.place),
             files=self._files(model.place),
-            invoked=Invoked(model=model.name, converse=spoken is BedrockDialect.CONVERSE),
+            invoked=Invoked(
+                model=model.name, base=model.base, converse=spoken is BedrockDialect.CONVERSE
+            ),
             terms=self.terms,
             traits=traits,
             framing=DiscreetFraming(BedrockFraming(), secrets=self._secrets),

@@ -20,6 +20,7 @@ import msgspec
 from batchway.dialects.tolerant_json import object_in, object_or_none
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.providers.aws.addresses import job_address, jobs_address, new_job_address
+from batchway.providers.aws.advice import Called
 from batchway.providers.aws.job_reading import (
     UNFINISHED,
     BedrockJob,
@@ -64,10 +65,14 @@ class JobCalls:
         self._http = http
         self._authorization = authorization
 
-    async def create(self, request: Mapping[str, Any]) -> JobArn:
-        """Create a job, or see the one that this very request made before."""
+    async def create(self, request: Mapping[str, Any], *, model: str) -> JobArn:
+        """Create a job, or see the one that this very request made before.
+
+        `model` is the id of its foundation model, for what is advised.
+        """
+        called = Called(place=self.place, model=model)
         try:
-            answer = await self._call("POST", new_job_address(self.place), request)
+            answer = await self._call("POST", new_job_address(self.place), request, called=called)
         except RemoteError as error:
             raise _of_creation(error) from error
         arn = read_arn(str((object_in(answer) or {}).get("jobArn")))
@@ -142,9 +147,16 @@ class JobCalls:
             words += ": AWS Bedrock knows jobs by their whole ARNs alone"
         raise RemoteError(Trouble.NOT_FOUND, f"{words}.")
 
-    async def _call(self, method: str, url: str, request: Mapping[str, Any] | None = None) -> bytes:
+    async def _call(
+        self,
+        method: str,
+        url: str,
+        request: Mapping[str, Any] | None = None,
+        *,
+        called: Called | None = None,
+    ) -> bytes:
         body = None if request is None else _encode(request)
-        reading = _Reading(self.place, self._authorization)
+        reading = _Reading(called or Called(place=self.place), self._authorization)
         try:
             return await self._sent(method, url, body, reading)
         except RemoteError:
@@ -160,10 +172,10 @@ class JobCalls:
 class _Reading:
     """`providers.http.trouble.ReadError` of one call; it tells the authorization of a refusal."""
 
-    def __init__(self, place: Place, authorization: Authorization) -> None:
+    def __init__(self, called: Called, authorization: Authorization) -> None:
         self.mended = False  # whether another signature may be taken
-        self._place = place
-        self._read = reader(place)
+        self._place = called.place
+        self._read = reader(called)
         self._authorization = authorization
 
     def __call__(self, body: bytes, header: Header) -> Said:
@@ -176,8 +188,13 @@ class _Reading:
         trouble = trouble_of(message_of(body), self._place)
         if not trouble.advice:
             return said
-        message = f"{said.message.rstrip('. ')}. To mend it: {trouble.advice}."
-        return Said(message=message, code=said.code, trouble=said.trouble, advised=True)
+        return Said(
+            message=f"{said.message.rstrip('. ')}. To mend it: {trouble.advice}.",
+            code=said.code,
+            # What a role or a bucket lacks can be mended while lines wait.
+            trouble=Trouble.DENIED if trouble.mendable else said.trouble,
+            advised=True,
+        )
 
 
 def _of_creation(error: RemoteError) -> RemoteError:

@@ -17,13 +17,15 @@ from batchway.providers.aws.place import Place
 class JobTrouble:
     """Of which kind a trouble is: `code` is ours, `advice` a clause, empty where there is none.
 
-    `no_room`: the same lines are taken later; `unseen`: the input was not found.
+    `no_room`: the same lines are taken later; `unseen`: the input was not found; `mendable`: it is
+    mended where the account was set up.
     """
 
     code: str
     advice: str = ""
     no_room: bool = False
     unseen: bool = False
+    mendable: bool = False
 
 
 _FEW: Final = re.compile(r"(?:less|fewer) records|required minimum", re.IGNORECASE)
@@ -86,6 +88,7 @@ _MEANINGS: Final = (
         _INVOKES,
         JobTrouble(
             code="role_denied",
+            mendable=True,
             advice="allow the role `role_arn` bedrock:InvokeModel on the model and, where an "
             "inference profile names it, on the profile and on the model in each of its regions",
         ),
@@ -94,6 +97,7 @@ _MEANINGS: Final = (
         _ROLE,
         JobTrouble(
             code="role_not_assumed",
+            mendable=True,
             advice="check `role_arn`: the role must exist, and its trust policy must allow "
             "bedrock.amazonaws.com sts:AssumeRole, for this account (aws:SourceAccount) and its "
             "jobs (aws:SourceArn: arn:aws:bedrock:*:*:model-invocation-job/*)",
@@ -126,6 +130,7 @@ def _of_bucket(message: str, place: Place) -> JobTrouble:
         )
         return JobTrouble(
             code="bucket_denied",
+            mendable=True,
             advice="allow the role `role_arn`, which Bedrock reads and writes with, s3:GetObject, "
             f"s3:PutObject and s3:ListBucket on the bucket {bucket}{key}{where}",
         )

@@ -58,9 +58,13 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invoked:
-    """What a job runs: the model as jobs name it, and whether its bodies are Converse's."""
+    """What a job runs: the model as jobs name it, and whether its bodies are Converse's.
+
+    `base` is the id of the foundation model that it is, as far as the name tells.
+    """
 
     model: str
+    base: str
     converse: bool
 
 
@@ -116,7 +120,7 @@ class BedrockJobs:
             invoked=self._invoked,
             terms=self._terms,
         )
-        arn = await self._calls.create(request)
+        arn = await self._calls.create(request, model=self._invoked.base)
         return RemoteJob(id=arn.text, status=BatchStatus.VALIDATING, reference=reference)
 
     async def find(self, tag: str, *, since: int, reference: str | None = None) -> RemoteJob | None:
