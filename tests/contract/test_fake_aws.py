@@ -28,6 +28,9 @@ from batchway.simulator.online import expected_text
 CHAT = "/v1/chat/completions"
 SMALL = {"min_records": 1}
 
+# moto is started once in one worker, for every module that needs it.
+pytestmark = pytest.mark.xdist_group("s3")
+
 
 @pytest.fixture(scope="module")
 def shared() -> Generator[BedrockFake]:

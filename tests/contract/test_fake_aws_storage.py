@@ -22,6 +22,9 @@ BUCKET = "aws-storage"
 FAR = "aws-storage-far"
 NAME = "a folder/é漢😀 (1)!'*.jsonl"
 
+# moto is started once in one worker, for every module that needs it.
+pytestmark = pytest.mark.xdist_group("s3")
+
 
 @pytest.fixture(scope="module")
 def shared() -> Generator[BedrockFake]:
