@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from batchway.simulator.aws.answering import canned
 from batchway.simulator.aws.behaviour import Behaviour
 from batchway.simulator.aws.reading import DECODER, Input, Record, lines_of
 from batchway.simulator.aws.refusals import Refused
@@ -66,6 +67,7 @@ class Runner:
         self._batch = batch
         self._behaviour = behaviour
         self._now = now
+        self._canned = canned(family, "x" * behaviour.discard_bytes)
 
     def run(self, line: bytes, number: int, into: Produced) -> tuple[str, bytes]:
         """Run a record: its id and its row. Counts what came of it."""
@@ -74,8 +76,7 @@ class Runner:
             record = DECODER.decode(line)
             name = record.record_id or f"REC{number:08}"
             into.ids[name] += 1
-            canned = {"text": "x" * self._behaviour.discard_bytes}
-            return name, _row(record, name, {"modelOutput": canned}, self._behaviour)
+            return name, _row(record, name, {"modelOutput": self._canned}, self._behaviour)
         record = DECODER.decode(line)
         # What has no id is given one.
         name = record.record_id or f"REC{number:08}"
