@@ -162,6 +162,23 @@ def test_a_web_identity_from_the_environment(
     assert bedrock.list_model_invocation_jobs()["invocationJobSummaries"] == []
 
 
+@pytest.mark.parametrize("machine", ["container", "instance"])
+def test_the_role_of_a_machine(
+    fake: BedrockFake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    if machine == "container":
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", fake.container_uri)
+    else:
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", fake.url)
+    before = fake.stats()["sessions"]
+    session = boto3.Session(region_name=REGION)
+    sts = session.client("sts", endpoint_url=fake.url)
+    assert sts.get_caller_identity()["Arn"].endswith(":assumed-role/MachineRole/i-0fake")
+    assert fake.stats()["sessions"] == before + 1
+
+
 def with_api_key(fake: BedrockFake, service: str) -> Any:
     """A client that takes the key of the environment.
 

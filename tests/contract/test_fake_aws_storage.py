@@ -22,6 +22,9 @@ BUCKET = "aws-storage"
 FAR = "aws-storage-far"
 NAME = "a folder/é漢😀 (1)!'*.jsonl"
 
+# moto is started once in one worker, for every module that needs it.
+pytestmark = pytest.mark.xdist_group("s3")
+
 
 @pytest.fixture(scope="module")
 def shared() -> Generator[BedrockFake]:
@@ -91,6 +94,15 @@ def test_obstore_reads_and_writes_in_parts(fake: BedrockFake) -> None:
     assert set(fake.stats()["deletes"][-2:]) == {f"s3://{BUCKET}/{NAME}", f"s3://{BUCKET}/a"}
     with pytest.raises(FileNotFoundError):
         obstore.get(mine, NAME)
+
+
+def test_an_upload_in_parts_that_is_left_or_given_up(fake: BedrockFake) -> None:
+    s3 = client("s3", fake)
+    upload = s3.create_multipart_upload(Bucket=BUCKET, Key=NAME)["UploadId"]
+    s3.upload_part(Bucket=BUCKET, Key=NAME, UploadId=upload, PartNumber=1, Body=b"x")
+    assert fake.unfinished_uploads() == [f"s3://{BUCKET}/{NAME}"]
+    s3.abort_multipart_upload(Bucket=BUCKET, Key=NAME, UploadId=upload)
+    assert fake.unfinished_uploads() == []
 
 
 def test_a_page_is_as_long_as_it_is_told_to_be(fake: BedrockFake) -> None:

@@ -27,7 +27,7 @@ development.
     control       jobs, as callers ask for them modelled   what AWS's own service models say
     runtime       InvokeModel and Converse      answering  what a body is answered with
     models        which there are, and for whom jobs, state   the life of a job
-    keys, signing, sts   identity               reading    the input of a job
+    keys, signing, sts, metadata   identity     reading    the input of a job
     objects, storage     S3                     producing  its output
     refusals      how AWS says no               expected   what a test compares with
 """

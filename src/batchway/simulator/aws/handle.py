@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from batchway.simulator.aws.account import Account
 from batchway.simulator.aws.keys import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from batchway.simulator.aws.metadata import CONTAINER
 from batchway.simulator.aws.server import Server
 from batchway.simulator.batches.listening import Listening, in_process, in_thread
 from batchway.simulator.batches.remote import Dials, Remote
@@ -59,6 +60,11 @@ class BedrockFake(Remote):
         return cast("str", self.asked("/__keys__?kind=bearer")["key"])
 
     @property
+    def container_uri(self) -> str:
+        """Where a container gets a session: `AWS_CONTAINER_CREDENTIALS_FULL_URI`."""
+        return self.origin + CONTAINER
+
+    @property
     def behaviour(self) -> Dials:
         """The dials, as attributes that can be set: `fake.behaviour.shards = 3`."""
         return Dials(self)
@@ -70,7 +76,11 @@ class BedrockFake(Remote):
 
     def objects(self) -> dict[str, int]:
         """Everything that lies in the buckets that this fake has met: sizes in bytes by URI."""
-        return self.asked("/__objects__")
+        return cast("dict[str, int]", self.asked("/__objects__")["objects"])
+
+    def unfinished_uploads(self) -> list[str]:
+        """The URIs of uploads in parts that were neither completed nor given up."""
+        return cast("list[str]", self.asked("/__objects__")["unfinished_uploads"])
 
     def put(self, uri: str, data: bytes) -> None:
         """Lay an object into a bucket, past every permission."""
