@@ -289,6 +289,30 @@ def test_a_batch_api_may_take_each_model_differently(
         assert (found.traits if isinstance(found, Destination) else found) == expected
 
 
+@pytest.mark.parametrize(
+    ("mode", "model", "told"),
+    [
+        (Choice.AUTO, "other", "The provider 'p' runs no jobs of the model. Nowhere."),
+        (Choice.AUTO, "chat", ""),
+        (Choice.MANAGED, "other", ""),
+    ],
+)
+def test_lines_that_no_job_takes_say_why_where_jobs_are_preferred(
+    mode: Choice, model: str, told: str
+) -> None:
+    account = Account(
+        mode=mode,
+        traits_of=by_model,
+        no_jobs=lambda model, _: "Nowhere." if model == "other" else None,
+    )
+    routes = {"r": Route(targets=(RouteTarget(provider="p", model=model),))}
+    table = RoutingTable(providers={"p": account}, routes=routes)
+    for name in (model, "r"):
+        found = table.resolve(name, endpoint=CHAT, provider=None, allowed=None)
+        assert isinstance(found, Destination)
+        assert found.no_jobs == told
+
+
 def test_a_batch_api_may_need_what_a_batch_sets_itself() -> None:
     def with_bucket(model: str, overrides: Overrides) -> NativeTraits | None:
         return TRAITS if overrides.vertex_bucket else None

@@ -147,6 +147,7 @@ def status(
                 "status": look.status,
                 "details": batch.get("status_details"),
                 "lines": f"{look.done:,} of {look.total:,}, {look.failed:,} failed",
+                "online": " ".join(look.online),
                 "left out": left_out(batch.get("warnings")),
                 "tokens": f"{look.tokens:,}" if look.tokens else None,
                 "took": _took(batch),

@@ -10,6 +10,7 @@ from batchway.cli.console import count, note, printable, say, size
 from batchway.cli.failures import CommandError
 from batchway.cli.inputs import opened
 from batchway.cli.left_out import sentence
+from batchway.cli.online_lines import online_told
 from batchway.cli.options import Config, Endpoint, Input, Json, Model, Provider, finish
 
 if TYPE_CHECKING:
@@ -66,10 +67,15 @@ def check(
             "endpoint": summary.endpoint,
             "models": summary.models,
             "warnings": summary.warnings,
+            "run_online": [
+                {"lines": each.lines, "reason": each.reason} for each in summary.run_online
+            ],
             "problems": found,
         }
         say(json.dumps(answer, indent=2))
         raise typer.Exit(1 if summary.problems else 0)
+    for text in online_told(summary.run_online):
+        note(text)
     warnings = sentence(summary.warnings)
     if warnings is not None:
         note(warnings)

@@ -89,6 +89,7 @@ def _summary(result: "RunResult", failed: list[Cause]) -> dict[str, Any]:
         "errors": None if result.errors is None else str(result.errors),
         "details": batch.status_details,
         "warnings": dict(batch.warnings),
+        "run_online": [{"lines": each.lines, "reason": each.reason} for each in batch.run_online],
         "problems": [
             {"line": each.line, "code": each.code, "message": each.message}
             for each in batch.errors or ()

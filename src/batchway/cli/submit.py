@@ -124,6 +124,8 @@ def _begins(batch: dict[str, Any]) -> int:
         tell_problems(batch)
         note(f"Error: the batch {printable(batch.get('id'))} failed: nothing was sent.")
         return 1
+    for text in look.online:
+        note(text)
     if look.waits is None or look.status in ENDED:
         return 0
     note(f"The batch waits: {look.waits}")

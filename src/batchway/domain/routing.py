@@ -67,7 +67,8 @@ class Destination:
     up, to the others of `primaries` in order, then to `fallbacks` in order. `traits` are set for
     native ones: what every one of the primaries takes. `rescue` is whether lines that a native job
     leaves without a result are run online; `may_go_online` whether lines are that no job takes:
-    fewer than its least number, or such as the batch API alone cannot be asked.
+    fewer than its least number, or such as the batch API alone cannot be asked. `no_jobs` is set
+    for managed ones that would be native if the batch API ran them, and says why it does not.
     """
 
     group: str
@@ -77,6 +78,7 @@ class Destination:
     traits: NativeTraits | None = None
     rescue: bool = False
     may_go_online: bool = False
+    no_jobs: str = ""
 
     def order(self, draw: float) -> tuple[Target, ...]:
         """Targets in the order to try them; `draw` in [0, 1) picks the first by weight."""
@@ -246,7 +248,12 @@ class RoutingTable:
         if isinstance(native, NotNative):
             return native
         if native is None:
-            return Destination(group=provider, mode=Mode.MANAGED, primaries=(target,))
+            return Destination(
+                group=provider,
+                mode=Mode.MANAGED,
+                primaries=(target,),
+                no_jobs=self._no_jobs([target], None, overrides),
+            )
         # A remote job runs one model, so its lines share no shard with another's.
         return Destination(
             group=f"{provider}/{model}",
@@ -284,6 +291,7 @@ class RoutingTable:
             traits=native,
             rescue=native is not None and self._rescues(primaries, route.mode),
             may_go_online=native is not None and self._may_go_online(primaries, route.mode),
+            no_jobs="" if native is not None else self._no_jobs(primaries, route.mode, overrides),
         )
 
     def _native(
@@ -316,6 +324,19 @@ class RoutingTable:
                     why=why or "",
                 )
         return _tightest(together) if len(together) == len(primaries) else None
+
+    def _no_jobs(
+        self, primaries: Sequence[Target], mode: Choice | None, overrides: Overrides
+    ) -> str:
+        """Why lines run managed that would run natively where they could; empty if none would."""
+        for target in primaries:
+            account = self._providers[target.provider]
+            if (mode or account.mode) is not Choice.AUTO or account.no_jobs is None:
+                continue
+            why = account.no_jobs(target.model, overrides)
+            if why:
+                return f"The provider '{target.provider}' runs no jobs of the model. {why}"
+        return ""
 
     def _rescues(self, primaries: Sequence[Target], mode: Choice | None) -> bool:
         for target in primaries:

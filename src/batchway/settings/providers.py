@@ -205,7 +205,7 @@ class GoogleVertexSettings(NativeBase):
         return f"The provider '{self.name}' runs it with {known} only."
 
     def no_jobs(self, model: str, overrides: Overrides) -> str | None:
-        """A family without jobs, or without them at `global`."""
+        """A family without jobs, or without them at `global`; a bucket that is not named."""
         family = family_of(model, self.models)
         if family is None:
             return None
@@ -215,6 +215,11 @@ class GoogleVertexSettings(NativeBase):
             return (
                 "Its jobs do not run at 'global': set `region`, or send the header "
                 "x-tfy-vertex-region, to a region where the model is offered."
+            )
+        if not (overrides.vertex_bucket or self.bucket):
+            return (
+                "It has no bucket for them: set `bucket`, or send the header "
+                "x-tfy-vertex-storage-bucket-name."
             )
         return None
 

@@ -104,6 +104,7 @@ class Ingest:
                     model=model,
                     providers=scan.providers,
                     warnings=scan.warnings,
+                    run_online=scan.online.told,
                 )
             )
             begins = claimed is not None
@@ -118,6 +119,7 @@ class Ingest:
                 groups=groups,
                 providers=scan.providers,
                 warnings=scan.warnings,
+                run_online=scan.online.told,
             )
         if begins:
             event(
