@@ -30,18 +30,25 @@ def test_a_file_is_checked_for_what_each_model_takes(tmp_path: Path, mode: str) 
         chat("c", model=CLAUDE, n=2),
         chat("d", model="no-such-model"),
         chat("e", model=CLAUDE, user="u", seed=1),
+        chat("f", model=GEMINI),
     ]
+    # Which a job does not fetch, and a call does.
+    image = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+    lines[-1]["body"]["messages"] = [{"role": "user", "content": [image]}]
     (tmp_path / "in.jsonl").write_bytes(jsonl(lines))
 
     ended = batchway("check", "in.jsonl", "--json", cwd=tmp_path)
 
     told = json.loads(ended.out)
     assert ended.code == 1
+    of_job = (6, "unsupported_parameter", "body.messages[0].content[0].image_url.url")
     assert [(each["line"], each["code"], each["param"]) for each in told["problems"]] == [
         (2, "unsupported_parameter", "body.logit_bias"),
         (3, "unsupported_parameter", "body.n"),
         (4, "model_not_found", "body.model"),
+        *([of_job] if mode == "native" else []),
     ]
+    assert [each["lines"] for each in told["run_online"]] == ([1] if mode == "auto" else [])
     assert told["warnings"] == {"user": 2, "seed": 1}
 
 

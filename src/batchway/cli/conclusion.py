@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from batchway.bootstrap.run import RunResult
     from batchway.domain.batch import BatchError
 
+_UNSAID: Final = "unsupported_parameter"
+_RETRY: Final = "`batchway retry` with the same arguments runs the failed lines again."
 _SHOWN: Final = 20  # problems of a file that a failed run lists
 
 
@@ -45,8 +47,22 @@ def conclude(result: "RunResult", lines: Lines, *, as_json: bool, quiet: bool) -
         if result.errors is not None:
             tell(f"Errors: {result.errors}")
     if result.errors is not None and not quiet:
-        note("`batchway retry` with the same arguments runs the failed lines again.")
+        note(what_next(failed))
     return 3 if counts.failed or missing else 0
+
+
+def what_next(failed: list[Cause]) -> str:
+    """What can be done about failed lines: those that cannot be asked for in a job stay so."""
+    unsaid = sum(cause.count for cause in failed if cause.what == _UNSAID)
+    if not unsaid:
+        return _RETRY
+    stays = (
+        f"Lines with {_UNSAID} fail again in jobs: change them, or set the provider's `mode` to "
+        "`auto`, which sends such lines one by one."
+    )
+    if unsaid == sum(cause.count for cause in failed):
+        return f"{stays} Then `batchway retry` with the same arguments runs them."
+    return f"{_RETRY} {stays}"
 
 
 def _tell_problems(problems: "Sequence[BatchError]", lines: Lines) -> None:

@@ -301,7 +301,10 @@ class Scan:
                 )
             )
         elif isinstance(online, Said):
-            # It may not go online: its job leaves it out, and that is an error of this line alone.
+            # It may not go online: its job leaves it out, and that is an error of this line alone,
+            # which keeps no batch from running. Whoever checks a file is told.
+            if self._report is not None:
+                self._unfaithful(first, line, said, BatchText.UNFAITHFUL_IN_JOBS)
             nothing = Said(rows=0, bytes=0)
             self._add_native(first, request, line, start=start, size=size, said=nothing)
         else:
@@ -340,9 +343,15 @@ class Scan:
             if name in self.warnings or len(self.warnings) < _MAX_WARNINGS:
                 self.warnings[name] = self.warnings.get(name, 0) + 1
 
-    def _unfaithful(self, plan: GroupPlan, line: int, said: Unfaithful) -> None:
+    def _unfaithful(
+        self,
+        plan: GroupPlan,
+        line: int,
+        said: Unfaithful,
+        text: BatchText = BatchText.UNFAITHFUL,
+    ) -> None:
         self._fail(
-            BatchText.UNFAITHFUL.error(
+            text.error(
                 line=line + 1,
                 provider=plan.group.primaries[0].provider,
                 why=said.why,
