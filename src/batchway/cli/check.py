@@ -38,7 +38,7 @@ def check(
     )
 
     found: list[dict[str, object]] = []
-    with opened(input, model=model) as lines:
+    with opened(input, model=model, endpoint=endpoint) as lines:
 
         def tell(problem: "BatchError") -> None:
             if as_json:

@@ -73,7 +73,7 @@ def submit(
     from batchway.cli.client import Refused  # noqa: PLC0415 - see the package
 
     window_or_fail(window)
-    with opened(input, model=model) as lines:
+    with opened(input, model=model, endpoint=endpoint) as lines:
         client = connected(server, api_key)
         body: dict[str, Any] = {
             "endpoint": endpoint or _first_url(lines),
