@@ -39,7 +39,7 @@ _HEAD: Final = (
     "NAME",
 )
 # What a narrow terminal does without, the first one first.
-_SPARE: Final = ("NAME", "MODEL", "PROVIDER", "TOOK", "CREATED", "FAILED")
+_SPARE: Final = ("NAME", "MODEL", "CREATED", "TOOK", "PROVIDER", "FAILED")
 _ENDS: Final = ("completed_at", "failed_at", "expired_at", "cancelled_at")
 
 

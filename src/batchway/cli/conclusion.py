@@ -4,10 +4,10 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from batchway.cli.causes import Cause, causes_of, told
-from batchway.cli.check import line_of
 from batchway.cli.console import count, note, printable, say
 from batchway.cli.inputs import Lines
 from batchway.cli.left_out import sentence
+from batchway.cli.problems import Problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,12 +66,11 @@ def what_next(failed: list[Cause]) -> str:
 
 
 def _tell_problems(problems: "Sequence[BatchError]", lines: Lines) -> None:
-    shown = problems[:_SHOWN]
-    for problem in shown:
-        note(line_of(problem, lines.name))
-    more = len(problems) - len(shown)
-    if more:
-        note(f"... and {more:,} more; `batchway check {lines.name}` prints all.")
+    shown = Problems(problems, most=_SHOWN)
+    for text in shown.told(lines.name):
+        note(text)
+    if shown.left_out:
+        note(f"... and {shown.left_out:,} more; `batchway check {lines.name}` prints all.")
     note(f"Error: {lines.name} cannot be run: nothing was sent.")
 
 

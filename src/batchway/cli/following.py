@@ -14,6 +14,7 @@ from batchway.cli import progress
 from batchway.cli.causes import causes_in, told
 from batchway.cli.console import count, note, printable, say
 from batchway.cli.left_out import sentence
+from batchway.cli.problems import Problems, ToldProblem
 
 if TYPE_CHECKING:
     from batchway.cli.client import Server
@@ -45,10 +46,17 @@ def follow(client: "Server", batch_id: str, *, as_json: bool = False) -> int:
 def tell_problems(batch: dict[str, Any]) -> None:
     """Why validation refused a batch."""
     found: list[dict[str, Any]] = (batch.get("errors") or {}).get("data") or []
-    for problem in found:
-        line = problem.get("line")
-        where = "" if line is None else f"line {line}: "
-        note(f"{where}{printable(problem.get('message'))} [{printable(problem.get('code'))}]")
+    problems = Problems(
+        ToldProblem(
+            code=str(problem.get("code")),
+            message=str(problem.get("message")),
+            param=problem.get("param"),
+            line=problem.get("line"),
+        )
+        for problem in found
+    )
+    for text in problems.told(None):
+        note(text)
 
 
 def pair(text: str) -> tuple[str, str]:
