@@ -112,7 +112,7 @@ def _conclude(client: "Server", batch: dict[str, Any]) -> int:
 
 
 def _tell_causes(client: "Server", file_id: object) -> None:
-    """Why lines failed. Without messages: what of them repeats a prompt is not known here."""
+    """Why lines failed. Without providers' messages: what of them repeats a prompt is not known."""
     from batchway.cli.client import Refused, Unreachable  # noqa: PLC0415 - see the package
 
     if not isinstance(file_id, str):
@@ -122,6 +122,7 @@ def _tell_causes(client: "Server", file_id: object) -> None:
     except (Refused, Unreachable):
         return  # the download will tell
     for cause in causes:
-        cause.message = ""
+        if not cause.ours:
+            cause.message = ""
     for line in told(causes):
         note(line)
