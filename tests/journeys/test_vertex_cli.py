@@ -52,6 +52,28 @@ def test_a_file_is_checked_for_what_each_model_takes(tmp_path: Path, mode: str) 
     assert told["warnings"] == {"user": 2, "seed": 1}
 
 
+def test_a_run_ends_where_the_account_may_make_no_job_and_goes_on_when_it_may(
+    tmp_path: Path,
+) -> None:
+    """As with a bad key: a role that is missing does not come by itself."""
+    asked = chats(3, model=GEMINI)
+    (tmp_path / "in.jsonl").write_bytes(jsonl(asked))
+    denied = "aiplatform.batchPredictionJobs.create"
+    run = ("run", "in.jsonl", "-o", "out.jsonl")
+    with running(denied=[denied]) as fake:
+        entry = vertex(fake, tmp_path, mode="native", bucket=BUCKET)
+        (tmp_path / "batchway.yaml").write_text(json.dumps({"providers": [entry]}))
+        refused = batchway(*run, cwd=tmp_path)
+        fake.control(denied=[])
+        again = batchway(*run, cwd=tmp_path)
+        nothing_is_left(fake)
+    assert (refused.code, again.code) == (1, 0)
+    last = refused.err.splitlines()[-1]
+    assert last.startswith("Error: The provider 'vertex' answered 403")
+    assert f"roles/aiplatform.user) in the project 'fake-project', for {denied}" in last
+    assert "goes on trying" not in refused.err
+
+
 @pytest.mark.parametrize("further", [{"mode": "native", "bucket": BUCKET}, {"mode": "managed"}])
 def test_a_file_is_run(tmp_path: Path, further: dict[str, Any]) -> None:
     _, asked = example("gsm8k_test.batch.jsonl")
