@@ -172,6 +172,17 @@ def test_what_may_be_named() -> None:
     assert TABLE.usable(frozenset({"openai", "gone"})) == ("openai",)
 
 
+def test_what_a_provider_is_configured_with_may_be_named() -> None:
+    account = Account(models=("endpoints/1", "mini"), patterns=("gemini-*",))
+    routes = {"r": Route(targets=(RouteTarget(provider="v", model="mini"),))}
+    table = RoutingTable(providers={"v": account, "w": account}, routes=routes)
+    mine = frozenset({"v"})
+    named = [each.name for each in table.named(mine)]
+    assert named == ["r", "v/mini", "v/endpoints/1"]
+    assert table.patterns(mine) == ("v/gemini-*",)
+    assert table.patterns(None) == ("v/gemini-*", "w/gemini-*")
+
+
 @pytest.mark.parametrize("provider", [None, "vllm"])
 def test_no_provider(provider: str | None) -> None:
     assert NONE.resolve("gpt", endpoint=CHAT, provider=provider, allowed=None) == Unroutable(

@@ -188,11 +188,12 @@ def model_object(model: Model) -> JsonObject:
 
 
 def models_object(found: Models) -> JsonObject:
-    """The list of Models; `providers` is an extension."""
+    """The list of Models; `providers` and `patterns` are extensions."""
     return {
         "object": "list",
         "data": [model_object(model) for model in found.models],
         "providers": list(found.providers),
+        "patterns": list(found.patterns),
     }
 
 

@@ -224,12 +224,15 @@ class ModelObject(_Answer):
 
 
 class ModelList(_Answer):
-    """What the key may name. `providers` is Batchway's own."""
+    """What the key may name. `providers` and `patterns` are Batchway's own."""
 
     object: Literal["list"]
     data: list[ModelObject]
     providers: list[str] = Field(
         description="Of each of these, any model may be named, as `provider/model`"
+    )
+    patterns: list[str] = Field(
+        description="What names of further models are like, where that is known: `vertex/gemini-*`"
     )
 
 

@@ -6,6 +6,7 @@ Pure: a `RoutingTable` is built from the configuration and only answers question
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import Final
 from urllib.parse import unquote
 
@@ -34,7 +35,8 @@ class Account:
     not run. `rescue` is whether lines that a native job leaves without a result are run online;
     `None` leaves that to the mode. `objection` says of a model at an endpoint why the provider
     cannot run it at all, `None` where nothing speaks against it. `no_jobs` says why there are no
-    traits for a model, in a sentence with what to do, where more is known than that.
+    traits for a model, in a sentence with what to do, where more is known than that. `models` are
+    names of models that are known of it, `patterns` what others are like (`gemini-*`).
     """
 
     mode: Choice = Choice.MANAGED
@@ -43,6 +45,8 @@ class Account:
     rescue: bool | None = None
     objection: Callable[[str, str], str | None] | None = None
     no_jobs: Callable[[str, Overrides], str | None] | None = None
+    models: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
 
     def native_traits(self, model: str, overrides: Overrides) -> NativeTraits | None:
         """What one job of a model may hold, by its name at the provider; `None`: there is none."""
@@ -209,7 +213,8 @@ class RoutingTable:
     def named(self, allowed: frozenset[str] | None) -> tuple[Named, ...]:
         """What a caller may write as a model, routes first; `allowed` as for `resolve`.
 
-        Of a provider only the models that routes mention are known: it may have others.
+        Of a provider only the models that routes or its own configuration mention are known: it
+        may have others.
         """
         names = [
             Named(name=name)
@@ -217,13 +222,30 @@ class RoutingTable:
             if any(_may(allowed, target.provider) for target in route.targets)
         ]
         known = {named.name for named in names}
-        for route in self._routes.values():
-            for target in route.targets:
-                name = f"{target.provider}/{target.model}"
-                if _may(allowed, target.provider) and name not in known:
-                    known.add(name)
-                    names.append(Named(name=name, provider=target.provider))
+        of_routes = (
+            (target.provider, target.model)
+            for route in self._routes.values()
+            for target in route.targets
+        )
+        of_providers = (
+            (provider, model)
+            for provider, account in self._providers.items()
+            for model in account.models
+        )
+        for provider, model in chain(of_routes, of_providers):
+            name = f"{provider}/{model}"
+            if _may(allowed, provider) and name not in known:
+                known.add(name)
+                names.append(Named(name=name, provider=provider))
         return tuple(names)
+
+    def patterns(self, allowed: frozenset[str] | None) -> tuple[str, ...]:
+        """What names of further models are like, where more is known than `provider/model`."""
+        return tuple(
+            f"{provider}/{pattern}"
+            for provider in self.usable(allowed)
+            for pattern in self._providers[provider].patterns
+        )
 
     def usable(self, allowed: frozenset[str] | None) -> tuple[str, ...]:
         """The providers that a caller may use, in the order of the configuration."""

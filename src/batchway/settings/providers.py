@@ -6,7 +6,7 @@ Owns their shapes, and what within one provider must agree. Does not own what th
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     Field,
@@ -16,7 +16,13 @@ from pydantic import (
     Secret as Hidden,
 )
 
-from batchway.catalog.google_models import GOOGLE_MOST, GoogleDialect, family_of, is_foreign
+from batchway.catalog.google_models import (
+    GOOGLE_MODELS,
+    GOOGLE_MOST,
+    GoogleDialect,
+    family_of,
+    is_foreign,
+)
 from batchway.catalog.google_names import read_name
 from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, CatalogEntry
 from batchway.domain.endpoint import Endpoint
@@ -112,6 +118,9 @@ class CatalogSettings(KnownBase):
         return CATALOG[self.type]
 
 
+_WILD: Final = frozenset("*?[")  # what makes a pattern of a name
+
+
 class GoogleVertexSettings(NativeBase):
     """A project on Google Vertex AI; the model of a line is Gemini, Claude, or an open model there.
 
@@ -179,6 +188,17 @@ class GoogleVertexSettings(NativeBase):
         family = family_of(model, self.models)
         region = overrides.vertex_region or self.region
         return None if family is None else family.traits_at(region)
+
+    @property
+    def known_models(self) -> tuple[str, ...]:
+        """Those that `models` spells out."""
+        return tuple(name for name in self.models if not _WILD.intersection(name))
+
+    @property
+    def model_patterns(self) -> tuple[str, ...]:
+        """The patterns of `models`, then those of the catalog."""
+        own = (name for name in self.models if _WILD.intersection(name))
+        return tuple(dict.fromkeys((*own, *(row.pattern for row in GOOGLE_MODELS))))
 
     def objection(self, model: str, endpoint: str) -> str | None:
         """A model must be in the catalog or the configuration, with that endpoint.
