@@ -1,8 +1,9 @@
 """The page of every provider with a batch API."""
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
+from batchway.catalog.families import Family
 from batchway.catalog.google_models import GOOGLE_MODELS, GoogleModels
 from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, CatalogEntry, LineShape
 from pages.markdown import code, page, table
@@ -69,14 +70,17 @@ def _vertex() -> Iterator[str]:
             for row in GOOGLE_MODELS
         ],
     )
+    yield from _families(GOOGLE_MODELS)
+
+
+def _families(rows: Sequence[Family[Any]]) -> Iterator[str]:
+    """What else rows say: their notes, and where their facts are from."""
     noted: dict[str, list[str]] = {}
-    for row in GOOGLE_MODELS:
+    for row in rows:
         for note in row.notes:
             noted.setdefault(note, []).append(code(row.pattern))
     yield "\n".join(f"* {', '.join(patterns)}: {note}" for note, patterns in noted.items())
-    pages = {
-        f"<{row.source}> ({_GRADES[row.grade]}, read on {row.read})": None for row in GOOGLE_MODELS
-    }
+    pages = {f"<{row.source}> ({_GRADES[row.grade]}, read on {row.read})": None for row in rows}
     yield "Sources: " + "; ".join(pages) + "."
 
 

@@ -25,8 +25,9 @@ from batchway.dialects.responses.dialect import ResponsesDialect
 from batchway.domain.batch import Usage
 from batchway.domain.call import Call
 from batchway.ports import Dialect, Encoded, Refused, Result, Size, Unfaithful
-from batchway.providers.google.advice import AdvisingDialect
+from batchway.providers.google.advice import refusals_at
 from batchway.providers.google.place import Place
+from batchway.providers.http.advising import AdvisingDialect
 
 MODEL = "upstream/model"
 MOST_CONTEXT = 200
@@ -282,7 +283,7 @@ DIALECTS: Mapping[str, Sample] = {
     "vertex-claude": Sample(
         new=lambda: AdvisingDialect(
             AnthropicDialect(model="claude-sonnet-4-5"),
-            place=Place(project="p", region="us-central1"),
+            read=refusals_at(Place(project="p", region="us-central1")),
         ),
         lines=_CHATS,
         answers={b'{"content":[{"type":"text","text":"hi"}]}': Usage()},
@@ -299,7 +300,7 @@ DIALECTS: Mapping[str, Sample] = {
     "vertex-open-model": Sample(
         new=lambda: AdvisingDialect(
             OpenAIDialect(endpoint="/v1/chat/completions", model="meta/llama-maas"),
-            place=Place(project="p", region="us-central1"),
+            read=refusals_at(Place(project="p", region="us-central1")),
         ),
         lines=_CHATS,
         answers={

@@ -13,7 +13,7 @@ from tests.toy.jobs import ToyJobs, read_error
 
 from batchway.domain.call import Call
 from batchway.domain.remote import NativeTraits
-from batchway.ports import Allowance, Answer, Clock, Dialect, Request, Scarce
+from batchway.ports import Allowance, Answer, Clock, Dialect, Refused, Request, Scarce
 from batchway.providers.http.addresses import checked_base
 from batchway.providers.http.session import TIMEOUTS, RemoteHttp, Timeouts
 
@@ -116,6 +116,11 @@ class ToyNotes:
         del now
         text = answer.header("toy-later") or ""
         return float(text) if text.isdigit() else None
+
+    def refusal(self, answer: Answer, read: Refused) -> Refused:
+        """See `ports.Notes`."""
+        del answer
+        return read
 
 
 class ToyOnline:

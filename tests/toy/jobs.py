@@ -195,7 +195,7 @@ class ToyJobs:
             raise trouble.uncertain(self._provider, "answered with something else") from error
 
 
-def read_error(body: bytes) -> trouble.Said:
+def read_error(body: bytes, _header: trouble.Header) -> trouble.Said:
     """What a refusal says; see `providers.http.trouble.ReadError`."""
     word, tell = error_of(body)
     return trouble.Said(message=tell, code=word or None, trouble=_TROUBLES.get(word))

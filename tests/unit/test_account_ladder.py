@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchway.bootstrap.accounts import address_of, close_accounts, open_accounts
+from batchway.bootstrap.accounts import close_accounts, open_accounts
 from batchway.bootstrap.parts import SystemClock
 from batchway.bootstrap.preconditions import check_proxies
 from batchway.domain.call import Call
@@ -66,7 +66,7 @@ async def test_an_entry_becomes_one_account(
         assert online is not None
         request = await online.request(b"{}")
         assert (account.name, request.url, request.body) == ("acme", url, b"{}")
-        assert url.startswith(address_of(settings.providers[0]) or "nowhere")
+        assert url.startswith(settings.providers[0].address or "nowhere")
         assert (account.jobs(CALL) is not None) == native
         assert (account.archive(NO_OVERRIDES) is not None) == native
         assert [look.body for look in await account.health("m")] in ([b""], [b"", b""])
@@ -111,7 +111,7 @@ async def test_a_project_on_vertex_ai(tmp_path: Path) -> None:
             "https://aiplatform.googleapis.com/v1/projects/my-project/locations/global/publishers/"
             "google/models/gemini-2.5-flash:generateContent"
         )
-        assert address_of(settings.providers[0]) == "https://aiplatform.googleapis.com"
+        assert settings.providers[0].address == "https://aiplatform.googleapis.com"
         assert account.jobs(call) is not None
         assert account.archive(NO_OVERRIDES) is not None
         assert "PRIVATE" not in repr(account)
@@ -136,3 +136,23 @@ def test_a_proxy_that_is_not_spoken_to_is_found_before_the_first_request(
     monkeypatch.setenv("http_proxy", "socks5://proxy:1080")
     with pytest.raises(Unavailable, match="'acme' cannot be called"):
         check_proxies(settings)
+
+
+@pytest.mark.parametrize(
+    ("entry", "metrics", "batch_api"),
+    [
+        ({"type": "openai", "api_key": KEY}, None, True),
+        (
+            {"type": "openai-compatible", "base_url": "http://gpu:8000/v1"},
+            "http://gpu:8000/metrics",
+            False,
+        ),
+        ({"type": "google-vertex", "project": "p-12345"}, None, True),
+    ],
+)
+def test_what_is_asked_of_every_type(
+    entry: dict[str, object], metrics: str | None, batch_api: bool
+) -> None:
+    provider = _settings(**entry).providers[0]
+    assert provider.own_metrics == metrics
+    assert (provider.batch_api is not None) == batch_api

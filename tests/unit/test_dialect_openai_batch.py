@@ -330,7 +330,7 @@ def test_any_json_gives_a_row_of_this_line(value: object) -> None:
 FRAMING = OpenAIFraming(endpoint=CHAT)
 
 
-@pytest.mark.parametrize(("part", "sent"), [(0, "r0000000042"), (1, "r0000000042-1")])
+@pytest.mark.parametrize(("part", "sent"), [(0, "r0000000042"), (1, "p000002a001")])
 def test_a_line_of_several_requests(part: int, sent: str) -> None:
     line = FRAMING.line(line=42, part=part, body=b"{}")
     assert json.loads(line)["custom_id"] == sent

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 import pytest
 from tests.tiny_dialect import TinyDialect
 from tests.unit.dispatch_world import (
@@ -18,6 +19,7 @@ from tests.unit.dispatch_world import (
     new_work,
 )
 
+from batchway.dialects.openai.notes import OpenAINotes
 from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Answered, Outcome, Sender, Unanswered, Work
 from batchway.domain.batch import Usage
@@ -25,7 +27,7 @@ from batchway.domain.call import Call
 from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.reason import Reason
 from batchway.domain.routing import Target
-from batchway.ports import Failure, Online, Request
+from batchway.ports import Answer, Dialect, Failure, Online, Refused, Request
 
 Drawn = FakeAnswer | Failure
 
@@ -288,6 +290,22 @@ class _Signed(FakeOnline):
         return Request(plain.url, {"signature": f"{sum(body)}"}, plain.body)
 
 
+class _HeaderNotes(OpenAINotes):
+    """Notes of an account that names its errors in a header."""
+
+    def refusal(self, answer: Answer, read: Refused) -> Refused:
+        busy = answer.header("x-error") == "Busy"
+        return msgspec.structs.replace(read, status=429, kind="Busy") if busy else read
+
+
+class _NamesErrors(FakeOnline):
+    """Reads them there."""
+
+    def __init__(self, url: str, dialect: Dialect) -> None:
+        super().__init__(url, dialect)
+        self.notes = _HeaderNotes()
+
+
 class _Counted(FakeAccount):
     """Counts how often it is asked for a kind of call."""
 
@@ -342,6 +360,29 @@ def test_an_account_is_asked_once_for_each_kind_of_call_and_signs_each_body() ->
     assert {(call.endpoint, call.model, call.overrides.azure_api_version) for call in calls} == {
         (endpoint, model, query) for model in ("m0", "m1") for query in (None, "?v=2")
     }
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "sent"), [({"x-error": "Busy"}, 200, 2), ({}, 400, 1)]
+)
+def test_what_a_header_says_of_an_error_counts(
+    headers: Mapping[str, str], status: int, sent: int
+) -> None:
+    async def main() -> tuple[Outcome, int]:
+        transport = FakeTransport({"up": _says({"a": [FakeAnswer(400, b"{}", headers)]})})
+        sender = Sender(
+            accounts={"up": _Counted(_NamesErrors)},
+            limits={"up": Limits(concurrency=4, max_attempts=8)},
+            transport=transport,
+            clock=VirtualClock(),
+            draw=lambda: 0.5,
+        )
+        work = new_work(body=b'{"model":"m","input":["a"]}')
+        return await _send(sender, work), len(transport.sent)
+
+    outcome, requests = in_virtual_time(main())
+    assert isinstance(outcome, Answered)
+    assert (outcome.status, requests) == (status, sent)
 
 
 def test_overrides_that_clients_make_up_are_not_kept_without_end() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batchway.dialects.line_ids import MOST_LINES, MOST_PARTS
 from batchway.domain.fate import Fate
 from batchway.ports import Framing, Row
 from batchway.providers.google.framing import (
@@ -51,17 +52,17 @@ def failed(code: int, word: str, message: str = "Please use a valid role.") -> s
             "gemini",
             {"contents": [1]},
             {
-                "custom_id": "r0000000042-1",
-                "request": {"contents": [1], "labels": {"batchway_line": "r0000000042-1"}},
+                "custom_id": "p000002a001",
+                "request": {"contents": [1], "labels": {"batchway_line": "p000002a001"}},
             },
         ),
         (
             "gemini",
             {"labels": {"team": "blue"}, "contents": ["labels"]},
             {
-                "custom_id": "r0000000042-1",
+                "custom_id": "p000002a001",
                 "request": {
-                    "labels": {"team": "blue", "batchway_line": "r0000000042-1"},
+                    "labels": {"team": "blue", "batchway_line": "p000002a001"},
                     "contents": ["labels"],
                 },
             },
@@ -70,10 +71,10 @@ def failed(code: int, word: str, message: str = "Please use a valid role.") -> s
             "gemini",
             {"contents": [{"parts": [{"text": 'say "labels"'}]}]},
             {
-                "custom_id": "r0000000042-1",
+                "custom_id": "p000002a001",
                 "request": {
                     "contents": [{"parts": [{"text": 'say "labels"'}]}],
-                    "labels": {"batchway_line": "r0000000042-1"},
+                    "labels": {"batchway_line": "p000002a001"},
                 },
             },
         ),
@@ -81,30 +82,30 @@ def failed(code: int, word: str, message: str = "Please use a valid role.") -> s
             "gemini",
             {},
             {
-                "custom_id": "r0000000042-1",
-                "request": {"labels": {"batchway_line": "r0000000042-1"}},
+                "custom_id": "p000002a001",
+                "request": {"labels": {"batchway_line": "p000002a001"}},
             },
         ),
         (
             "embeddings",
             {"content": {"parts": [{"text": "a"}]}},
-            {"key": "r0000000042-1", "request": {"content": {"parts": [{"text": "a"}]}}},
+            {"key": "p000002a001", "request": {"content": {"parts": [{"text": "a"}]}}},
         ),
         (
             "text embeddings",
             {"content": "a"},
-            {"content": "a", "batchway_line": "r0000000042-1"},
+            {"content": "a", "batchway_line": "p000002a001"},
         ),
         (
             "claude",
             {"max_tokens": 5, "messages": []},
-            {"custom_id": "r0000000042-1", "request": {"max_tokens": 5, "messages": []}},
+            {"custom_id": "p000002a001", "request": {"max_tokens": 5, "messages": []}},
         ),
         (
             "open models",
             {"model": "m", "messages": []},
             {
-                "custom_id": "r0000000042-1",
+                "custom_id": "p000002a001",
                 "method": "POST",
                 "url": CHAT,
                 "body": {"model": "m", "messages": []},
@@ -196,7 +197,9 @@ def test_what_is_no_row_of_ours(raw: bytes) -> None:
     ],
 )
 def test_a_row_that_failed(status: object, fate: Fate, code: int) -> None:
-    raw = dumped({"custom_id": "r7-2", "status": status, "processed_time": AT, "response": {}})
+    raw = dumped(
+        {"custom_id": "p0000007002", "status": status, "processed_time": AT, "response": {}}
+    )
     row = GeminiFraming().row(raw)
     assert row is not None
     assert (row.line, row.part, row.fate, row.status, row.at) == (7, 2, fate, code, SECONDS)
@@ -246,7 +249,7 @@ def test_predictions_of_the_older_embeddings() -> None:
     predictions = [{"embeddings": {"values": [0.5], "statistics": {"token_count": 1}}}]
     raw = dumped(
         {
-            "instance": {"content": "a", "batchway_line": "r0000000042-3"},
+            "instance": {"content": "a", "batchway_line": "p000002a003"},
             "predictions": predictions,
             "status": "",
         }
@@ -329,8 +332,8 @@ _bodies = st.dictionaries(st.text(max_size=8), _json, max_size=4)
 
 @given(
     kind=st.sampled_from(sorted(FRAMINGS)),
-    line=st.integers(0, 9_999_999_999),
-    part=st.integers(0, 99_999),
+    line=st.integers(0, MOST_LINES - 1),
+    part=st.integers(0, MOST_PARTS - 1),
     body=_bodies,
     answer=_bodies.filter(bool),
 )

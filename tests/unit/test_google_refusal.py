@@ -9,10 +9,11 @@ from tests.unit.dispatch_world import FakeAnswer
 from batchway.dialects.gemini.dialect import GeminiDialect
 from batchway.domain.remote import Trouble
 from batchway.ports import Refused
-from batchway.providers.google.advice import AdvisingDialect
+from batchway.providers.google.advice import refusals_at
 from batchway.providers.google.notes import GOOGLE_NOTES
 from batchway.providers.google.place import Place
 from batchway.providers.google.refusal import reader
+from batchway.providers.http.advising import AdvisingDialect
 from batchway.providers.http.trouble import Said
 
 PLACE = Place(project="p-1", region="us-east5", bucket="b-1")
@@ -183,7 +184,7 @@ def _error(code: int, status: str, message: str, reason: str = "", **metadata: s
 def test_what_a_refusal_advises(
     body: bytes, code: str | None, trouble: Trouble | None, advice: str
 ) -> None:
-    said = reader(PLACE)(body)
+    said = reader(PLACE)(body, {}.get)
     assert (said.code, said.trouble) == (code, trouble)
     _, mark, told = said.message.partition(" To mend it: ")
     assert told == (f"{advice}." if advice else "")
@@ -208,9 +209,11 @@ def test_what_a_refusal_advises(
     ],
 )  # fmt: skip
 def test_words_that_tenants_read_name_nothing_of_the_operators(text: str, told: str) -> None:
-    said = reader(PLACE)(json.dumps({"error": {"code": 400, "message": text}}).encode())
+    said = reader(PLACE)(json.dumps({"error": {"code": 400, "message": text}}).encode(), {}.get)
     assert said.message == told
-    refusing = AdvisingDialect(GeminiDialect(model="gemini-x", batch=False), place=PLACE)
+    refusing = AdvisingDialect(
+        GeminiDialect(model="gemini-x", batch=False), read=refusals_at(PLACE)
+    )
     found = refusing.decode(403, _error(403, "PERMISSION_DENIED", text), b"")
     assert isinstance(found, Refused)
     assert found.message == told
@@ -218,7 +221,7 @@ def test_words_that_tenants_read_name_nothing_of_the_operators(text: str, told: 
 
 
 def test_a_page_is_told_without_its_markup() -> None:
-    said = reader(PLACE)(b"<html><b>Bad</b> gateway</html>")
+    said = reader(PLACE)(b"<html><b>Bad</b> gateway</html>", {}.get)
     assert said == Said(message=said.message)
     assert said.message.split() == ["Bad", "gateway"]
 

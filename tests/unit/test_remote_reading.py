@@ -14,7 +14,7 @@ from batchway.domain.remote import Trouble
 from batchway.domain.status import BatchStatus
 from batchway.ports import ArchivedFile, ArchivedJob
 from batchway.providers.http.secrets import without_secrets
-from batchway.providers.http.trouble import Said, of_answer, retry_after
+from batchway.providers.http.trouble import Header, Said, of_answer, retry_after
 from batchway.providers.openai.reading import (
     file_of,
     job_of,
@@ -385,7 +385,7 @@ def test_no_job_breaks_it(fields: dict[str, object]) -> None:
     ],
 )  # fmt: skip
 def test_error_bodies(body: object, expected: Said) -> None:
-    assert read_refusal(json.dumps(body).encode()) == expected
+    assert read_refusal(json.dumps(body).encode(), {}.get) == expected
 
 
 @pytest.mark.parametrize(
@@ -426,7 +426,7 @@ def test_answers_that_are_errors(status: int, body: bytes, trouble: Trouble, mes
 )
 def test_words_of_a_quota_say_more_than_a_status(status: int, trouble: Trouble) -> None:
     body = b'{"error":{"code":"batch_limit_exceeded","message":"m"}}'
-    assert read_refusal(body) == Said(
+    assert read_refusal(body, {}.get) == Said(
         message="m", code="batch_limit_exceeded", trouble=Trouble.BUSY
     )
     error = of_answer("acme", status, body, {}, read=read_refusal, secrets=(), now=NOW)
@@ -434,12 +434,14 @@ def test_words_of_a_quota_say_more_than_a_status(status: int, trouble: Trouble) 
 
 
 def test_a_provider_may_read_its_errors_in_its_own_way() -> None:
-    def read(body: bytes) -> Said:
-        return Said(message=body.decode()[::-1], trouble=Trouble.DENIED)
+    def read(body: bytes, header: Header) -> Said:
+        return Said(message=body.decode()[::-1], code=header("x-error"), trouble=Trouble.DENIED)
 
-    error = of_answer("acme", 400, b"on", {}, read=read, secrets=(), now=NOW)
-    assert (error.trouble, error.message) == (
+    headers = {"x-error": "NoSuchThing"}
+    error = of_answer("acme", 400, b"on", headers, read=read, secrets=(), now=NOW)
+    assert (error.trouble, error.code, error.message) == (
         Trouble.DENIED,
+        "NoSuchThing",
         "The provider 'acme' answered 400: no",
     )
 

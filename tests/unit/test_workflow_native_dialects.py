@@ -10,6 +10,7 @@ import pytest
 from tests.unit.fakes import CHAT, a_batch, fresh_ledger
 from tests.unit.native_world import World, answer, counts, run
 
+from batchway.dialects.line_ids import line_id
 from batchway.dialects.openai.framing import OpenAIFraming
 from batchway.domain.batch import RequestCounts, Usage
 from batchway.domain.call import Call
@@ -93,11 +94,11 @@ async def test_a_line_is_joined_of_all_its_rows(world: World) -> None:
     assert await run(world) == (Ending.DONE, [])
     (sent,) = world.vendor.inputs.values()
     assert [row["custom_id"] for row in sent[:4]] == [
-        "r0000000000", "r0000000000-1", "r0000000000-2", "r0000000002",
+        "r0000000000", "p0000000001", "p0000000002", "r0000000002",
     ]  # fmt: skip
     assert world.vendor.orders[0].lines == 9
     assert await bodies(world) == {
-        f"id-{n}": {"of": f"r000000000{2 * n}", "all": [f"0{2 * n}", "-1", "-2"], "user": f"u{n}"}
+        f"id-{n}": {"of": f"r000000000{2 * n}", "all": [f"0{2 * n}", "01", "02"], "user": f"u{n}"}
         for n in range(3)
     }
 
@@ -185,8 +186,8 @@ def test_rows_of_a_line_that_is_done_come_again() -> None:
         records=Records(random_bytes=bytes),
         leave=lambda _: False,
     )
-    ids = [f"r000000000{n}{part}" for n in range(2) for part in ("", "-1", "-2")]
-    rows = [answer({"custom_id": name}) for name in ["r0000000001-3", *ids]]
+    ids = [line_id(n, part).decode() for n in range(2) for part in range(3)]
+    rows = [answer({"custom_id": name}) for name in [line_id(1, 3).decode(), *ids]]
     assert [result.line for result in join.take(b"\n".join(rows), last=True)] == [1]
     assert (join.rows, join.duplicates, join.unknown) == (6, 3, 1)
 

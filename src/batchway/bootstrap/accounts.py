@@ -14,7 +14,6 @@ from batchway.domain.shard import Mode
 from batchway.ports import Account, BatchAccount, Clock, Dialect
 from batchway.providers.azure.account import AzureAccount
 from batchway.providers.azure.identity import ApiKey, AzureCredential, entra_tokens
-from batchway.providers.google.place import Place
 from batchway.providers.openai.account import OpenAIAccount
 from batchway.settings import (
     AzureOpenAISettings,
@@ -80,7 +79,7 @@ def new_account(settings: ProviderSettings, *, clock: Clock) -> Account:
             key = settings.api_key.get_secret_value()
             return OpenAIAccount(
                 name=settings.name,
-                base_url=_base_of(settings),
+                base_url=settings.address,
                 api_key=key,
                 headers=headers,
                 batches=_openai_batches(settings, key, headers, clock=clock),
@@ -89,18 +88,20 @@ def new_account(settings: ProviderSettings, *, clock: Clock) -> Account:
             credential = azure_credential(settings, clock=clock)
             return AzureAccount(
                 name=settings.name,
-                endpoint=_base_of(settings),
+                endpoint=settings.address,
                 credential=credential,
                 api_version=settings.api_version,
                 batches=_azure_batches(settings, credential, clock=clock),
             )
         case GoogleVertexSettings():
-            return _vertex_account(settings, clock=clock)
+            from batchway.bootstrap.vertex import vertex_account  # noqa: PLC0415 - said above
+
+            return vertex_account(settings, clock=clock)
         case CatalogSettings():
             key = settings.api_key.get_secret_value()
             return OpenAIAccount(
                 name=settings.name,
-                base_url=_base_of(settings),
+                base_url=settings.address,
                 api_key=key,
                 engine=True,
                 batches=_openai_batches(settings, key, {}, clock=clock),
@@ -109,34 +110,13 @@ def new_account(settings: ProviderSettings, *, clock: Clock) -> Account:
             secret = settings.api_key
             return OpenAIAccount(
                 name=settings.name,
-                base_url=_base_of(settings),
+                base_url=settings.address,
                 api_key=None if secret is None else secret.get_secret_value(),
                 headers={n: value.get_secret_value() for n, value in settings.headers.items()},
                 engine=True,
             )
         case PythonSettings():
             return _own_account(settings, clock=clock)
-
-
-def address_of(settings: ProviderSettings) -> str | None:
-    """Where an entry's requests go to, without what each of them adds; `None`: only it knows."""
-    if isinstance(settings, PythonSettings):
-        return None
-    if isinstance(settings, GoogleVertexSettings):
-        return _place_of(settings).api
-    return _base_of(settings)
-
-
-def _base_of(
-    settings: OpenAISettings | AzureOpenAISettings | CatalogSettings | OpenAICompatibleSettings,
-) -> str:
-    match settings:
-        case OpenAISettings() | OpenAICompatibleSettings():
-            return settings.base_url
-        case AzureOpenAISettings():
-            return settings.endpoint
-        case CatalogSettings():
-            return settings.base_url or settings.entry.base_url
 
 
 def _own_account(settings: PythonSettings, *, clock: Clock) -> Account:
@@ -148,42 +128,6 @@ def _own_account(settings: PythonSettings, *, clock: Clock) -> Account:
     except Exception as error:
         # Its words are kept out of sight: they are about secrets, perhaps.
         raise ValueError(f"its class fails on its `options` ({type(error).__name__})") from error
-
-
-def _place_of(settings: GoogleVertexSettings) -> Place:
-    return Place(
-        project=settings.project,
-        region=settings.region,
-        bucket=settings.bucket,
-        prefix=settings.prefix,
-        # The address is given with and without these.
-        base_url=None if settings.base_url is None else settings.base_url.removesuffix("/v1"),
-        storage_url=settings.storage_url,
-        readable=settings.readable,
-    )
-
-
-def _vertex_account(settings: GoogleVertexSettings, *, clock: Clock) -> Account:
-    from batchway.providers.google.account import VertexAccount  # noqa: PLC0415 - said above
-    from batchway.providers.google.batches import VertexBatches  # noqa: PLC0415
-    from batchway.providers.google.credentials import google_tokens  # noqa: PLC0415
-
-    place = _place_of(settings)
-    tokens = google_tokens(
-        provider=settings.name,
-        clock=clock,
-        file=settings.credentials_file,
-        token_url=settings.token_url,
-    )
-    return VertexAccount(
-        name=settings.name,
-        place=place,
-        tokens=tokens,
-        models=settings.models,
-        batches=VertexBatches(
-            name=settings.name, place=place, tokens=tokens, models=settings.models, clock=clock
-        ),
-    )
 
 
 def azure_credential(settings: AzureOpenAISettings, *, clock: Clock) -> AzureCredential:
@@ -213,7 +157,7 @@ def _openai_batches(
 
     return OpenAIBatchesProvider(
         name=settings.name,
-        base_url=_base_of(settings),
+        base_url=settings.address,
         headers={"authorization": f"Bearer {key}", **headers},
         traits=native_traits(settings.native, settings.traits),
         quirks=settings.entry.quirks,
@@ -228,7 +172,7 @@ def _azure_batches(
 
     return AzureBatchesProvider(
         name=settings.name,
-        endpoint=_base_of(settings),
+        endpoint=settings.address,
         credential=credential,
         api_version=settings.api_version,
         traits=native_traits(settings.native, settings.traits),
@@ -254,17 +198,18 @@ def native_accounts(
     """Every configured batch API, for the runs of one event loop."""
     natives: dict[str, NativeAccount] = {}
     for entry in settings.providers:
-        if isinstance(entry, OpenAICompatibleSettings) or entry.traits is None:
+        native = entry.batch_api
+        if native is None:
             continue
         natives[entry.name] = NativeAccount(
             provider=accounts[entry.name],
             tuning=NativeTuning(
-                poll_min=entry.native.poll_min,
-                poll_max=entry.native.poll_max,
-                settle=entry.native.settle,
-                lateness=entry.native.lateness,
-                cancel_patience=entry.native.cancel_patience,
-                keep_files=entry.native.keep_files,
+                poll_min=native.poll_min,
+                poll_max=native.poll_max,
+                settle=native.settle,
+                lateness=native.lateness,
+                cancel_patience=native.cancel_patience,
+                keep_files=native.keep_files,
                 credential="" if entry.advises else entry.credential_setting,
             ),
         )

@@ -14,7 +14,7 @@ from batchway.domain.endpoint import Endpoint, endpoint_of
 from batchway.domain.routing import Destination, Resolution, Target
 from batchway.domain.shard import Mode
 from batchway.ports import Dialect
-from batchway.settings import GoogleVertexSettings, ProviderSettings, Settings
+from batchway.settings import Settings
 from batchway.workflows.plan.scan import Scan
 
 _HEAD_BYTES: Final = 64 << 20
@@ -142,13 +142,6 @@ class _OneFile:
             return file.read(length)
 
 
-def _uncalled(entry: ProviderSettings) -> ProviderSettings:
-    """The entry without what only calls need: a file is checked where no key file is, too."""
-    if isinstance(entry, GoogleVertexSettings):
-        return entry.model_copy(update={"credentials_file": None})
-    return entry
-
-
 async def check_file(
     settings: Settings,
     path: Path,
@@ -172,7 +165,7 @@ async def check_file(
 
     def dialect(target: Target, mode: Mode) -> Dialect | None:
         try:
-            account = new_account(_uncalled(entries[target.provider]), clock=SystemClock())
+            account = new_account(entries[target.provider].uncalled(), clock=SystemClock())
         except ValueError:
             return None  # a mistake of the configuration, not of the file
         call = Call(endpoint=asked, model=target.model)

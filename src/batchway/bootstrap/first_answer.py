@@ -25,7 +25,6 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 
 from yarl import URL
 
-from batchway.bootstrap.accounts import address_of
 from batchway.bootstrap.parts import SystemClock
 from batchway.domain.call import Call
 from batchway.domain.http_status import REDIRECTS
@@ -155,7 +154,7 @@ class FirstAnswers:
         origin = _origin(url)
         there: list[ProviderSettings] = []
         for entry in self._entries.values():
-            address = address_of(entry)
+            address = entry.address
             if address is None:
                 request = await self._request(entry)
                 address = None if request is None else request.url
@@ -188,7 +187,7 @@ class FirstAnswers:
         if online is None:
             return None
         read = online.dialect.decode(answer.status, answer.body, b"")
-        return read if isinstance(read, Refused) else None
+        return online.notes.refusal(answer, read) if isinstance(read, Refused) else None
 
     def _check_address(self, entry: ProviderSettings, *, moved: bool = False) -> str:
         setting = f"`{entry.address_setting}` of the provider '{entry.name}'"

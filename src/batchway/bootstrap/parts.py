@@ -18,7 +18,6 @@ from batchway.service.limits import Limits
 from batchway.service.uploads import UploadService
 from batchway.settings import (
     NativeSettings,
-    OpenAICompatibleSettings,
     ProviderSettings,
     Settings,
 )
@@ -62,9 +61,9 @@ def routing_table(settings: Settings) -> RoutingTable:
 
 
 def _account(settings: ProviderSettings) -> Account:
-    if isinstance(settings, OpenAICompatibleSettings) or settings.traits is None:
-        return Account()
-    native = settings.native
+    native = settings.batch_api
+    if native is None:
+        return Account(objection=settings.objection)
 
     def traits_of(model: str, overrides: Overrides) -> NativeTraits | None:
         traits = settings.traits_of(model, overrides)

@@ -2,7 +2,6 @@
 
 from yarl import URL
 
-from batchway.bootstrap.accounts import address_of
 from batchway.domain.errors import Unavailable
 from batchway.providers.http.proxies import proxy_for
 from batchway.settings import Settings
@@ -25,7 +24,7 @@ def check_proxies(settings: Settings) -> None:
     would fail for it.
     """
     for entry in settings.providers:
-        address = address_of(entry)
+        address = entry.address
         if address is None:
             continue
         try:

@@ -27,7 +27,7 @@ from batchway.results.collector import Collector
 from batchway.results.finalize import Finalize
 from batchway.results.records import Records
 from batchway.results.segments import encode
-from batchway.settings import OpenAICompatibleSettings, ProviderSettings, Settings
+from batchway.settings import ProviderSettings, Settings
 from batchway.storage.private import make_database
 from batchway.workflows.details import StatusDetails
 from batchway.workflows.execution import Execution
@@ -261,9 +261,9 @@ def _metrics(
         return None
     if where != "auto":
         return HttpEngineMetrics(transport=transport, url=where)
-    if not isinstance(settings, OpenAICompatibleSettings):
+    url = settings.own_metrics
+    if url is None:
         return None
-    url = settings.base_url.rstrip("/").removesuffix("/v1") + "/metrics"
     return HttpEngineMetrics(transport=transport, url=url, account=account)
 
 

@@ -1,8 +1,8 @@
 """What is known of the models on Vertex AI, as data: a row for each family, the first that fits.
 
-A row tells whose the models are, in which dialect they are spoken to (online and in jobs), and what
-a job may hold. Owns facts only: a new family is a row. A configuration replaces the dialect of any
-model (`models`). Limits that no source names take OpenAI's (`docs`: none), as everywhere.
+A row is a `families.Family`, and says whether jobs run at `global` too. Owns facts, and which part
+of a name rows are about: a new family is a row. A configuration replaces the dialect of any model
+(`models`).
 
 Read on `_READ`, when Google's pages called the service Gemini Enterprise Agent Platform.
 """
@@ -10,11 +10,10 @@ Read on `_READ`, when Google's pages called the service Gemini Enterprise Agent 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Final
 
-from batchway.catalog.openai_family import Grade
+from batchway.catalog.families import Families, Family, Grade
 from batchway.domain.endpoint import Endpoint
 from batchway.domain.remote import NativeTraits
 
@@ -41,39 +40,18 @@ class GoogleDialect(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GoogleModels:
-    """A family of models. `pattern` is of their names, without a publisher (`*`: anything).
+class GoogleModels(Family[GoogleDialect]):
+    """A family there; its `pattern` is of names without a publisher.
 
-    `publisher` is whose they are; empty where each names its own. `online` and `jobs` are the
-    dialects of lines that are sent one by one and of lines in jobs, `None` where that cannot be;
-    `everywhere` is whether jobs run at the location `global` too. `max_lines` and `max_bytes` bound
-    one job's input. `source` is the page that the facts are from, `read` the day.
+    `everywhere` is whether jobs run at the location `global` too.
     """
 
-    pattern: str
-    publisher: str
-    online: GoogleDialect | None
-    jobs: GoogleDialect | None
-    endpoints: frozenset[Endpoint]
-    source: str
-    grade: Grade = Grade.DOCUMENTED
     read: str = _READ
     everywhere: bool = False
-    max_lines: int = 50_000
-    max_bytes: int = 200 << 20
-    notes: tuple[str, ...] = ()
 
     def traits_at(self, region: str) -> NativeTraits | None:
         """What a job of them takes there; `None` where there are no jobs."""
-        if self.jobs is None or (region == "global" and not self.everywhere):
-            return None
-        return NativeTraits(
-            endpoints=self.endpoints,
-            max_lines=self.max_lines,
-            max_bytes=self.max_bytes,
-            # A job ends when it ends; Batchway cancels it at the end of a batch's window.
-            windows=(),
-        )
+        return None if region == "global" and not self.everywhere else self.traits
 
 
 _GEMINI_EMBEDDING_001: Final = GoogleModels(
@@ -181,26 +159,22 @@ GOOGLE_MODELS: Final = (
     _OPEN,
 )
 
-# The most that a job of any model holds.
-GOOGLE_MOST: Final = NativeTraits(
-    endpoints=_CHAT | _EMBEDDINGS,
-    max_lines=max(row.max_lines for row in GOOGLE_MODELS),
-    max_bytes=max(row.max_bytes for row in GOOGLE_MODELS),
-    windows=(),
+_FAMILIES: Final = Families(
+    rows=GOOGLE_MODELS,
+    by_dialect=MappingProxyType(
+        {
+            GoogleDialect.GEMINI: _GEMINI,
+            GoogleDialect.GEMINI_EMBEDDING: _GEMINI_EMBEDDING,
+            GoogleDialect.TEXT_EMBEDDING: _TEXT_EMBEDDING,
+            GoogleDialect.ANTHROPIC: _CLAUDE,
+            GoogleDialect.OPENAI: replace(
+                _OPEN, jobs=GoogleDialect.OPENAI, endpoints=_CHAT | _EMBEDDINGS
+            ),
+        }
+    ),
 )
 
-# What is known of any model that speaks a dialect: of those that a configuration names.
-_BY_DIALECT: Final[Mapping[GoogleDialect, GoogleModels]] = MappingProxyType(
-    {
-        GoogleDialect.GEMINI: _GEMINI,
-        GoogleDialect.GEMINI_EMBEDDING: _GEMINI_EMBEDDING,
-        GoogleDialect.TEXT_EMBEDDING: _TEXT_EMBEDDING,
-        GoogleDialect.ANTHROPIC: _CLAUDE,
-        GoogleDialect.OPENAI: replace(
-            _OPEN, jobs=GoogleDialect.OPENAI, endpoints=_CHAT | _EMBEDDINGS
-        ),
-    }
-)
+GOOGLE_MOST: Final = _FAMILIES.most
 
 
 def family_of(written: str, configured: Mapping[str, GoogleDialect]) -> GoogleModels | None:
@@ -212,28 +186,16 @@ def family_of(written: str, configured: Mapping[str, GoogleDialect]) -> GoogleMo
     name, kind = parts[-1], parts[-2] if len(parts) > 1 else ""
     published = kind != "endpoints" and (kind != "models" or parts[-4:-3] == ["publishers"])
     publisher = parts[-3] if published and kind == "models" else kind
-    names = (written, f"{publisher}/{name}", name) if published else (written, f"{kind}/{name}")
-    for pattern, dialect in configured.items():
-        if any(fnmatchcase(each, pattern) for each in names):
-            row = _BY_DIALECT[dialect]
-            return (
-                replace(row, publisher=_publisher(name) or row.publisher)
-                if published
-                else (_tuned(row, kind))
-            )
-    if not published:
-        return _tuned(_GEMINI, kind)
-    return next((row for row in GOOGLE_MODELS if fnmatchcase(name, row.pattern)), None)
+    if published:
+        return _FAMILIES.find((written, f"{publisher}/{name}", name), configured)
+    chosen = _FAMILIES.chosen((written, f"{kind}/{name}"), configured)
+    return _tuned(chosen or _GEMINI, kind)
 
 
 def is_foreign(written: str, project: str) -> bool:
     """Whether a model's name says another project than the one that it is called in."""
     parts = written.split("/")
     return parts[0] == "projects" and parts[1:2] != [project]
-
-
-def _publisher(name: str) -> str:
-    return next((row.publisher for row in GOOGLE_MODELS if fnmatchcase(name, row.pattern)), "")
 
 
 def _tuned(row: GoogleModels, kind: str) -> GoogleModels:

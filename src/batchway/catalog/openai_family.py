@@ -18,6 +18,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from batchway.catalog.families import Grade
 from batchway.domain.endpoint import Endpoint
 from batchway.domain.remote import NativeTraits
 from batchway.domain.status import BatchStatus
@@ -38,14 +39,6 @@ class LineShape(StrEnum):
 
     FULL = "full"  # `method` and `url`, as OpenAI wants it
     BARE = "bare"  # nothing
-
-
-class Grade(StrEnum):
-    """Where a row's facts come from, the best source first."""
-
-    RECORDED = "recorded"  # traffic that somebody recorded or quoted
-    DOCUMENTED = "documented"  # the provider's own pages
-    REPORTED = "reported"  # other people's clients and notes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

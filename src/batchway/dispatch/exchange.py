@@ -89,7 +89,8 @@ class Exchanges:
                 answer.status, answer.body, encoded.context, at=int(self._clock.now())
             )
             if not isinstance(result, Result):
-                return _nothing(Heard(answer, result, online.notes), parts)
+                refused = None if result is None else online.notes.refusal(answer, result)
+                return _nothing(Heard(answer, refused, online.notes), parts)
             usage = result.usage
             if parts is None:
                 break

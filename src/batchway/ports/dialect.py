@@ -21,6 +21,8 @@ from batchway.domain.batch import Usage
 class Encoded(msgspec.Struct, frozen=True, gc=False):
     """A line in a dialect: one request for each of `bodies`, at least one, each one line of JSON.
 
+    A job tells at most 4,096 bodies of a line apart (`dialects.line_ids`).
+
     `context` is what `decode` and `join` need to know of the line. It is kept for each line of a
     job, so it is small: tens of bytes. `warnings` are the parameters that change nothing there and
     are left out, by name: the result says so too.

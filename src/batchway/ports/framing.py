@@ -39,8 +39,8 @@ class Framing(Protocol):
     def line(self, *, line: int, part: int, body: bytes) -> bytes:
         """A line of input without its line break; `body` is one line of JSON.
 
-        The provider sees a number of ours (`r0000000042`; `r0000000042-1` for the second body of
-        the line), never the user's `custom_id`.
+        The provider sees a number of ours (`r0000000042`; `p000002a001` for the second body of the
+        line), never the user's `custom_id`.
         """
         ...
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from batchway.ports.dialect import Dialect
+from batchway.ports.dialect import Dialect, Refused
 
 
 class Failure(StrEnum):
@@ -102,6 +102,14 @@ class Notes(Protocol):
 
     def retry_after(self, answer: Answer, *, now: float) -> float | None:
         """Seconds until the provider wants to be asked again; `now` is in Unix seconds."""
+        ...
+
+    def refusal(self, answer: Answer, read: Refused) -> Refused:
+        """The refusal that an answer is; `read` is what the dialect made of its status and body.
+
+        That, where headers say nothing of errors. Where they name the error, it is its `kind`, and
+        what follows from it (`of_account`, `of_model`, `advice`, ...) is said here.
+        """
         ...
 
 

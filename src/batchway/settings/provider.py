@@ -8,7 +8,7 @@ What differs between types and is asked for elsewhere is a member here, with an 
 nobody asks which type a provider is. Does not own the types (`providers`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -21,6 +21,9 @@ from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Choice
 from batchway.settings.kinds import Float, Int, Name, Positive, Size
 from batchway.settings.section import Section
+
+# The setting, as a path below its provider, and what it must be.
+Contradiction = tuple[tuple[str, ...], str]
 
 
 class ProviderLimits(Section):
@@ -129,6 +132,21 @@ class ProviderBase(Section):
         return None
 
     @property
+    def address(self) -> str | None:
+        """Where requests go to, without what each of them adds; `None`: only its account knows."""
+        return None
+
+    @property
+    def batch_api(self) -> "NativeSettings | None":
+        """How its own batch API is used; `None` where it has none."""
+        return None
+
+    @property
+    def own_metrics(self) -> str | None:
+        """Where an engine that may stand behind it tells its load, unless a setting says where."""
+        return None
+
+    @property
     def key_variable(self) -> str | None:
         """The variable of the environment that its key may be given in."""
         return None
@@ -140,6 +158,14 @@ class ProviderBase(Section):
     def behind_address(self, endpoint: str) -> str:
         """What follows its address in a request, as a person is told it."""
         return endpoint.removeprefix("/v1") + ", and mostly ends in /v1"
+
+    def uncalled(self) -> Self:
+        """The same settings without what only calls need: files of credentials that may be away."""
+        return self
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """What does not agree within it."""
+        yield from ()
 
     def placed(self, place: Callable[[Path], Path]) -> Self:  # noqa: ARG002 - it names no file
         """The same settings with every file where `place` says."""
@@ -210,6 +236,32 @@ class NativeBase(ProviderBase):
     native: NativeSettings = Field(
         default=NativeSettings(), description="How the provider's own batch API is used."
     )
+
+    @property
+    def batch_api(self) -> NativeSettings | None:
+        """As it is set; a class of one's own may have none."""
+        return None if self.traits is None else self.native
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Limits that the provider does not have, or a mode."""
+        native, traits = self.native, self.traits
+        if traits is None:
+            if self.mode is Choice.NATIVE:
+                yield ("mode",), "its class says no `traits`, so it has no batch API"
+            return
+        if native.poll_min > native.poll_max:
+            most = f"must not be above poll_max, which is {native.poll_max:g}"
+            yield ("native", "poll_min"), most
+        for name, given, limit in (
+            ("max_lines", native.max_lines, traits.max_lines),
+            ("max_bytes", native.max_bytes, traits.max_bytes),
+            ("enqueued_tokens", native.enqueued_tokens, traits.enqueued_tokens),
+        ):
+            if given is not None and limit is not None and given > limit:
+                yield ("native", name), f"must not be above {limit}, which is the provider's limit"
+        if native.max_lines is not None and native.max_lines < traits.min_lines:
+            least = f"must not be below {traits.min_lines}, which is the provider's least"
+            yield ("native", "max_lines"), least
 
 
 class KnownBase(NativeBase):

@@ -18,6 +18,7 @@ from pydantic import (
 
 from batchway.catalog.google_models import GOOGLE_MOST, GoogleDialect, family_of, is_foreign
 from batchway.catalog.google_names import read_name
+from batchway.catalog.google_regions import api_of
 from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, CatalogEntry
 from batchway.domain.endpoint import Endpoint
 from batchway.domain.overrides import Overrides
@@ -37,6 +38,7 @@ from batchway.settings.kinds import (
     Url,
 )
 from batchway.settings.provider import (
+    Contradiction,
     KnownBase,
     NativeBase,
     ProviderBase,
@@ -56,6 +58,11 @@ class OpenAISettings(KnownBase):
     base_url: Url = Field(default="https://api.openai.com/v1", description="Address of the API.")
     organization: Text | None = Field(default=None, description="Sent as `OpenAI-Organization`.")
     project: Text | None = Field(default=None, description="Sent as `OpenAI-Project`.")
+
+    @property
+    def address(self) -> str:
+        """As it is set."""
+        return self.base_url
 
     @property
     def entry(self) -> CatalogEntry:
@@ -88,6 +95,11 @@ class AzureOpenAISettings(KnownBase):
     api_version: Text = Field(default="2024-10-21", description="Sent as `api-version`.")
 
     @property
+    def address(self) -> str:
+        """That of the resource."""
+        return self.endpoint
+
+    @property
     def entry(self) -> CatalogEntry:
         """Azure's own."""
         return AZURE
@@ -95,6 +107,19 @@ class AzureOpenAISettings(KnownBase):
     def behind_address(self, endpoint: str) -> str:  # noqa: ARG002 - the same for each
         """What all addresses of a resource begin with."""
         return "/openai"
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Credentials that are too many, or not whole."""
+        application = (self.tenant_id, self.client_secret)
+        if self.api_key is None and self.auth is None:
+            yield ("api_key",), "required, unless `auth: entra` is set"
+        elif self.api_key is not None and self.auth is not None:
+            yield ("auth",), "must not be set beside api_key"
+        elif self.auth is None and (self.client_id or any(application)):
+            yield ("auth",), "must be 'entra' when an application is named"
+        elif any(application) and not (self.client_id and all(application)):
+            yield ("client_id",), "an application needs tenant_id, client_id and client_secret"
+        yield from super().contradictions()
 
 
 class CatalogSettings(KnownBase):
@@ -105,6 +130,11 @@ class CatalogSettings(KnownBase):
     base_url: Url | None = Field(
         default=None, description="Address of the API; the provider's own when unset."
     )
+
+    @property
+    def address(self) -> str:
+        """As it is set, or else the provider's own."""
+        return self.base_url or self.entry.base_url
 
     @property
     def entry(self) -> CatalogEntry:
@@ -166,6 +196,16 @@ class GoogleVertexSettings(NativeBase):
         default=None,
         description="Address that access tokens are asked for at; the credentials' own when unset.",
     )
+
+    @property
+    def own_address(self) -> str | None:
+        """That of the API where it is set, before `/v1`: it may be given with and without."""
+        return None if self.base_url is None else self.base_url.removesuffix("/v1")
+
+    @property
+    def address(self) -> str:
+        """As it is set, or else the region's."""
+        return self.own_address or api_of(self.region)
 
     @property
     def traits(self) -> NativeTraits:
@@ -234,6 +274,10 @@ class GoogleVertexSettings(NativeBase):
         """What all addresses of the API begin with."""
         return "/v1"
 
+    def uncalled(self) -> Self:
+        """Without `credentials_file`."""
+        return self.model_copy(update={"credentials_file": None})
+
     def placed(self, place: Callable[[Path], Path]) -> Self:
         """With `credentials_file` where `place` says."""
         file = self.credentials_file
@@ -257,6 +301,16 @@ class OpenAICompatibleSettings(ProviderBase):
     headers: Headers = Field(
         default_factory=dict[str, SecretStr], description="Further headers of every request."
     )
+
+    @property
+    def address(self) -> str:
+        """As it is set."""
+        return self.base_url
+
+    @property
+    def own_metrics(self) -> str:
+        """Beside the API, where vLLM and SGLang have it."""
+        return self.base_url.rstrip("/").removesuffix("/v1") + "/metrics"
 
 
 class PythonSettings(NativeBase):
@@ -287,6 +341,18 @@ class PythonSettings(NativeBase):
         """What the class says of its batch API."""
         return getattr(self.account_class, "traits", None)
 
+    def traits_of(self, model: str, overrides: Overrides) -> NativeTraits | None:
+        """What the class says of the model, where it tells models apart."""
+        told: Callable[[str, Overrides], NativeTraits | None] | None
+        told = getattr(self.account_class, "traits_of", None)
+        return self.traits if told is None else told(model, overrides)
+
+    def objection(self, model: str, endpoint: str) -> str | None:
+        """What the class has against it."""
+        told: Callable[[str, str], str | None] | None
+        told = getattr(self.account_class, "objection", None)
+        return None if told is None else told(model, endpoint)
+
 
 ProviderSettings = Annotated[
     OpenAISettings
@@ -297,37 +363,3 @@ ProviderSettings = Annotated[
     | CatalogSettings,
     Field(discriminator="type"),
 ]
-
-
-def provider_contradictions(
-    provider: ProviderSettings,
-) -> Iterator[tuple[tuple[str, ...], str]]:
-    if isinstance(provider, AzureOpenAISettings):
-        application = (provider.tenant_id, provider.client_secret)
-        if provider.api_key is None and provider.auth is None:
-            yield ("api_key",), "required, unless `auth: entra` is set"
-        elif provider.api_key is not None and provider.auth is not None:
-            yield ("auth",), "must not be set beside api_key"
-        elif provider.auth is None and (provider.client_id or any(application)):
-            yield ("auth",), "must be 'entra' when an application is named"
-        elif any(application) and not (provider.client_id and all(application)):
-            yield ("client_id",), "an application needs tenant_id, client_id and client_secret"
-    if isinstance(provider, OpenAICompatibleSettings):
-        return
-    native, traits = provider.native, provider.traits
-    if traits is None:
-        if provider.mode is Choice.NATIVE:
-            yield ("mode",), "its class says no `traits`, so it has no batch API"
-        return
-    if native.poll_min > native.poll_max:
-        yield ("native", "poll_min"), f"must not be above poll_max, which is {native.poll_max:g}"
-    for name, given, limit in (
-        ("max_lines", native.max_lines, traits.max_lines),
-        ("max_bytes", native.max_bytes, traits.max_bytes),
-        ("enqueued_tokens", native.enqueued_tokens, traits.enqueued_tokens),
-    ):
-        if given is not None and limit is not None and given > limit:
-            yield ("native", name), f"must not be above {limit}, which is the provider's limit"
-    if native.max_lines is not None and native.max_lines < traits.min_lines:
-        least = f"must not be below {traits.min_lines}, which is the provider's least"
-        yield ("native", "max_lines"), least

@@ -35,7 +35,6 @@ from batchway.settings.kinds import (
 )
 from batchway.settings.providers import (
     ProviderSettings,
-    provider_contradictions,
 )
 from batchway.settings.section import Section
 
@@ -354,7 +353,7 @@ class Settings(Section):
                     )
         yield from self._misnamed_targets()
         for p, provider in enumerate(self.providers):
-            for path, sentence in provider_contradictions(provider):
+            for path, sentence in provider.contradictions():
                 yield ("providers", p, *path), sentence
         yield from self._route_contradictions()
         for k, key in enumerate(self.auth.keys):

@@ -21,8 +21,9 @@ from batchway.dialects.claude.models import MODELS, NEWER, Thinking, traits_of
 from batchway.dialects.grammars.closed import closed, problem_of
 from batchway.dialects.requests.chat import ChatRequest
 from batchway.ports.dialect import Dialect, Encoded, Refused, Result, Size, Unfaithful
-from batchway.providers.google.account import AdvisingDialect
+from batchway.providers.google.advice import refusals_at
 from batchway.providers.google.place import Place
+from batchway.providers.http.advising import AdvisingDialect
 
 _AT: Final = 1_700_000_000
 _DIALECTS: Final[dict[str, Dialect]] = {
@@ -40,7 +41,7 @@ _DIALECTS: Final[dict[str, Dialect]] = {
     # What Google says before a model is asked, its account reads, whatever the model's dialect is.
     "at Google": AdvisingDialect(
         AnthropicDialect(model="claude-haiku-4-5@20251001"),
-        place=Place(project="p", region="us-east5"),
+        read=refusals_at(Place(project="p", region="us-east5")),
     ),
 }
 _TABLE: Final = [

@@ -4,6 +4,8 @@ from typing import Final
 
 import msgspec
 
+from batchway.ports.dialect import Refused
+
 _MOST_MESSAGE: Final = 4_000
 _MOST_CODE: Final = 64
 
@@ -27,6 +29,13 @@ def error_body(status: int, message: str, *, code: str = "") -> bytes:
         "code": code[:_MOST_CODE] or None,
     }
     return _encode({"error": error})
+
+
+def advised(refusal: Refused, advice: str, *, message: str) -> Refused:
+    """A refusal that says what to do about it: `advice` is a clause, `message` what it says."""
+    told = f"{message.rstrip('. ')}. To mend it: {advice}."
+    body = error_body(refusal.status, told, code=refusal.code)
+    return msgspec.structs.replace(refusal, advice=advice, message=message, body=body)
 
 
 def type_of(status: int) -> str:

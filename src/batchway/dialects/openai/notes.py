@@ -13,6 +13,7 @@ import re
 from typing import Final
 
 from batchway.domain.retry_after import retry_after_of
+from batchway.ports.dialect import Refused
 from batchway.ports.online import Allowance, Answer, Scarce
 
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)")
@@ -52,6 +53,10 @@ class OpenAINotes:
     def retry_after(self, answer: Answer, *, now: float) -> float | None:
         """`retry-after-ms` or `retry-after`."""
         return retry_after_of(answer.header, now=now)
+
+    def refusal(self, answer: Answer, read: Refused) -> Refused:  # noqa: ARG002 - the port's
+        """Bodies say it all."""
+        return read
 
 
 OPENAI_NOTES: Final = OpenAINotes()

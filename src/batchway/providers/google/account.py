@@ -14,12 +14,13 @@ from batchway.domain.call import Call
 from batchway.domain.overrides import Overrides
 from batchway.ports import Archive, BatchAccount, Jobs, Request
 from batchway.providers.google.addresses import jobs_address, online_address
-from batchway.providers.google.advice import AdvisingDialect
+from batchway.providers.google.advice import refusals_at
 from batchway.providers.google.credentials import Tokens
 from batchway.providers.google.dialects import dialect_of
 from batchway.providers.google.models import read_model
 from batchway.providers.google.notes import GOOGLE_NOTES
 from batchway.providers.google.place import Place
+from batchway.providers.http.advising import AdvisingDialect
 from batchway.providers.http.online import AccountHeaders, AddressedOnline
 
 _NONE: Final[Mapping[str, GoogleDialect]] = MappingProxyType({})
@@ -69,7 +70,7 @@ class VertexAccount:
         return AddressedOnline(
             url=online_address(model, call.endpoint, spoken),
             headers=self._headers,
-            dialect=AdvisingDialect(dialect, place=model.place),
+            dialect=AdvisingDialect(dialect, read=refusals_at(model.place)),
             notes=GOOGLE_NOTES,
         )
 

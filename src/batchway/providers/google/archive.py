@@ -27,7 +27,7 @@ from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.status import BatchStatus
 from batchway.domain.tag import METADATA_KEY, is_tag, tag_in
 from batchway.ports import ArchivedFile, ArchivedJob, Dialect
-from batchway.providers.google.advice import AdvisingDialect
+from batchway.providers.google.advice import refusals_at
 from batchway.providers.google.archived_rows import lines_of
 from batchway.providers.google.dialects import dialect_of
 from batchway.providers.google.job_calls import JobCalls
@@ -35,6 +35,7 @@ from batchway.providers.google.job_reading import VertexJob
 from batchway.providers.google.jobs import INPUT, Files, results_of, stopped, written_below
 from batchway.providers.google.models import Model, model_named
 from batchway.providers.google.objects import GsPath, Stored, read_uri
+from batchway.providers.http.advising import AdvisingDialect
 from batchway.providers.http.secrecy import DiscreetDialect
 
 # What Vertex AI calls its directories: `prediction-model-2026-09-02T20:06:30.166279Z`.
@@ -168,7 +169,7 @@ class VertexArchive:
         dialect = dialect_of(model, _endpoint(model), batch=True)
         if dialect is None:
             return None
-        advising = AdvisingDialect(dialect, place=model.place)
+        advising = AdvisingDialect(dialect, read=refusals_at(model.place))
         return DiscreetDialect(advising, secrets=self._secrets)
 
     async def _maker(self, directory: GsPath) -> VertexJob | None:

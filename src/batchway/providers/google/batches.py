@@ -14,7 +14,7 @@ from batchway.domain.call import Call
 from batchway.domain.endpoint import Endpoint
 from batchway.domain.overrides import Overrides
 from batchway.ports import Archive, Clock, Framing, Jobs
-from batchway.providers.google.advice import AdvisingDialect
+from batchway.providers.google.advice import refusals_at
 from batchway.providers.google.archive import VertexArchive
 from batchway.providers.google.buckets import Buckets
 from batchway.providers.google.credentials import Tokens
@@ -33,6 +33,7 @@ from batchway.providers.google.objects import Objects
 from batchway.providers.google.place import Place
 from batchway.providers.google.refusal import reader
 from batchway.providers.google.storage import CloudStorage, Stores
+from batchway.providers.http.advising import AdvisingDialect
 from batchway.providers.http.secrecy import DiscreetDialect, DiscreetFraming
 from batchway.providers.http.session import TIMEOUTS, RemoteHttp, Timeouts
 
@@ -100,7 +101,9 @@ class VertexBatches:
             model=model.in_jobs,
             traits=traits,
             framing=DiscreetFraming(framing_of(spoken, call.endpoint), secrets=secrets),
-            dialect=DiscreetDialect(AdvisingDialect(dialect, place=model.place), secrets=secrets),
+            dialect=DiscreetDialect(
+                AdvisingDialect(dialect, read=refusals_at(model.place)), secrets=secrets
+            ),
             draw=_drawn,
         )
 

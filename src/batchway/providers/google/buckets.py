@@ -10,10 +10,10 @@ writes for the job, cannot be tried from here: what it may not do, the job says 
 
 from typing import Final
 
+from batchway.catalog.google_regions import GLOBAL
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.ports import Clock
 from batchway.providers.google.objects import GsPath, Objects
-from batchway.providers.google.place import GLOBAL
 from batchway.providers.google.storage import CloudStorage
 
 _BELIEVED_SECONDS: Final = 600.0

@@ -11,6 +11,7 @@ import re
 from typing import Final
 
 from batchway.domain.retry_after import retry_after_of
+from batchway.ports.dialect import Refused
 from batchway.ports.online import Allowance, Answer, Scarce
 
 _DELAY: Final = re.compile(rb'"retryDelay"\s*:\s*"(\d{1,7}(?:\.\d{1,9})?)s"')
@@ -37,6 +38,10 @@ class GoogleNotes:
             return asked
         found = _DELAY.search(answer.body[:_MOST_SEARCHED])
         return None if found is None else float(found[1])
+
+    def refusal(self, answer: Answer, read: Refused) -> Refused:  # noqa: ARG002 - the port's
+        """Bodies say it all."""
+        return read
 
 
 GOOGLE_NOTES: Final = GoogleNotes()

@@ -6,19 +6,16 @@
     storage_url        the address of Cloud Storage
     readable           below which addresses of objects lines may name any: `gs://bucket/prefix/`
 
-A batch may name another region and another bucket (`Overrides`). Source:
-docs.cloud.google.com/vertex-ai/generative-ai/docs/learn/locations
+A batch may name another region and another bucket (`Overrides`).
 """
 
 from dataclasses import dataclass, replace
 from typing import Final
 
+from batchway.catalog.google_regions import api_of
 from batchway.domain.overrides import Overrides
 
 STORAGE_URL: Final = "https://storage.googleapis.com"
-GLOBAL: Final = "global"
-# Multi-regions have hosts of another form than regions.
-_MULTI_REGIONS: Final = frozenset({"us", "eu"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +36,7 @@ class Place:
     @property
     def api(self) -> str:
         """The address of the API, before `/v1`."""
-        if self.base_url is not None:
-            return self.base_url
-        if self.region == GLOBAL:
-            return "https://aiplatform.googleapis.com"
-        if self.region in _MULTI_REGIONS:
-            return f"https://aiplatform.{self.region}.rep.googleapis.com"
-        return f"https://{self.region}-aiplatform.googleapis.com"
+        return self.base_url or api_of(self.region)
 
     @property
     def parent(self) -> str:

@@ -23,7 +23,7 @@ from batchway.domain.remote import Trouble
 from batchway.ports import Refused
 from batchway.providers.google.discretion import discreet
 from batchway.providers.google.place import Place
-from batchway.providers.http.trouble import ReadError, Said
+from batchway.providers.http.trouble import Header, ReadError, Said
 
 _VERTEX: Final = "aiplatform.googleapis.com"
 # Accounts and services are named beside it: `x@p.iam.gserviceaccount.com`.
@@ -81,7 +81,7 @@ def advice_on(refusal: Refused, place: Place) -> str:
 def reader(place: Place) -> ReadError:
     """What reads error bodies of calls to the batch API, see `providers.http.trouble`."""
 
-    def read(body: bytes) -> Said:
+    def read(body: bytes, _header: Header) -> Said:
         said = refused(_status_in(body), body)
         advice = advice_on(said, place)
         message = discreet(said.message or _plain(body), place.bucket)

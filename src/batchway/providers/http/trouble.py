@@ -10,7 +10,7 @@
     any other status than 2xx                           REFUSED
 
 Owns what failures and statuses of HTTP mean, and that no credential gets into a message. Does not
-own what an error body says: its provider reads that (`ReadError`). Nor what a trouble means to a
+own what an error says: its provider reads that (`ReadError`). Nor what a trouble means to a
 batch (`workflows.native`).
 """
 
@@ -38,7 +38,7 @@ _LONGEST_WAIT: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What an error body says, as its provider reads it: with whatever it repeats of credentials.
+    """What an error says, as its provider reads it: with whatever it repeats of credentials.
 
     `trouble` is what its words make of a 4xx, where they say more than the status. `advised` is
     whether `message` says what can be done about it, in the words of the provider's reader.
@@ -52,8 +52,11 @@ class Said:
     advised: bool = False
 
 
-# Reads the body of an answer other than 2xx, of whatever shape or none. Never raises.
-ReadError = Callable[[bytes], Said]
+# Gives a header of an answer by its name, in any case.
+Header = Callable[[str], str | None]
+# Reads an answer other than 2xx: its body, of whatever shape or none, and its headers where these
+# say more. Never raises.
+ReadError = Callable[[bytes, Header], Said]
 
 
 def of_answer(
@@ -67,7 +70,7 @@ def of_answer(
     now: float,
 ) -> RemoteError:
     """The error that an HTTP answer other than 2xx stands for. `headers` ignore case."""
-    said = read(body)
+    said = read(body, headers.get)
     words = without_secrets(said.message, secrets)
     if 300 <= status < 400:
         words = words or "it answered with a redirect; check the address"

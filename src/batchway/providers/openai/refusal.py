@@ -11,13 +11,13 @@ from batchway.dialects.openai.error import Words, read_words
 from batchway.dialects.openai.job_error import means_no_room
 from batchway.dialects.tolerant_json import NoJson, json_in
 from batchway.domain.remote import Trouble
-from batchway.providers.http.trouble import Said
+from batchway.providers.http.trouble import Header, Said
 
 _TAGS: Final = re.compile(r"<[^>]{0,200}>")
 _MOST_OF_A_PAGE: Final = 8_192
 
 
-def read_refusal(body: bytes) -> Said:
+def read_refusal(body: bytes, _header: Header) -> Said:
     """See `providers.http.trouble.ReadError`."""
     value = json_in(body)
     if value is NoJson.NO_JSON:
