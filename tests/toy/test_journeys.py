@@ -279,6 +279,16 @@ def test_fewer_lines_than_a_job_takes(client: openai.OpenAI, toy: ToyFake) -> No
     assert asked_since(toy, before) == {"online": TRAITS.min_lines - 1}
 
 
+def test_few_lines_of_several_texts_are_enough_for_a_job(
+    client: openai.OpenAI, toy: ToyFake
+) -> None:
+    before = toy.stats()
+    asked = embeddings(4, "native/m")  # three texts each
+    batch = submit(client, asked, endpoint=EMBEDDINGS)
+    completed(client, batch, asked, models=named(asked, "m"))
+    assert asked_since(toy, before).get("online", 0) == 0
+
+
 def test_cancelling_a_job_of_the_toy(client: openai.OpenAI, toy: ToyFake) -> None:
     toy.control(hold=["in_progress"], share=0.5, phases={"in_progress": 0.0})
     before = len(toy.stats()["creates"])

@@ -1,9 +1,11 @@
 """A class of accounts as small as one can be, for `test_own_account`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from batchway.domain.call import Call
+from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.ports import Clock, Encoded, Online, Request
 
@@ -43,6 +45,35 @@ class Native(Managed):
     traits = NativeTraits(
         endpoints=frozenset({"/v1/chat/completions"}), max_lines=100, max_bytes=1_000, min_lines=10
     )
+
+
+class Choosy(Native):
+    """Its models differ: small ones have smaller jobs, and rare ones none."""
+
+    @staticmethod
+    def traits_of(model: str, overrides: Overrides) -> NativeTraits | None:
+        if model.startswith("rare") or overrides.vertex_region == "nowhere":
+            return None
+        return replace(Native.traits, max_lines=20) if model == "small" else Native.traits
+
+    @classmethod
+    def objection(cls, model: str, endpoint: str) -> str | None:
+        return f"{cls.__name__} has no {model} at {endpoint}." if model == "none" else None
+
+
+class Plain(Native):
+    """Asks for itself where there is no account."""
+
+    def objection(self, model: str, endpoint: str) -> str | None:
+        del self, model, endpoint
+
+
+class Silent(Managed):
+    """Tells models apart, and not that it has a batch API."""
+
+    @staticmethod
+    def traits_of(model: str, overrides: Overrides) -> NativeTraits | None:
+        del model, overrides
 
 
 class Brief(Managed):

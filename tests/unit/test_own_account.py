@@ -11,7 +11,8 @@ from batchway.bootstrap.accounts import batch_apis, native_accounts, open_accoun
 from batchway.bootstrap.parts import SystemClock, routing_table
 from batchway.bootstrap.preconditions import check_proxies
 from batchway.domain.errors import Unavailable
-from batchway.domain.routing import Destination
+from batchway.domain.overrides import Overrides
+from batchway.domain.routing import Destination, Unroutable
 from batchway.domain.shard import Mode
 from batchway.ports import Account
 from batchway.settings import Settings, SettingsError, load
@@ -61,6 +62,39 @@ def test_a_class_with_traits_has_a_batch_api_whether_it_can_be_looked_at_or_not(
     assert batch_apis(accounts) == {"own": None}
 
 
+@pytest.mark.parametrize(
+    ("model", "region", "mode", "lines"),
+    [
+        ("large", None, Mode.NATIVE, 50),
+        ("small", None, Mode.NATIVE, 20),
+        ("rare-1", None, Mode.MANAGED, None),
+        ("large", "nowhere", Mode.MANAGED, None),
+    ],
+)
+def test_a_class_may_tell_its_models_apart(
+    tmp_path: Path, model: str, region: str | None, mode: Mode, lines: int | None
+) -> None:
+    settings = _settings(tmp_path, **{"class": f"{HERE}:Choosy"}, native={"max_lines": 50})
+    found = routing_table(settings).resolve(
+        model,
+        endpoint="/v1/chat/completions",
+        provider="own",
+        allowed=None,
+        overrides=Overrides(vertex_region=region),
+    )
+    assert isinstance(found, Destination)
+    assert (found.mode, found.traits and found.traits.max_lines) == (mode, lines)
+
+
+@pytest.mark.parametrize("mode", ["auto", "managed"])
+def test_a_class_may_object_to_a_model(tmp_path: Path, mode: str) -> None:
+    settings = _settings(tmp_path, **{"class": f"{HERE}:Choosy"}, mode=mode)
+    found = routing_table(settings).resolve(
+        "none", endpoint="/v1/chat/completions", provider="own", allowed=None
+    )
+    assert found == Unroutable(advice="Choosy has no none at /v1/chat/completions.")
+
+
 def test_options_are_expanded_and_hidden(tmp_path: Path) -> None:
     (tmp_path / "batchway.yaml").write_text(
         f'providers: [{{name: own, type: python, class: "{HERE}:Managed",'
@@ -103,6 +137,16 @@ def test_options_are_expanded_and_hidden(tmp_path: Path) -> None:
             {"class": f"{HERE}:Odd"},
             "providers[0].class: must be a class whose `traits` are NativeTraits or None, not "
             f"'{HERE}:Odd'.",
+        ),
+        (
+            {"class": f"{HERE}:Plain"},
+            "providers[0].class: must be a class whose `objection` is a static or a class method, "
+            f"not '{HERE}:Plain'.",
+        ),
+        (
+            {"class": f"{HERE}:Silent"},
+            "providers[0].class: must be a class that has `traits` beside its `traits_of`, not "
+            f"'{HERE}:Silent'.",
         ),
         (
             {"class": f"{HERE}:Managed", "options": SECRET},

@@ -215,6 +215,77 @@ def test_a_last_job_that_cannot_be_filled_up_runs_managed_or_fails() -> None:
     assert ["and would get 1 " in error.message for error in errors] == [True]
 
 
+def rows_of(
+    rows: Sequence[int], **traits: Any
+) -> tuple[list[tuple[Mode, int]], list[BatchError], list[Group]]:
+    """Lines of so many rows each, as shards: where they run, and their lines."""
+    data = file_of(*(chat(str(n), stop="+" * (count - 1)) for n, count in enumerate(rows)))
+    shards, errors, groups = scanned(data, to("p", mode=Mode.NATIVE, **traits), p=Picky())
+    return [(shard.mode, shard.lines) for shard in shards], errors, groups
+
+
+NATIVE, MANAGED = Mode.NATIVE, Mode.MANAGED
+
+
+@pytest.mark.parametrize(
+    ("rows", "most", "shards"),
+    [
+        ([3, 1], 6, [(NATIVE, 2)]),  # two lines, but four rows of a job's
+        ([2, 1], 6, [(MANAGED, 2)]),
+        ([1] * 7, 6, [(NATIVE, 6), (MANAGED, 1)]),
+        ([3, 3, 3], 6, [(NATIVE, 2), (MANAGED, 1)]),  # another line would leave too few before it
+        ([3, 3, 3, 1, 2], 10, [(NATIVE, 2), (NATIVE, 3)]),
+        ([2, 2, 2, 2, 2, 1], 10, [(NATIVE, 3), (NATIVE, 3)]),
+        ([9, 1, 3], 10, [(NATIVE, 1), (NATIVE, 2)]),
+        ([6, 4, 1], 10, [(NATIVE, 1), (NATIVE, 2)]),
+        ([7, 4, 7], 10, [(NATIVE, 1), (NATIVE, 1), (NATIVE, 1)]),
+    ],
+)
+def test_what_a_provider_takes_at_least_is_rows(
+    rows: list[int], most: int, shards: list[tuple[Mode, int]]
+) -> None:
+    found, errors, _ = rows_of(rows, min_lines=4, max_lines=most, may_go_online=True)
+    assert (found, errors) == (shards, [])
+    _, errors, _ = rows_of(rows, min_lines=4, max_lines=most)
+    few = any(mode is MANAGED for mode, _ in shards)
+    assert [error.code for error in errors] == ["too_few_requests"] * few
+
+
+def test_a_job_that_is_full_of_long_lines_before_it_has_enough_runs_managed_or_fails() -> None:
+    traits = {"min_lines": 3, "max_bytes": 1_000}  # a row is 196 bytes
+    found, errors, groups = rows_of([1, 1, 5, 5], **traits, may_go_online=True)
+    assert (found, errors) == ([(MANAGED, 2), (NATIVE, 1), (NATIVE, 1)], [])
+    assert [group.mode for group in groups] == [NATIVE]
+    _, errors, _ = rows_of([1, 1, 5, 5], **traits)
+    assert ["and would get 2 " in error.message for error in errors] == [True]
+    found, _, groups = rows_of([1, 1, 1], min_lines=3, max_bytes=400, may_go_online=True)
+    assert found == [(MANAGED, 2), (MANAGED, 1)]
+    assert [(group.mode, group.traits) for group in groups] == [(MANAGED, None)]
+
+
+@given(
+    rows=st.lists(st.integers(1, 5), min_size=1, max_size=60),
+    least=st.integers(0, 5),
+    most=st.integers(17, 22),
+)
+@settings(max_examples=150, deadline=None)
+def test_no_job_has_too_few_rows_where_the_batch_has_enough(
+    rows: list[int], least: int, most: int
+) -> None:
+    """A full job has all but four of its rows, and gives up to eight: both have five then."""
+    found, errors, _ = rows_of(rows, min_lines=least, max_lines=most, may_go_online=True)
+    assert errors == []
+    assert sum(lines for _, lines in found) == len(rows)
+    start = 0
+    for mode, lines in found:
+        here = sum(rows[start : start + lines])
+        start += lines
+        assert here <= most or mode is MANAGED
+        assert (here >= least) == (mode is NATIVE)
+    if sum(rows) >= least:
+        assert MANAGED not in [mode for mode, _ in found]
+
+
 @given(
     models=st.lists(st.sampled_from(["m", "n"]), max_size=60),
     least=st.integers(0, 6),

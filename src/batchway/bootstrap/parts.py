@@ -63,7 +63,7 @@ def routing_table(settings: Settings) -> RoutingTable:
 def _account(settings: ProviderSettings) -> Account:
     native = settings.batch_api
     if native is None:
-        return Account(own_model=settings.own_model)
+        return Account(objection=settings.objection, own_model=settings.own_model)
 
     def traits_of(model: str, overrides: Overrides) -> NativeTraits | None:
         traits = settings.traits_of(model, overrides)
@@ -76,6 +76,8 @@ def _account(settings: ProviderSettings) -> Account:
         objection=settings.objection,
         no_jobs=settings.no_jobs,
         own_model=settings.own_model,
+        models=settings.known_models,
+        patterns=settings.model_patterns,
     )
 
 

@@ -81,10 +81,11 @@ class Families(Generic[D, F]):
 
     @property
     def most(self) -> NativeTraits:
-        """The most that a job of any model holds."""
+        """The most that a job of any model holds, and the fewest."""
         rows = [row for row in (*self.rows, *self.by_dialect.values()) if row.jobs is not None]
         return NativeTraits(
             endpoints=frozenset[str]().union(*(row.endpoints for row in rows)),
+            min_lines=min(row.min_lines for row in rows),
             max_lines=max(row.max_lines for row in rows),
             max_bytes=max(row.max_bytes for row in rows),
             windows=(),

@@ -25,10 +25,11 @@ class NativeTraits:
     """What a provider's batch API takes.
 
     `endpoints` are the endpoints it runs (`/v1/chat/completions`, ...); `min_lines` (0: none),
-    `max_lines` and `max_bytes` bound one job's input; `windows` are the completion windows it
-    knows in seconds, ascending (empty: it takes none); `enqueued_tokens` bounds the estimated
-    tokens of a job, `embedding_inputs` the texts that all lines of an embeddings job hold
-    together; both are `None` when there is no such limit or it is not known.
+    `max_lines` and `max_bytes` bound one job's input, of which a line of a batch may become several
+    lines; `windows` are the completion windows it knows in seconds, ascending (empty: it takes
+    none); `enqueued_tokens` bounds the estimated tokens of a job, `embedding_inputs` the texts that
+    all lines of an embeddings job hold together; both are `None` when there is no such limit or it
+    is not known.
     """
 
     endpoints: frozenset[str]

@@ -6,6 +6,7 @@ Owns finding it, and what can be told of it without making one. What an account 
 
 import importlib
 import re
+from inspect import getattr_static
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator
@@ -14,6 +15,9 @@ from batchway.domain.remote import NativeTraits
 
 _WRITTEN: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 METHODS: Final = ("online", "jobs", "archive", "health", "close")
+# What a class may say of a model, besides.
+HOOKS: Final = ("traits_of", "objection")
+_NONE: Final = staticmethod(lambda: None)
 
 
 def load_class(value: object) -> type[Any]:
@@ -39,6 +43,12 @@ def load_class(value: object) -> type[Any]:
         raise ValueError(f"must be a class of accounts (it lacks {', '.join(lacking)})")
     if not isinstance(getattr(found, "traits", None), NativeTraits | None):
         raise ValueError("must be a class whose `traits` are NativeTraits or None")  # noqa: TRY004 - as above
+    for hook in HOOKS:
+        # Asked of the class: lines are routed before, and where, there is no account.
+        if not isinstance(getattr_static(found, hook, _NONE), staticmethod | classmethod):
+            raise ValueError(f"must be a class whose `{hook}` is a static or a class method")  # noqa: TRY004 - as above
+    if hasattr(found, "traits_of") and getattr(found, "traits", None) is None:
+        raise ValueError("must be a class that has `traits` beside its `traits_of`")
     return found
 
 

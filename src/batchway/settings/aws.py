@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from batchway.catalog.bedrock_models import BEDROCK_MOST, BedrockDialect
+from batchway.catalog.bedrock_models import BEDROCK_MODELS, BEDROCK_MOST, BedrockDialect
 from batchway.catalog.bedrock_names import BedrockName, read_name
 from batchway.catalog.bedrock_regions import runtime_of
 from batchway.domain.endpoint import Endpoint
@@ -17,6 +17,7 @@ from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Choice
 from batchway.settings.kinds import (
+    WILD,
     AwsAccount,
     AwsRegion,
     Int,
@@ -155,6 +156,18 @@ class BedrockSettings(NativeBase):
             return None
         name = self._read(model)
         return name.family.traits if isinstance(name, BedrockName) else None
+
+    @property
+    def known_models(self) -> tuple[str, ...]:
+        """Those that `models` spells out."""
+        return tuple(name for name in self.models if not WILD.intersection(name))
+
+    @property
+    def model_patterns(self) -> tuple[str, ...]:
+        """The patterns of `models`, then those of the catalog that tell a maker."""
+        own = (name for name in self.models if WILD.intersection(name))
+        makers = (row.pattern for row in BEDROCK_MODELS if row.publisher)
+        return tuple(dict.fromkeys((*own, *makers)))
 
     def own_model(self, overrides: Overrides) -> str | None:
         """That of its own header before that of any provider's."""

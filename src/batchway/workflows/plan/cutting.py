@@ -62,10 +62,11 @@ class OpenShard:
 
 
 class _Place(NamedTuple):
-    """Where a line stands in the file, and what it adds to its shard."""
+    """Where a line stands in the file, behind how many of its shard, and what it adds to that."""
 
     offset: int
     line: int
+    before: int
     rows: int
     bytes: int
     tokens: int
@@ -108,6 +109,11 @@ class GroupPlan:
             self.most_tokens = traits.enqueued_tokens or sys.maxsize
             self.most_inputs = traits.embedding_inputs or sys.maxsize
             self._tail = deque(maxlen=traits.min_lines)
+
+    @property
+    def _least(self) -> int:
+        """Rows that a job has at least: of a native group what its provider takes."""
+        return 0 if self.traits is None else self.traits.min_lines
 
     @property
     def traits(self) -> NativeTraits | None:
@@ -170,7 +176,7 @@ class GroupPlan:
         if more > self.most_bytes:
             return False
         tokens = inputs = 0
-        if self.measure is not None:
+        if rows and self.measure is not None:
             size = self.measure(body)
             tokens, inputs = size.tokens, size.inputs
         shard = self.open
@@ -192,8 +198,8 @@ class GroupPlan:
         shard.tokens += tokens
         shard.inputs += inputs
         shard.end = end
-        if self._tail.maxlen:
-            self._tail.append(_Place(start, line, rows, more, tokens, inputs))
+        if rows and self._tail.maxlen:
+            self._tail.append(_Place(start, line, shard.lines - 1, rows, more, tokens, inputs))
         if shard.rows >= self.most_rows:
             self.close()
         return True
@@ -212,35 +218,32 @@ class GroupPlan:
 
     @property
     def fewest(self) -> int:
-        """Lines of the smallest shard."""
-        return min((shard.lines for shard in self._closed), default=0)
+        """Rows of the smallest shard: lines, but for those of several requests or none."""
+        return min((shard.rows for shard in self._closed), default=0)
 
     def finish(self) -> bool:
-        """End the plan; `False` when it has fewer lines than the provider takes.
+        """End the plan; `False` when a job would have fewer rows than the provider takes.
 
-        In `auto` those are run managed: all lines of the group when it has too few, and a last
-        shard that cannot be filled up from the one before.
+        In `auto` those lines run managed: all of the group when it has too few, a last shard that
+        cannot be filled up from the one before, one that is full of long lines before it has
+        enough of them.
         """
         # A last shard that is closed was full: the tail at hand is its own.
         before = deque[_Place]() if self.open is None else self._tail_before
         self.close()
-        traits = self.traits
-        if traits is None or not self._closed or self._closed[-1].lines >= traits.min_lines:
-            return True
-        if len(self._closed) > 1:
-            self._fill_up(traits.min_lines, before)
-        return self._closed[-1].lines >= traits.min_lines or self.may_go_online
+        least = self._least
+        if len(self._closed) > 1 and self._closed[-1].rows < least:
+            self._fill_up(least, before)
+        return self.may_go_online or not self._closed or self.fewest >= least
 
     def shards(self, batch_id: str) -> list[Shard]:
         """The shards, numbered from 0; of every line in their ranges if they are not `divided`."""
-        traits = self.traits
-        least = 0 if traits is None else traits.min_lines
         return [
             Shard(
                 batch_id=batch_id,
                 number=number,
                 group=self.group.name,
-                mode=Mode.MANAGED if shard.lines < least else self.group.mode,
+                mode=Mode.MANAGED if shard.rows < self._least else self.group.mode,
                 start=shard.start,
                 end=shard.end,
                 first_line=shard.first_line,
@@ -252,7 +255,7 @@ class GroupPlan:
 
     def decided(self) -> Group:
         """The group as it is written: managed, where that is what its lines have come to."""
-        if self.traits is not None and self.lines < self.traits.min_lines:
+        if self.traits is not None and all(shard.rows < self._least for shard in self._closed):
             return replace(self.group, mode=Mode.MANAGED, traits=None, rescue=False)
         return self.group
 
@@ -263,24 +266,31 @@ class GroupPlan:
     def _fill_up(self, least: int, before: "deque[_Place]") -> None:
         """Move lines from the end of the last shard but one to the last, if both can be jobs."""
         full, last = self._closed[-2:]
-        missing = least - last.lines
-        moved = list(before)[-missing:]
+        moved: deque[_Place] = deque()
+        rows = last.rows
+        while rows < least and before:
+            moved.appendleft(before.pop())
+            rows += moved[0].rows
+        given = sum(place.bytes for place in moved)
         if (
-            len(moved) < missing
-            or full.lines - missing < least
-            or last.bytes + sum(place.bytes for place in moved) > self.most_bytes
-            or last.rows + sum(place.rows for place in moved) > self.most_rows
+            rows < least
+            or full.rows + last.rows - rows < least
+            or rows > self.most_rows
+            or last.bytes + given > self.most_bytes
             or last.tokens + sum(place.tokens for place in moved) > self.most_tokens
             or last.inputs + sum(place.inputs for place in moved) > self.most_inputs
         ):
             return
+        first, missing = moved[0], full.lines - moved[0].before
         if full.packed is not None and last.packed is not None:
             own = list(LineSet(full.packed, first=full.first_line))
-            own, given = own[:-missing], own[-missing:]
-            given += LineSet(last.packed, first=last.first_line)
+            own, theirs = own[:-missing], own[-missing:]
+            theirs += LineSet(last.packed, first=last.first_line)
             full.packed = pack([line - full.first_line for line in own])
-            last.packed = pack([line - moved[0].line for line in given])
+            last.packed = pack([line - first.line for line in theirs])
+        full.rows, last.rows = full.rows + last.rows - rows, rows
+        full.bytes, last.bytes = full.bytes - given, last.bytes + given
         full.lines -= missing
-        full.end = last.start = moved[0].offset
-        last.first_line = moved[0].line
+        full.end = last.start = first.offset
+        last.first_line = first.line
         last.lines += missing
