@@ -14,6 +14,8 @@ from pages.markdown import code, page, table
 
 _TITLES: Final = {
     "anthropic": "Claude: Anthropic's Messages",
+    "converse.nova_parameters": "Amazon Nova: InvokeModel's body",
+    "converse.parameters": "Any model of Bedrock's: Converse",
     "gemini": "Gemini and Google's embeddings",
     "responses": "Responses over a model that has only chat",
 }
@@ -38,22 +40,23 @@ def parameters_page() -> str:
         "name that is in no row is none of OpenAI's, and is refused as OpenAI refuses it. "
         "Providers that speak OpenAI's own wire get every body as it is.",
     ]
-    for family, name, rows in tables():
-        title = _TITLES.get(family, family)
+    for module, name, rows in tables():
+        family = module.split(".")[0]
+        title = _TITLES.get(module) or _TITLES.get(family, family)
         blocks += [f"## {title}: {code(_ENDPOINTS[name].value)}", _table(rows)]
     return page("Parameters", *blocks)
 
 
 def tables() -> Iterator[tuple[str, str, Parameters]]:
-    """Family, name and rows of every table, in the order of the modules."""
+    """Module, name and rows of every table, in the order of the modules."""
     for found in pkgutil.walk_packages(dialects.__path__, f"{dialects.__name__}."):
-        family, module = found.name.split(".")[2:3], found.name.rpartition(".")[2]
-        if not module.endswith("parameters") or family == ["requests"]:
+        module = found.name.removeprefix(f"{dialects.__name__}.")
+        if not module.endswith("parameters") or module.startswith("requests."):
             continue
         held = vars(importlib.import_module(found.name))
         for name in _ENDPOINTS:
             if isinstance(rows := held.get(name), Parameters):
-                yield family[0], name, rows
+                yield module, name, rows
 
 
 def _table(rows: Parameters) -> str:

@@ -16,9 +16,9 @@ from tests.unit.dialects.cases import Case, check, parameters, table
 from tests.unit.dialects.strict_types import strict
 
 from batchway.dialects.anthropic.dialect import VERTEX, AnthropicDialect
-from batchway.dialects.anthropic.models import MODELS, NEWER, Thinking, traits_of
 from batchway.dialects.anthropic.parameters import CHAT
-from batchway.dialects.anthropic.schema import closed, problem_of
+from batchway.dialects.claude.models import MODELS, NEWER, Thinking, traits_of
+from batchway.dialects.grammars.closed import closed, problem_of
 from batchway.dialects.requests.chat import ChatRequest
 from batchway.ports.dialect import Dialect, Encoded, Refused, Result, Size, Unfaithful
 from batchway.providers.google.advice import refusals_at

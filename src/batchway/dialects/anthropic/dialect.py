@@ -3,7 +3,7 @@
     encode    instructions, turns, tools and parameters, each read by the module of its name
     decode    a message (`answer`), or an error (`error`)
 
-Owns what two of them forbid each other, and the context of a line: whether it has `functions`, and
+Owns the context of a line: whether it has `functions`, and
 the names of what was left out. The same for a platform's batches and its online calls.
 """
 
@@ -13,12 +13,12 @@ import msgspec
 
 from batchway.dialects.answers.chat import Warned
 from batchway.dialects.anthropic.answer import read_answer, result_of
-from batchway.dialects.anthropic.config import Writing, writing
 from batchway.dialects.anthropic.error import is_error, no_answer, refused
-from batchway.dialects.anthropic.messages import Conversation, conversation
-from batchway.dialects.anthropic.models import Traits, traits_of
+from batchway.dialects.anthropic.messages import conversation
 from batchway.dialects.anthropic.parameters import CHAT
-from batchway.dialects.anthropic.tools import Tooling, tooling
+from batchway.dialects.anthropic.tools import tooling
+from batchway.dialects.claude.models import Traits, traits_of
+from batchway.dialects.claude.writing import clash_of, writing
 from batchway.dialects.one_body import OneBody
 from batchway.dialects.requests.chat import read_chat
 from batchway.dialects.requests.size import size_of
@@ -74,7 +74,13 @@ class AnthropicDialect(OneBody):
         written = writing(request, self._traits)
         if isinstance(written, Unfaithful):
             return written
-        clash = _clash(talk, tools, written, self._traits)
+        clash = clash_of(
+            written,
+            self._traits,
+            forced=tools.forced,
+            unanswered=talk.unanswered,
+            begun=talk.begun,
+        )
         if clash is not None:
             return clash
         fields: dict[str, Any] = {**self._head, **written.fields}
@@ -109,26 +115,3 @@ class AnthropicDialect(OneBody):
     def measure(self, body: bytes) -> Size:
         """See `ports.Dialect`."""
         return size_of(body)
-
-
-def _clash(
-    talk: Conversation, tools: Tooling, written: Writing, traits: Traits
-) -> Unfaithful | None:
-    """What parts of a request forbid each other at a model."""
-    if tools.forced and not traits.forced:
-        return Unfaithful(tools.forced, "This model cannot be made to call a tool.")
-    if tools.forced and written.budgeted:
-        why = "With `reasoning_effort` this model cannot be made to call a tool."
-        return Unfaithful(tools.forced, why)
-    if talk.unanswered and written.budgeted:
-        why = "This model thinks on only with its thoughts before the calls, which are not here."
-        return Unfaithful("reasoning_effort", why)
-    if talk.begun:
-        if not traits.prefill:
-            return Unfaithful(
-                "messages", "The last is the assistant's, where this model needs a user's."
-            )
-        if written.thinks or "output_config" in written.fields:
-            why = "The last is the assistant's, which goes with no thinking and no schema."
-            return Unfaithful("messages", why)
-    return None

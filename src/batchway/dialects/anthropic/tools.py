@@ -17,8 +17,8 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from batchway.dialects.anthropic.models import Traits
-from batchway.dialects.anthropic.translations import Translation, parameters_of
+from batchway.dialects.claude.models import Traits
+from batchway.dialects.grammars.translations import Translation, parameters_of
 from batchway.dialects.requests.chat import (
     AllowedChoice,
     ChatRequest,

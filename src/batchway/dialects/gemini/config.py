@@ -12,7 +12,6 @@ from msgspec import UNSET, Raw, UnsetType
 from batchway.dialects.gemini.importer import Places, digest
 from batchway.dialects.gemini.models import Traits
 from batchway.dialects.gemini.translations import answer_of
-from batchway.dialects.gemini.unsayable import Unsayable
 from batchway.dialects.gemini.wire import GenerationConfig
 from batchway.dialects.requests.chat import (
     ChatRequest,
@@ -21,6 +20,7 @@ from batchway.dialects.requests.chat import (
     JsonSchemaFormat,
 )
 from batchway.dialects.requests.schemas import bytes_of
+from batchway.dialects.unsayable import Unsayable
 
 _MOST_STOPS: Final = 5
 _MOST_CANDIDATES: Final = 8

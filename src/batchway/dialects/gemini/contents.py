@@ -19,7 +19,6 @@ from msgspec import UNSET
 
 from batchway.dialects.gemini.importer import Places, add_places, clean
 from batchway.dialects.gemini.media import addressed, enclosed, sound
-from batchway.dialects.gemini.unsayable import Unsayable
 from batchway.dialects.gemini.wire import Content, FunctionCall, FunctionResponse, Part
 from batchway.dialects.requests.arguments import arguments_in
 from batchway.dialects.requests.chat import (
@@ -39,6 +38,7 @@ from batchway.dialects.requests.chat import (
     UserMessage,
     UserPart,
 )
+from batchway.dialects.unsayable import Unsayable
 
 SIGNATURE: Final = "skip_thought_signature_validator"
 

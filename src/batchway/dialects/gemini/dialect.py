@@ -23,12 +23,12 @@ from batchway.dialects.gemini.functions import functions_of
 from batchway.dialects.gemini.importer import Places
 from batchway.dialects.gemini.models import traits_of
 from batchway.dialects.gemini.parameters import CHAT
-from batchway.dialects.gemini.unsayable import Unsayable
 from batchway.dialects.gemini.wire import Request
 from batchway.dialects.one_body import OneBody
 from batchway.dialects.requests.chat import ChatRequest, read_chat
 from batchway.dialects.requests.size import size_of
 from batchway.dialects.tolerant_json import object_in
+from batchway.dialects.unsayable import Unsayable
 from batchway.ports.dialect import Encoded, Refused, Result, Size, Unfaithful
 
 _LEGACY: Final = b"!"

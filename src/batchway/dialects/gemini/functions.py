@@ -15,7 +15,6 @@ from msgspec import UNSET, Raw, UnsetType
 
 from batchway.dialects.gemini.importer import Places, digest
 from batchway.dialects.gemini.translations import parameters_of
-from batchway.dialects.gemini.unsayable import Unsayable
 from batchway.dialects.gemini.wire import (
     FunctionCallingConfig,
     FunctionDeclaration,
@@ -32,6 +31,7 @@ from batchway.dialects.requests.chat import (
     NamedFunction,
 )
 from batchway.dialects.requests.schemas import bytes_of
+from batchway.dialects.unsayable import Unsayable
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}\Z")
 _INDEX: Final = re.compile(r"\[\d+\]")

@@ -19,7 +19,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from batchway.dialects.gemini.unsayable import Unsayable
+from batchway.dialects.unsayable import Unsayable
 
 # Objects within objects, the request being the first.
 _DEEPEST: Final = 15

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from batchway.dialects.gemini.unsayable import Unsayable
 from batchway.dialects.gemini.wire import Blob, FileData, Part
 from batchway.dialects.stored_files import NOT_READABLE, may_read
+from batchway.dialects.unsayable import Unsayable
 
 _DATA: Final = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.IGNORECASE)
 

@@ -10,7 +10,7 @@ Source: https://json-schema.org/draft/2020-12/json-schema-core (8.2.3, 10.2.1.1)
 
 from typing import Any, Final, cast
 
-from batchway.dialects.gemini.unsayable import Unsayable
+from batchway.dialects.unsayable import Unsayable
 
 _Node = dict[str, Any]
 _Refs = tuple[str, ...]

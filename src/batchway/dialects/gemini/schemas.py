@@ -19,7 +19,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from batchway.dialects.gemini.references import ANNOTATIONS, References, merged
-from batchway.dialects.gemini.unsayable import Unsayable
+from batchway.dialects.unsayable import Unsayable
 
 _DEEPEST: Final = 48
 _MOST_NODES: Final = 4_000

@@ -14,9 +14,9 @@ import msgspec
 from batchway.dialects.gemini.importer import columns, digest
 from batchway.dialects.gemini.json_schemas import all_typed, as_json_schema
 from batchway.dialects.gemini.schemas import joined, translate
-from batchway.dialects.gemini.unsayable import Unsayable
 from batchway.dialects.kept import Kept
 from batchway.dialects.requests.schemas import read_schema
+from batchway.dialects.unsayable import Unsayable
 from batchway.ports.dialect import Unfaithful
 
 # request > tools > functionDeclarations > parameters

@@ -1,4 +1,4 @@
-"""Schemas of lines as Claude takes them, ready to be put into a body; kept, see `dialects.kept`.
+"""Schemas of lines as models are bound to them, ready for a body; kept, see `dialects.kept`.
 
     parameters_of    the input of a tool, which is an object; bound to it where it is strict
     answer_of        the schema of an answer, always bound to it
@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from batchway.dialects.anthropic.schema import closed, problem_of
+from batchway.dialects.grammars.closed import closed, problem_of
 from batchway.dialects.kept import Kept
 from batchway.dialects.requests.schemas import read_schema
 from batchway.dialects.tolerant_json import object_or_none
@@ -42,7 +42,7 @@ def _parameters(text: bytes, strict: bool) -> Translation:
         return Translation(why=value.why)
     schema = object_or_none(value)
     if schema is None:
-        return Translation(why="Claude takes a JSON schema for parameters.")
+        return Translation(why="It is no JSON schema.")
     if "type" not in schema:
         schema = {"type": "object", **schema}
     if strict:

@@ -6,7 +6,8 @@
     reasoning_effort                    effort, or on older models a budget of thinking
     response_format: json_schema        output_config.format
 
-What a model takes is a row of `models`. Sources:
+What a model takes is a row of `models`. Owns what such parameters forbid each other, and what they
+forbid of tools and turns. Sources:
 https://platform.claude.com/docs/en/build-with-claude/thinking (sampling, forced calls, prefill),
 https://platform.claude.com/docs/en/build-with-claude/extended-thinking (budgets),
 https://platform.claude.com/docs/en/build-with-claude/effort,
@@ -19,8 +20,8 @@ from typing import Any, Final
 
 import msgspec
 
-from batchway.dialects.anthropic.models import Thinking, Traits
-from batchway.dialects.anthropic.translations import answer_of
+from batchway.dialects.claude.models import Thinking, Traits
+from batchway.dialects.grammars.translations import answer_of
 from batchway.dialects.requests.chat import ChatRequest, JsonObjectFormat, JsonSchemaFormat
 from batchway.dialects.requests.schemas import bytes_of
 from batchway.ports.dialect import Unfaithful
@@ -70,6 +71,34 @@ def writing(request: ChatRequest, traits: Traits) -> Writing | Unfaithful:
         if wrong is not None:
             return wrong
     return written
+
+
+def clash_of(
+    written: Writing, traits: Traits, *, forced: str, unanswered: bool, begun: bool
+) -> Unfaithful | None:
+    """What parts of a request forbid each other at a model.
+
+    `forced` is the parameter that makes it call a tool, empty where none does. `unanswered` is
+    whether the chat ends with what calls gave, `begun` whether in the assistant's turn.
+    """
+    if forced and not traits.forced:
+        return Unfaithful(forced, "This model cannot be made to call a tool.")
+    if forced and written.budgeted:
+        return Unfaithful(
+            forced, "With `reasoning_effort` this model cannot be made to call a tool."
+        )
+    if unanswered and written.budgeted:
+        why = "This model thinks on only with its thoughts before the calls, which are not here."
+        return Unfaithful("reasoning_effort", why)
+    if begun:
+        if not traits.prefill:
+            return Unfaithful(
+                "messages", "The last is the assistant's, where this model needs a user's."
+            )
+        if written.thinks or "output_config" in written.fields:
+            why = "The last is the assistant's, which goes with no thinking and no schema."
+            return Unfaithful("messages", why)
+    return None
 
 
 def _most(request: ChatRequest, traits: Traits) -> int | Unfaithful:

@@ -1,4 +1,4 @@
-"""That a request cannot be written for Gemini: raised deep inside `encode`, caught at its top."""
+"""That a request cannot be said in a dialect: raised deep inside `encode`, caught at its top."""
 
 
 class Unsayable(Exception):

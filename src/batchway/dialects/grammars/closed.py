@@ -1,14 +1,15 @@
-"""JSON schemas as Claude's structured outputs take them.
+"""JSON schemas as structured outputs take them: Claude's, and those of Bedrock's other models.
 
     objects      closed (`additionalProperties: false`)
     unions       `oneOf` and lists of types as `anyOf`
     definitions  `$defs`, also where they were called `definitions`
-    the rest     what its grammar has no word for (`minimum`, `pattern`, ...) goes into descriptions
+    the rest     what grammars have no word for (`minimum`, `pattern`, ...) goes into descriptions
 
 The same as `transform_schema` of Anthropic's SDK does, which fails on lists of types, keeps one of
 `anyOf` and `allOf`, and closes objects whose keys are free: what cannot be kept is refused here. So
 are recursive schemas, as by the API. Source:
-https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations
+https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations,
+https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html (the same subset)
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,7 +36,7 @@ _DEEPEST: Final = 64
 
 
 def problem_of(schema: object) -> str | None:
-    """Why Claude cannot be bound to a schema; `None` where `closed` keeps its meaning."""
+    """Why no model can be bound to a schema; `None` where `closed` keeps its meaning."""
     links: dict[str, set[str]] = {}
     why = _problem(schema, links, owner="#", depth=0)
     if why is not None or not links:
@@ -43,12 +44,12 @@ def problem_of(schema: object) -> str | None:
     try:
         TopologicalSorter(links).prepare()
     except CycleError:
-        return "The schema refers to itself, and Claude takes no recursive one."
+        return "The schema refers to itself, and no model can be bound to a recursive one."
     return None
 
 
 def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema as Claude takes it. It is one without a `problem_of`."""
+    """The schema as models take it. It is one without a `problem_of`."""
     rest = {key: value for key, value in schema.items() if key not in _MEANINGLESS}
     out: dict[str, Any] = {}
     definitions = {**rest.pop("definitions", {}), **rest.pop("$defs", {})}
@@ -88,7 +89,7 @@ def _take_literals(rest: dict[str, Any], out: dict[str, Any]) -> bool:
 
 
 def _literals(schema: Mapping[str, Any]) -> list[str]:
-    """Of `enum` and `const`, those that Claude takes: strings, numbers, booleans and null."""
+    """Of `enum` and `const`, those that models take: strings, numbers, booleans and null."""
     values = schema.get("enum")
     words: list[str] = []
     if isinstance(values, list) and values and all(map(_plain, cast("list[object]", values))):
@@ -166,17 +167,17 @@ def _own_problem(fields: dict[str, Any]) -> str | None:
         return None if local else "The schema refers to another document."
     combining = [word for word in _COMBINING if word in fields]
     if len(combining) > 1:
-        return f"The schema has `{combining[0]}` beside `{combining[1]}`, and Claude takes one."
+        return f"The schema has `{combining[0]}` beside `{combining[1]}`, and models take one."
     types = _types(fields.get("type"))
     if any(
         not isinstance(each, str) or each not in _OF_TYPE for each in cast("list[object]", types)
     ):
         return "The schema has a type that JSON schema does not have."
     if not (types or combining or _literals(fields)):
-        return "A part of the schema has no type, and Claude has to be told each."
+        return "A part of the schema has no type, and the model has to be told each."
     free = fields.get("additionalProperties") not in (None, False)
     if free and not fields.get("properties"):
-        return "The schema has an object with any keys, and Claude has to be told each."
+        return "The schema has an object with any keys, and the model has to be told each."
     return None
 
 
