@@ -91,7 +91,7 @@ class _Chat(OneBody):
             )
         except Unsayable as unsayable:
             return Unfaithful(unsayable.param, unsayable.why)
-        flag = _LEGACY if request.functions else _BY_TOOL if said.by_tool else b""
+        flag = _BY_TOOL if said.by_tool else _LEGACY if request.functions else b""
         context = flag + ",".join(ignored).encode()
         return Encoded((self._written(said),), context=context, warnings=tuple(ignored))
 
