@@ -1,5 +1,6 @@
 """The fake of AWS, driven by boto3 over the socket: what models answer and refuse."""
 
+import base64
 import json
 from collections.abc import Generator
 from typing import Any
@@ -181,3 +182,140 @@ def test_counts_of_an_invocation_are_in_its_headers(fake: BedrockFake) -> None:
     headers = answer["ResponseMetadata"]["HTTPHeaders"]
     assert headers["x-amzn-bedrock-input-token-count"] == "2"
     assert headers["x-amzn-bedrock-output-token-count"] == "0"
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "count": {"type": "integer"}},
+    "required": ["name"],
+}
+
+
+def marked(mark: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": f"Line 1 [[fake:{mark}]]"}]
+
+
+def in_blocks(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"role": each["role"], "content": [{"text": each["content"]}]} for each in messages]
+
+
+@pytest.mark.parametrize(("mark", "count"), [("call", 1), ("calls", 2)])
+def test_tools_are_called_when_the_prompt_says_so(fake: BedrockFake, mark: str, count: int) -> None:
+    spec = {"toolSpec": {"name": "find", "inputSchema": {"json": SCHEMA}}}
+    answer = client("bedrock-runtime", fake).converse(
+        modelId=NOVA, messages=in_blocks(marked(mark)), toolConfig={"tools": [spec]}
+    )
+    assert answer["stopReason"] == "tool_use"
+    calls = [block["toolUse"] for block in answer["output"]["message"]["content"]]
+    digest = digest_of({"messages": marked(mark)}, model=NOVA)
+    assert [(call["name"], call["input"]["name"]) for call in calls] == [("find", digest)] * count
+    native = invoke(
+        fake, NOVA, {"messages": in_blocks(marked(mark)), "toolConfig": {"tools": [spec]}}
+    )
+    assert [block["toolUse"]["input"] for block in native["output"]["message"]["content"]] == [
+        call["input"] for call in calls
+    ]
+    function = {"type": "function", "function": {"name": "find", "parameters": SCHEMA}}
+    answer = invoke(fake, QWEN, {"messages": marked(mark), "tools": [function]})
+    choice = answer["choices"][0]
+    assert (choice["finish_reason"], choice["message"]["content"]) == ("tool_calls", None)
+    assert [call["function"]["name"] for call in choice["message"]["tool_calls"]] == (
+        ["find"] * count
+    )
+
+
+def test_tools_are_called_when_they_have_to_be(fake: BedrockFake) -> None:
+    spec = {"toolSpec": {"name": "find", "inputSchema": {"json": SCHEMA}}}
+    other = {"toolSpec": {"name": "other", "inputSchema": {"json": SCHEMA}}}
+    answer = client("bedrock-runtime", fake).converse(
+        modelId=NOVA,
+        messages=NOVA_USER,
+        toolConfig={"tools": [spec, other], "toolChoice": {"tool": {"name": "other"}}},
+    )
+    assert answer["output"]["message"]["content"][0]["toolUse"]["name"] == "other"
+    tool = {"name": "find", "input_schema": SCHEMA}
+    answer = invoke(fake, CLAUDE, {**body(1), "tools": [tool], "tool_choice": {"type": "any"}})
+    assert (answer["stop_reason"], answer["content"][0]["name"]) == ("tool_use", "find")
+
+
+def test_answers_that_a_schema_holds(fake: BedrockFake) -> None:
+    digest = digest_of({"messages": USER}, model=NOVA)
+    form = {
+        "type": "json_schema",
+        "structure": {"jsonSchema": {"schema": json.dumps(SCHEMA), "name": "found"}},
+    }
+    answer = client("bedrock-runtime", fake).converse(
+        modelId=NOVA, messages=NOVA_USER, outputConfig={"textFormat": form}
+    )
+    text = answer["output"]["message"]["content"][0]["text"]
+    assert json.loads(text)["name"] == digest
+    held = {"type": "json_schema", "json_schema": {"name": "found", "schema": SCHEMA}}
+    answer = invoke(fake, QWEN, {"messages": USER, "response_format": held})
+    assert json.loads(answer["choices"][0]["message"]["content"])["name"] == digest_of(
+        {"messages": USER}, model=QWEN
+    )
+
+
+def test_other_ends_and_other_blocks(fake: BedrockFake) -> None:
+    runtime = client("bedrock-runtime", fake)
+    cut = runtime.converse(modelId=NOVA, messages=NOVA_USER, inferenceConfig={"maxTokens": 2})
+    assert (cut["stopReason"], cut["usage"]["outputTokens"]) == ("max_tokens", 2)
+    word = TEXT[NOVA].split()[2]
+    stopped = runtime.converse(
+        modelId=NOVA, messages=NOVA_USER, inferenceConfig={"stopSequences": [word]}
+    )
+    assert stopped["stopReason"] == "stop_sequence"
+    text = stopped["output"]["message"]["content"][0]["text"]
+    assert text == TEXT[NOVA].partition(word)[0]
+    filtered = runtime.converse(modelId=NOVA, messages=in_blocks(marked("filtered")))
+    assert (filtered["stopReason"], filtered["output"]["message"]["content"]) == (
+        "content_filtered",
+        [],
+    )
+    thought = runtime.converse(modelId=NOVA, messages=in_blocks(marked("reasoning")))
+    first = thought["output"]["message"]["content"][0]["reasoningContent"]["reasoningText"]
+    assert first["text"].startswith("Thinking of ")
+    cached = runtime.converse(modelId=NOVA, messages=in_blocks(marked("cached")))
+    assert cached["usage"]["cacheReadInputTokens"] > 0
+
+
+def test_media_and_results_count_by_what_they_hold(fake: BedrockFake) -> None:
+    picture = b"\x89PNG not really"
+    url = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    line = [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is it?"},
+                {"type": "image_url", "image_url": {"url": url}},
+            ],
+        },
+        {
+            "role": "assistant",
+            "tool_calls": [
+                {"id": "1", "type": "function", "function": {"name": "find", "arguments": "{}"}}
+            ],
+        },
+        {"role": "tool", "tool_call_id": "1", "content": "a cat"},
+    ]
+    spec = {"toolSpec": {"name": "find", "inputSchema": {"json": SCHEMA}}}
+    use = {"toolUseId": "1", "name": "find", "input": {}}
+    answer = client("bedrock-runtime", fake).converse(
+        modelId=CLAUDE,
+        messages=[
+            {
+                "role": "user",
+                "content": [
+                    {"text": "What is it?"},
+                    {"image": {"format": "png", "source": {"bytes": picture}}},
+                ],
+            },
+            {"role": "assistant", "content": [{"toolUse": use}]},
+            {
+                "role": "user",
+                "content": [{"toolResult": {"toolUseId": "1", "content": [{"text": "a cat"}]}}],
+            },
+        ],
+        toolConfig={"tools": [spec]},
+    )
+    assert belongs({"messages": line}, answer["output"], model=CLAUDE)

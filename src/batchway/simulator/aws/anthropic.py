@@ -1,7 +1,8 @@
 """Claude on Bedrock: Anthropic's Messages as a body of InvokeModel.
 
 Owns what is Bedrock's of it: the version, and which fields there are.
-Source: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html
+Source:
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html
 """
 
 from typing import Any, Final
@@ -10,29 +11,19 @@ from batchway.simulator.aws.answering import Ran
 from batchway.simulator.aws.refusals import invalid
 from batchway.simulator.languages import claude
 
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _HOUSE: Final = claude.House(
     name="Bedrock",
     ids="bdrk",
     versions=frozenset({"bedrock-2023-05-31"}),
-    fields=frozenset(
-        [
-            "anthropic_version",
-            "anthropic_beta",
-            "max_tokens",
-            "messages",
-            "system",
-            "stop_sequences",
-            "temperature",
-            "top_k",
-            "top_p",
-            "tools",
-            "tool_choice",
-            "thinking",
-            "output_config",
-            "metadata",
-            "context_management",
-            "cache_control",
-        ]
+    fields=_names(
+        "anthropic_version anthropic_beta max_tokens messages system stop_sequences temperature "
+        "top_k top_p tools tool_choice thinking output_config metadata context_management "
+        "cache_control"
     ),
 )
 

@@ -99,10 +99,11 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         speed             records a second; `None`: all of them within `run_seconds`
         hold              states that no job leaves until the name is taken out again
         poll_delay        seconds for which a job that has ended still shows its last state
-        list_lag          seconds for which a new job is missing from the list
+        list_lag, read_lag  seconds for which a new job is missing from the list, and by its ARN
         fates             the fates of jobs, the first that fits
         expire, partial   every job that has no fate expires, or ends PartiallyCompleted, half-way
         cancel_race       a stopped job says Stopping and ends Completed with all its rows
+        late_stop         the exception of a stop that comes after the end
         lose_create_answer  how many creations work and then lose their connection
         throttle_polls, throttle_calls  how many looks at jobs, and calls of models, are throttled
         counts            the record counts of a job: `live`, `zero` until it has ended (as the page
@@ -119,11 +120,12 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         no_record_ids     rows lack the id
         discard           lines are not read: each row has the same answer, of `discard_bytes`
     Buckets
-        bucket_denied     what is not allowed
+        bucket_denied     what callers, and the role that jobs assume, may not do
         page_size         the most objects a page
     Models
         models            the models that there are (ids); `None`: every one of a known vendor
-        no_such_model, no_access, profile_only, end_of_life, not_in_batches   models, by id
+        no_such_model, no_access, no_use_case, profile_only, end_of_life, not_in_batches
+                          models, by id
         families          families of models whose name does not tell, by id or ARN
         reasoning         whether gpt-oss puts its reasoning before its answer, in the content
         dimensions        of a vector when a request names none
@@ -133,6 +135,7 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         clock_skew        seconds that the fake's clock for signatures is ahead of the real one
         denied            actions the caller may not do: `bedrock:InvokeModel`, `iam:PassRole`, …
         untrusted_role    jobs cannot assume their role
+        role_invokes      whether their role may call models: if not, they fail when they run
         external_id       what AssumeRole asks for
         session_seconds   how long a session lasts that names no duration
         bearer_keys       API keys that are accepted besides those given out
@@ -146,10 +149,12 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     hold: list[State] = []
     poll_delay: float = 0.0
     list_lag: float = 0.0
+    read_lag: float = 0.0
     fates: list[Fate] = []
     expire: bool = False
     partial: bool = False
     cancel_race: bool = False
+    late_stop: Literal["ConflictException", "ValidationException"] = "ConflictException"
     lose_create_answer: int = 0
     throttle_polls: int = 0
     throttle_calls: int = 0
@@ -182,6 +187,7 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     models: list[str] | None = None
     no_such_model: list[str] = []
     no_access: list[str] = []
+    no_use_case: list[str] = []
     profile_only: list[str] = []
     end_of_life: list[str] = []
     not_in_batches: list[str] = []
@@ -194,6 +200,7 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     clock_skew: float = 0.0
     denied: list[str] = []
     untrusted_role: bool = False
+    role_invokes: bool = True
     external_id: str | None = None
     session_seconds: float = 3_600.0
     bearer_keys: list[str] = []
@@ -213,13 +220,15 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     def troubles(self) -> list[Rule]:
         """The rules, those that short dials stand for included."""
+        short: tuple[tuple[Kind, int], ...] = (
+            ("job", self.throttle_polls),
+            ("jobs", self.throttle_polls),
+            ("online", self.throttle_calls),
+        )
+        message = "Too many requests, please wait before trying again."
         throttled = [
-            Rule(on=kind, status=429, times=times, message="Too many requests, please wait.")
-            for kinds, times in (
-                (("job", "jobs"), self.throttle_polls),
-                (("online",), self.throttle_calls),
-            )
-            for kind in kinds
+            Rule(on=kind, status=429, times=times, message=message)
+            for kind, times in short
             if times
         ]
         return [*throttled, *self.rules]

@@ -1,9 +1,9 @@
 """The control plane without its sockets: model invocation jobs.
 
-Owns the rules of each operation and their words; not the wire (`server`), names and types (`modelled`)
-or what becomes of a job (`jobs`).
-Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html and its
-neighbours.
+Owns the rules of each operation and their words; not the wire (`server`), names and types
+(`modelled`) or what becomes of a job (`jobs`).
+Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html
+and its neighbours.
 """
 
 import base64
@@ -11,10 +11,10 @@ import secrets
 import string
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from batchway.simulator.aws import modelled
-from batchway.simulator.aws.behaviour import Behaviour
+from batchway.simulator.aws.behaviour import Behaviour, State
 from batchway.simulator.aws.jobs import Jobs, described
 from batchway.simulator.aws.keys import ACCOUNT, Caller
 from batchway.simulator.aws.models import Models
@@ -24,18 +24,7 @@ from batchway.simulator.batches.clock import Clock
 
 _LETTERS: Final = string.ascii_lowercase + string.digits
 _VECTORS: Final = ("titan-v1", "titan-v2", "cohere-v3", "cohere-v4", "nova-embedding")
-_STATES: Final = [
-    "Submitted",
-    "InProgress",
-    "Completed",
-    "Failed",
-    "Stopping",
-    "Stopped",
-    "PartiallyCompleted",
-    "Expired",
-    "Validating",
-    "Scheduled",
-]
+_STATES: Final[tuple[str, ...]] = get_args(State)
 
 
 class Control:
@@ -120,8 +109,8 @@ class Control:
         status = query.get("statusEquals")
         if status is not None and status not in _STATES:
             raise invalid(
-                f"1 validation error detected: Value '{status}' at 'statusEquals' failed to satisfy "
-                f"constraint: Member must satisfy enum value set: [{', '.join(_STATES)}]"
+                f"1 validation error detected: Value '{status}' at 'statusEquals' failed to "
+                f"satisfy constraint: Member must satisfy enum value set: [{', '.join(_STATES)}]"
             )
         start = _page(query.get("nextToken"))
         found = self._listed(query, caller)
@@ -139,7 +128,7 @@ class Control:
             raise Refused(
                 400,
                 f"The job {job.arn} can't be stopped because its status is {job.state}.",
-                name="ConflictException",
+                name=self._behaviour().late_stop,
             )
         if not job.stopping:
             self._jobs.stop(job)
@@ -178,7 +167,8 @@ class Control:
         if parts[4] != ACCOUNT:
             raise denied(caller.arn, "bedrock:GetModelInvocationJob", id)
         job = self._jobs.jobs.get(id)
-        if job is None:
+        seen = self._clock.now() - self._behaviour().read_lag
+        if job is None or job.created > seen:
             raise Refused(404, f"Could not find the model invocation job {id}.")
         return job
 
@@ -196,7 +186,7 @@ class Control:
 
     def _family(self, request: Mapping[str, Any], caller: Caller) -> str:
         model = request["modelId"]
-        self._models.in_batches(model)
+        self._models.in_batches(model, caller)
         family = self._models.family(model, caller, action="bedrock:InvokeModel")
         if request.get("modelInvocationType") != "Converse":
             return family
@@ -211,11 +201,8 @@ class Control:
         """Whether the name is free, and there is room for a job."""
         mine = [job for job in self._jobs.jobs.values() if job.region == caller.region]
         if any(job.request["jobName"] == request["jobName"] for job in mine):
-            raise Refused(
-                400,
-                f"A job with the name {request['jobName']} already exists.",
-                name="ConflictException",
-            )
+            # Seen of this service as a ValidationException, though there is a ConflictException.
+            raise invalid("The provided job name is currently in use.")
         unfinished = sum(not job.over and job.model == request["modelId"] for job in mine)
         if unfinished >= self._behaviour().max_jobs:
             raise Refused(
@@ -241,6 +228,6 @@ def _seconds(text: str | None, default: float) -> float:
     if text is None:
         return default
     try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+        return datetime.fromisoformat(text).timestamp()
     except ValueError as error:
         raise invalid(f"The time {text} is not valid.") from error

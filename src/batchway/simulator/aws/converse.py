@@ -3,8 +3,8 @@
 Owns its rules beyond names and types (`modelled`), and the JSON of the answer. Marks in the prompt:
 `[[fake:call]]`, `[[fake:calls]]`, `[[fake:refusal]]`, `[[fake:filtered]]`, `[[fake:cached]]`,
 `[[fake:reasoning]]`.
-Sources: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html, botocore's
-service model, and the messages in public issue threads.
+Sources: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html,
+botocore's service model, and the messages in public issue threads.
 """
 
 import json
@@ -94,16 +94,16 @@ def _pairs(messages: Sequence[Any]) -> None:
             for block in message["content"]
             if "toolResult" in block
         ]
-        missing = [id for id in asked if id not in results]
+        missing = [name for name in asked if name not in results]
         if missing:
             raise invalid(
                 f"Expected toolResult blocks at messages.{index}.content for the following Ids: "
                 f"{', '.join(missing)}"
             )
-        if len(results) > len(asked) or any(id not in asked for id in results):
+        if len(results) > len(asked) or any(name not in asked for name in results):
             raise invalid(
-                f"The number of toolResult blocks at messages.{index}.content exceeds the number of "
-                "toolUse blocks of previous turn."
+                f"The number of toolResult blocks at messages.{index}.content exceeds the number "
+                "of toolUse blocks of previous turn."
             )
         asked = [
             block["toolUse"]["toolUseId"] for block in message["content"] if "toolUse" in block

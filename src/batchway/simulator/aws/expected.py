@@ -1,8 +1,8 @@
 """What an OpenAI line must have been answered with, when it went to Bedrock: for tests.
 
-Owns the comparison where `online.verify` cannot make it: where a translation has put turns of the same
-role together, has moved what the system says to the front, or where media, tools and schemas are in
-play. The digest of the prompt is in every answer, so it is found in what came of the answer.
+Owns the comparison where `online.verify` cannot make it: where a translation has put turns of the
+same role together, has moved what the system says to the front, or where media, tools and schemas
+are in play. The digest of the prompt is in every answer, so it is found in what came of the answer.
 """
 
 import json

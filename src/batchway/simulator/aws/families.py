@@ -26,25 +26,19 @@ Family = Literal[
 ]
 FAMILIES: Final[frozenset[str]] = frozenset(get_args(Family))
 _GEOGRAPHY: Final = re.compile(r"(us-gov|us|eu|apac|jp|au|ca|global)\.")
-_RULES: Final[tuple[tuple[re.Pattern[str], Family], ...]] = tuple(
-    (re.compile(pattern), family)
-    for pattern, family in (
-        (r"anthropic\.claude", "anthropic"),
-        (r"amazon\.nova-.*embed", "nova-embedding"),
-        (r"amazon\.nova-", "nova"),
-        (r"amazon\.titan-embed-text-v1|amazon\.titan-embed-g1", "titan-v1"),
-        (r"amazon\.titan-embed-text", "titan-v2"),
-        (r"cohere\.embed-v4", "cohere-v4"),
-        (r"cohere\.embed", "cohere-v3"),
-        (r"meta\.llama", "llama"),
-        (r"mistral\.(mistral-large-2407|mistral-large-2|pixtral)", "mistral-chat"),
-        (r"mistral\.(mistral-(7b|large-2402|small)|mixtral)", "mistral"),
-        (
-            r"(openai|qwen|deepseek|mistral|minimax|moonshotai?|google|nvidia|zai|writer)\.",
-            "openai",
-        ),
-        (r"(ai21|amazon|cohere)\.", "converse"),
-    )
+_RULES: Final[tuple[tuple[str, Family], ...]] = (
+    (r"anthropic\.claude", "anthropic"),
+    (r"amazon\.nova-.*embed", "nova-embedding"),
+    (r"amazon\.nova-", "nova"),
+    (r"amazon\.titan-embed-text-v1|amazon\.titan-embed-g1", "titan-v1"),
+    (r"amazon\.titan-embed-text", "titan-v2"),
+    (r"cohere\.embed-v4", "cohere-v4"),
+    (r"cohere\.embed", "cohere-v3"),
+    (r"meta\.llama", "llama"),
+    (r"mistral\.(mistral-large-2407|pixtral)", "mistral-chat"),
+    (r"mistral\.(mistral-(7b|large-2402|small)|mixtral)", "mistral"),
+    (r"(openai|qwen|deepseek|mistral|minimax|moonshotai?|google|nvidia|zai|writer)\.", "openai"),
+    (r"(ai21|amazon|cohere)\.", "converse"),
 )
 
 
@@ -54,8 +48,13 @@ def family_of(model: str, told: Mapping[str, str]) -> str | None:
     for known in (model, name):
         if known in told:
             return told[known]
-    bare = _GEOGRAPHY.sub("", name, count=1) if _GEOGRAPHY.match(name) else name
-    return next((family for rule, family in _RULES if rule.match(bare)), None)
+    bare = name[found.end() :] if (found := _GEOGRAPHY.match(name)) else name
+    return next((family for rule, family in _RULES if re.match(rule, bare)), None)
+
+
+def in_geography(model: str) -> bool:
+    """Whether a model is an inference profile across regions, by its id: `us.`, `global.`, …"""
+    return _GEOGRAPHY.match(model) is not None
 
 
 def named(model: str) -> str:

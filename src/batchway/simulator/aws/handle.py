@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from batchway.simulator.aws.account import Account
 from batchway.simulator.aws.keys import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from batchway.simulator.aws.metadata import CONTAINER
 from batchway.simulator.aws.server import Server
 from batchway.simulator.batches.listening import Listening, in_process, in_thread
 from batchway.simulator.batches.remote import Dials, Remote
@@ -57,6 +58,11 @@ class BedrockFake(Remote):
     def bearer(self) -> str:
         """An API key of Bedrock."""
         return cast("str", self.asked("/__keys__?kind=bearer")["key"])
+
+    @property
+    def container_uri(self) -> str:
+        """Where a container gets a session: `AWS_CONTAINER_CREDENTIALS_FULL_URI`."""
+        return self.origin + CONTAINER
 
     @property
     def behaviour(self) -> Dials:

@@ -6,7 +6,9 @@
         +-------------+--------------+--> Stopping -+--> Stopped (or Completed: a lost race)
 
 Owns the changes of state. Each job is a task; the work on objects is done in threads.
-Source: https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-monitor.html.
+Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-monitor.html; for the
+words of failures https://docs.aws.amazon.com/bedrock/latest/userguide/fine-tuning-troubleshooting.html
+and public reports, which have the same of batches.
 """
 
 import asyncio
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from batchway.simulator.aws.behaviour import Behaviour, Fate
+from batchway.simulator.aws.families import in_geography
 from batchway.simulator.aws.objects import Objects, split
 from batchway.simulator.aws.producing import Produced, Runner, kept, produced
 from batchway.simulator.aws.reading import Input, read
@@ -125,6 +128,9 @@ class Jobs:
         if await self._stay(job, "InProgress", self._length(job)):
             await self._stopped(job, job.done)
             return
+        if not self._behaviour().role_invokes:
+            self._end(job, "Failed", "Customer doesn't have permissions to invokeModel")
+            return
         fate = self._fate(job)
         share = 1.0 if fate.outcome == "Completed" else fate.share
         await self._collect(job, fate.outcome, int(job.records * share), message=fate.message)
@@ -141,19 +147,21 @@ class Jobs:
         behaviour = self._behaviour()
         for uri in (job.input, job.output):
             bucket = split(uri)[0]
-            region = self._objects.region(bucket)
-            if region is None:
-                return f"The S3 bucket {bucket} does not exist."
-            if region != job.region:
-                return (
-                    f"The S3 bucket {bucket} is in the Region {region}. It must be in the Region of "
-                    f"the job, {job.region}."
-                )
-        role = job.request["roleArn"]
+            if self._objects.region(bucket) != job.region:
+                # No bucket, one elsewhere, and one that the role may not list are told alike.
+                return f"Could not validate ListBucket permissions for S3URI {uri}"
+        bucket, key = split(job.input)
         if "role_read" in behaviour.bucket_denied:
-            return f"The role {role} does not have permission to read {job.input}. Access denied."
+            return (
+                "Could not validate GetObject permissions to access S3 bucket: "
+                f"{bucket} at key {key}"
+            )
+        bucket, key = split(job.output)
         if "role_write" in behaviour.bucket_denied:
-            return f"The role {role} does not have permission to write {job.output}. Access denied."
+            return (
+                "Could not validate PutObject permissions to access S3 bucket: "
+                f"{bucket} at key {key.rstrip('/')}/.write_access_check_file.tmp"
+            )
         try:
             job.sources = self._sources(job.input)
             inputs = kept(
@@ -262,7 +270,7 @@ def described(job: Job, *, state: str, behaviour: Behaviour) -> dict[str, Any]:
     body: dict[str, Any] = {
         "jobArn": job.arn,
         "jobName": request["jobName"],
-        "modelId": job.model,
+        "modelId": _model_id(job),
         "clientRequestToken": request.get("clientRequestToken"),
         "roleArn": request["roleArn"],
         "status": state,
@@ -281,6 +289,16 @@ def described(job: Job, *, state: str, behaviour: Behaviour) -> dict[str, Any]:
         body["endTime"] = timestamp(job.ended or job.updated)
     body |= _counts(job, ended=ended, form=behaviour.counts)
     return {name: value for name, value in body.items() if value is not None}
+
+
+def _model_id(job: Job) -> str:
+    """A profile comes back as its ARN, a foundation model as it was named.
+
+    Source: the note at `modelIDFromResource` of hashicorp/terraform-provider-aws.
+    """
+    if not in_geography(job.model):
+        return job.model
+    return f"arn:aws:bedrock:{job.region}:{job.account}:inference-profile/{job.model}"
 
 
 def _counts(job: Job, *, ended: bool, form: str) -> dict[str, int]:

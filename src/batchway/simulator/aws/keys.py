@@ -1,7 +1,7 @@
 """Who calls: access keys, sessions of assumed roles, and API keys of Bedrock.
 
-Owns which there are and whether they still hold. Never logs or tells a secret except to whoever asks
-for a new key.
+Owns which there are and whether they still hold. Tells a secret to nobody but who asks for a new
+key.
 Sources: https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html,
 https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html.
 """

@@ -88,7 +88,7 @@ class _Walk:
         for name in shape.get("required", []):
             if name in here and fields.get(name) is None:
                 inner = _joined(place, name)
-                yield f"Value null at '{inner}' failed to satisfy constraint: Member must not be null"
+                yield _bound("null", inner, "not be null").replace("'null'", "null")
         for name, each in fields.items():
             if name not in here:
                 yield f"Unknown member '{name}' at '{place or 'body'}'"

@@ -1,8 +1,8 @@
 """Which models there are, and what a caller may do with each.
 
 Owns the order of the refusals and their words.
-Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html; the
-messages in public issue threads.
+Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html;
+the messages in public issue threads.
 """
 
 import re
@@ -68,6 +68,13 @@ class Models:
                 "This model version has reached the end of its life. Please refer to the AWS "
                 "documentation for more details.",
             )
+        if names & set(behaviour.no_use_case):
+            raise Refused(
+                404,
+                "Model use case details have not been submitted for this account. Fill out the "
+                "Anthropic use case details form before using the model. If you have already "
+                "filled out the form, try again in 15 minutes.",
+            )
         if names & set(behaviour.no_access):
             raise Refused(403, "You don't have access to the model with the specified model ID.")
         if model in behaviour.profile_only:
@@ -77,13 +84,16 @@ class Models:
             )
         return str(family)
 
-    def in_batches(self, model: str) -> None:
+    def in_batches(self, model: str, caller: Caller) -> None:
         """Whether there are jobs of a model. Raises `Refused`."""
         found = _ARN.fullmatch(model)
-        behaviour = self._behaviour()
         kind = "foundation-model" if found is None else found["kind"]
-        if kind not in _IN_BATCHES or {model, named(model)} & set(behaviour.not_in_batches):
+        if kind not in _IN_BATCHES:
             raise invalid("The provided model identifier is invalid.")
+        if {model, named(model)} & set(self._behaviour().not_in_batches):
+            raise invalid(
+                f"Batch inference is not supported for model {model} in region {caller.region}"
+            )
 
     def listed(self, region: str) -> dict[str, Any]:
         """The answer of ListFoundationModels."""

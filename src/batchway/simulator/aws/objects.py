@@ -1,8 +1,8 @@
 """Buckets: moto's S3, as an application in this process.
 
-Owns starting it, which is done when the first bucket is asked for: importing moto takes a second and
-a half. Its buckets are the process's, as bucket names are the world's: two fakes in a process see the
-same ones. Not what a caller may do (`storage`), or who calls (`keys`).
+Owns starting it, which is done when the first bucket is asked for: importing moto takes a second
+and a half. Its buckets are the process's, as bucket names are the world's: two fakes in a process
+see the same ones. Not what a caller may do (`storage`), or who calls (`keys`).
 Source: https://docs.getmoto.org/en/latest/docs/server_mode.html
 """
 
@@ -171,7 +171,7 @@ def _run(method: str, path: str, query: str, body: bytes, headers: Mapping[str, 
         query_string=query,
         base_url="http://s3.amazonaws.com",
         data=body,
-        headers=dict(headers),
+        headers=list(headers.items()),
     )
     environ = builder.get_environ()
     # As a server would have it: the path decoded, but told how it was sent.

@@ -31,7 +31,7 @@ _WORDS: Final = {
 
 @dataclass(slots=True, kw_only=True)
 class Produced:
-    """What came of a job's records. `ids` and `digests` count what was run, which is what is paid."""
+    """What came of a job's records. `ids` and `digests` count what was run: what is paid."""
 
     succeeded: int = 0
     failed: int = 0

@@ -72,11 +72,10 @@ def run_mistral(body: object, *, model: str) -> Ran:
 def of_llama(prompt: str) -> list[Message]:
     """The messages of a prompt for Llama 3 or 4."""
     rule = _LLAMA_4 if "<|header_start|>" in prompt else _LLAMA_3
-    turns = rule.findall(prompt)
+    turns: list[tuple[str, str]] = rule.findall(prompt)
     if not turns:
         return merged([("user", prompt)])
-    roles = {"ipython": "tool"}
-    return merged([(roles.get(role, role), text) for role, text in turns])
+    return merged([("tool" if role == "ipython" else role, text) for role, text in turns])
 
 
 def of_mistral(prompt: str) -> list[Message]:

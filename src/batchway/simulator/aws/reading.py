@@ -1,7 +1,7 @@
 """A job's input, read: how many records there are, and what keeps a job from starting.
 
-Owns the words that such a job fails with, as far as they were seen: the one about too few records is
-of live reports, the others are the fake's own.
+Owns the words that such a job fails with, as far as they were seen: the one about too few records
+is of live reports, the others are the fake's own.
 Source: https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-data.html.
 """
 
@@ -49,9 +49,9 @@ def read(inputs: list[Input], *, arn: str, behaviour: Behaviour) -> Read:
     """Look at every line. Belongs in a thread."""
     records = size = 0
     for given in inputs:
-        bytes = given.path.stat().st_size
-        size += bytes
-        if bytes > behaviour.max_bytes:
+        length = given.path.stat().st_size
+        size += length
+        if length > behaviour.max_bytes:
             return Read(
                 problem=f"The file {given.uri} is larger than the allowed maximum of: "
                 f"{behaviour.max_bytes} bytes"

@@ -2,8 +2,9 @@
 
 Owns the envelopes and the texts that more than one operation uses. An exception's name is in the
 header `x-amzn-errortype`, with a suffix that readers cut off at the colon, and not in the body.
-Sources: botocore's service models of bedrock (2023-04-20) and bedrock-runtime (2023-09-30) for names
-and codes; https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html;
+Sources: botocore's service models of bedrock (2023-04-20) and bedrock-runtime (2023-09-30) for
+names and codes;
+https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html;
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; the messages in public issue
 threads and captures.
 """

@@ -1,7 +1,8 @@
 """Whether a body of InvokeModel has the names and types that its vendor's page gives it.
 
-Owns the reading of tables, and the words of what is refused: those of a JSON Schema validator, which
-Bedrock passes on. A table says a field as `name=type`, with `!` after the name of a required one.
+Owns the reading of tables, and the words of what is refused: those of a JSON Schema validator,
+which Bedrock passes on. A table says a field as `name=type`, with `!` after the name of a required
+one.
 Types: `s` string, `b` boolean, `i` integer, `f` number, `any`, `struct` an object; `i:1:2048` with
 bounds; `(a|b)` one of words; `*` before it an array; any other word another table.
 Sources: the messages in public captures ("Malformed input request: #: extraneous key [x] is not
@@ -85,7 +86,7 @@ def _value(value: Any, kind: str, tables: Mapping[str, Table], place: str) -> It
     if not isinstance(value, types) or (isinstance(value, bool) and scalar != "b"):
         yield f"{place}: expected type: {word}, found: {_kind(value)}"
         return
-    if bounds:
+    if bounds and isinstance(value, int | float):
         low, high = (float(bound) for bound in bounds.split(":"))
         if value < low:
             yield f"{place}: {value} is not greater or equal to {re.sub('[.]0$', '', str(low))}"

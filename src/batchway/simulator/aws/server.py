@@ -1,8 +1,8 @@
 """AWS on two sockets: Bedrock and STS at one origin, S3 at another.
 
-Owns HTTP: paths, identity, troubles with the connection, and the paths that AWS does not have:
-`/__control__`, `/__stats__`, `/__keys__`, `/__bucket__`, `/__objects__`, `/__put__` and `/__read__`.
-A path is routed as it was sent: an ARN that is not escaped is several segments, and no path of AWS's.
+Owns HTTP: paths, identity, and the paths that AWS does not have beside those of every fake:
+`/__keys__`, `/__bucket__`, `/__objects__`, `/__put__` and `/__read__`. A path is routed as it was
+sent: an ARN that is not escaped is several segments, and no path of AWS's.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 from aiohttp import web
 
+from batchway.simulator.aws import metadata
 from batchway.simulator.aws.account import Account
 from batchway.simulator.aws.behaviour import Rule
 from batchway.simulator.aws.objects import split
@@ -86,7 +87,9 @@ class Server(Front[Route, Rule]):
                 except Refused as refused:
                     return web.json_response({"error": refused.message}, status=refused.code)
             case _:
-                return None
+                account = self._account
+                seconds = account.behaviour.session_seconds
+                return metadata.answer(request, account.keys, seconds=seconds)
 
     def _key(self, kind: str) -> dict[str, Any]:
         keys = self._account.keys

@@ -1,7 +1,7 @@
 """Signature Version 4, worked out anew from a request: the fake's own reading of AWS's page.
 
-Pure. Owns canonical requests, string to sign, and the comparison; not which keys there are (`keys`),
-or how a refusal is written (`refusals`).
+Pure. Owns canonical requests, string to sign, and the comparison; not which keys there are
+(`keys`), or how a refusal is written (`refusals`).
 Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html,
 https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html.
 """
@@ -12,7 +12,8 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote, unquote_plus
 
@@ -20,6 +21,7 @@ ALGORITHM: Final = "AWS4-HMAC-SHA256"
 UNSIGNED: Final = frozenset({"UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"})
 # The body of these is in chunks, each with its own signature, which the fake believes.
 CHUNKED: Final = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+_STAMP: Final = re.compile(r"\d{8}T\d{6}Z")
 _PART: Final = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]+)")
 
 
@@ -76,7 +78,7 @@ def claimed(headers: Mapping[str, str]) -> Claim:
         )
     stamp = headers.get("x-amz-date", "")
     try:
-        when = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+        when = _instant(stamp)
     except ValueError as error:
         raise Malformed(
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
@@ -120,10 +122,8 @@ def signature(request: Signed, claim: Claim, *, secret: str, payload: str) -> st
     canonical = canonical_request(request, names=claim.names, service=claim.service, hash=payload)
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     text = f"{ALGORITHM}\n{claim.stamp}\n{scope}\n{digest}"
-    key = f"AWS4{secret}".encode()
-    for part in (claim.date, claim.region, claim.service, "aws4_request", text):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    return key.hex()
+    key = _key(secret, claim.date, claim.region, claim.service)
+    return hmac.digest(key, text.encode(), "sha256").hex()
 
 
 def canonical_request(request: Signed, *, names: Iterable[str], service: str, hash: str) -> str:
@@ -139,6 +139,22 @@ def canonical_request(request: Signed, *, names: Iterable[str], service: str, ha
             hash,
         )
     )
+
+
+@lru_cache(maxsize=64)
+def _key(secret: str, *scope: str) -> bytes:
+    """The key of a day, which every request of the day is signed with."""
+    key = f"AWS4{secret}".encode()
+    for part in (*scope, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+def _instant(stamp: str) -> float:
+    """Unix seconds. Raises `ValueError`."""
+    if not _STAMP.fullmatch(stamp):
+        raise ValueError(stamp)
+    return datetime.fromisoformat(stamp).timestamp()
 
 
 def _canonical_path(raw: str, service: str) -> str:

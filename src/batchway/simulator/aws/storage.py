@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
+from xml.etree import ElementTree
 
 from aiohttp import web
 
@@ -73,8 +74,9 @@ class Storage:
         """Answer a request whose body has been read. Raises `Refused` and `Cut`."""
         self._permitted(signed, place)
         region = await self._where(signed, place)
-        if place.kind == "delete" and place.key:
-            self.deletes.append(f"s3://{place.bucket}/{place.key}")
+        if place.kind == "delete":
+            keys = [place.key] if place.key else _many(signed.body)
+            self.deletes += [f"s3://{place.bucket}/{key}" for key in keys]
         answer = await asyncio.to_thread(
             self._objects.call,
             signed.method,
@@ -162,6 +164,16 @@ class Storage:
         if place.kind != "objects" or most >= 1_000 or "max-keys" in query:
             return query
         return f"{query}&max-keys={most}"
+
+
+def _many(body: bytes) -> list[str]:
+    """The keys of a `DeleteObjects`."""
+    try:
+        tree = ElementTree.fromstring(body)
+    except ElementTree.ParseError as error:
+        message = "The XML you provided was not well-formed."
+        raise Refused(400, message, name="MalformedXML") from error
+    return [key.text or "" for key in tree.iter() if key.tag.rpartition("}")[2] == "Key"]
 
 
 def _passed(signed: Signed) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 Owns their tables and answers; the vectors are the simulator's. Cohere's and Nova's answers have no
 count of tokens: it is in a header of InvokeModel alone.
-Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html,
+Sources:
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html,
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-embed-v3.html,
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-embed-v4.html,
 https://docs.aws.amazon.com/nova/latest/userguide/embeddings-schema.html.

@@ -25,9 +25,9 @@ _HOUSE: Final = claude.House(
     # The version that Google documents, and the one that Anthropic's SDKs send since their 2.0.
     versions=frozenset({"vertex-2023-10-16", "2026-10-21"}),
     fields=_names(
-        "anthropic_version anthropic_beta max_tokens messages system metadata stop_sequences stream "
-        "temperature top_k top_p tools tool_choice thinking output_config service_tier container "
-        "context_management mcp_servers cache_control diagnostics inference_geo speed "
+        "anthropic_version anthropic_beta max_tokens messages system metadata stop_sequences "
+        "stream temperature top_k top_p tools tool_choice thinking output_config service_tier "
+        "container context_management mcp_servers cache_control diagnostics inference_geo speed "
         "user_profile_id workspace_id"
     ),
     refuses={"stream": "stream: rawPredict does not stream; call streamRawPredict"},
