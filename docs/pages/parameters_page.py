@@ -14,6 +14,11 @@ from pages.markdown import code, page, table
 
 _TITLES: Final = {
     "anthropic": "Claude: Anthropic's Messages",
+    "deepseek": "DeepSeek-R1 on Bedrock: a prompt",
+    "llama": "Llama on Bedrock: a prompt",
+    "mistral.chat_parameters": "Mistral Large (24.07) and Pixtral on Bedrock: chat completions",
+    "mistral.prompt_parameters": "Mistral's older models on Bedrock: a prompt",
+    "openai.open_parameters": "Open models on Bedrock: OpenAI's body without a model",
     "converse.nova_parameters": "Amazon Nova: InvokeModel's body",
     "converse.parameters": "Any model of Bedrock's: Converse",
     "gemini": "Gemini and Google's embeddings",
@@ -30,10 +35,12 @@ def parameters_page() -> str:
     """Every table of every dialect."""
     blocks = [
         "Lines are OpenAI's, whatever runs them. Where a provider speaks another wire, each of "
-        "OpenAI's parameters is one of three things, and none is dropped in silence:",
+        "OpenAI's parameters is one of four things, and none is dropped in silence:",
         "* *mapped*: it becomes something of the same meaning;\n"
         "* *ignored*: it changes nothing there. It is left out, the result names it in "
         "`batchway.warnings` of its body, and the batch counts it in `warnings`;\n"
+        "* *not promised*: left out and told in the same way, but it asks for a promise that is "
+        "not made there: an answer may fail to keep it;\n"
         "* *rejected*: what it asks for would be missed. `batchway check` and the validation of "
         "the batch name line and parameter.",
         "Values that ask for nothing (null, and those under *nothing asked*) are always taken. A "
@@ -65,7 +72,7 @@ def _table(rows: Parameters) -> str:
         [
             [
                 code(row.name),
-                row.handling.value,
+                "not promised" if row.promise else row.handling.value,
                 row.note,
                 ", ".join(code(_written(value)) for value in row.idle),
                 f"[page]({row.source})" if row.source else "",

@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
-from anthropic import AnthropicBedrock
+from anthropic.lib.bedrock import AnthropicBedrock
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from tests.contract.test_providers import Echo

@@ -17,6 +17,7 @@ from tests.tiny_dialect import TinyDialect
 from tests.toy.dialect import ToyDialect
 
 from batchway.dialects.anthropic.dialect import AnthropicDialect
+from batchway.dialects.converse.dialect import ConverseDialect, NovaDialect
 from batchway.dialects.gemini.dialect import GeminiDialect
 from batchway.dialects.gemini.embeddings import GeminiEmbeddingsDialect
 from batchway.dialects.gemini.text_embeddings import TextEmbeddingsDialect
@@ -90,6 +91,11 @@ _CHATS = {
     b'{"model":"mine","messages":[{"role":"user","content":"hi"}]}': 1,
     b'{"model":"mine","messages":[{"role":"system","content":"b"},{"role":"user","content":"a"}],'
     b'"max_tokens":9,"temperature":0}': 1,
+}
+_BEDROCK: Mapping[str, Callable[[], Dialect]] = {
+    "converse-chat": lambda: ConverseDialect(model="qwen.qwen3-32b-v1:0", batch=False),
+    "converse-chat-in-jobs": lambda: ConverseDialect(model="qwen.qwen3-32b-v1:0", batch=True),
+    "nova-chat": lambda: NovaDialect(model="amazon.nova-lite-v1:0"),
 }
 DIALECTS: Mapping[str, Sample] = {
     "openai-chat": Sample(
@@ -239,6 +245,33 @@ DIALECTS: Mapping[str, Sample] = {
             ),
         },
     ),
+    **{
+        name: Sample(
+            new=new,
+            lines=_CHATS,
+            answers={
+                b'{"output":{"message":{"role":"assistant","content":[{"text":"a\\nb"}]}},'
+                b'"stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":4,'
+                b'"totalTokens":7,"cacheReadInputTokens":2}}': Usage(
+                    input_tokens=3, cached_tokens=2, output_tokens=4
+                ),
+                b'{\n "output": {"message": {"content": []}}, "stopReason": "end_turn"}': Usage(),
+            },
+            errors={
+                b'{"message":"m"}': 502,
+                b'{"output":{"message":{"content":[]}},"stopReason":"odd \xc3\xa9"}': 502,
+                b"{}": 502,
+            },
+            of_account=(b'{"message":"who?"}', b'{"Message":"no"}'),
+            unsaid={
+                b'{"messages":[{"role":"user","content":"a"}],"logit_bias":{"1":1}}': "logit_bias",
+                b'{"messages":[{"role":"user","content":"a"},{"role":"user","content":[]}]}': (
+                    "messages[1].content"
+                ),
+            },
+        )
+        for name, new in _BEDROCK.items()
+    },
     "gemini-responses": Sample(
         new=lambda: ResponsesDialect(
             inner=GeminiDialect(model="gemini-2.5-flash", batch=False), model="gemini-2.5-flash"

@@ -16,11 +16,13 @@ from tests.contract.ledger_values import (
 
 from batchway.domain.batch import RequestCounts
 from batchway.domain.errors import Conflict
+from batchway.domain.run_online import RunOnline
 from batchway.domain.shard import Claim
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import Begun, Completed, Delivered, Finished, Ledger
 
 S = BatchStatus
+ONLINE = RunOnline(lines=10, reason="No jobs.")
 
 
 def a_begin(batch: int = 1) -> Begun:
@@ -31,6 +33,7 @@ def a_begin(batch: int = 1) -> Begun:
         model="m",
         providers=("vllm", "b", "vllm"),
         warnings={"seed": 10},
+        run_online=(ONLINE,),
     )
 
 
@@ -59,6 +62,7 @@ async def test_a_short_batch_from_begin_to_finish(ledger: Ledger) -> None:
         counts=RequestCounts(total=10),
         providers=("b", "vllm"),
         warnings={"seed": 10},
+        run_online=(ONLINE,),
     )
     assert await ledger.batches.load(batch.id) == running
     assert await ledger.shards.open(batch.id) == [a_shard()]

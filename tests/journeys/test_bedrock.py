@@ -52,18 +52,19 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[BedrockFake,
 def test_chat_of_every_maker_in_one_file(aws: tuple[BedrockFake, Server]) -> None:
     fake, server = aws
     client = server.client()
-    asked = [
-        *chats(40, "claude", model=CLAUDE),
-        *chats(40, "nova", model=f"aws/{NOVA}"),
-        *chats(40, "llama", model=LLAMA),
-    ]
-    asked = [asked[at * 7 % len(asked)] for at in range(len(asked))]
-    models = {
-        each["custom_id"]: {"claude": CLAUDE, "nova": NOVA, "llama": LLAMA}[
-            each["custom_id"].partition("-")[0]
-        ]
-        for each in asked
+    makers = {
+        "claude": CLAUDE,
+        "nova": NOVA,
+        "llama": LLAMA,  # over Converse, online
+        "gpt": "openai.gpt-oss-20b-1:0",
+        "qwen": "qwen.qwen3-32b-v1:0",
+        "mistral": "mistral.devstral-2-123b",
+        "mixtral": "mistral.mixtral-8x7b-instruct-v0:1",  # over Converse
+        "named": f"arn:aws:bedrock:us-east-1:123456789012:inference-profile/{CLAUDE}",
     }
+    asked = [line for name, model in makers.items() for line in chats(20, name, model=model)]
+    asked = [asked[at * 9 % len(asked)] for at in range(len(asked))]
+    models = {each["custom_id"]: makers[each["custom_id"].partition("-")[0]] for each in asked}
     last = completed(client, submit(client, asked), asked, models=models)
     assert last.usage is not None
     assert last.usage.output_tokens > 0
@@ -75,19 +76,19 @@ def test_responses_over_every_chat(aws: tuple[BedrockFake, Server]) -> None:
     client = aws[1].client()
     asked = [
         line(f"{model}-{n}", RESPONSES, model=model, input=f"Say {model} {n}")
-        for model in (CLAUDE, NOVA, LLAMA)
+        for model in (CLAUDE, NOVA, LLAMA, "openai.gpt-oss-20b-1:0")
         for n in range(5)
     ]
     last = ended(client, submit(client, asked, endpoint=RESPONSES))
     given = results(client, last)
-    assert (last.status, counts(last)) == ("completed", (15, 15, 0)), given.errors
+    assert (last.status, counts(last)) == ("completed", (20, 20, 0)), given.errors
     texts = set[str]()
     for each in given.output:
         body = each["response"]["body"]
         assert (body["object"], body["status"]) == ("response", "completed")
         assert body["model"] in each["custom_id"]
         texts.add(body["output"][0]["content"][0]["text"])
-    assert len(texts) == 15
+    assert len(texts) == 20
 
 
 def test_what_a_line_leaves_out_is_told_and_what_it_cannot_have_is_refused(

@@ -32,6 +32,7 @@ CHAT = Endpoint.CHAT_COMPLETIONS
 CONVERSE, ANTHROPIC = BedrockDialect.CONVERSE, BedrockDialect.ANTHROPIC
 NOVA, OPENAI = BedrockDialect.NOVA, BedrockDialect.OPENAI
 LLAMA, MISTRAL = BedrockDialect.LLAMA, BedrockDialect.MISTRAL
+CHATS = BedrockDialect.MISTRAL_CHAT
 TITAN, COHERE = BedrockDialect.TITAN_EMBEDDING, BedrockDialect.COHERE_EMBEDDING
 
 
@@ -49,10 +50,12 @@ TITAN, COHERE = BedrockDialect.TITAN_EMBEDDING, BedrockDialect.COHERE_EMBEDDING
         ("deepseek.r1-v1:0", CONVERSE, None),
         ("meta.llama3-3-70b-instruct-v1:0", CONVERSE, LLAMA),
         ("meta.llama4-maverick-17b-instruct-v1:0", CONVERSE, LLAMA),
-        ("mistral.mistral-large-2407-v1:0", CONVERSE, MISTRAL),
+        ("mistral.mistral-large-2407-v1:0", CHATS, CHATS),
+        ("mistral.mistral-large-2402-v1:0", CONVERSE, None),
         ("mistral.mistral-small-2402-v1:0", CONVERSE, MISTRAL),
-        ("mistral.mistral-large-3-675b-instruct", CONVERSE, CONVERSE),
-        ("mistral.pixtral-large-2502-v1:0", CONVERSE, CONVERSE),
+        ("mistral.mistral-large-3-675b-instruct", OPENAI, OPENAI),
+        ("mistral.devstral-2-123b", OPENAI, OPENAI),
+        ("mistral.pixtral-large-2502-v1:0", CHATS, None),
         ("mistral.mixtral-8x7b-instruct-v0:1", CONVERSE, None),
         ("mistral.mistral-7b-instruct-v0:2", CONVERSE, None),
         ("amazon.titan-embed-text-v2:0", TITAN, TITAN),
@@ -61,9 +64,14 @@ TITAN, COHERE = BedrockDialect.TITAN_EMBEDDING, BedrockDialect.COHERE_EMBEDDING
         ("cohere.embed-multilingual-v3", COHERE, None),
         ("cohere.command-r-plus-v1:0", CONVERSE, None),
         ("ai21.jamba-1-5-large-v1:0", CONVERSE, None),
-        ("zai.glm-4.7-flash", CONVERSE, CONVERSE),
-        ("minimax.minimax-m2.1", CONVERSE, CONVERSE),
-        ("moonshotai.kimi-k2.5", CONVERSE, CONVERSE),
+        ("zai.glm-4.7-flash", OPENAI, OPENAI),
+        ("minimax.minimax-m2.1", OPENAI, OPENAI),
+        ("moonshotai.kimi-k2.5", OPENAI, OPENAI),
+        ("moonshot.kimi-k2-thinking", OPENAI, OPENAI),
+        ("google.gemma-3-27b-it", OPENAI, OPENAI),
+        ("nvidia.nemotron-nano-12b-v2", OPENAI, OPENAI),
+        ("writer.palmyra-x5-v1:0", CONVERSE, None),
+        ("somebody.new-model-v1:0", CONVERSE, CONVERSE),
     ],
 )
 def test_what_a_model_speaks(
@@ -88,7 +96,7 @@ def test_what_a_model_speaks(
          "anthropic.claude-haiku-4-5-20251001-v1:0"),
         ("us.meta.llama3-3-70b-instruct-v1:0", "us.meta.llama3-3-70b-instruct-v1%3A0/converse",
          "meta.llama3-3-70b-instruct-v1:0"),
-        ("zai.glm-4.7-flash", "zai.glm-4.7-flash/converse", "zai.glm-4.7-flash"),
+        ("zai.glm-4.7-flash", "zai.glm-4.7-flash/invoke", "zai.glm-4.7-flash"),
         (f"arn:aws:bedrock:us-east-1::foundation-model/{SONNET}",
          f"arn%3Aaws%3Abedrock%3Aus-east-1%3A%3Afoundation-model%2F{SONNET_ESCAPED}/invoke",
          SONNET),

@@ -136,7 +136,8 @@ def test_where_it_is(tmp_path: Path) -> None:
         ("vpc: {subnets: [s-1]}", ["vpc.security_groups: required for a provider of "
          "type 'aws-bedrock'"]),
         ("models: {mine: bard}", ["models.mine: must be 'converse', 'anthropic', 'openai', 'nova', "
-         "'llama', 'mistral', 'titan-embedding' or 'cohere-embedding', not 'bard'"]),
+         "'llama', 'mistral', 'mistral-chat', 'deepseek', 'titan-embedding' or 'cohere-embedding', "
+         "not 'bard'"]),
     ],
 )  # fmt: skip
 def test_what_cannot_stand(tmp_path: Path, more: str, problems: Sequence[str]) -> None:

@@ -76,6 +76,8 @@ def _account(settings: ProviderSettings) -> Account:
         objection=settings.objection,
         no_jobs=settings.no_jobs,
         own_model=settings.own_model,
+        models=settings.known_models,
+        patterns=settings.model_patterns,
     )
 
 

@@ -25,6 +25,7 @@ _GUIDE: Final = "https://docs.aws.amazon.com/bedrock/latest/userguide"
 _JOBS: Final = f"{_GUIDE}/batch-inference-supported.html"
 _CONVERSE: Final = f"{_GUIDE}/conversation-inference-supported-models-features.html"
 _BODIES: Final = f"{_GUIDE}/model-parameters.html"
+_CARDS: Final = f"{_GUIDE}/model-cards.html"
 _GIGABYTE: Final = 1_000_000_000
 _CHAT: Final = frozenset({Endpoint.CHAT_COMPLETIONS, Endpoint.RESPONSES})
 _EMBEDDINGS: Final = frozenset({Endpoint.EMBEDDINGS})
@@ -42,6 +43,8 @@ class BedrockDialect(StrEnum):
     NOVA = "nova"  # Nova's messages-v1
     LLAMA = "llama"  # a prompt
     MISTRAL = "mistral"  # a prompt
+    MISTRAL_CHAT = "mistral-chat"  # Mistral's chat
+    DEEPSEEK = "deepseek"  # a prompt
     TITAN_EMBEDDING = "titan-embedding"
     COHERE_EMBEDDING = "cohere-embedding"
 
@@ -82,6 +85,8 @@ _OPENAI: Final = BedrockModels(
     endpoints=_CHAT,
     source=_JOBS,
 )
+# Which of them jobs run is from quotas that others list: AWS's page names a few of each maker.
+_OPEN: Final = replace(_OPENAI, source=_CARDS, grade=Grade.REPORTED)
 _LLAMA: Final = BedrockModels(
     pattern="meta.llama*",
     publisher="Meta",
@@ -92,21 +97,21 @@ _LLAMA: Final = BedrockModels(
     notes=("Tools and images go online only: in a job these models take a prompt.",),
 )
 _MISTRAL: Final = BedrockModels(
-    pattern="mistral.*",
+    pattern="mistral.mistral-small-24*",
     publisher="Mistral AI",
     online=BedrockDialect.CONVERSE,
-    jobs=BedrockDialect.CONVERSE,
+    jobs=BedrockDialect.MISTRAL,
     endpoints=_CHAT,
     source=_JOBS,
-    grade=Grade.REPORTED,
-    notes=("Tools go online only: jobs of Converse take none.",),
-)
-_PROMPTED_MISTRAL: Final = replace(
-    _MISTRAL,
-    pattern="mistral.mistral-large-24*",
-    jobs=BedrockDialect.MISTRAL,
-    grade=Grade.DOCUMENTED,
     notes=("Tools go online only: in a job these models take a prompt.",),
+)
+_MISTRAL_CHAT: Final = BedrockModels(
+    pattern="mistral.mistral-large-2407*",
+    publisher="Mistral AI",
+    online=BedrockDialect.MISTRAL_CHAT,
+    jobs=BedrockDialect.MISTRAL_CHAT,
+    endpoints=_CHAT,
+    source=_JOBS,
 )
 _TITAN_EMBEDDING: Final = BedrockModels(
     pattern="amazon.titan-embed-text-*",
@@ -158,11 +163,18 @@ BEDROCK_MODELS: Final = (
     _converse("deepseek.r1*", "DeepSeek"),
     replace(_OPENAI, pattern="deepseek.*", publisher="DeepSeek"),
     _LLAMA,
-    _PROMPTED_MISTRAL,
-    replace(_PROMPTED_MISTRAL, pattern="mistral.mistral-small-24*"),
-    _converse("mistral.mistral-7b-*", "Mistral AI"),
-    _converse("mistral.mixtral-*", "Mistral AI"),
     _MISTRAL,
+    _MISTRAL_CHAT,
+    replace(_MISTRAL_CHAT, pattern="mistral.pixtral-*", jobs=None, notes=_ONLINE),
+    _converse("mistral.mistral-7b-*", "Mistral AI"),
+    _converse("mistral.mistral-large-2402*", "Mistral AI"),
+    _converse("mistral.mixtral-*", "Mistral AI"),
+    replace(_OPEN, pattern="mistral.*", publisher="Mistral AI"),
+    replace(_OPEN, pattern="minimax.*", publisher="MiniMax"),
+    replace(_OPEN, pattern="moonshot*.*", publisher="Moonshot AI"),
+    replace(_OPEN, pattern="zai.*", publisher="Z.AI"),
+    replace(_OPEN, pattern="google.gemma-*", publisher="Google"),
+    replace(_OPEN, pattern="nvidia.nemotron-*", publisher="NVIDIA"),
     _converse("amazon.titan-text-*", "Amazon"),
     replace(_TITAN_EMBEDDING, pattern="amazon.titan-embed-text-v1*", jobs=None, notes=_ONLINE),
     _TITAN_EMBEDDING,
@@ -182,8 +194,10 @@ _FAMILIES: Final = Families(
             BedrockDialect.OPENAI: _OPENAI,
             BedrockDialect.NOVA: _NOVA,
             BedrockDialect.LLAMA: replace(_LLAMA, online=BedrockDialect.LLAMA),
-            BedrockDialect.MISTRAL: replace(
-                _MISTRAL, online=BedrockDialect.MISTRAL, jobs=BedrockDialect.MISTRAL
+            BedrockDialect.MISTRAL: replace(_MISTRAL, online=BedrockDialect.MISTRAL),
+            BedrockDialect.MISTRAL_CHAT: _MISTRAL_CHAT,
+            BedrockDialect.DEEPSEEK: replace(
+                _OPENAI, online=BedrockDialect.DEEPSEEK, jobs=BedrockDialect.DEEPSEEK
             ),
             BedrockDialect.TITAN_EMBEDDING: _TITAN_EMBEDDING,
             BedrockDialect.COHERE_EMBEDDING: replace(

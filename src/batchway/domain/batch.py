@@ -6,6 +6,7 @@ from typing import Final
 
 from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.reason import Reason, ReasonKind
+from batchway.domain.run_online import RunOnline
 from batchway.domain.status import BatchStatus
 
 # What metadata may hold: pairs, and characters of a key and of a value. OpenAI's own numbers.
@@ -84,7 +85,8 @@ class Batch:
     may go to, once it runs.
     `status_details` is why it waits, or waited when it ended; `waited_for` the last such reason,
     without promises, kept when it goes on. `warnings` are, by name, the parameters that were left
-    out because they change nothing where the lines run, and of how many lines.
+    out because they change nothing where the lines run, and of how many lines; `run_online` tells
+    of lines that run online although their mode prefers jobs.
     """
 
     id: str
@@ -116,6 +118,7 @@ class Batch:
     waited_for: Reason | None = None
     providers: tuple[str, ...] = ()
     warnings: Mapping[str, int] = field(default_factory=dict[str, int])
+    run_online: tuple[RunOnline, ...] = ()
 
     @property
     def status_reason(self) -> ReasonKind | None:

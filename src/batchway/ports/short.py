@@ -15,6 +15,7 @@ from typing import Protocol
 from batchway.domain.batch import Batch, Usage
 from batchway.domain.file import File
 from batchway.domain.group import Group
+from batchway.domain.run_online import RunOnline
 from batchway.domain.shard import Claim, Shard
 from batchway.ports.ledger import Delivered
 
@@ -29,6 +30,7 @@ class Begun:
     model: str | None
     providers: Sequence[str]
     warnings: Mapping[str, int] = field(default_factory=dict[str, int])
+    run_online: Sequence[RunOnline] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

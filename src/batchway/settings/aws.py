@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from batchway.catalog.bedrock_models import BEDROCK_MOST, BedrockDialect
+from batchway.catalog.bedrock_models import BEDROCK_MODELS, BEDROCK_MOST, BedrockDialect
 from batchway.catalog.bedrock_names import BedrockName, read_name
 from batchway.catalog.bedrock_regions import runtime_of
 from batchway.domain.endpoint import Endpoint
@@ -17,6 +17,7 @@ from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Choice
 from batchway.settings.kinds import (
+    WILD,
     AwsAccount,
     AwsRegion,
     Int,
@@ -114,7 +115,8 @@ class BedrockSettings(NativeBase):
         default_factory=dict[str, BedrockDialect],
         description="Dialects of models by name or pattern (`*/my-profile`), where the "
         "[catalog](providers.md#aws-bedrock) has none or another: `converse`, `anthropic`, "
-        "`openai`, `nova`, `llama`, `mistral`, `titan-embedding` or `cohere-embedding`.",
+        "`openai`, `nova`, `llama`, `mistral`, `mistral-chat`, `deepseek`, `titan-embedding` or "
+        "`cohere-embedding`.",
     )
     readable: tuple[S3Folder, ...] = Field(
         default=(),
@@ -155,6 +157,18 @@ class BedrockSettings(NativeBase):
             return None
         name = self._read(model)
         return name.family.traits if isinstance(name, BedrockName) else None
+
+    @property
+    def known_models(self) -> tuple[str, ...]:
+        """Those that `models` spells out."""
+        return tuple(name for name in self.models if not WILD.intersection(name))
+
+    @property
+    def model_patterns(self) -> tuple[str, ...]:
+        """The patterns of `models`, then those of the catalog that tell a maker."""
+        own = (name for name in self.models if WILD.intersection(name))
+        makers = (row.pattern for row in BEDROCK_MODELS if row.publisher)
+        return tuple(dict.fromkeys((*own, *makers)))
 
     def own_model(self, overrides: Overrides) -> str | None:
         """That of its own header before that of any provider's."""

@@ -27,6 +27,7 @@ _ROLE: Final = re.compile(r"arn:aws[a-z-]{0,20}:iam::[0-9]{12}:role/[\w+=,.@/-]{
 _AWS_ACCOUNT: Final = re.compile(r"[0-9]{12}", re.ASCII)
 _OBJECT: Final = re.compile(r"[A-Za-z0-9._/-]{1,200}")
 _MOST_NAME: Final = 1_024  # bytes of an object's name
+WILD: Final = frozenset("*?[")  # what makes a pattern of a name
 _UNITS: Final = {
     "": 1,
     "k": 10**3,

@@ -6,13 +6,11 @@ answers what it was asked: what comes back must be what was sent.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
-from google.genai import types as google
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from openai.types import CreateEmbeddingResponse, EmbeddingCreateParams
@@ -21,10 +19,12 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsNon
 from openai.types.responses import Response
 from tests.unit.dialects.bodies import JSON, chat_bodies, embeddings_bodies, plain_chats
 from tests.unit.dialects.cases import is_sentence
+from tests.unit.dialects.families import called, only
+from tests.unit.dialects.family_anthropic import ANTHROPIC
+from tests.unit.dialects.family_converse import CONVERSE, NOVA
+from tests.unit.dialects.family_gemini import GEMINI
 from tests.unit.dialects.strict_types import strict
 
-from batchway.dialects.anthropic.dialect import AnthropicDialect
-from batchway.dialects.gemini.dialect import GeminiDialect
 from batchway.dialects.gemini.embeddings import GeminiEmbeddingsDialect
 from batchway.dialects.gemini.text_embeddings import TextEmbeddingsDialect
 from batchway.dialects.openai.dialect import OpenAIDialect
@@ -37,12 +37,13 @@ from batchway.simulator.google.importer import imported
 from batchway.workflows.plan.cutting import GroupPlan, ScanLimits
 from batchway.workflows.plan.lots import Lots
 
+FAMILIES: Final = (ANTHROPIC, GEMINI, CONVERSE, NOVA)
+# Those that say every plain chat, with the family of each.
+PLAIN: Final = {name: family for family in FAMILIES for name in family.chats}
 CHATS: Final[dict[str, Dialect]] = {
-    "claude 4.5": AnthropicDialect(model="claude-sonnet-4-5"),
-    "claude 4.6, own API": AnthropicDialect(model="claude-opus-4-6", version=None, urls=True),
-    "gemini 2.5": GeminiDialect(model="gemini-2.5-flash", batch=False),
-    "gemini 2.5, batch": GeminiDialect(model="gemini-2.5-flash", batch=True),
-    "gemini 3, batch": GeminiDialect(model="gemini-3-pro-preview", batch=True),
+    name: dialect
+    for family in FAMILIES
+    for name, dialect in {**family.chats, **family.mute}.items()
 }
 EMBEDDINGS: Final[dict[str, Dialect]] = {
     "001": GeminiEmbeddingsDialect(model="gemini-embedding-001", batch=False),
@@ -70,7 +71,6 @@ FEW: Final = settings(
 
 _chat: Final = strict(CompletionCreateParamsNonStreaming)
 _embedding: Final = strict(EmbeddingCreateParams)
-_claude: Final = strict(MessageCreateParamsNonStreaming)
 _PLACE: Final = re.compile(r"([A-Za-z_]+)|\[(\d*)\]")
 
 
@@ -91,37 +91,6 @@ def exists(value: Any, place: str) -> bool:
                 inner += each if index == "" else each[int(index) : int(index) + 1]
         found = inner
     return bool(found)
-
-
-def sent_to_claude(body: JSON) -> None:
-    """What the SDK's types say; the API of 2023 takes sampling, which those of 2026 have not."""
-    fields = {"model": "in the address", **body}
-    fields.pop("anthropic_version", None)
-    for name in ("temperature", "top_p"):
-        sampling: Any = fields.pop(name, 0)
-        assert 0 <= sampling <= 1
-    _claude(fields)
-
-
-def sent_to_gemini(body: JSON) -> None:
-    """What the SDK's types say: they refuse keys that they do not know."""
-    kinds: dict[str, Any] = {
-        "contents": google.Content,
-        "systemInstruction": google.Content,
-        "tools": google.Tool,
-        "toolConfig": google.ToolConfig,
-        "generationConfig": google.GenerationConfig,
-    }
-    assert set(body) <= set(kinds)
-    for name, value in body.items():
-        for each in value if isinstance(value, list) else [value]:
-            kinds[name].model_validate(each)
-
-
-def sent_chat(name: str, body: bytes) -> None:
-    """What the vendor's types say of a chat."""
-    assert b"\n" not in body
-    (sent_to_claude if name.startswith("claude") else sent_to_gemini)(json.loads(body))
 
 
 # ----------------------------------------------------------------------------- said, or refused
@@ -146,14 +115,16 @@ def test_the_embeddings_bodies_are_valid(body: JSON) -> None:
 @given(chat_bodies())
 @settings(FEW, max_examples=150)
 def test_a_chat_is_said_or_refused_by_name(body: JSON) -> None:
-    for name, dialect in CHATS.items():
-        said = encoded(dialect, body)
-        if isinstance(said, Unfaithful):
-            assert exists(body, said.param), (name, said)
-            assert is_sentence(said.why), (name, said)
-        else:
-            assert len(said.bodies) == 1
-            sent_chat(name, said.bodies[0])
+    for family in FAMILIES:
+        for name, dialect in family.dialects.items():
+            said = encoded(dialect, body)
+            if isinstance(said, Unfaithful):
+                assert exists(body, said.param), (name, said)
+                assert is_sentence(said.why), (name, said)
+                continue
+            (sent,) = said.bodies
+            assert b"\n" not in sent
+            family.sent(json.loads(sent))
             assert all(exists(body, warned) for warned in said.warnings), (name, said.warnings)
 
 
@@ -205,87 +176,6 @@ def lots_of(dialect: Dialect, bodies: Sequence[JSON]) -> list[list[bytes]]:
 # ----------------------------------------------------------------------------- echoes
 
 
-def claude_echo(body: JSON) -> tuple[list[tuple[str, str]], JSON]:
-    """What Claude was told, and an answer that repeats the last of it."""
-    heard: list[tuple[str, str]] = []
-    if "system" in body:
-        heard.append(("system", body["system"]))
-    calls: list[JSON] = []
-    for turn in body["messages"]:
-        content = turn["content"]
-        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        for block in blocks:
-            match block["type"]:
-                case "text":
-                    heard.append((turn["role"], block["text"]))
-                case "tool_use":
-                    calls.append(block)
-                    heard.append(("call", _call(block["id"], block["name"], block["input"])))
-                case _:
-                    heard.append(("result", f"{block['tool_use_id']} {block['content']}"))
-    answer = {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": "claude",
-        "content": [
-            {"type": "text", "text": heard[-1][1]},
-            *({"type": "tool_use", **_only(call, "id", "name", "input")} for call in calls),
-        ],
-        "stop_reason": "tool_use" if calls else "end_turn",
-        "stop_sequence": None,
-        "usage": {"input_tokens": 7, "output_tokens": 5, "cache_read_input_tokens": 2},
-    }
-    return heard, answer
-
-
-def gemini_echo(body: JSON) -> tuple[list[tuple[str, str]], JSON]:
-    """What Gemini was told, and an answer that repeats the last of it. It has no ids of calls."""
-    instructions: JSON = body.get("systemInstruction", {"parts": []})
-    heard = [("system", part["text"]) for part in instructions["parts"]]
-    calls: list[JSON] = []
-    roles = {"user": "user", "model": "assistant"}
-    for turn in body["contents"]:
-        for part in turn["parts"]:
-            if "text" in part:
-                heard.append((roles[turn["role"]], part["text"]))
-            elif "functionCall" in part:
-                call = part["functionCall"]
-                calls.append(call)
-                heard.append(("call", _call("", call["name"], call["args"])))
-            else:
-                result = part["functionResponse"]
-                heard.append(("result", f" {result['response']['output']}"))
-    parts = [{"text": heard[-1][1]}, *({"functionCall": call} for call in calls)]
-    answer = {
-        "responseId": "r1",
-        "modelVersion": "gemini",
-        "candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP"}],
-        "usageMetadata": {
-            "promptTokenCount": 9,
-            "candidatesTokenCount": 4,
-            "thoughtsTokenCount": 1,
-            "cachedContentTokenCount": 2,
-            "totalTokenCount": 14,
-        },
-    }
-    google.GenerateContentResponse.model_validate(answer)
-    return heard, answer
-
-
-ECHOES: Final[dict[str, Callable[[JSON], tuple[list[tuple[str, str]], JSON]]]] = {
-    name: claude_echo if name.startswith("claude") else gemini_echo for name in CHATS
-}
-
-
-def _only(value: JSON, *names: str) -> JSON:
-    return {name: value[name] for name in names}
-
-
-def _call(call_id: str, name: str, arguments: object) -> str:
-    return f"{call_id} {name} {json.dumps(arguments, sort_keys=True)}"
-
-
 def told(body: JSON, *, ids: bool) -> Iterator[tuple[str, str]]:
     """What a plain chat says, message by message; `ids` as far as the vendor has any."""
     for message in body["messages"]:
@@ -298,19 +188,19 @@ def told(body: JSON, *, ids: bool) -> Iterator[tuple[str, str]]:
         for call in message.get("tool_calls", ()):
             function = call["function"]
             arguments = json.loads(function["arguments"])
-            yield "call", _call(call["id"] if ids else "", function["name"], arguments)
+            yield "call", called(call["id"] if ids else "", function["name"], arguments)
 
 
-@pytest.mark.parametrize("name", CHATS)
+@pytest.mark.parametrize("name", PLAIN)
 @given(plain_chats())
 @FEW
 def test_what_is_said_is_heard_and_comes_back(name: str, body: JSON) -> None:
     _chat(body)
-    dialect, claude = CHATS[name], name.startswith("claude")
+    dialect, family = CHATS[name], PLAIN[name]
     said = encoded(dialect, body)
     assert isinstance(said, Encoded), said
-    heard, answer = ECHOES[name](json.loads(said.bodies[0]))
-    assert heard == list(told(body, ids=claude))
+    heard, answer = family.echo(json.loads(said.bodies[0]))
+    assert heard == list(told(body, ids=family.ids))
     result = dialect.decode(200, json.dumps(answer).encode(), said.context, at=1_700_000_000)
     assert isinstance(result, Result)
     completion = ChatCompletion.model_validate_json(result.body, strict=True)
@@ -324,7 +214,7 @@ def test_what_is_said_is_heard_and_comes_back(name: str, body: JSON) -> None:
     assert [(each.name, json.loads(each.arguments)) for each in functions] == [
         (each["function"]["name"], json.loads(each["function"]["arguments"])) for each in asked
     ]
-    if claude:
+    if family.ids:
         assert [each.id for each in found] == [each["id"] for each in asked]
     else:
         assert [each.id for each in found] == [f"call_r1_{n}" for n in range(len(asked))]
@@ -337,16 +227,16 @@ def test_what_is_said_is_heard_and_comes_back(name: str, body: JSON) -> None:
     assert result.usage.cached_tokens == 2
 
 
-@pytest.mark.parametrize("name", RESPONSES)
+@pytest.mark.parametrize("name", PLAIN)
 @given(plain_chats())
 @FEW
 def test_responses_lines_say_the_same_as_chats(name: str, body: JSON) -> None:
     """The same conversation as items, over the same echo: what is heard is what a chat says."""
-    dialect, claude = RESPONSES[name], name.startswith("claude")
+    dialect, family = RESPONSES[name], PLAIN[name]
     said = encoded(dialect, {"model": "m", "input": items_of(body), "tools": tools_of(body)})
     assert isinstance(said, Encoded), said
-    heard, answer = ECHOES[name](json.loads(said.bodies[0]))
-    assert heard == list(told(body, ids=claude))
+    heard, answer = family.echo(json.loads(said.bodies[0]))
+    assert heard == list(told(body, ids=family.ids))
     result = dialect.decode(200, json.dumps(answer).encode(), said.context, at=1_700_000_000)
     assert isinstance(result, Result)
     response = Response.model_validate_json(result.body)
@@ -356,7 +246,7 @@ def test_responses_lines_say_the_same_as_chats(name: str, body: JSON) -> None:
     assert [(each.name, json.loads(each.arguments)) for each in calls] == [
         (each["function"]["name"], json.loads(each["function"]["arguments"])) for each in asked
     ]
-    if claude:
+    if family.ids:
         assert [each.call_id for each in calls] == [each["id"] for each in asked]
     assert response.usage is not None
     assert (response.usage.input_tokens, response.usage.output_tokens) == (9, 5)
@@ -376,7 +266,7 @@ def items_of(body: JSON) -> list[JSON]:
             )
             continue
         if message.get("content") is not None:
-            items.append(_only(message, "role", "content"))
+            items.append(only(message, "role", "content"))
         items += [
             {"type": "function_call", "call_id": call["id"], **call["function"]}
             for call in message.get("tool_calls", ())

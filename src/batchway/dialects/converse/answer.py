@@ -237,7 +237,11 @@ class _Reading:
 
 
 def _spent(usage: _Usage | None) -> Spent:
-    """Tokens. `inputTokens` leaves out what the cache held and took; `totalTokens` does not."""
+    """Tokens. `inputTokens` leaves out what the cache held and took, and `totalTokens` does not:
+    where the two agree all the same, as of OpenAI's models, the cache's are in it already.
+
+    https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html
+    """
     if usage is None:
         return Spent()
     cached = count(usage.cache_read_input_tokens) or count(usage.cache_read_input_token_count)

@@ -102,7 +102,7 @@ def _inference(request: ChatRequest, traits: Traits) -> InferenceConfig:
     if most is not None:
         if not 0 < most <= _MOST_TOKENS:
             param = "max_tokens" if newer is None else "max_completion_tokens"
-            raise Unsayable(param, f"1 to {_MOST_TOKENS} are taken here.")
+            raise Unsayable(param, f"Limits of 1 to {_MOST_TOKENS} are taken here.")
         inference.max_tokens = most
     inference.temperature = _share(request.temperature, "temperature")
     inference.top_p = _share(request.top_p, "top_p")
@@ -120,7 +120,7 @@ def _share(value: float | None, param: str) -> float | UnsetType:
     if value is None:
         return UNSET
     if not 0 <= value <= 1:
-        raise Unsayable(param, "0 to 1 are taken here.")
+        raise Unsayable(param, "Values of 0 to 1 are taken here.")
     return value
 
 

@@ -16,9 +16,9 @@ import msgspec
 from msgspec import UNSET
 
 from batchway.dialects.answers.chat import Warned
+from batchway.dialects.bedrock.error import no_answer, refused
 from batchway.dialects.converse import nova_parameters
 from batchway.dialects.converse.answer import Asked, NoAnswer, read_answer
-from batchway.dialects.converse.error import no_answer, refused
 from batchway.dialects.converse.models import Traits, nova_traits, traits_of
 from batchway.dialects.converse.parameters import CHAT
 from batchway.dialects.converse.said import Said, said_in
@@ -91,7 +91,7 @@ class _Chat(OneBody):
             )
         except Unsayable as unsayable:
             return Unfaithful(unsayable.param, unsayable.why)
-        flag = _LEGACY if request.functions else _BY_TOOL if said.by_tool else b""
+        flag = _BY_TOOL if said.by_tool else _LEGACY if request.functions else b""
         context = flag + ",".join(ignored).encode()
         return Encoded((self._written(said),), context=context, warnings=tuple(ignored))
 

@@ -22,7 +22,7 @@ TOOLS: Final = REFERENCE + "API_runtime_ToolConfiguration.html"
 CHOICE: Final = REFERENCE + "API_runtime_ToolChoice.html"
 CACHING: Final = GUIDE + "prompt-caching.html"
 
-_CACHED: Final = "Prompts are cached as the model's account has it."
+_CACHED: Final = "No cache points are set: prompts are cached where a model does so by itself."
 _NO_STREAM: Final = "The answers of a batch are no streams."
 
 
@@ -94,7 +94,8 @@ SHARED: Final = (
     mapped(
         "messages[].tool_call_id",
         "`toolResult` of the next turn; results that follow each other stand in one. Llama does "
-        "not let the user speak in that turn: rejected there.",
+        "not let the user speak in that turn: rejected there. OpenAI has no mark of an error: its "
+        "words say so, and no `status` does.",
         REFERENCE + "API_runtime_ToolResultBlock.html",
     ),
     # ------------------------------------------------------------------ tools
@@ -140,7 +141,12 @@ SHARED: Final = (
     ignored("metadata", "It labels stored answers of OpenAI's.", {}),
     ignored("user", "Bedrock is not told who asks."),
     ignored("safety_identifier", "Bedrock is not told who asks."),
-    ignored("service_tier", "The tier is the account's, not the request's.", "auto", "default"),
+    ignored(
+        "service_tier",
+        "It is not passed on: requests go at the account's own tier.",
+        "auto",
+        "default",
+    ),
     ignored("prompt_cache_key", _CACHED, source=CACHING),
     ignored("prompt_cache_options", _CACHED, source=CACHING),
     ignored("prompt_cache_retention", _CACHED, source=CACHING),

@@ -52,7 +52,7 @@ def said_in(
         return Said(talk, chosen.config, config, by_tool=False)
     if batch:
         raise Unsayable(
-            _FORMAT, "This model is bound to a schema by a tool: Converse jobs take none."
+            _FORMAT, "This model is bound to a schema by a tool, and jobs of Converse take none."
         )
     if chosen.config is not UNSET:
         raise Unsayable(

@@ -4,17 +4,18 @@ Lines of responses are said through the dialect of chat, whatever that is. No bo
 the address does, or the job.
 """
 
-from typing import Final
-
 from batchway.catalog.bedrock_models import BedrockDialect
-from batchway.dialects.anthropic.dialect import AnthropicDialect
+from batchway.dialects.anthropic.dialect import BEDROCK, AnthropicDialect
 from batchway.dialects.converse.dialect import ConverseDialect, NovaDialect
+from batchway.dialects.deepseek.dialect import DeepSeekDialect
+from batchway.dialects.llama.dialect import LlamaDialect
+from batchway.dialects.mistral.chat_dialect import MistralChatDialect
+from batchway.dialects.mistral.prompt_dialect import MistralPromptDialect
+from batchway.dialects.openai.open_dialect import OpenModelDialect
 from batchway.dialects.responses.dialect import ResponsesDialect
 from batchway.domain.endpoint import Endpoint
 from batchway.ports import Dialect
 from batchway.providers.aws.models import Model
-
-_VERSION: Final = "bedrock-2023-05-31"
 
 
 def dialect_of(model: Model, endpoint: str, *, batch: bool) -> Dialect | None:
@@ -34,8 +35,18 @@ def _dialect(spoken: BedrockDialect, model: Model, *, batch: bool) -> Dialect | 
         case BedrockDialect.CONVERSE:
             return ConverseDialect(model=model.base, batch=batch, readable=readable)
         case BedrockDialect.ANTHROPIC:
-            return AnthropicDialect(model=model.base, version=_VERSION)
+            return AnthropicDialect(model=model.base, version=BEDROCK)
+        case BedrockDialect.OPENAI:
+            return OpenModelDialect(model=model.base)
         case BedrockDialect.NOVA:
             return NovaDialect(model=model.base, readable=readable)
+        case BedrockDialect.LLAMA:
+            return LlamaDialect(model=model.base)
+        case BedrockDialect.MISTRAL:
+            return MistralPromptDialect(model=model.base)
+        case BedrockDialect.MISTRAL_CHAT:
+            return MistralChatDialect(model=model.base)
+        case BedrockDialect.DEEPSEEK:
+            return DeepSeekDialect(model=model.base)
         case _:
             return None

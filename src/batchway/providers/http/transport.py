@@ -129,7 +129,10 @@ class _Address:
         """What to send, made anew only when it differs from the last request's."""
         if given == self._given:
             return self._made
+        checked = self._given or {}
         for name, value in given.items():
+            if checked.get(name) == value:
+                continue  # of a signed request, some change and most do not
             if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
                 raise ValueError("a header of the request is malformed") from None
         made = with_defaults(given)

@@ -9,7 +9,7 @@ from batchway.domain.shard import Claim
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import Begun, Completed, Finished
 from batchway.storage.ledger import tables
-from batchway.storage.ledger.batch_rows import batch_of, usage_values
+from batchway.storage.ledger.batch_rows import batch_of, online_values, usage_values
 from batchway.storage.ledger.database import Database
 from batchway.storage.ledger.files import INSERT_FILE, file_values
 from batchway.storage.ledger.group_rows import group_json
@@ -47,6 +47,7 @@ _BEGIN: Final = (
         model=bindparam("of_model"),
         providers=bindparam("of_providers", type_=_b.c.providers.type),
         warnings=bindparam("of_warnings", type_=_b.c.warnings.type),
+        run_online=bindparam("of_run_online", type_=_b.c.run_online.type),
     )
 )
 _UNPLAN: Final = delete(_s).where(
@@ -109,6 +110,7 @@ class SqlShortBatches:
             "of_model": begun.model,
             "of_providers": sorted(set(begun.providers)),
             "of_warnings": dict(begun.warnings) or None,
+            "of_run_online": online_values(begun.run_online),
         }
         planned = shard_values(shard, only_group=group_json(begun.group))
         planned["fence"] = _FIRST_FENCE

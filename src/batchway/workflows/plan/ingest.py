@@ -113,6 +113,7 @@ class Ingest:
                     model=model,
                     providers=scan.providers,
                     warnings=scan.warnings,
+                    run_online=scan.online.told,
                 )
             )
             begins = claimed is not None
@@ -127,6 +128,7 @@ class Ingest:
                 groups=groups,
                 providers=scan.providers,
                 warnings=scan.warnings,
+                run_online=scan.online.told,
             )
         if begins:
             event(

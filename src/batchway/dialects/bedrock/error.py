@@ -5,6 +5,7 @@ Which exception it is stands in a header, and what it tells of the account is th
 https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html
 """
 
+import re
 from typing import Final
 
 from batchway.dialects.answers.errors import error_body
@@ -13,6 +14,7 @@ from batchway.ports.dialect import Refused
 
 _NO_ANSWER: Final = 502
 _MOST_MESSAGE: Final = 1_000
+_WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def refused(status: int, body: bytes) -> Refused:
@@ -28,7 +30,7 @@ def refused(status: int, body: bytes) -> Refused:
 
 def no_answer(message: str, *, code: str = "") -> Refused:
     """A 2xx that answers nothing."""
-    return _error(_NO_ANSWER, message, code=code)
+    return _error(_NO_ANSWER, message, code=code if _WORD.fullmatch(code) else "")
 
 
 def _error(status: int, message: str, *, code: str = "", of_account: bool = False) -> Refused:
