@@ -14,10 +14,13 @@ from pages.markdown import code, page, table
 
 _TITLES: Final = {
     "anthropic": "Claude: Anthropic's Messages",
+    "cohere": "Cohere's embeddings at Bedrock",
     "converse.nova_parameters": "Amazon Nova: InvokeModel's body",
     "converse.parameters": "Any model of Bedrock's: Converse",
     "gemini": "Gemini and Google's embeddings",
+    "nova_embeddings": "Amazon Nova's embeddings",
     "responses": "Responses over a model that has only chat",
+    "titan": "Amazon Titan's embeddings",
 }
 _ENDPOINTS: Final = {
     "CHAT": Endpoint.CHAT_COMPLETIONS,
