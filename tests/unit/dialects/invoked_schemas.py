@@ -2,9 +2,10 @@
 
 Written from AWS's pages, and knowing nothing of the dialects:
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-meta.html,
-.../model-parameters-mistral-text-completion.html, .../model-parameters-mistral-chat-completion.html,
-.../model-parameters-mistral-pixtral-large.html, .../model-parameters-deepseek.html. A prompt is also
-read back: `turns_of_llama` and its like raise for one that is not of the vendor's template.
+.../model-parameters-mistral-text-completion.html,
+.../model-parameters-mistral-chat-completion.html,
+.../model-parameters-mistral-pixtral-large.html, .../model-parameters-deepseek.html.
+A prompt is also read back: `turns_of_llama` and its like raise for one of another template.
 """
 
 import re
@@ -169,10 +170,7 @@ def turns_of_r1(prompt: str) -> Turns:
     rest = prompt[len(_R1_BEGIN) : -len(_R1_END)]
     system, mark, turns = rest.partition("<｜User｜>")
     before, spoken, _ = system.partition("<｜Assistant｜>")
-    if spoken:  # the assistant's turn is the first
-        before, turns = before, rest[len(before) :]
-    else:
-        turns = mark + turns
+    turns = rest[len(before) :] if spoken else mark + turns  # the assistant's may be the first
     said: Turns = [("system", before)] if before else []
     return said + _walked(_R1_TURN, turns)
 

@@ -1,4 +1,4 @@
-"""Chat lines at Mistral's models over InvokeModel: tables, schemas of AWS's pages, OpenAI's types."""
+"""Chat lines at Mistral's models over InvokeModel: tables, schemas, OpenAI's types."""
 
 from typing import Any, Final
 
