@@ -15,6 +15,11 @@ from pages.markdown import code, page, table
 _TITLES: Final = {
     "anthropic": "Claude: Anthropic's Messages",
     "cohere": "Cohere's embeddings at Bedrock",
+    "deepseek": "DeepSeek-R1 on Bedrock: a prompt",
+    "llama": "Llama on Bedrock: a prompt",
+    "mistral.chat_parameters": "Mistral Large (24.07) and Pixtral on Bedrock: chat completions",
+    "mistral.prompt_parameters": "Mistral's older models on Bedrock: a prompt",
+    "openai.open_parameters": "Open models on Bedrock: OpenAI's body without a model",
     "converse.nova_parameters": "Amazon Nova: InvokeModel's body",
     "converse.parameters": "Any model of Bedrock's: Converse",
     "gemini": "Gemini and Google's embeddings",

@@ -26,6 +26,7 @@ from batchway.dialects.tolerant_json import object_in
 from batchway.ports.dialect import Encoded, Refused, Result, Size, Unfaithful
 
 VERTEX: Final = "vertex-2023-10-16"
+BEDROCK: Final = "bedrock-2023-05-31"
 # From this version of the API on, no model takes `temperature` or `top_p`.
 _WITHOUT_SAMPLING: Final = "2026-10-21"
 _LEGACY: Final = b"f;"
@@ -37,11 +38,15 @@ class AnthropicDialect(OneBody):
     """Chat bodies for one model of Claude.
 
     `version` is the `anthropic_version` of a platform that has the model in its address, such as
-    `vertex-2023-10-16`; `None` is Anthropic's own API, whose bodies name the model. `urls` is
-    whether the platform fetches images from https addresses: neither Google Cloud nor Bedrock does.
+    `vertex-2023-10-16` or `bedrock-2023-05-31`; `None` is Anthropic's own API, whose bodies name
+    the model. `urls` is whether the platform fetches images from https addresses: neither Google
+    Cloud nor Bedrock does.
+
+    On Bedrock a body names the betas that it needs, which elsewhere are headers, or none at all:
+    https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html
     """
 
-    __slots__ = ("_head", "_model", "_traits", "_urls")
+    __slots__ = ("_betas", "_head", "_model", "_traits", "_urls")
 
     def __init__(self, *, model: str, version: str | None = VERTEX, urls: bool = False) -> None:
         traits = traits_of(model)
@@ -51,6 +56,7 @@ class AnthropicDialect(OneBody):
         self._traits: Traits = traits
         self._urls = urls
         self._head = {"anthropic_version": version} if version else {"model": model}
+        self._betas = [traits.effort_beta] if version == BEDROCK and traits.effort_beta else []
 
     @property
     def faithful(self) -> bool:
@@ -84,6 +90,8 @@ class AnthropicDialect(OneBody):
         if clash is not None:
             return clash
         fields: dict[str, Any] = {**self._head, **written.fields}
+        if self._betas and "effort" in fields.get("output_config", ()):
+            fields["anthropic_beta"] = self._betas
         if talk.system:
             fields["system"] = talk.system
         fields["messages"] = talk.turns

@@ -54,7 +54,7 @@ def refused(status: int, body: bytes) -> Refused:
     outer, error = _error_in(json_in(body))
     kind = _word(error.get("type"))
     code = _word((object_or_none(error.get("details")) or {}).get("error_code")) or kind
-    message = error.get("message")
+    message = error.get("message", error.get("Message"))  # Bedrock has either
     message = message[:_MOST_MESSAGE] if isinstance(message, str) else ""
     if 200 <= status < 300:
         status = _STATUSES.get(kind, _UNSAID)

@@ -31,7 +31,8 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     that turns it off, where it is on by default. `efforts` are the levels of effort, the lowest
     first. `samples` is whether `temperature` and `top_p` can be chosen, `both` whether together;
     `forced` whether it can be made to call a tool, `prefill` whether it goes on writing a turn that
-    was begun for it, `schemas` whether its output can be bound to a JSON schema.
+    was begun for it, `schemas` whether its output can be bound to a JSON schema. `effort_beta` is
+    the beta that Bedrock wants named with an effort, empty where it wants none.
     """
 
     most: int
@@ -43,6 +44,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     forced: bool = True
     prefill: bool = False
     schemas: bool = True
+    effort_beta: str = ""
     source: str
     date: str = "2026-11"
 
@@ -85,7 +87,9 @@ def _on_demand(*, efforts: tuple[str, ...] = _EVERY, samples: bool = False) -> T
     )
 
 
-def _budgeted(most: int, *, efforts: tuple[str, ...] = (), schemas: bool = True) -> Traits:
+def _budgeted(
+    most: int, *, efforts: tuple[str, ...] = (), schemas: bool = True, effort_beta: str = ""
+) -> Traits:
     """Claude 4.5 and before, down to 3.7: thinking with a budget, free sampling, prefill."""
     return Traits(
         most=most,
@@ -94,6 +98,7 @@ def _budgeted(most: int, *, efforts: tuple[str, ...] = (), schemas: bool = True)
         samples=True,
         prefill=True,
         schemas=schemas,
+        effort_beta=effort_beta,
         source=_TABLE,
     )
 
@@ -136,7 +141,7 @@ MODELS: Final[Mapping[str, Traits]] = MappingProxyType(
         "claude-opus-4-7": _on_demand(),
         "claude-opus-4-6": _on_demand(efforts=_WITHOUT_XHIGH, samples=True),
         "claude-sonnet-4-6": _on_demand(efforts=_WITHOUT_XHIGH, samples=True),
-        "claude-opus-4-5": _budgeted(64_000, efforts=_UP_TO_HIGH),
+        "claude-opus-4-5": _budgeted(64_000, efforts=_UP_TO_HIGH, effort_beta="effort-2025-11-24"),
         "claude-sonnet-4-5": _budgeted(64_000),
         "claude-haiku-4-5": _budgeted(64_000),
         "claude-opus-4-1": _OPUS_4,
@@ -148,6 +153,7 @@ MODELS: Final[Mapping[str, Traits]] = MappingProxyType(
         "claude-3-5-sonnet": _old(8_192),
         "claude-3-5-haiku": _old(8_192),
         "claude-3-opus": _old(4_096),
+        "claude-3-sonnet": _old(4_096),
         "claude-3-haiku": _old(4_096),
     }
 )
@@ -162,7 +168,7 @@ NEWER: Final = Traits(
 )
 
 _NAME: Final = re.compile(
-    r"(claude-[a-z0-9-]+?)(?:-v\d+)?(?:[-@](?:20\d{6}|default|latest))?(?:-v\d+(?::\d+)?)?$"
+    r"(claude-[a-z0-9-]+?)(?:-v\d+)?(?:[-@](?:20\d{6}|default|latest))?(?:-v\d+(?::\d+)?(?::\d+k)?)?$"
 )
 
 

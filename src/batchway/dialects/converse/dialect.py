@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET
 
 from batchway.dialects.answers.chat import Warned
+from batchway.dialects.bedrock.error import no_answer, refused
 from batchway.dialects.converse import nova_parameters
 from batchway.dialects.converse.answer import Asked, NoAnswer, read_answer
 from batchway.dialects.converse.models import Traits, nova_traits, traits_of
@@ -26,7 +27,6 @@ from batchway.dialects.one_body import OneBody
 from batchway.dialects.requests.chat import read_chat
 from batchway.dialects.requests.parameters import Parameters
 from batchway.dialects.requests.size import size_of
-from batchway.dialects.runtime_error import no_answer, refused
 from batchway.dialects.tolerant_json import object_in
 from batchway.dialects.unsayable import Unsayable
 from batchway.ports.dialect import Encoded, Refused, Result, Size, Unfaithful

@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 
 from batchway.dialects.answers.chat import Warned
+from batchway.dialects.bedrock.error import no_answer, refused
 from batchway.dialects.requests.embeddings import EmbeddingsRequest
 from batchway.dialects.requests.parameters import Parameters
-from batchway.dialects.runtime_error import no_answer, refused
 from batchway.dialects.tolerant_json import object_in
 from batchway.dialects.vectors.answer import Vectors, answer_of
 from batchway.dialects.vectors.dialect import VectorsDialect

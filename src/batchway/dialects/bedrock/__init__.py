@@ -1,0 +1,1 @@
+"""What bodies of Bedrock's InvokeModel have in common, whosever model takes them. Pure."""

@@ -1,0 +1,1 @@
+"""DeepSeek-R1 over Bedrock's InvokeModel: a prompt, and a text with its thoughts. Pure."""

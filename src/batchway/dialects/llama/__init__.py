@@ -1,0 +1,1 @@
+"""Meta's Llama over Bedrock's InvokeModel: a prompt, and a few parameters. Pure."""

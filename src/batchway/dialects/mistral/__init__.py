@@ -1,0 +1,1 @@
+"""Mistral AI's models over Bedrock's InvokeModel: as a prompt, or as a chat. Pure."""

@@ -1,0 +1,207 @@
+"""`ports.Dialect` of open models on Bedrock: OpenAI's chat bodies without the model's name.
+
+    encode    the body's members, each with its own bytes, but for those that the models do not know
+    decode    the answer with the model's name; thoughts before the words as `reasoning_content`
+
+OpenAI's gpt-oss, Qwen, DeepSeek from V3 on, MiniMax, Kimi, GLM, Gemma, Nemotron, and Mistral's
+newer ones: https://docs.aws.amazon.com/bedrock/latest/userguide/model-cards.html. No value of a
+body or an answer is encoded again unless it changes. Source:
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html (without `model`
+and `stream`; thoughts in `<reasoning>` before the words).
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from batchway.dialects.answers.chat import Extension
+from batchway.dialects.bedrock.error import refused
+from batchway.dialects.bedrock.invoked import Asked, Invoked, id_of
+from batchway.dialects.bedrock.limits import most_tokens
+from batchway.dialects.openai.answer import ErrorWithin, read_result
+from batchway.dialects.openai.open_messages import messages_for
+from batchway.dialects.openai.open_models import traits_of
+from batchway.dialects.openai.open_parameters import CHAT
+from batchway.dialects.requests.chat import (
+    AllowedChoice,
+    ChatRequest,
+    CustomChoice,
+    CustomTool,
+    JsonSchemaFormat,
+)
+from batchway.dialects.requests.schemas import bytes_of, read_schema
+from batchway.dialects.tolerant_json import object_or_none
+from batchway.dialects.unsayable import Unsayable
+from batchway.ports.dialect import Refused, Result, Unfaithful
+
+Members = dict[str, msgspec.Raw]
+
+_members: Final = msgspec.json.Decoder(Members).decode
+_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_choices: Final = msgspec.json.Decoder(list[Members]).decode
+_text: Final = msgspec.json.Decoder(str).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+_NULL: Final = b"null"
+_CUT: Final = b'"length"'
+_OPEN: Final = "<reasoning>"
+_CLOSE: Final = "</reasoning>"
+# However the answer's letters are escaped: all of them are looked for in a text only.
+_MARKS: Final = (b"<reasoning>", b"\\u003creasoning", b"\\u003Creasoning", b"<reasoning\\u003")
+_LEVELS: Final = {
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "high",
+    "max": "high",
+}
+_LIMITS: Final = ("max_tokens", "max_completion_tokens")
+_NO_CUSTOM: Final = "The models have no custom tools."
+_LEFT_OUT: Final = frozenset(
+    {
+        *(row.name for row in CHAT.rows if row.handling != "mapped"),
+        *_LIMITS,
+        "model",
+    }
+)
+
+
+class OpenModelDialect(Invoked):
+    """Chat lines for one open model on Bedrock."""
+
+    __slots__ = ("_traits",)
+
+    def __init__(self, *, model: str) -> None:
+        super().__init__(model=model, table=CHAT)
+        self._traits = traits_of(model)
+
+    def _written(self, request: ChatRequest, body: bytes, ignored: dict[str, None]) -> bytes:
+        traits = self._traits
+        members = _members(body)
+        fields = {
+            name: value
+            for name, value in members.items()
+            if name not in _LEFT_OUT and bytes(value) != _NULL
+        }
+        fields["messages"] = messages_for(request.messages, members["messages"], traits, ignored)
+        most = most_tokens(request)
+        if most is not None:
+            fields[traits.most] = msgspec.Raw(b"%d" % most)
+        if request.reasoning_effort is not None:
+            effort = _effort(request.reasoning_effort, known=traits.efforts)
+            fields["reasoning_effort"] = msgspec.Raw(_encode(effort))
+        _check_format(request)
+        _choose(request, fields)
+        return _encode(fields)
+
+    def _read(self, body: bytes, asked: Asked) -> Result | Refused | None:
+        read = read_result(body)
+        if isinstance(read, ErrorWithin):
+            return refused(read.status, body)
+        if read is None:
+            return None
+        try:
+            members = _members(read.body)
+            choices = members.get("choices")
+            if choices is None or bytes(choices)[:1] != b"[":
+                return None
+            if any(mark in read.body for mark in _MARKS):
+                members["choices"] = _thoughts_apart(choices)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        members["model"] = msgspec.Raw(_encode(asked.model))
+        if "id" not in members:
+            members["id"] = msgspec.Raw(_encode(f"chatcmpl-{id_of(body)}"))
+        members.setdefault("object", msgspec.Raw(b'"chat.completion"'))
+        members.setdefault("created", msgspec.Raw(b"%d" % asked.at))
+        if asked.warnings:
+            members["batchway"] = msgspec.Raw(_encode(Extension(asked.warnings)))
+        return Result(_encode(members), read.usage)
+
+
+def _effort(given: str, *, known: bool) -> str:
+    param = "reasoning_effort"
+    if not known:
+        raise Unsayable(param, "How this model thinks cannot be chosen here.")
+    if given == "none":
+        raise Unsayable(param, "This model's thinking cannot be turned off.")
+    if given not in _LEVELS:
+        raise Unsayable(param, f"OpenAI's API takes none or one of {', '.join(_LEVELS)} here.")
+    return _LEVELS[given]
+
+
+def _check_format(request: ChatRequest) -> None:
+    if isinstance(request.response_format, JsonSchemaFormat):
+        schema = bytes_of(request.response_format.json_schema.schema)
+        _check_schema(schema, "response_format.json_schema.schema")
+
+
+def _check_schema(text: bytes, place: str) -> None:
+    """Schemas are passed on as they are: what is no JSON at all is found here."""
+    found = read_schema(text) if text else None
+    if isinstance(found, Unfaithful):
+        raise Unsayable(place, found.why)
+
+
+def _choose(request: ChatRequest, fields: Members) -> None:
+    """Tools, and which of them are to be called."""
+    tools = request.tools or ()
+    names: list[str] = []
+    for at, tool in enumerate(tools):
+        if isinstance(tool, CustomTool):
+            raise Unsayable(f"tools[{at}]", _NO_CUSTOM)
+        names.append(tool.function.name)
+        _check_schema(bytes_of(tool.function.parameters), f"tools[{at}].function.parameters")
+    choice = request.tool_choice
+    if not tools:
+        fields.pop("tools", None)
+        if choice not in (None, "auto", "none"):
+            raise Unsayable("tool_choice", "There are no tools to choose from.")
+        fields.pop("tool_choice", None)
+        fields.pop("parallel_tool_calls", None)
+    if isinstance(choice, CustomChoice):
+        raise Unsayable("tool_choice", _NO_CUSTOM)
+    if isinstance(choice, AllowedChoice):
+        allowed = choice.allowed_tools
+        only = {_named(tool) for tool in allowed.tools}
+        kept = [
+            tool for name, tool in zip(names, _list(fields["tools"]), strict=True) if name in only
+        ]
+        if not kept:
+            raise Unsayable("tool_choice", "It names no tool of the request.")
+        fields["tools"] = msgspec.Raw(_encode(kept))
+        fields["tool_choice"] = msgspec.Raw(_encode(allowed.mode))
+
+
+def _named(tool: Any) -> str:
+    named = (object_or_none(tool) or {}).get("function")
+    name = (object_or_none(named) or {}).get("name")
+    if not isinstance(name, str):
+        raise Unsayable("tool_choice.allowed_tools.tools", _NO_CUSTOM)
+    return name
+
+
+def _thoughts_apart(choices: msgspec.Raw) -> msgspec.Raw:
+    """Choices whose thoughts stand before their words, with each at its place."""
+    apart: list[Members] = _choices(choices)
+    for choice in apart:
+        message = choice.get("message")
+        if message is None or bytes(message)[:1] != b"{":
+            continue
+        members = _members(message)
+        content = members.get("content")
+        if content is None or bytes(content)[:1] != b'"':
+            continue
+        text = _text(content)
+        if not text.startswith(_OPEN):
+            continue
+        cut = bytes(choice.get("finish_reason", b"")) == _CUT
+        thought, ended, words = text[len(_OPEN) :].partition(_CLOSE)
+        if not ended and not cut:
+            continue
+        called = bytes(members.get("tool_calls", b"[]")) not in (b"[]", _NULL)
+        members["content"] = msgspec.Raw(_encode(words if words or not called else None))
+        members["reasoning_content"] = msgspec.Raw(_encode(thought))
+        choice["message"] = msgspec.Raw(_encode(members))
+    return msgspec.Raw(_encode(apart))
