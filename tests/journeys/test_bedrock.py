@@ -11,6 +11,7 @@ from tests.journeys.bedrock import CLAUDE, LLAMA, NOVA, OPUS, ROLE, bedrock, nam
 from tests.journeys.cli_harness import batchway
 from tests.journeys.conftest import NewServer, NewSimulator, provider, running_servers
 from tests.journeys.lines import (
+    Line,
     chat,
     chats,
     completed,
@@ -70,6 +71,28 @@ def test_chat_of_every_maker_in_one_file(aws: tuple[BedrockFake, Server]) -> Non
     assert last.usage.output_tokens > 0
     assert set(fake.stats()["online_by_digest"].values()) == {1}
     assert fake.keys.secret not in server.process.output()
+
+
+def test_embeddings_with_arrays(aws: tuple[BedrockFake, Server]) -> None:
+    client = aws[1].client()
+    asked: list[Line] = []
+    for n, model in enumerate(("amazon.titan-embed-text-v2:0", "amazon.titan-embed-text-v1")):
+        asked += [
+            line(f"one-{n}", EMBEDDINGS, model=model, input=f"text {n}"),
+            line(f"many-{n}", EMBEDDINGS, model=model, input=["a", "b", "c"]),
+            line(f"packed-{n}", EMBEDDINGS, model=model, input=["d"], encoding_format="base64"),
+        ]
+    models = {each["custom_id"]: each["body"]["model"] for each in asked}
+    completed(client, submit(client, asked, endpoint=EMBEDDINGS), asked, models=models)
+    # These tell no counts of tokens.
+    asked = [
+        line(model, EMBEDDINGS, model=model, input=["a", "b"], input_type="search_query")
+        for model in ("us.cohere.embed-v4:0", "amazon.nova-2-multimodal-embeddings-v1:0")
+    ]
+    last = ended(client, submit(client, asked, endpoint=EMBEDDINGS))
+    given = results(client, last)
+    assert counts(last) == (2, 2, 0), (given.errors, last.errors)
+    assert [len(each["response"]["body"]["data"]) for each in given.output] == [2, 2]
 
 
 def test_responses_over_every_chat(aws: tuple[BedrockFake, Server]) -> None:
