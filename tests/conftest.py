@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import gc
 import os
 import signal
 import sys
@@ -16,6 +17,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Modules, SDKs and eight thousand tests are made once and stay. To look for garbage among them is a
+# sixth of the time in which they are collected, and as much of many a test's.
+gc.disable()
+
 # Hypothesis fails an example that takes longer than 200 ms. On a busy machine any of them may, and
 # pytest-timeout already ends a test that hangs.
 settings.register_profile("any-machine", deadline=None)
@@ -30,3 +35,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return 0.0 if longer is None else float(longer.args[0])
 
     items.sort(key=given, reverse=True)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected is not looked at again; what tests leave is, as ever."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
