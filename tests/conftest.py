@@ -2,8 +2,11 @@
 
 import gc
 import os
+import shutil
 import signal
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -20,6 +23,17 @@ sys.dont_write_bytecode = False
 # Modules, SDKs and eight thousand tests are made once and stay. To look for garbage among them is a
 # sixth of the time in which they are collected, and as much of many a test's.
 gc.disable()
+
+# Every commit of a database waits until the disk has it, five milliseconds, and tests commit by the
+# ten thousand. No test cuts the power, so memory keeps as much as a disk: what a killed process has
+# written is there. A session leaves half a gigabyte, and three of them are kept.
+_MEMORY = Path("/dev/shm")
+if (
+    "TMPDIR" not in os.environ
+    and os.access(_MEMORY, os.W_OK)
+    and shutil.disk_usage(_MEMORY).free > 4 << 30
+):
+    os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
 # Hypothesis fails an example that takes longer than 200 ms. On a busy machine any of them may, and
 # pytest-timeout already ends a test that hangs.
