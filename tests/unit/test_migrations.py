@@ -2,9 +2,8 @@
 
 import json
 import logging
+import os
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import warnings
 from collections.abc import Generator
@@ -19,6 +18,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
+from tests.fork_server import spawn
 
 from batchway.domain.batch import RequestCounts
 from batchway.domain.errors import Unavailable
@@ -117,10 +117,22 @@ def test_the_write_ahead_log_is_on(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_many_processes_at_once(url: str) -> None:
+def test_many_processes_at_once(url: str, tmp_path: Path) -> None:
     script = "import sys; from batchway.storage.migrations import upgrade; upgrade(sys.argv[1])"
-    processes = [subprocess.Popen([sys.executable, "-c", script, url]) for _ in range(6)]
-    assert [process.wait(150) for process in processes] == [0] * 6
+    (tmp_path / "upgrades.py").write_text(script)
+    with (tmp_path / "log").open("wb") as log:
+        processes = [
+            spawn(
+                ["-m", "upgrades", url],
+                cwd=tmp_path,
+                env=os.environ,
+                stdout=log.fileno(),
+                stderr=log.fileno(),
+            )
+            for _ in range(6)
+        ]
+        codes = [process.wait(150) for process in processes]
+    assert codes == [0] * 6, (tmp_path / "log").read_text()
     assert differences(url) == []
 
 
