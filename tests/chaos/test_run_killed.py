@@ -49,7 +49,6 @@ class Runs:
         """Wait until the first file of a finished run's state goes, or the run has ended."""
         while not self.output.exists():
             assert self.child.alive, self.child.said()
-            time.sleep(0.0005)
         names = {path.name for path in self.state.iterdir()}
         while self.child.alive and self.state.exists():
             try:
