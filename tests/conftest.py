@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tests import authorities
 
 # Started in the background of a shell without job control, this process ignores Ctrl-C, and so
 # would every process that it starts. With a handler here, those get the default again.
@@ -36,6 +37,8 @@ if (
 ):
     os.environ["TESTS_ON_DISK"] = tempfile.gettempdir()
     os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+
+authorities.trust_one()
 
 # Hypothesis fails an example that takes longer than 200 ms. On a busy machine any of them may, and
 # pytest-timeout already ends a test that hangs.
