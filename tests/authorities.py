@@ -19,8 +19,8 @@ _END: Final = "-----END CERTIFICATE-----\n"
 
 def trust_one() -> None:
     """Trust the first authority of the machine's; nothing, if something is set already."""
-    known = ssl.get_default_verify_paths().cafile
-    if known is None or _SETTING in os.environ or "SSL_CERT_DIR" in os.environ:
+    known = ssl.get_default_verify_paths().cafile or ""  # none is known on some systems
+    if not known or _SETTING in os.environ or "SSL_CERT_DIR" in os.environ:
         return
     first, end, _ = Path(known).read_text().partition(_END)
     if not end:
