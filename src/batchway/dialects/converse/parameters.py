@@ -56,7 +56,10 @@ CHAT: Final = Parameters(
             "top_p", "`topP`, 0 to 1. Claude's models from Opus 4.7 on take no other.", INFERENCE
         ),
         mapped(
-            "stop", "`stopSequences`, none of them empty. Llama takes none: rejected.", INFERENCE
+            "stop",
+            "`stopSequences`, none of them empty. Llama takes none, and Claude none of white space "
+            "only: rejected there.",
+            INFERENCE,
         ),
         mapped(
             "reasoning_effort",
