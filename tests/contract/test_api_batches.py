@@ -308,6 +308,14 @@ def test_another_tenants_file_is_not_the_input(closed: Server) -> None:
     assert stored.input_blob is None
 
 
+def test_a_file_of_another_purpose_has_no_bytes_to_run(api: Server) -> None:
+    """Validation tells why (`workflows.plan.ingest`)."""
+    file = api.client().files.create(file=("a.jsonl", b"{}"), purpose="user_data")
+    batch = api.run(api.ledger.batches.load(create(api, input_file_id=file.id)))
+    assert batch is not None
+    assert (batch.status, batch.input_file_id, batch.input_blob) == (S.VALIDATING, file.id, None)
+
+
 def test_concurrent_duplicates_make_one_batch(api: Server) -> None:
     def send(_: int) -> str:
         reply = api.post("/v1/batches", BODY, idempotency_key="night-1")

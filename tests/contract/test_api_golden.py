@@ -22,6 +22,7 @@ from batchway.domain.batch import Batch, BatchError, BatchOptions, RequestCounts
 from batchway.domain.file import File, Purpose
 from batchway.domain.overrides import Overrides
 from batchway.domain.reason import Reason, ReasonKind
+from batchway.domain.run_online import RunOnline
 from batchway.domain.status import BatchStatus
 from batchway.domain.upload import Upload, UploadPart, UploadStatus
 from batchway.ports import Page
@@ -149,6 +150,13 @@ GOLDEN: list[tuple[Mapping[str, object], str]] = [
         batch_object(replace(NEW, warnings={"seed": 120, "user": 3})),
         NEW_TEXT.replace(
             '"status_details":null', '"status_details":null,"warnings":{"seed":120,"user":3}'
+        ),
+    ),
+    (
+        batch_object(replace(NEW, run_online=(RunOnline(lines=3, reason="No jobs."),))),
+        NEW_TEXT.replace(
+            '"status_details":null',
+            '"status_details":null,"run_online":[{"lines":3,"reason":"No jobs."}]',
         ),
     ),
     # It goes on, or was told why it waits by a release that knew no kinds.

@@ -13,7 +13,7 @@ from batchway.service.keys import configured_key
 
 ALL, FEW, NONE = "sk-everything-0123", "sk-vllm-only-01234", "sk-of-nothing-0123"
 ROUTING = RoutingTable(
-    providers={"vllm": Account(), "openai-main": Account()},
+    providers={"vllm": Account(patterns=("Qwen*",)), "openai-main": Account()},
     routes={
         "fast": Route(
             targets=(
@@ -67,6 +67,7 @@ def test_the_list_is_what_the_key_may_name(
         answer = api.ask("GET", path, headers={"authorization": f"Bearer {key}"}).json()
         schemas.ModelList.model_validate(answer)
         assert answer["providers"] == providers
+        assert answer["patterns"] == (["vllm/Qwen*"] if "vllm" in providers else [])
 
 
 def test_one_model(api: Server) -> None:

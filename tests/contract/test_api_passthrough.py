@@ -273,6 +273,16 @@ def test_an_input_file_at_the_provider_is_fetched_and_kept(sqlite_url: str, tmp_
         assert api.woken == [batch.id]
 
 
+def test_a_file_of_ours_is_not_looked_for_there_whatever_it_is_for(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    with account(sqlite_url, tmp_path, key(BLUE)) as (api, azure):
+        client = openai.OpenAI(api_key=BLUE, base_url=api.url, max_retries=0)
+        file = client.files.create(file=("a.jsonl", b"{}"), purpose="user_data")
+        assert create(api, file.id).status == 200
+        assert azure.asked == []
+
+
 @pytest.mark.parametrize("file_id", ["gs://bucket/in put.json", "s3://b/in.txt"])
 @pytest.mark.parametrize("encoded", [False, True])
 def test_addresses_in_buckets_are_ids(

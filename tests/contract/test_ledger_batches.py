@@ -9,6 +9,7 @@ from batchway.domain.batch import Batch, BatchError, BatchOptions, RequestCounts
 from batchway.domain.errors import Conflict
 from batchway.domain.overrides import Overrides
 from batchway.domain.reason import Reason, ReasonKind
+from batchway.domain.run_online import RunOnline
 from batchway.domain.status import TERMINAL, TIMESTAMP, BatchStatus, may_move
 from batchway.ports import Delivered, Ledger, Page
 
@@ -131,7 +132,10 @@ async def test_every_begin_from(ledger: Ledger, before: S) -> None:
         a_shard(1, lines=5),
     ]
     warnings = {"seed": 12, "ü'\"": 1}
-    begun = await ledger.batches.begin(batch.id, at=5, model="m", shards=shards, warnings=warnings)
+    online = (RunOnline(lines=3, reason="No jobs."), RunOnline(lines=1, reason="ü'\""))
+    begun = await ledger.batches.begin(
+        batch.id, at=5, model="m", shards=shards, warnings=warnings, run_online=online
+    )
     assert begun is (before is S.VALIDATING)
     expected = replace(
         batch,
@@ -140,6 +144,7 @@ async def test_every_begin_from(ledger: Ledger, before: S) -> None:
         model="m",
         counts=RequestCounts(total=12),
         warnings=warnings,
+        run_online=online,
     )
     assert await ledger.batches.load(batch.id) == (expected if begun else batch)
     assert await ledger.shards.plan(batch.id) == (shards if begun else [])

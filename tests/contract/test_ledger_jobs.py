@@ -10,6 +10,7 @@ from tests.contract.ledger_values import a_batch, a_job, a_segment, a_shard, beg
 
 from batchway.domain.batch import BatchError, RequestCounts
 from batchway.domain.remote import JobRecord, JobStage
+from batchway.domain.run_online import RunOnline
 from batchway.domain.shard import Claim, Mode, Segment
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import Delivered, Ledger
@@ -320,8 +321,11 @@ async def test_a_shard_is_handed_over_under_its_newest_fence(ledger: Ledger) -> 
     assert not await ledger.shards.hand_over(first(7))
     plan = await ledger.shards.plan(batch_id)
     assert [shard.mode for shard in plan] == [Mode.NATIVE] * 2
-    assert await ledger.shards.hand_over(claim)
-    assert await ledger.shards.hand_over(claim)
+    assert await ledger.shards.hand_over(claim, because="Too few.")
+    assert await ledger.shards.hand_over(claim, because="Too few.")
+    told = await ledger.batches.load(batch_id)
+    assert told is not None
+    assert told.run_online == (RunOnline(lines=plan[0].lines - 5, reason="Too few."),)
     assert await ledger.shards.plan(batch_id) == [replace(plan[0], mode=Mode.MANAGED), plan[1]]
     assert await ledger.shards.open(batch_id) == await ledger.shards.plan(batch_id)
     # What the job reported beyond what is committed runs again, and is not shown twice.

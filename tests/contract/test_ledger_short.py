@@ -16,11 +16,13 @@ from tests.contract.ledger_values import (
 
 from batchway.domain.batch import RequestCounts
 from batchway.domain.errors import Conflict
+from batchway.domain.run_online import RunOnline
 from batchway.domain.shard import Claim
 from batchway.domain.status import TERMINAL, BatchStatus
-from batchway.ports import Begun, Delivered, Finished, Ledger
+from batchway.ports import Begun, Completed, Delivered, Finished, Ledger
 
 S = BatchStatus
+ONLINE = RunOnline(lines=10, reason="No jobs.")
 
 
 def a_begin(batch: int = 1) -> Begun:
@@ -31,6 +33,7 @@ def a_begin(batch: int = 1) -> Begun:
         model="m",
         providers=("vllm", "b", "vllm"),
         warnings={"seed": 10},
+        run_online=(ONLINE,),
     )
 
 
@@ -59,12 +62,13 @@ async def test_a_short_batch_from_begin_to_finish(ledger: Ledger) -> None:
         counts=RequestCounts(total=10),
         providers=("b", "vllm"),
         warnings={"seed": 10},
+        run_online=(ONLINE,),
     )
     assert await ledger.batches.load(batch.id) == running
     assert await ledger.shards.open(batch.id) == [a_shard()]
     assert await ledger.shards.groups(batch.id) == [a_group()]
     finish = a_finish()
-    assert await ledger.short.finish(finish)
+    assert await ledger.short.finish(finish) == Completed(input_named=False)
     assert await ledger.batches.load(batch.id) == replace(
         running,
         status=S.COMPLETED,
@@ -106,6 +110,19 @@ async def test_a_batch_that_moved_on_does_not_finish(ledger: Ledger, status: Bat
     assert await ledger.files.get("blue", a_file(10).id) is None
 
 
+async def test_a_finish_tells_whether_a_file_still_names_the_input(ledger: Ledger) -> None:
+    blob = a_batch().input_blob
+    assert blob is not None
+    await ledger.files.add(replace(a_file(90), blob=blob))
+    await ledger.files.add(replace(a_file(91), blob="files/another"))
+    for number in (1, 2):
+        await ledger.batches.add(a_batch(number, input_blob=blob))
+        await ledger.short.begin(a_begin(number))
+    assert await ledger.short.finish(a_finish(1)) == Completed(input_named=True)
+    assert await ledger.files.remove("blue", a_file(90).id) is not None
+    assert await ledger.short.finish(a_finish(2)) == Completed(input_named=False)
+
+
 async def test_an_overtaken_claim_does_not_finish(ledger: Ledger) -> None:
     await ledger.batches.add(a_batch())
     await ledger.short.begin(a_begin())
@@ -138,7 +155,7 @@ async def test_what_arrives_together_has_an_outcome_each(ledger: Ledger) -> None
     begins = [ledger.short.begin(a_begin(number)) for number in range(11, 21)]
     adds = [ledger.batches.add(a_batch(number)) for number in range(25, 41)]
     outcomes = await asyncio.gather(*finishes, *begins, *adds, return_exceptions=True)
-    assert outcomes[:10] == [number != 5 for number in range(1, 11)]
+    assert [end is not None for end in outcomes[:10]] == [n != 5 for n in range(1, 11)]
     assert [begin is not None for begin in outcomes[10:20]] == [n != 15 for n in range(11, 21)]
     assert [isinstance(added, Conflict) for added in outcomes[20:]] == [
         n <= 30 for n in range(25, 41)

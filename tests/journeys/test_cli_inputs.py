@@ -10,7 +10,9 @@ import pytest
 from tests.journeys.cli_harness import Ended, batchway
 from tests.journeys.lines import chats, jsonl
 from tests.journeys.processes import Simulator, environment
+from typer.testing import CliRunner
 
+from batchway.cli.app import app
 from batchway.cli.failures import CommandError
 from batchway.cli.inputs import opened
 
@@ -108,3 +110,40 @@ def test_another_model_keeps_every_line_at_its_number(tmp_path: Path) -> None:
             b"{no",
         ]
     assert not lines.path.exists()
+
+
+def test_lines_may_leave_out_what_flags_say(tmp_path: Path) -> None:
+    """TrueFoundry's line forms, whose headers are flags here."""
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(
+        b'{"custom_id":"a","body":{"x":1}}\n{"custom_id":"b","url":null,"method":"GET","body":{}}\n'
+    )
+    with opened(path, model="n", endpoint="/v1/embeddings") as lines:
+        records = [json.loads(line) for line in lines.path.read_bytes().splitlines()]
+    there = "/v1/embeddings"
+    assert records == [
+        {
+            "custom_id": "a",
+            "body": {"x": 1, "model": "n"},
+            "method": "POST",
+            "url": "/v1/embeddings",
+        },
+        {"custom_id": "b", "url": there, "method": "GET", "body": {"model": "n"}},
+    ]
+    # Whole lines are not copied, and not written again.
+    path.write_bytes(b'{"custom_id":"a","method":"POST","url":"/v1/x","body":{}}\n')
+    with opened(path, endpoint="/v1/embeddings") as lines:
+        assert lines.path == path
+
+
+def test_check_of_lines_that_leave_out_what_flags_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    entry = {"name": "v", "type": "google-vertex", "project": "my-project", "mode": "managed"}
+    Path("batchway.yaml").write_text(json.dumps({"providers": [entry]}))
+    line = {"custom_id": "a", "body": {"messages": [{"role": "user", "content": "Hi"}]}}
+    Path("in.jsonl").write_text(json.dumps(line) + "\n")
+    flags = ["--provider", "v", "--model", "gemini-2.5-flash", "--endpoint"]
+    ended = CliRunner().invoke(app, ["check", "in.jsonl", *flags, "/v1/chat/completions"])
+    assert (ended.exit_code, ended.stdout.splitlines()[1]) == (0, "  gemini-2.5-flash: 1 line")

@@ -21,11 +21,15 @@ WAITS = (
     "The provider 'endpoint' has refused every request for exceeding its limits (429) since "
     "2026-11-28 01:00:00 UTC; it is tried again at least once a minute."
 )
+ONLINE = (
+    "1,200 lines run online instead of in a job, at the online price: their job failed for want of "
+    "a role."
+)
 PROGRAM = f"""
 from batchway.cli.progress import Snapshot, shown
 with shown("gsm8k_test.batch.jsonl") as display:
     display.update(Snapshot(status="in_progress", total=10_000, completed=6_190, failed=10,
-                            tokens=1_234_567, waits={WAITS!r}))
+                            tokens=1_234_567, waits={WAITS!r}, online=({ONLINE!r},)))
 """
 CONTROL = re.compile(rb"\x1b\[[0-9;?]*[a-zA-Z]|\r")
 
@@ -68,7 +72,7 @@ def test_a_bar_at_every_width(tmp_path: Path, columns: int) -> None:
     assert "10 failed" in bar
     # Why it waits stands below, whole, and pushes nothing out.
     text = " ".join(" ".join(lines[lines.index(bar) + 1 :]).split())
-    assert f"Waits: {WAITS}" in text
+    assert text.startswith(f"Waits: {WAITS} {ONLINE}")
 
 
 @pytest.mark.parametrize(
@@ -114,6 +118,23 @@ def test_lines_grow_rare_without_a_terminal(capsys: pytest.CaptureFixture[str]) 
     assert written[0] == "in.jsonl: in_progress: 0 of 10,000 lines"
     assert len(written) < 60
     assert "\x1b" not in "".join(written)
+
+
+def test_lines_that_run_online_are_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    display = Written("in.jsonl", now=lambda: 0.0)
+    look = Snapshot.from_json(
+        {
+            "status": "in_progress",
+            "run_online": [{"lines": 1, "reason": "No jobs"}, {"lines": 1_200, "reason": "Few."}],
+        }
+    )
+    display.update(look)
+    display.update(look)
+    assert capsys.readouterr().err.splitlines() == [
+        "in.jsonl: 1 line runs online instead of in a job, at the online price: No jobs.",
+        "in.jsonl: 1,200 lines run online instead of in a job, at the online price: Few.",
+        "in.jsonl: in_progress",
+    ]
 
 
 def test_narrow_tables_drop_columns() -> None:

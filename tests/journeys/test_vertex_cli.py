@@ -30,19 +30,48 @@ def test_a_file_is_checked_for_what_each_model_takes(tmp_path: Path, mode: str) 
         chat("c", model=CLAUDE, n=2),
         chat("d", model="no-such-model"),
         chat("e", model=CLAUDE, user="u", seed=1),
+        chat("f", model=GEMINI),
     ]
+    # Which a job does not fetch, and a call does.
+    image = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+    lines[-1]["body"]["messages"] = [{"role": "user", "content": [image]}]
     (tmp_path / "in.jsonl").write_bytes(jsonl(lines))
 
     ended = batchway("check", "in.jsonl", "--json", cwd=tmp_path)
 
     told = json.loads(ended.out)
     assert ended.code == 1
+    of_job = (6, "unsupported_parameter", "body.messages[0].content[0].image_url.url")
     assert [(each["line"], each["code"], each["param"]) for each in told["problems"]] == [
         (2, "unsupported_parameter", "body.logit_bias"),
         (3, "unsupported_parameter", "body.n"),
         (4, "model_not_found", "body.model"),
+        *([of_job] if mode == "native" else []),
     ]
+    assert [each["lines"] for each in told["run_online"]] == ([1] if mode == "auto" else [])
     assert told["warnings"] == {"user": 2, "seed": 1}
+
+
+def test_a_run_ends_where_the_account_may_make_no_job_and_goes_on_when_it_may(
+    tmp_path: Path,
+) -> None:
+    """As with a bad key: a role that is missing does not come by itself."""
+    asked = chats(3, model=GEMINI)
+    (tmp_path / "in.jsonl").write_bytes(jsonl(asked))
+    denied = "aiplatform.batchPredictionJobs.create"
+    run = ("run", "in.jsonl", "-o", "out.jsonl")
+    with running(denied=[denied]) as fake:
+        entry = vertex(fake, tmp_path, mode="native", bucket=BUCKET)
+        (tmp_path / "batchway.yaml").write_text(json.dumps({"providers": [entry]}))
+        refused = batchway(*run, cwd=tmp_path)
+        fake.control(denied=[])
+        again = batchway(*run, cwd=tmp_path)
+        nothing_is_left(fake)
+    assert (refused.code, again.code) == (1, 0)
+    last = refused.err.splitlines()[-1]
+    assert last.startswith("Error: The provider 'vertex' answered 403")
+    assert f"roles/aiplatform.user) in the project 'fake-project', for {denied}" in last
+    assert "goes on trying" not in refused.err
 
 
 @pytest.mark.parametrize("further", [{"mode": "native", "bucket": BUCKET}, {"mode": "managed"}])

@@ -223,8 +223,8 @@ class FailingShards:
     async def retract(self, segment: Segment) -> bool:
         return await self._real.retract(segment)
 
-    async def hand_over(self, claim: Claim) -> bool:
-        return await self._real.hand_over(claim)
+    async def hand_over(self, claim: Claim, *, because: str = "") -> bool:
+        return await self._real.hand_over(claim, because=because)
 
     async def forget(self, batch_id: str) -> None:
         await self._real.forget(batch_id)

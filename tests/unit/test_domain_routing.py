@@ -172,6 +172,17 @@ def test_what_may_be_named() -> None:
     assert TABLE.usable(frozenset({"openai", "gone"})) == ("openai",)
 
 
+def test_what_a_provider_is_configured_with_may_be_named() -> None:
+    account = Account(models=("endpoints/1", "mini"), patterns=("gemini-*",))
+    routes = {"r": Route(targets=(RouteTarget(provider="v", model="mini"),))}
+    table = RoutingTable(providers={"v": account, "w": account}, routes=routes)
+    mine = frozenset({"v"})
+    named = [each.name for each in table.named(mine)]
+    assert named == ["r", "v/mini", "v/endpoints/1"]
+    assert table.patterns(mine) == ("v/gemini-*",)
+    assert table.patterns(None) == ("v/gemini-*", "w/gemini-*")
+
+
 @pytest.mark.parametrize("provider", [None, "vllm"])
 def test_no_provider(provider: str | None) -> None:
     assert NONE.resolve("gpt", endpoint=CHAT, provider=provider, allowed=None) == Unroutable(
@@ -287,6 +298,30 @@ def test_a_batch_api_may_take_each_model_differently(
     for name in (model, "r"):
         found = table.resolve(name, endpoint=endpoint, provider=None, allowed=None)
         assert (found.traits if isinstance(found, Destination) else found) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "model", "told"),
+    [
+        (Choice.AUTO, "other", "The provider 'p' runs no jobs of the model. Nowhere."),
+        (Choice.AUTO, "chat", ""),
+        (Choice.MANAGED, "other", ""),
+    ],
+)
+def test_lines_that_no_job_takes_say_why_where_jobs_are_preferred(
+    mode: Choice, model: str, told: str
+) -> None:
+    account = Account(
+        mode=mode,
+        traits_of=by_model,
+        no_jobs=lambda model, _: "Nowhere." if model == "other" else None,
+    )
+    routes = {"r": Route(targets=(RouteTarget(provider="p", model=model),))}
+    table = RoutingTable(providers={"p": account}, routes=routes)
+    for name in (model, "r"):
+        found = table.resolve(name, endpoint=CHAT, provider=None, allowed=None)
+        assert isinstance(found, Destination)
+        assert found.no_jobs == told
 
 
 def test_a_batch_api_may_need_what_a_batch_sets_itself() -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from batchway.dialects.gemini.dialect import GeminiDialect
 from batchway.ports import Refused, Result
-from batchway.providers.google import archived_rows
-from batchway.providers.google.archived_rows import ArchivedRows, lines_of
-from batchway.providers.google.rows import id_at_edges
+from batchway.providers.buckets import archived_rows
+from batchway.providers.buckets.archived_rows import ArchivedRows, lines_of
+from batchway.providers.google.rows import FORM
 
 DIALECT = GeminiDialect(model="gemini-2.5-flash", batch=True)
 ANSWER = {"candidates": [{"content": {"parts": [{"text": "yes"}]}, "finishReason": "STOP"}]}
@@ -28,7 +28,7 @@ def row(custom_id: str, **fields: Any) -> bytes:
 
 def read(pieces: Sequence[bytes]) -> list[dict[str, Any]]:
     """The lines of a file that comes in these pieces."""
-    rows = ArchivedRows(DIALECT, named="gs://b/f")
+    rows = ArchivedRows(DIALECT, form=FORM, named="gs://b/f")
     made = [line for piece in pieces for line in rows.take(piece)]
     made += rows.take(b"", last=True)
     return [json.loads(line) for line in b"".join(made).splitlines()]
@@ -101,7 +101,7 @@ def test_a_row_that_is_too_long_is_told_once(monkeypatch: pytest.MonkeyPatch, wh
 
 def test_no_more_is_held_than_the_longest_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archived_rows, "_LONGEST_ROW", 100_000)
-    rows = ArchivedRows(DIALECT, named="f")
+    rows = ArchivedRows(DIALECT, form=FORM, named="f")
     for _ in range(100):
         assert list(rows.take(b"x" * 10_000)) == []
         assert rows.held <= 110_000
@@ -112,11 +112,11 @@ def test_no_more_is_held_than_the_longest_row(monkeypatch: pytest.MonkeyPatch) -
 def test_whatever_stands_there_comes_to_one_line_a_row(raw: bytes) -> None:
     expected = sum(bool(each) and not each.isspace() for each in raw.split(b"\n"))
     assert len(read([raw])) == expected
-    assert isinstance(id_at_edges(raw), str)
+    assert isinstance(FORM.id_at_edges(raw), str)
 
 
 def test_many_short_rows_come_some_at_a_time() -> None:
-    rows = ArchivedRows(DIALECT, named="f")
+    rows = ArchivedRows(DIALECT, form=FORM, named="f")
     made = list(rows.take((row("a") + b"\n") * 2_000))
     assert len(made) > 10
     assert max(map(len, made)) < 100_000
@@ -142,7 +142,7 @@ async def test_nothing_is_read_on_the_event_loop() -> None:
         yield row("b")
 
     dialect = Watched()
-    lines = b"".join([line async for line in lines_of(pieces(), dialect, named="f")])
+    lines = b"".join([line async for line in lines_of(pieces(), dialect, form=FORM, named="f")])
     assert [json.loads(line)["custom_id"] for line in lines.splitlines()] == ["a", "b"]
     assert dialect.threads
     assert threading.get_ident() not in dialect.threads

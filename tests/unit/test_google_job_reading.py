@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from batchway.domain.batch import RequestCounts
 from batchway.domain.remote import Cause
 from batchway.domain.status import BatchStatus
+from batchway.providers.buckets.addresses import Address
 from batchway.providers.google.buckets import reaches
 from batchway.providers.google.job_reading import (
     JobName,
@@ -20,7 +21,7 @@ from batchway.providers.google.job_reading import (
     read_name,
     remote_job,
 )
-from batchway.providers.google.objects import GsPath, read_uri
+from batchway.providers.google.objects import GS
 
 NAME = "projects/123456789012/locations/us-central1/batchPredictionJobs/3814889423749775360"
 TAG = "batchway-0123456789abcdef0123456789abcdef-0-1"
@@ -64,7 +65,7 @@ def test_a_job_that_has_ended() -> None:
         model="publishers/google/models/gemini-2.5-flash",
         status=BatchStatus.COMPLETED,
         input=f"gs://bucket-a/batchway/{TAG}/input.jsonl",
-        output=read_uri(DIRECTORY),
+        output=GS.read(DIRECTORY),
         named=True,
         created_at=1788379590,
         started_at=1788379620,
@@ -201,7 +202,7 @@ def test_credentials_are_cut_out() -> None:
 
 def test_before_there_is_a_directory_the_prefix_is_where_results_may_be() -> None:
     job = read(outputInfo=None)
-    assert (job.output, job.named) == (read_uri(PREFIX), False)
+    assert (job.output, job.named) == (GS.read(PREFIX), False)
 
 
 @pytest.mark.parametrize(
@@ -223,8 +224,8 @@ def test_what_is_no_job(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("uri", "found"),
     [
-        ("gs://b-1.x_y/a b/ü.jsonl", GsPath(bucket="b-1.x_y", name="a b/ü.jsonl")),
-        ("gs://bucket/folder/", GsPath(bucket="bucket", name="folder/")),
+        ("gs://b-1.x_y/a b/ü.jsonl", Address(scheme="gs", bucket="b-1.x_y", name="a b/ü.jsonl")),
+        ("gs://bucket/folder/", Address(scheme="gs", bucket="bucket", name="folder/")),
         ("gs://bucket", None),
         ("gs://bucket/", None),
         ("gs://UPPER/x", None),
@@ -234,8 +235,8 @@ def test_what_is_no_job(body: bytes) -> None:
         ("gs://bucket/" + "x" * 2_000, None),
     ],
 )
-def test_addresses(uri: str, found: GsPath | None) -> None:
-    assert read_uri(uri) == found
+def test_addresses(uri: str, found: Address | None) -> None:
+    assert GS.read(uri) == found
     assert found is None or found.uri == uri
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,14 @@ from batchway.domain.call import Call
 from batchway.domain.group import Group
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Choice, Destination, Target
+from batchway.domain.run_online import RunOnline
 from batchway.domain.shard import Mode, Shard
 from batchway.domain.status import BatchStatus
 from batchway.lines.envelope import LineReader
 from batchway.lines.shard_lines import ShardReader, read_requests
 from batchway.ports import Dialect, Encoded, Refused, Result, Size, Unfaithful
 from batchway.workflows.plan import lots
+from batchway.workflows.plan.online import OnlineLines
 from batchway.workflows.plan.scan import Scan, ScanLimits
 from batchway.workflows.run import Ending
 
@@ -63,6 +65,14 @@ def formed(_: Target, mode: Mode) -> Dialect:
     return Formed(mode)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Scanned:
+    shards: list[Shard]
+    errors: list[BatchError]
+    groups: list[Group]
+    online: OnlineLines
+
+
 def scanned(
     *lines: bytes,
     online: bool = True,
@@ -72,6 +82,19 @@ def scanned(
     **traits: Any,
 ) -> tuple[list[Shard], list[BatchError], list[Group]]:
     """The plan of lines that go to a batch API. Blank lines stand between them."""
+    made = scan_of(*lines, online=online, targets=targets, dialect=dialect, limits=limits, **traits)
+    return made.shards, made.errors, made.groups
+
+
+def scan_of(
+    *lines: bytes,
+    online: bool = True,
+    targets: Sequence[str] = ("p",),
+    dialect: Callable[[Target, Mode], Dialect | None] = formed,
+    limits: ScanLimits | None = None,
+    **traits: Any,
+) -> "_Scanned":
+    """A scan of them that is finished."""
 
     def resolve(model: str) -> Destination:
         bounds: dict[str, Any] = {"max_lines": 100, "max_bytes": 1 << 20, **traits}
@@ -95,7 +118,9 @@ def scanned(
     )
     for piece in made.pieces():
         made.take(piece)
-    return made.finish(), made.errors, made.groups
+    return _Scanned(
+        shards=made.finish(), errors=made.errors, groups=made.groups, online=made.online
+    )
 
 
 def file_of(*lines: bytes) -> bytes:
@@ -267,6 +292,20 @@ def test_in_auto_a_line_that_a_batch_cannot_be_asked_goes_online() -> None:
         native, name="online p/m", mode=Mode.MANAGED, traits=None, rescue=False
     )
     assert online.destination("m").primaries == native.destination("m").primaries
+
+
+def test_what_goes_online_is_counted_by_its_reason_with_the_first_line() -> None:
+    lines = [shaped("a"), *(shaped(name, stop="batch") for name in "bcd"), shaped("e")]
+    assert scan_of(*lines).online.told == (
+        RunOnline(
+            lines=3,
+            reason="No job takes them: It has no such word (native). The first is line 3 "
+            "(body.stop).",
+        ),
+    )
+    (told,) = scan_of(*lines, min_lines=9).online.told[:1]
+    few = "The batch API of the provider 'p' takes no fewer than 9 requests at once."
+    assert told == RunOnline(lines=2, reason=few)
 
 
 def test_in_auto_all_lines_may_go_online() -> None:

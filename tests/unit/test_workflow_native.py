@@ -33,6 +33,7 @@ from tests.unit.native_world import (
 
 from batchway.domain.batch import BatchError, RequestCounts
 from batchway.domain.remote import JobStage, RemoteError, Trouble
+from batchway.domain.run_online import RunOnline
 from batchway.domain.shard import Mode
 from batchway.domain.status import BatchStatus
 from batchway.lines.envelope import LineReader, Request
@@ -190,7 +191,21 @@ async def test_what_may_pass_is_handed_over(world: World) -> None:
     assert await world.results() == {**world.good(0, 5), "id-2": (400, "r0000000004")}
     (shard,) = await world.ledger.shards.open(a_batch().id)
     assert (shard.number, shard.mode, shard.lines) == (0, Mode.MANAGED, 5)
-    assert (await world.load()).counts == RequestCounts(total=6, completed=2, failed=1)
+    batch = await world.load()
+    assert batch.counts == RequestCounts(total=6, completed=2, failed=1)
+    why = "Their job at the provider 'p' ended without results for them."
+    assert batch.run_online == (RunOnline(lines=3, reason=why),)
+
+
+async def test_lines_of_a_job_that_failed_say_that_they_run_online_and_why(world: World) -> None:
+    failed = BatchError(code="no_role", message="Its account lacks a role.")
+    end = {"status": S.FAILED, "errors": (failed,), "in_progress_at": 5}
+    world.vendor.script = [{"status": S.IN_PROGRESS}, end]
+    world.vendor.rows = lambda _: []
+    await world.begin(6, rescue=True)
+    ending, handed_over = await run(world)
+    assert (ending, sorted(handed_over)) == (Ending.DONE, [0, 1])
+    assert (await world.load()).run_online == (RunOnline(lines=6, reason=failed.message),)
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,12 @@ from tests.unit.native_world import (
 )
 
 from batchway.domain.batch import BatchError
+from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.remote import JobRecord, JobStage, RemoteError, Trouble
 from batchway.domain.shard import Claim
 from batchway.domain.status import BatchStatus
 from batchway.results.segments import merged
+from batchway.workflows.native.capacity import GOES_ON, Refused
 from batchway.workflows.native.waiting import waits
 from batchway.workflows.run import Ending
 
@@ -318,6 +320,34 @@ async def test_one_batch_does_not_read_what_another_was_told(world: World) -> No
             "The provider 'p' takes no more jobs of the model 'm' at present. "
             "Batchway goes on trying.",
         )
+        capacity.ask_again()
+        assert await running is Ending.DONE
+
+
+@pytest.mark.parametrize(
+    ("tenant", "told"),
+    [
+        (a_batch().tenant, "The role x is missing: add it. Batchway goes on trying."),
+        (
+            "another",
+            "The provider 'p' refuses jobs of the model 'm' (403): something about its account is "
+            "to be mended. Batchway goes on trying.",
+        ),
+    ],
+)
+async def test_a_second_batch_reads_what_its_account_was_refused_for(
+    world: World, tenant: str, told: str
+) -> None:
+    await world.begin(3)
+    why = Reason(
+        kind=ReasonKind.ACCOUNT, sentence="The role x is missing: add it.", promise=GOES_ON
+    )
+    async with process(world) as made:
+        capacity = made.accounts.capacity("p", "m")
+        capacity.close(retry_after=100.0, status=403, refused=Refused(tenant=tenant, reason=why))
+        running = asyncio.create_task(made.run())
+        await said(world, told)
+        assert (await world.load()).status_reason is ReasonKind.ACCOUNT
         capacity.ask_again()
         assert await running is Ending.DONE
 

@@ -21,6 +21,7 @@ from batchway.dialects.openai.framing import OpenAIFraming
 from batchway.domain.batch import BatchError
 from batchway.domain.errors import Unavailable
 from batchway.domain.fate import Fate
+from batchway.domain.overrides import Overrides
 from batchway.domain.reason import Reason, ReasonKind
 from batchway.domain.shard import Mode, Shard
 from batchway.lines.envelope import LineReader
@@ -292,6 +293,9 @@ async def test_slots_and_rooms_are_by_provider_and_model() -> None:
     assert site.submissions("a") is not site.collections("a")
     assert site.capacity("a", "m") is site.capacity("a", "m")
     assert site.capacity("a", "m") is not site.capacity("a", "n")
+    # What is refused in one region says nothing of another.
+    elsewhere = Overrides(vertex_region="europe-west4")
+    assert site.capacity("a", "m") is not site.capacity("a", "m", elsewhere)
 
 
 # ----------------------------------------------------------------------------- the batch

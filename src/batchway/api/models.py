@@ -49,7 +49,8 @@ class ModelRoutes:
     async def list(self, request: Request) -> Response:
         """Routes, and the models of providers that the configuration mentions.
 
-        Of a provider in `providers` any other model may be named as well, as `provider/model`.
+        Of a provider in `providers` any other model may be named as well, as `provider/model`;
+        `patterns` say what such names are like, where that is known.
         No provider is asked.
         """
         principal = await self._caller.of(request)

@@ -30,13 +30,18 @@ _FILE_STATUSES: Final = {
 def batch_object(batch: Batch) -> JsonObject:
     """A Batch. `expires_at` is the end of its completion window.
 
-    `status_reason` is there only beside a `status_details` of a known kind, and `warnings` only
-    where there are any: no client of OpenAI's reads them, and golden answers are without.
+    `status_reason` is there only beside a `status_details` of a known kind, `warnings` and
+    `run_online` only where there are any: no client of OpenAI's reads them, and golden answers are
+    without.
     """
     reason = batch.status_reason
     extension: JsonObject = {} if reason is None else {"status_reason": reason}
     if batch.warnings:
         extension["warnings"] = dict(batch.warnings)
+    if batch.run_online:
+        extension["run_online"] = [
+            {"lines": each.lines, "reason": each.reason} for each in batch.run_online
+        ]
     return {
         "id": batch.id,
         "object": "batch",
@@ -183,11 +188,12 @@ def model_object(model: Model) -> JsonObject:
 
 
 def models_object(found: Models) -> JsonObject:
-    """The list of Models; `providers` is an extension."""
+    """The list of Models; `providers` and `patterns` are extensions."""
     return {
         "object": "list",
         "data": [model_object(model) for model in found.models],
         "providers": list(found.providers),
+        "patterns": list(found.patterns),
     }
 
 

@@ -18,6 +18,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from batchway.api.answering import AnswerTransport
 from batchway.api.doors import Doors
 from batchway.api.envelope import error_response
 from batchway.domain.errors import ApiError, ApiText
@@ -221,6 +222,7 @@ class EnvelopeProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
+        cycle.transport = AnswerTransport(self.transport, self.loop)
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:

@@ -86,8 +86,15 @@ class BatchErrorList(_Answer):
     data: list[BatchErrorEntry]
 
 
+class RunOnlineObject(_Answer):
+    """Lines that run online instead of in a job."""
+
+    lines: int
+    reason: str = Field(description="Why no job runs them, in words")
+
+
 class BatchObject(_Answer):
-    """A batch. The last six fields are Batchway's own.
+    """A batch. The last seven fields are Batchway's own.
 
     One that is looked up at its provider has the provider's ids, and zeros or empty texts for what
     the provider leaves out.
@@ -127,7 +134,13 @@ class BatchObject(_Answer):
     warnings: dict[str, int] | None = Field(
         default=None,
         description="Of how many lines a parameter was left out, by its name, because it changes "
-        "nothing where they run; not there where none was",
+        "nothing where they run, or asks for a promise that is not made there; not there where "
+        "none was",
+    )
+    run_online: list[RunOnlineObject] | None = Field(
+        default=None,
+        description="Lines that run online, at the online price, although the mode prefers jobs; "
+        "not there where none do",
     )
 
 
@@ -212,12 +225,15 @@ class ModelObject(_Answer):
 
 
 class ModelList(_Answer):
-    """What the key may name. `providers` is Batchway's own."""
+    """What the key may name. `providers` and `patterns` are Batchway's own."""
 
     object: Literal["list"]
     data: list[ModelObject]
     providers: list[str] = Field(
         description="Of each of these, any model may be named, as `provider/model`"
+    )
+    patterns: list[str] = Field(
+        description="What names of further models are like, where that is known: `vertex/gemini-*`"
     )
 
 

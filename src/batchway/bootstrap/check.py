@@ -12,6 +12,7 @@ from batchway.domain.batch import BatchError
 from batchway.domain.call import Call
 from batchway.domain.endpoint import Endpoint, endpoint_of
 from batchway.domain.routing import Destination, Resolution, Target
+from batchway.domain.run_online import RunOnline
 from batchway.domain.shard import Mode
 from batchway.ports import Dialect
 from batchway.settings import Settings
@@ -27,13 +28,18 @@ class CannotRun(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSummary:
-    """What `batchway check` found. `warnings` are numbers of lines, by what is left out of them."""
+    """What `batchway check` found.
+
+    `warnings` are numbers of lines, by what is left out of them; `run_online` tells of lines that
+    would run online although the mode prefers jobs.
+    """
 
     lines: int
     problems: int
     endpoint: str
     models: dict[str, int] = field(default_factory=dict[str, int])
     warnings: dict[str, int] = field(default_factory=dict[str, int])
+    run_online: tuple[RunOnline, ...] = ()
 
 
 def read_endpoint(path: Path, given: str | None = None, *, name: str | None = None) -> Endpoint:
@@ -195,4 +201,5 @@ async def check_file(
         endpoint=asked,
         models=scan.models,
         warnings=scan.warnings,
+        run_online=scan.online.told,
     )

@@ -60,7 +60,7 @@ class FirstAnswers:
         self._endpoint = endpoint
         self._from_flags = from_flags
         # A route with another provider goes on there: the batch need not stop.
-        self._spared = {
+        self.spared = {
             target.provider
             for route in settings.routes
             for target in route.targets
@@ -72,7 +72,7 @@ class FirstAnswers:
     ) -> str | None:
         """The sentence against the account that was asked, `None` when it can be used."""
         entry = await self._whose(url, headers)
-        if entry is None or entry.name in self._spared:
+        if entry is None or entry.name in self.spared:
             return None
         where = f"The provider '{entry.name}' ({_host(url)})"
         if isinstance(drawn, Failure):
@@ -136,7 +136,7 @@ class FirstAnswers:
                 f"The provider '{entry.name}' takes no job of this model: its name leads to no "
                 f"address there. {_CHECK_MODEL}"
             )
-        if jobs is None or target.provider in self._spared:
+        if jobs is None or target.provider in self.spared:
             return None
         try:
             await jobs.find("batchway-trial", since=int(SystemClock().now()))

@@ -75,6 +75,8 @@ def _account(settings: ProviderSettings) -> Account:
         rescue=native.rescue,
         objection=settings.objection,
         no_jobs=settings.no_jobs,
+        models=settings.known_models,
+        patterns=settings.model_patterns,
     )
 
 

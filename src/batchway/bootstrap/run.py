@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -34,6 +34,7 @@ from batchway.domain.batch import Batch
 from batchway.domain.endpoint import Endpoint
 from batchway.domain.file import File, Purpose
 from batchway.domain.keys import DEFAULT_TENANT, Principal
+from batchway.domain.reason import ReasonKind
 from batchway.domain.routing import Destination
 from batchway.domain.shard import Mode
 from batchway.domain.status import TERMINAL, BatchStatus
@@ -167,6 +168,7 @@ async def _run_batch(
                 settings, ledger=ledger, blobs=blobs, request=request, endpoint=endpoint
             )
             earlier = await _done(ledger, batch_id)
+            await _forget_reason(ledger, batch_id)
             trial = Trial(judge=answers.judge if request.preflight else None)
             batch = await _finish(
                 settings,
@@ -177,6 +179,9 @@ async def _run_batch(
                 progress=progress,
                 trial=trial,
                 request=request,
+                refusal=_Refusal(ledger=ledger, earlier=earlier, spared=answers.spared)
+                if request.preflight
+                else None,
             )
             if batch is not None:
                 files = await _files(ledger, batch)
@@ -186,7 +191,8 @@ async def _run_batch(
             await ledger.close()
     if not kept:
         await asyncio.to_thread(remove_state, request.state)
-    raise CannotRun(trial.verdict or "")
+    goes_on = " The same command goes on when that is mended." if kept else ""
+    raise CannotRun(f"{trial.verdict or ''}{goes_on}")
 
 
 async def _try_jobs(
@@ -201,6 +207,13 @@ async def _try_jobs(
         verdict = await answers.judge_jobs(destination.primaries[0])
         if verdict is not None:
             raise CannotRun(verdict)
+
+
+async def _forget_reason(ledger: SqlLedger, batch_id: str) -> None:
+    """What an earlier run of it waited for may be mended: only this one's word counts."""
+    batch = await ledger.batches.load(batch_id)
+    if batch is not None and batch.status not in TERMINAL:
+        await ledger.batches.describe(batch_id, [])
 
 
 async def _done(ledger: SqlLedger, batch_id: str) -> int:
@@ -283,6 +296,7 @@ async def _finish(
     progress: Callable[[Batch], None],
     trial: Trial,
     request: RunRequest,
+    refusal: "_Refusal | None",
 ) -> Batch | None:
     """Run the batch until it ends, showing how it goes; `None` when its account is refused."""
     death: list[BaseException] = []
@@ -300,7 +314,10 @@ async def _finish(
             batch = await ledger.batches.load(batch_id)
             if batch is None:
                 raise CannotRun("The run's state was removed while it ran.")
-            progress(batch)
+            if refusal is not None and trial.verdict is None:
+                trial.verdict = await refusal.of(batch)
+            if trial.verdict is None:  # or it would promise to go on trying
+                progress(batch)
             if batch.status in TERMINAL:
                 return batch
             if death:
@@ -314,6 +331,31 @@ async def _finish(
     finally:
         # Not in a thread: this must also happen when the loop is being torn down by Ctrl-C.
         work.stop(settings.execution.drain_timeout + 10.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refusal:
+    """Whether an account is refused before it has done anything: a served batch waits, a run ends.
+
+    `earlier` are the lines that had a result before; `spared` providers that a route can do
+    without. What requests draw, `trial` has told by then: this is for what only jobs draw.
+    """
+
+    ledger: SqlLedger
+    earlier: int
+    spared: Collection[str]
+
+    async def of(self, batch: Batch) -> str | None:
+        """The sentence against the account of a batch that waits."""
+        reason = batch.waited_for
+        if batch.status_reason is not ReasonKind.ACCOUNT or reason is None:
+            return None
+        if batch.counts.completed + batch.counts.failed > self.earlier:
+            return None
+        if set(batch.providers) & set(self.spared):
+            return None
+        jobs = await self.ledger.jobs.of(batch.id)
+        return None if any(job.remote_id for job in jobs) else reason.sentence
 
 
 async def _files(ledger: SqlLedger, batch: Batch) -> tuple[File | None, File | None]:

@@ -39,7 +39,7 @@ _HEAD: Final = (
     "NAME",
 )
 # What a narrow terminal does without, the first one first.
-_SPARE: Final = ("NAME", "MODEL", "PROVIDER", "TOOK", "CREATED", "FAILED")
+_SPARE: Final = ("NAME", "MODEL", "CREATED", "TOOK", "PROVIDER", "FAILED")
 _ENDS: Final = ("completed_at", "failed_at", "expired_at", "cancelled_at")
 
 
@@ -147,6 +147,7 @@ def status(
                 "status": look.status,
                 "details": batch.get("status_details"),
                 "lines": f"{look.done:,} of {look.total:,}, {look.failed:,} failed",
+                "online": " ".join(look.online),
                 "left out": left_out(batch.get("warnings")),
                 "tokens": f"{look.tokens:,}" if look.tokens else None,
                 "took": _took(batch),

@@ -15,15 +15,20 @@ from batchway.cli.console import count, printable
 _EXAMPLES: Final = 3
 _MOST_CAUSES: Final = 100
 _MOST_MESSAGE: Final = 200
+_MOST_OURS: Final = 1_000  # with the role or the setting to mend, which stand at the end
 _REPEATED: Final = 8  # characters of a line's own text that a message may not repeat
 
 
 @dataclass(slots=True, kw_only=True)
 class Cause:
-    """One cause: `what` it is, how many lines it took, and some of them."""
+    """One cause: `what` it is, how many lines it took, and some of them.
+
+    `ours` is whether Batchway words the message, which then repeats nothing of a line.
+    """
 
     what: str
     message: str
+    ours: bool = False
     count: int = 0
     ids: list[str] = field(default_factory=list[str])
     lines: list[int] = field(default_factory=list[int])
@@ -45,13 +50,13 @@ def causes_in(records: Iterable[bytes]) -> list[Cause]:
     for record in records:
         try:
             entry: Any = json.loads(record)
-            what, message = _cause(entry)
+            what, message, ours = _cause(entry)
             custom_id = str(entry.get("custom_id"))
         except (ValueError, AttributeError, RecursionError):
             continue  # not ours
         if what not in found and len(found) >= _MOST_CAUSES:
-            what, message = "other causes", ""
-        cause = found.setdefault(what, Cause(what=what, message=message))
+            what, message, ours = "other causes", "", False
+        cause = found.setdefault(what, Cause(what=what, message=message, ours=ours))
         cause.count += 1
         if len(cause.ids) < _EXAMPLES:
             cause.ids.append(custom_id)
@@ -91,11 +96,13 @@ def told(causes: list[Cause]) -> Iterator[str]:
             yield f"    {cause.message}"
 
 
-def _cause(entry: Any) -> tuple[str, str]:
+def _cause(entry: Any) -> tuple[str, str, bool]:
+    """What it is, what is said of it, and whether that are Batchway's words."""
     response, error = entry.get("response"), entry.get("error")
     if not isinstance(response, dict):
         found = cast("dict[str, Any]", error) if isinstance(error, dict) else {}
-        return printable(found.get("code") or "no answer")[:64], _short(found.get("message"))
+        message = _short(found.get("message"), most=_MOST_OURS)
+        return printable(found.get("code") or "no answer")[:64], message, True
     answer = cast("dict[str, Any]", response)
     body: Any = answer.get("body")
     inner: Any = cast("dict[str, Any]", body).get("error") if isinstance(body, dict) else None
@@ -106,14 +113,14 @@ def _cause(entry: Any) -> tuple[str, str]:
         code = found.get("type")
     named = f" {code}" if isinstance(code, str) and code else ""
     message = inner if isinstance(inner, str) else found.get("message") or found.get("detail")
-    return printable(f"{answer.get('status_code')}{named}")[:64], _short(message)
+    return printable(f"{answer.get('status_code')}{named}")[:64], _short(message), False
 
 
-def _short(message: object) -> str:
+def _short(message: object, *, most: int = _MOST_MESSAGE) -> str:
     if not isinstance(message, str):
         return ""
     text = printable(" ".join(message.split()))
-    return text if len(text) <= _MOST_MESSAGE else text[: _MOST_MESSAGE - 1] + "\u2026"
+    return text if len(text) <= most else text[: most - 1] + "\u2026"
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -138,7 +145,7 @@ def _without(message: str, body: object) -> str:
         # A message may quote the beginning of a text only.
         size = len(plain)
         while size >= _REPEATED and plain[:size] not in shown:
-            size -= 1 if size <= _MOST_MESSAGE else size - _MOST_MESSAGE
+            size -= 1 if size <= _MOST_OURS else size - _MOST_OURS
         if size >= _REPEATED:
             shown = shown.replace(plain[:size], "\u2026")
     return shown

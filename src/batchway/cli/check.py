@@ -1,16 +1,19 @@
 """`batchway check`: every problem of a file, without sending anything."""
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import typer
 
 from batchway.cli.accounts import settings_with
-from batchway.cli.console import count, note, printable, say, size
+from batchway.cli.console import columns_of, count, folded, note, printable, say, size
 from batchway.cli.failures import CommandError
 from batchway.cli.inputs import opened
 from batchway.cli.left_out import sentence
+from batchway.cli.online_lines import online_told
 from batchway.cli.options import Config, Endpoint, Input, Json, Model, Provider, finish
+from batchway.cli.problems import Problems, line_of
 
 if TYPE_CHECKING:
     from batchway.domain.batch import BatchError
@@ -27,6 +30,8 @@ def check(
 ) -> None:
     """Print every problem of a file, without sending anything. Exits 1 when there are any.
 
+    On a terminal a problem that several lines share is told once.
+
     Parameters that a provider has none of, and that change nothing in the answer, are no problems:
     they are named, and left out when the file runs.
     """
@@ -37,7 +42,8 @@ def check(
     )
 
     found: list[dict[str, object]] = []
-    with opened(input, model=model) as lines:
+    width, problems = columns_of(sys.stdout), Problems()
+    with opened(input, model=model, endpoint=endpoint) as lines:
 
         def tell(problem: "BatchError") -> None:
             if as_json:
@@ -49,8 +55,10 @@ def check(
                         "message": problem.message,
                     }
                 )
-            else:
+            elif width is None:
                 say(line_of(problem, lines.name))
+            else:
+                problems.add(problem)
 
         try:
             summary = finish(
@@ -66,10 +74,19 @@ def check(
             "endpoint": summary.endpoint,
             "models": summary.models,
             "warnings": summary.warnings,
+            "run_online": [
+                {"lines": each.lines, "reason": each.reason} for each in summary.run_online
+            ],
             "problems": found,
         }
         say(json.dumps(answer, indent=2))
         raise typer.Exit(1 if summary.problems else 0)
+    for text in problems.told(lines.name):
+        say(folded(text, width))
+    if problems.left_out:
+        note(f"... and {problems.left_out:,} others; `batchway check ... | less` shows all.")
+    for text in online_told(summary.run_online):
+        note(text)
     warnings = sentence(summary.warnings)
     if warnings is not None:
         note(warnings)
@@ -82,10 +99,3 @@ def check(
     )
     for name, number in sorted(summary.models.items(), key=lambda item: (-item[1], item[0])):
         say(f"  {printable(name)}: {count(number, 'line')}")
-
-
-def line_of(problem: "BatchError", name: str) -> str:
-    """A problem in the form of compilers, which editors turn into a link."""
-    where = f"{name}:{problem.line}" if problem.line is not None else name
-    what = problem.code if problem.param is None else f"{problem.code}, {problem.param}"
-    return f"{where}: {printable(problem.message)} [{printable(what)}]"

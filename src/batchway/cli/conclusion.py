@@ -4,10 +4,10 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from batchway.cli.causes import Cause, causes_of, told
-from batchway.cli.check import line_of
 from batchway.cli.console import count, note, printable, say
 from batchway.cli.inputs import Lines
 from batchway.cli.left_out import sentence
+from batchway.cli.problems import Problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from batchway.bootstrap.run import RunResult
     from batchway.domain.batch import BatchError
 
+_UNSAID: Final = "unsupported_parameter"
+_RETRY: Final = "`batchway retry` with the same arguments runs the failed lines again."
 _SHOWN: Final = 20  # problems of a file that a failed run lists
 
 
@@ -45,17 +47,30 @@ def conclude(result: "RunResult", lines: Lines, *, as_json: bool, quiet: bool) -
         if result.errors is not None:
             tell(f"Errors: {result.errors}")
     if result.errors is not None and not quiet:
-        note("`batchway retry` with the same arguments runs the failed lines again.")
+        note(what_next(failed))
     return 3 if counts.failed or missing else 0
 
 
+def what_next(failed: list[Cause]) -> str:
+    """What can be done about failed lines: those that cannot be asked for in a job stay so."""
+    unsaid = sum(cause.count for cause in failed if cause.what == _UNSAID)
+    if not unsaid:
+        return _RETRY
+    stays = (
+        f"Lines with {_UNSAID} fail again in jobs: change them, or set the provider's `mode` to "
+        "`auto`, which sends such lines one by one."
+    )
+    if unsaid == sum(cause.count for cause in failed):
+        return f"{stays} Then `batchway retry` with the same arguments runs them."
+    return f"{_RETRY} {stays}"
+
+
 def _tell_problems(problems: "Sequence[BatchError]", lines: Lines) -> None:
-    shown = problems[:_SHOWN]
-    for problem in shown:
-        note(line_of(problem, lines.name))
-    more = len(problems) - len(shown)
-    if more:
-        note(f"... and {more:,} more; `batchway check {lines.name}` prints all.")
+    shown = Problems(problems, most=_SHOWN)
+    for text in shown.told(lines.name):
+        note(text)
+    if shown.left_out:
+        note(f"... and {shown.left_out:,} more; `batchway check {lines.name}` prints all.")
     note(f"Error: {lines.name} cannot be run: nothing was sent.")
 
 
@@ -89,6 +104,7 @@ def _summary(result: "RunResult", failed: list[Cause]) -> dict[str, Any]:
         "errors": None if result.errors is None else str(result.errors),
         "details": batch.status_details,
         "warnings": dict(batch.warnings),
+        "run_online": [{"lines": each.lines, "reason": each.reason} for each in batch.run_online],
         "problems": [
             {"line": each.line, "code": each.code, "message": each.message}
             for each in batch.errors or ()

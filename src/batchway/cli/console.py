@@ -116,8 +116,17 @@ def table(
     """Columns as wide as they need to be, two spaces apart.
 
     Where `width` is not enough the columns of `spare` are left out, the first one first. One that
-    is narrow enough for what is left then comes back.
+    is narrow enough for what is left then comes back. Where there is a width, a column of `spare`
+    that says nothing (`-` in every row) is left out, too.
     """
+    if width is not None and rows:
+        said = [
+            index
+            for index, name in enumerate(head)
+            if name not in spare or any(row[index] != "-" for row in rows)
+        ]
+        head = [head[index] for index in said]
+        rows = [[row[index] for index in said] for row in rows]
     shown = [list(head), *[[printable(cell) for cell in row] for row in rows]]
     widths = {name: max(len(row[index]) for row in shown) for index, name in enumerate(head)}
 

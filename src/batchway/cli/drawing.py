@@ -1,4 +1,5 @@
-"""Progress drawn on a terminal: a line with a bar, and below it why the batch waits.
+"""Progress drawn on a terminal: a line with a bar, and below it why the batch waits
+and which lines run online instead of in a job.
 
 Owns control codes and colours (which `NO_COLOR` turns off). What stands in the line is
 `progress.picture`'s.
@@ -58,10 +59,9 @@ class Drawing:
         width = max(self._console.width - 1, 20)
         before, columns, behind = picture(self._label, look, self._rate, width)
         line = Text.assemble(before, "  ", *self._bar(columns), "  ", behind, no_wrap=True)
-        if look.waits is None:
-            return Group(line)
-        waits = Text(f"Waits: {look.waits}", style="yellow")
-        return Group(line, Constrain(waits, width))
+        told = list(look.online) if look.waits is None else [f"Waits: {look.waits}", *look.online]
+        below = (Constrain(Text(each, style="yellow"), width) for each in told)
+        return Group(line, *below)
 
     def _bar(self, columns: int) -> list[tuple[str, str]]:
         look = self._look

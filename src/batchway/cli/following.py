@@ -14,6 +14,7 @@ from batchway.cli import progress
 from batchway.cli.causes import causes_in, told
 from batchway.cli.console import count, note, printable, say
 from batchway.cli.left_out import sentence
+from batchway.cli.problems import Problems, ToldProblem
 
 if TYPE_CHECKING:
     from batchway.cli.client import Server
@@ -45,10 +46,17 @@ def follow(client: "Server", batch_id: str, *, as_json: bool = False) -> int:
 def tell_problems(batch: dict[str, Any]) -> None:
     """Why validation refused a batch."""
     found: list[dict[str, Any]] = (batch.get("errors") or {}).get("data") or []
-    for problem in found:
-        line = problem.get("line")
-        where = "" if line is None else f"line {line}: "
-        note(f"{where}{printable(problem.get('message'))} [{printable(problem.get('code'))}]")
+    problems = Problems(
+        ToldProblem(
+            code=str(problem.get("code")),
+            message=str(problem.get("message")),
+            param=problem.get("param"),
+            line=problem.get("line"),
+        )
+        for problem in found
+    )
+    for text in problems.told(None):
+        note(text)
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -104,7 +112,7 @@ def _conclude(client: "Server", batch: dict[str, Any]) -> int:
 
 
 def _tell_causes(client: "Server", file_id: object) -> None:
-    """Why lines failed. Without messages: what of them repeats a prompt is not known here."""
+    """Why lines failed. Without providers' messages: what of them repeats a prompt is not known."""
     from batchway.cli.client import Refused, Unreachable  # noqa: PLC0415 - see the package
 
     if not isinstance(file_id, str):
@@ -114,6 +122,7 @@ def _tell_causes(client: "Server", file_id: object) -> None:
     except (Refused, Unreachable):
         return  # the download will tell
     for cause in causes:
-        cause.message = ""
+        if not cause.ours:
+            cause.message = ""
     for line in told(causes):
         note(line)

@@ -36,10 +36,13 @@ def is_stdin(path: Path) -> bool:
 
 
 @contextmanager
-def opened(path: Path, *, model: str | None = None) -> Generator[Lines]:
+def opened(
+    path: Path, *, model: str | None = None, endpoint: str | None = None
+) -> Generator[Lines]:
     """The lines of an input as a plain file, for as long as the block runs.
 
-    With `model` every line names that model. Raises `CommandError`, `OSError`.
+    With `model` every line names that model. With `endpoint` lines may leave out `method` and
+    `url`, if the first one does, and get them. Raises `CommandError`, `OSError`.
     """
     name = "standard input" if is_stdin(path) else str(path)
     if not is_stdin(path) and path.is_dir():
@@ -49,13 +52,16 @@ def opened(path: Path, *, model: str | None = None) -> Generator[Lines]:
         head = source.peek(2)[:2]  # type: ignore[attr-defined]
         if path.suffix == ".gz" and head != _GZIP:
             raise CommandError(f"{path} is not packed with gzip, although its name says so.")
-        if plain and head != _GZIP and model is None:
+        if endpoint is not None and plain and head != _GZIP and not _is_short(path):
+            endpoint = None
+        if plain and head != _GZIP and model is None and endpoint is None:
             yield Lines(path=path, name=name)
             return
         with tempfile.TemporaryDirectory(prefix="batchway-input-") as scratch:
             target = Path(scratch) / "input.jsonl"
             with target.open("wb") as file:
-                _copy(source, file, packed=head == _GZIP, model=model, name=name)
+                lines = cast(IO[bytes], gzip.GzipFile(fileobj=source)) if head == _GZIP else source
+                _copy(lines, file, model=model, endpoint=endpoint, name=name)
             yield Lines(path=target, name=name)
 
 
@@ -68,22 +74,37 @@ def _source(path: Path) -> IO[bytes]:
 
 
 def _copy(
-    source: IO[bytes], target: IO[bytes], *, packed: bool, model: str | None, name: str
+    source: IO[bytes],
+    target: IO[bytes],
+    *,
+    model: str | None,
+    endpoint: str | None,
+    name: str,
 ) -> None:
-    content = cast(IO[bytes], gzip.GzipFile(fileobj=source)) if packed else source
     try:
-        if model is None:
-            while data := content.read(_PIECE):
+        if model is None and endpoint is None:
+            while data := source.read(_PIECE):
                 target.write(data)
         else:
-            for line in content:
-                target.write(_renamed(line, model))
+            for line in source:
+                target.write(_completed(line, model, endpoint))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise CommandError(f"{name} cannot be unpacked: it is damaged or cut short.") from error
 
 
-def _renamed(line: bytes, model: str) -> bytes:
-    """The line with another model; one that is no request stays as it is, to be told about."""
+def _is_short(path: Path) -> bool:
+    """Whether the first line leaves out where it goes."""
+    from batchway.bootstrap.check import first_line  # noqa: PLC0415 - slow, see the package
+
+    line = first_line(path)
+    return _completed(line, None, "/") != line
+
+
+def _completed(line: bytes, model: str | None, endpoint: str | None) -> bytes:
+    """The line with another model, and with the method and the url that it leaves out.
+
+    One that is no request stays as it is, to be told about.
+    """
     import msgspec  # noqa: PLC0415 - with its only use
 
     from batchway.dialects.openai.body import with_model  # noqa: PLC0415 - same
@@ -91,7 +112,16 @@ def _renamed(line: bytes, model: str) -> bytes:
     mark = b"\xef\xbb\xbf" if line.startswith(b"\xef\xbb\xbf") else b""
     try:
         fields = msgspec.json.decode(line.removeprefix(mark), type=dict[str, msgspec.Raw])
-        fields["body"] = msgspec.Raw(with_model(bytes(fields["body"]), model))
+        if model is not None:
+            fields["body"] = msgspec.Raw(with_model(bytes(fields["body"]), model))
+        left_out = {
+            name: msgspec.Raw(msgspec.json.encode(value))
+            for name, value in (("method", "POST"), ("url", endpoint))
+            if endpoint is not None and bytes(fields.get(name, b"null")) == b"null"
+        }
+        if model is None and not left_out:
+            return line
+        fields |= left_out
     except (msgspec.MsgspecError, KeyError, ValueError, RecursionError):
         return line
     return mark + msgspec.json.encode(fields) + b"\n"

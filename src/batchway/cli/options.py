@@ -80,7 +80,7 @@ Endpoint = Annotated[
         "--endpoint",
         metavar="PATH",
         help=f"Endpoint of the lines, such as {KnownEndpoint.CHAT_COMPLETIONS}; by default what "
-        "their `url` says.",
+        "their `url` says. With it lines may leave out `method` and `url`.",
         show_default=False,
     ),
 ]

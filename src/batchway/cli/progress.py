@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from batchway.cli.console import duration, note, printable
+from batchway.cli.online_lines import online_told, online_told_of
 
 if TYPE_CHECKING:
     from batchway.domain.batch import Batch
@@ -32,7 +33,9 @@ _MOST_LABEL: Final = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One look at a batch; `waits` is why it does, in a sentence."""
+    """One look at a batch; `waits` is why it does, in a sentence; `online` tells of lines that run
+    online and not in a job.
+    """
 
     status: str
     total: int
@@ -40,6 +43,7 @@ class Snapshot:
     failed: int
     tokens: int
     waits: str | None = None
+    online: tuple[str, ...] = ()
 
     @property
     def done(self) -> int:
@@ -56,6 +60,7 @@ class Snapshot:
             failed=batch.counts.failed,
             tokens=batch.usage.total_tokens,
             waits=batch.status_details,
+            online=online_told(batch.run_online),
         )
 
     @classmethod
@@ -70,6 +75,7 @@ class Snapshot:
             failed=counts.get("failed", 0),
             tokens=usage.get("total_tokens", 0),
             waits=printable(batch["status_details"]) if batch.get("status_details") else None,
+            online=online_told_of(batch),
         )
 
 
@@ -187,6 +193,7 @@ class Written:
         self._begun = now()
         self._last: tuple[float, str, int] | None = None
         self._waits: str | None = None
+        self._online: tuple[str, ...] = ()
 
     def update(self, look: Snapshot) -> None:
         """Write a line, if one is due."""
@@ -196,6 +203,11 @@ class Written:
             self._waits = look.waits
             if look.waits is not None:
                 note(f"{self._label}: {look.waits}")
+        if look.online != self._online:
+            for told in look.online:
+                if told not in self._online:
+                    note(f"{self._label}: {told}")
+            self._online = look.online
         if self._last is not None:
             quiet = min(max((moment - self._begun) / 6, _QUIET), _LONGEST_QUIET)
             due = moment - self._last[0] >= quiet and look.done != self._last[2]

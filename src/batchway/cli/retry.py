@@ -60,7 +60,7 @@ def retry(
     """
     allowed = window_or_fail(window)
     places = _Places.of(output, errors)
-    with opened(input, model=model) as lines:
+    with opened(input, model=model, endpoint=endpoint) as lines:
         settings = chosen(
             config, provider=provider, base_url=base_url, key=api_key_env, concurrency=concurrency
         )

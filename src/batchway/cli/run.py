@@ -73,7 +73,7 @@ def run(
     allowed = window_or_fail(window)
     if as_json and str(output) == "-":
         raise CommandError("With -o - results go to standard output, so --json cannot.", code=2)
-    with opened(input, model=model) as lines:
+    with opened(input, model=model, endpoint=endpoint) as lines:
         settings = chosen(
             config, provider=provider, base_url=base_url, key=api_key_env, concurrency=concurrency
         )

@@ -73,7 +73,7 @@ def submit(
     from batchway.cli.client import Refused  # noqa: PLC0415 - see the package
 
     window_or_fail(window)
-    with opened(input, model=model) as lines:
+    with opened(input, model=model, endpoint=endpoint) as lines:
         client = connected(server, api_key)
         body: dict[str, Any] = {
             "endpoint": endpoint or _first_url(lines),
@@ -124,6 +124,8 @@ def _begins(batch: dict[str, Any]) -> int:
         tell_problems(batch)
         note(f"Error: the batch {printable(batch.get('id'))} failed: nothing was sent.")
         return 1
+    for text in look.online:
+        note(text)
     if look.waits is None or look.status in ENDED:
         return 0
     note(f"The batch waits: {look.waits}")

@@ -6,6 +6,7 @@ from typing import Final
 
 from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.reason import Reason, ReasonKind
+from batchway.domain.run_online import RunOnline
 from batchway.domain.status import BatchStatus
 
 # What metadata may hold: pairs, and characters of a key and of a value. OpenAI's own numbers.
@@ -79,11 +80,13 @@ class Batch:
     """One batch as the ledger holds it. Every `..._at` is in Unix seconds, `None` where unset.
 
     `deadline` (always set) is when the completion window ends; `input_blob` names the input's
-    bytes so that deleting the File during a run cannot take them away (`None` when the input file
-    did not exist at creation); `providers` are those that its lines may go to, once it runs.
+    bytes so that deleting the File during a run cannot take them away (`None` when there was no
+    such input file at creation, or none that a batch reads); `providers` are those that its lines
+    may go to, once it runs.
     `status_details` is why it waits, or waited when it ended; `waited_for` the last such reason,
     without promises, kept when it goes on. `warnings` are, by name, the parameters that were left
-    out because they change nothing where the lines run, and of how many lines.
+    out because they change nothing where the lines run, and of how many lines; `run_online` tells
+    of lines that run online although their mode prefers jobs.
     """
 
     id: str
@@ -115,6 +118,7 @@ class Batch:
     waited_for: Reason | None = None
     providers: tuple[str, ...] = ()
     warnings: Mapping[str, int] = field(default_factory=dict[str, int])
+    run_online: tuple[RunOnline, ...] = ()
 
     @property
     def status_reason(self) -> ReasonKind | None:

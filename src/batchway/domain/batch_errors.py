@@ -97,6 +97,14 @@ class BatchText(Enum):
         "{place}",
         False,
     )
+    UNFAITHFUL_IN_JOBS = (
+        "unsupported_parameter",
+        "No job of the provider '{provider}' can be asked for this: {why} The line would end as an "
+        "error. Change it, or set the provider's `mode` to `auto`, which sends such lines one by "
+        "one.",
+        "{place}",
+        False,
+    )
     TOO_MANY_SHAPES = (
         "too_many_shapes",
         "The batch API of the provider '{provider}' takes this line into no job with those before: "

@@ -6,6 +6,7 @@ Pure: a `RoutingTable` is built from the configuration and only answers question
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import Final
 from urllib.parse import unquote
 
@@ -34,7 +35,8 @@ class Account:
     not run. `rescue` is whether lines that a native job leaves without a result are run online;
     `None` leaves that to the mode. `objection` says of a model at an endpoint why the provider
     cannot run it at all, `None` where nothing speaks against it. `no_jobs` says why there are no
-    traits for a model, in a sentence with what to do, where more is known than that.
+    traits for a model, in a sentence with what to do, where more is known than that. `models` are
+    names of models that are known of it, `patterns` what others are like (`gemini-*`).
     """
 
     mode: Choice = Choice.MANAGED
@@ -43,6 +45,8 @@ class Account:
     rescue: bool | None = None
     objection: Callable[[str, str], str | None] | None = None
     no_jobs: Callable[[str, Overrides], str | None] | None = None
+    models: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
 
     def native_traits(self, model: str, overrides: Overrides) -> NativeTraits | None:
         """What one job of a model may hold, by its name at the provider; `None`: there is none."""
@@ -67,7 +71,8 @@ class Destination:
     up, to the others of `primaries` in order, then to `fallbacks` in order. `traits` are set for
     native ones: what every one of the primaries takes. `rescue` is whether lines that a native job
     leaves without a result are run online; `may_go_online` whether lines are that no job takes:
-    fewer than its least number, or such as the batch API alone cannot be asked.
+    fewer than its least number, or such as the batch API alone cannot be asked. `no_jobs` is set
+    for managed ones that would be native if the batch API ran them, and says why it does not.
     """
 
     group: str
@@ -77,6 +82,7 @@ class Destination:
     traits: NativeTraits | None = None
     rescue: bool = False
     may_go_online: bool = False
+    no_jobs: str = ""
 
     def order(self, draw: float) -> tuple[Target, ...]:
         """Targets in the order to try them; `draw` in [0, 1) picks the first by weight."""
@@ -207,7 +213,8 @@ class RoutingTable:
     def named(self, allowed: frozenset[str] | None) -> tuple[Named, ...]:
         """What a caller may write as a model, routes first; `allowed` as for `resolve`.
 
-        Of a provider only the models that routes mention are known: it may have others.
+        Of a provider only the models that routes or its own configuration mention are known: it
+        may have others.
         """
         names = [
             Named(name=name)
@@ -215,13 +222,30 @@ class RoutingTable:
             if any(_may(allowed, target.provider) for target in route.targets)
         ]
         known = {named.name for named in names}
-        for route in self._routes.values():
-            for target in route.targets:
-                name = f"{target.provider}/{target.model}"
-                if _may(allowed, target.provider) and name not in known:
-                    known.add(name)
-                    names.append(Named(name=name, provider=target.provider))
+        of_routes = (
+            (target.provider, target.model)
+            for route in self._routes.values()
+            for target in route.targets
+        )
+        of_providers = (
+            (provider, model)
+            for provider, account in self._providers.items()
+            for model in account.models
+        )
+        for provider, model in chain(of_routes, of_providers):
+            name = f"{provider}/{model}"
+            if _may(allowed, provider) and name not in known:
+                known.add(name)
+                names.append(Named(name=name, provider=provider))
         return tuple(names)
+
+    def patterns(self, allowed: frozenset[str] | None) -> tuple[str, ...]:
+        """What names of further models are like, where more is known than `provider/model`."""
+        return tuple(
+            f"{provider}/{pattern}"
+            for provider in self.usable(allowed)
+            for pattern in self._providers[provider].patterns
+        )
 
     def usable(self, allowed: frozenset[str] | None) -> tuple[str, ...]:
         """The providers that a caller may use, in the order of the configuration."""
@@ -246,7 +270,12 @@ class RoutingTable:
         if isinstance(native, NotNative):
             return native
         if native is None:
-            return Destination(group=provider, mode=Mode.MANAGED, primaries=(target,))
+            return Destination(
+                group=provider,
+                mode=Mode.MANAGED,
+                primaries=(target,),
+                no_jobs=self._no_jobs([target], None, overrides),
+            )
         # A remote job runs one model, so its lines share no shard with another's.
         return Destination(
             group=f"{provider}/{model}",
@@ -284,6 +313,7 @@ class RoutingTable:
             traits=native,
             rescue=native is not None and self._rescues(primaries, route.mode),
             may_go_online=native is not None and self._may_go_online(primaries, route.mode),
+            no_jobs="" if native is not None else self._no_jobs(primaries, route.mode, overrides),
         )
 
     def _native(
@@ -316,6 +346,19 @@ class RoutingTable:
                     why=why or "",
                 )
         return _tightest(together) if len(together) == len(primaries) else None
+
+    def _no_jobs(
+        self, primaries: Sequence[Target], mode: Choice | None, overrides: Overrides
+    ) -> str:
+        """Why lines run managed that would run natively where they could; empty if none would."""
+        for target in primaries:
+            account = self._providers[target.provider]
+            if (mode or account.mode) is not Choice.AUTO or account.no_jobs is None:
+                continue
+            why = account.no_jobs(target.model, overrides)
+            if why:
+                return f"The provider '{target.provider}' runs no jobs of the model. {why}"
+        return ""
 
     def _rescues(self, primaries: Sequence[Target], mode: Choice | None) -> bool:
         for target in primaries:

@@ -71,6 +71,7 @@ class ShardReader:
             None if shard.members is None else LineSet(shard.members, first=shard.first_line)
         )
         self._seen = 0
+        self._read_to = shard.start
         self._pieces = read_pieces(
             blobs,
             key,
@@ -82,6 +83,11 @@ class ShardReader:
             piece_bytes=piece_bytes,
         )
 
+    @property
+    def ended(self) -> bool:
+        """Whether every byte was read: `next` blocks no more."""
+        return self._read_to == self._shard.end
+
     def next(self) -> Iterator[tuple[int, Request]] | None:
         """The numbered lines of the next piece, all of which are to be taken; `None` at the end.
 
@@ -90,6 +96,7 @@ class ShardReader:
         """
         piece = next(self._pieces, None)
         if piece is not None:
+            self._read_to = piece.start + sum(piece.sizes)
             members = self._members
             return self._lines(piece) if members is None else self._chosen(piece, members)
         if self._seen != self._shard.lines:

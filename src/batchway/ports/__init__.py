@@ -85,6 +85,7 @@ from batchway.ports.online import (
 )
 from batchway.ports.short import (
     Begun,
+    Completed,
     Finished,
     ShortBatches,
 )
@@ -104,6 +105,7 @@ __all__ = [
     "BlobWriter",
     "Blobs",
     "Clock",
+    "Completed",
     "Delivered",
     "Dialect",
     "Encoded",

@@ -15,6 +15,7 @@ from batchway.domain.idempotency import IdempotencyKey
 from batchway.domain.keys import ApiKey
 from batchway.domain.reason import Reason
 from batchway.domain.remote import JobRecord
+from batchway.domain.run_online import RunOnline
 from batchway.domain.shard import Claim, Segment, Shard
 from batchway.domain.status import BatchStatus
 from batchway.domain.upload import Upload, UploadPart
@@ -174,11 +175,12 @@ class Batches(Protocol):
         groups: Sequence[Group] = (),
         providers: Sequence[str] = (),
         warnings: Mapping[str, int] | None = None,
+        run_online: Sequence[RunOnline] = (),
     ) -> bool:
         """`validating` to `in_progress`, `total` and the plan, in one transaction.
 
         `groups` are those that `shards` name; `providers` are those that the plan may send lines
-        to, for lists by provider; `warnings` are the batch's.
+        to, for lists by provider; `warnings` and `run_online` are the batch's.
         """
         ...
 
@@ -264,9 +266,11 @@ class Shards(Protocol):
         """
         ...
 
-    async def hand_over(self, claim: Claim) -> bool:
+    async def hand_over(self, claim: Claim, *, because: str = "") -> bool:
         """Make a native shard a managed one, under its newest fence; `False` if that moved on.
 
+        Its lines without a committed result are added to the batch's `run_online`, with that
+        reason; not a second time, and not without a reason.
         Its job's record shows no lines from then on (they run again, one by one), and the counts
         of the batch follow in the same transaction. Harmless a second time.
         """

@@ -15,6 +15,7 @@ from typing import Protocol
 from batchway.domain.batch import Batch, Usage
 from batchway.domain.file import File
 from batchway.domain.group import Group
+from batchway.domain.run_online import RunOnline
 from batchway.domain.shard import Claim, Shard
 from batchway.ports.ledger import Delivered
 
@@ -29,6 +30,7 @@ class Begun:
     model: str | None
     providers: Sequence[str]
     warnings: Mapping[str, int] = field(default_factory=dict[str, int])
+    run_online: Sequence[RunOnline] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,13 @@ class Finished:
     error: File | None
     delivered: Delivered
     usage: Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """What a `finish` found: whether a File still names the bytes of the batch's input."""
+
+    input_named: bool
 
 
 class ShortBatches(Protocol):
@@ -57,10 +66,11 @@ class ShortBatches(Protocol):
         """
         ...
 
-    async def finish(self, finished: Finished) -> bool:
+    async def finish(self, finished: Finished) -> Completed | None:
         """`in_progress` to `finalizing` to `completed`, counts, usage and files; the plan goes.
 
-        `False`, with nothing changed, when the status has moved, the claim is not the newest or
-        something of the shard is committed already.
+        `None`, with nothing changed, when the status has moved, the claim is not the newest or
+        something of the shard is committed already. A File that is deleted at this very moment may
+        count as there: its bytes are left to the sweep of orphans then.
         """
         ...

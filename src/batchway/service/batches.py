@@ -11,7 +11,7 @@ from typing import Final
 
 from batchway.domain.batch import Batch, BatchOptions
 from batchway.domain.errors import ApiError, ApiText, Unavailable
-from batchway.domain.file import File
+from batchway.domain.file import File, Purpose
 from batchway.domain.idempotency import IdempotencyKey
 from batchway.domain.ids import Ids, is_batch_id, is_file_id
 from batchway.domain.keys import Principal
@@ -68,21 +68,21 @@ class BatchService:
         provider = new.provider
         if provider is not None:
             provider = usable_provider(provider, principal, self._providers)
-        blob = await self._find_blob(principal, new.input_file_id)
+        file = await self._find_file(principal, new.input_file_id)
         brought = None
-        if blob is None and bring is not None:
+        if file is None and bring is not None:
             earlier = await self._earlier(principal, new.idempotency)
             if earlier is not None:
                 return earlier  # a repeated request fetches nothing again
-            brought = await bring(new.input_file_id)
-            blob = brought.blob
+            file = brought = await bring(new.input_file_id)
         now, expiry = int(self._clock.now()), new.output_expires_after
         batch = Batch(
             id=batch_id or self._ids.batch(),
             tenant=principal.tenant,
             endpoint=new.endpoint,
             input_file_id=new.input_file_id,
-            input_blob=blob,
+            # Of a file that no batch reads there are no bytes to run: validation says why.
+            input_blob=file.blob if file is not None and file.purpose is Purpose.BATCH else None,
             completion_window=new.window.text,
             status=BatchStatus.VALIDATING,
             created_at=now,
@@ -200,11 +200,10 @@ class BatchService:
             self._tell(batch_id)
         return batch
 
-    async def _find_blob(self, principal: Principal, file_id: str) -> str | None:
+    async def _find_file(self, principal: Principal, file_id: str) -> File | None:
         if not is_file_id(file_id):
             return None
-        file = await self._ledger.files.get(principal.tenant, file_id)
-        return None if file is None else file.blob
+        return await self._ledger.files.get(principal.tenant, file_id)
 
     def _tell(self, batch_id: str) -> None:
         try:

@@ -23,10 +23,14 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Models:
-    """Everything a caller may name: of a provider, other models too, as `provider/model`."""
+    """Everything a caller may name: of a provider, other models too, as `provider/model`.
+
+    `patterns` say what these are like, where that is known.
+    """
 
     models: tuple[Model, ...]
     providers: tuple[str, ...]
+    patterns: tuple[str, ...] = ()
 
 
 class ModelService:
@@ -40,6 +44,7 @@ class ModelService:
         return Models(
             models=tuple(_model(named) for named in self._routing.named(principal.providers)),
             providers=self._routing.usable(principal.providers),
+            patterns=self._routing.patterns(principal.providers),
         )
 
     def get(self, principal: Principal, name: str) -> Model:

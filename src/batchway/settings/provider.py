@@ -119,6 +119,16 @@ class ProviderBase(Section):
         """
         return self.traits
 
+    @property
+    def known_models(self) -> tuple[str, ...]:
+        """Names of models that the entry itself mentions."""
+        return ()
+
+    @property
+    def model_patterns(self) -> tuple[str, ...]:
+        """What names of its models are like (`gemini-*`), where that is known."""
+        return ()
+
     def objection(self, model: str, endpoint: str) -> str | None:  # noqa: ARG002 - only providers know
         """Why lines of that model and endpoint cannot be run at all, where that is known."""
         return None

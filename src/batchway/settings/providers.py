@@ -6,7 +6,7 @@ Owns their shapes, and what within one provider must agree. Does not own what th
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     Field,
@@ -16,7 +16,13 @@ from pydantic import (
     Secret as Hidden,
 )
 
-from batchway.catalog.google_models import GOOGLE_MOST, GoogleDialect, family_of, is_foreign
+from batchway.catalog.google_models import (
+    GOOGLE_MODELS,
+    GOOGLE_MOST,
+    GoogleDialect,
+    family_of,
+    is_foreign,
+)
 from batchway.catalog.google_names import read_name
 from batchway.catalog.google_regions import api_of
 from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, CatalogEntry
@@ -142,6 +148,9 @@ class CatalogSettings(KnownBase):
         return CATALOG[self.type]
 
 
+_WILD: Final = frozenset("*?[")  # what makes a pattern of a name
+
+
 class GoogleVertexSettings(NativeBase):
     """A project on Google Vertex AI; the model of a line is Gemini, Claude, or an open model there.
 
@@ -220,6 +229,17 @@ class GoogleVertexSettings(NativeBase):
         region = overrides.vertex_region or self.region
         return None if family is None else family.traits_at(region)
 
+    @property
+    def known_models(self) -> tuple[str, ...]:
+        """Those that `models` spells out."""
+        return tuple(name for name in self.models if not _WILD.intersection(name))
+
+    @property
+    def model_patterns(self) -> tuple[str, ...]:
+        """The patterns of `models`, then those of the catalog."""
+        own = (name for name in self.models if _WILD.intersection(name))
+        return tuple(dict.fromkeys((*own, *(row.pattern for row in GOOGLE_MODELS))))
+
     def objection(self, model: str, endpoint: str) -> str | None:
         """A model must be in the catalog or the configuration, with that endpoint.
 
@@ -245,7 +265,7 @@ class GoogleVertexSettings(NativeBase):
         return f"The provider '{self.name}' runs it with {known} only."
 
     def no_jobs(self, model: str, overrides: Overrides) -> str | None:
-        """A family without jobs, or without them at `global`."""
+        """A family without jobs, or without them at `global`; a bucket that is not named."""
         family = family_of(model, self.models)
         if family is None:
             return None
@@ -255,6 +275,11 @@ class GoogleVertexSettings(NativeBase):
             return (
                 "Its jobs do not run at 'global': set `region`, or send the header "
                 "x-tfy-vertex-region, to a region where the model is offered."
+            )
+        if not (overrides.vertex_bucket or self.bucket):
+            return (
+                "It has no bucket for them: set `bucket`, or send the header "
+                "x-tfy-vertex-storage-bucket-name."
             )
         return None
 

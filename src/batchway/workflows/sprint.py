@@ -147,24 +147,28 @@ class Sprints:
                 usage=usage,
             )
         )
-        if ended:
-            tell_end(
-                batch,
-                BatchStatus.COMPLETED,
-                now=now,
-                total=len(results),
-                completed=completed,
-                failed=len(results) - completed,
-                tokens=usage.total_tokens or None,
-            )
-        if not ended:
+        if ended is None:
             for file in files.values():
                 if file is not None:
                     await asyncio.to_thread(self._blobs.delete, file.blob)
-        elif not await self._ledger.files.blob_in_use(batch.input_blob or ""):
-            # The input's File was deleted while the batch ran.
-            await asyncio.to_thread(self._blobs.delete, batch.input_blob or "")
-        return ended
+            return False
+        tell_end(
+            batch,
+            BatchStatus.COMPLETED,
+            now=now,
+            total=len(results),
+            completed=completed,
+            failed=len(results) - completed,
+            tokens=usage.total_tokens or None,
+        )
+        if not ended.input_named:
+            await self._drop_input(batch.input_blob or "")
+        return True
+
+    async def _drop_input(self, blob: str) -> None:
+        """The input's File was deleted while the batch ran; another batch may still read it."""
+        if not await self._ledger.files.blob_in_use(blob):
+            await asyncio.to_thread(self._blobs.delete, blob)
 
     async def _write(self, batch: Batch, records: list[bytes], *, ok: bool, now: int) -> File:
         data = b"\n".join(records) + b"\n"

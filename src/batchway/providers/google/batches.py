@@ -14,9 +14,13 @@ from batchway.domain.call import Call
 from batchway.domain.endpoint import Endpoint
 from batchway.domain.overrides import Overrides
 from batchway.ports import Archive, Clock, Framing, Jobs
+from batchway.providers.buckets.calls import Calls, Stores
+from batchway.providers.buckets.job_files import JobFiles
+from batchway.providers.buckets.known_buckets import KnownBuckets
+from batchway.providers.buckets.transfer import Transfer
 from batchway.providers.google.advice import refusals_at
 from batchway.providers.google.archive import VertexArchive
-from batchway.providers.google.buckets import Buckets
+from batchway.providers.google.buckets import reaches
 from batchway.providers.google.credentials import Tokens
 from batchway.providers.google.dialects import dialect_of
 from batchway.providers.google.framing import (
@@ -27,12 +31,12 @@ from batchway.providers.google.framing import (
     TextEmbeddingsFraming,
 )
 from batchway.providers.google.job_calls import JobCalls
-from batchway.providers.google.jobs import Files, VertexJobs
+from batchway.providers.google.jobs import VertexJobs, layout_at
 from batchway.providers.google.models import read_model
-from batchway.providers.google.objects import Objects
+from batchway.providers.google.objects import CloudObjects
 from batchway.providers.google.place import Place
 from batchway.providers.google.refusal import reader
-from batchway.providers.google.storage import CloudStorage, Stores
+from batchway.providers.google.storage import CloudStorage, storage_refusals_at
 from batchway.providers.http.advising import AdvisingDialect
 from batchway.providers.http.secrecy import DiscreetDialect, DiscreetFraming
 from batchway.providers.http.session import TIMEOUTS, RemoteHttp, Timeouts
@@ -72,8 +76,10 @@ class VertexBatches:
             clock=clock,
             timeouts=timeouts,
         )
-        self._stores = Stores(base=place.storage_url, tokens=tokens, timeouts=timeouts)
-        self._buckets = Buckets(provider=name, clock=clock)
+        self._stores = Stores(
+            CloudStorage(base=place.storage_url, tokens=tokens, timeouts=timeouts)
+        )
+        self._buckets = KnownBuckets(provider=name, clock=clock, reaches=reaches)
 
     def __repr__(self) -> str:
         return f"VertexBatches({self._name!r})"
@@ -125,12 +131,16 @@ class VertexBatches:
     def _calls(self, place: Place) -> JobCalls:
         return JobCalls(provider=self._name, http=self._http, place=place)
 
-    def _files(self, place: Place) -> Files:
-        objects = Objects(provider=self._name, http=self._http, place=place)
-        storage = CloudStorage(
-            provider=self._name, place=place, stores=self._stores, objects=objects
+    def _files(self, place: Place) -> JobFiles:
+        objects = CloudObjects(provider=self._name, http=self._http, place=place)
+        calls = Calls(provider=self._name, stores=self._stores, read=storage_refusals_at(place))
+        return JobFiles(
+            provider=self._name,
+            layout=layout_at(place),
+            objects=objects,
+            transfer=Transfer(calls=calls, objects=objects),
+            buckets=self._buckets,
         )
-        return Files(objects=objects, storage=storage, buckets=self._buckets)
 
     async def _headers(self) -> Mapping[str, str]:
         return {"authorization": await self.tokens.authorization()}

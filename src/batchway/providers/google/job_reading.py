@@ -24,8 +24,9 @@ from batchway.domain.batch import BatchError, RequestCounts
 from batchway.domain.remote import Cause, Failed, RemoteJob
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.domain.timestamps import unix_seconds
+from batchway.providers.buckets.addresses import Address
 from batchway.providers.google.discretion import discreet
-from batchway.providers.google.objects import GsPath, read_uri
+from batchway.providers.google.objects import GS
 from batchway.providers.http.secrets import without_secrets
 
 _STATES: Final[Mapping[str, BatchStatus]] = {
@@ -53,7 +54,7 @@ _RESOURCE_EXHAUSTED: Final = 8
 _AGENT: Final = "service-{number}@gcp-sa-aiplatform.iam.gserviceaccount.com"
 
 # google.rpc.Code of a job's `error`: our code, and what it means. `{...}` is filled in.
-_MEANINGS: Final[Mapping[int, tuple[str, str]]] = {
+MEANINGS: Final[Mapping[int, tuple[str, str]]] = {
     3: (
         "import_failed",
         "Vertex AI could not take in the lines of this job and ran none of them: one of them has "
@@ -73,7 +74,7 @@ _MEANINGS: Final[Mapping[int, tuple[str, str]]] = {
     ),
     13: ("internal", "Vertex AI failed for a reason of its own."),
 }
-_UNKNOWN: Final = ("job_failed", "Vertex AI let the job fail.")
+UNKNOWN: Final = ("job_failed", "Vertex AI let the job fail.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ class VertexJob:
     model: str
     status: BatchStatus
     input: str | None = None
-    output: GsPath | None = None
+    output: Address | None = None
     named: bool = False
     created_at: int | None = None
     started_at: int | None = None
@@ -149,7 +150,7 @@ def job_of(fields: Mapping[str, Any], *, secrets: Collection[str] = ()) -> Verte
     status = _STATES.get(word, BatchStatus.IN_PROGRESS)
     directory = _text(_fields(fields.get("outputInfo")).get("gcsOutputDirectory")).rstrip("/")
     destination = _fields(_fields(fields.get("outputConfig")).get("gcsDestination"))
-    output = read_uri(directory or _text(destination.get("outputUriPrefix")).rstrip("/"))
+    output = GS.read(directory or _text(destination.get("outputUriPrefix")).rstrip("/"))
     code, error = _error(fields, name=name, output=output, secrets=secrets)
     failed = status is BatchStatus.FAILED
     return VertexJob(
@@ -208,12 +209,12 @@ def _failure(job: VertexJob) -> Failed | None:
 
 
 def _error(
-    fields: Mapping[str, Any], *, name: JobName, output: GsPath | None, secrets: Collection[str]
+    fields: Mapping[str, Any], *, name: JobName, output: Address | None, secrets: Collection[str]
 ) -> tuple[int | None, BatchError]:
     error = _fields(fields.get("error"))
     given = error.get("code")
     number = given if isinstance(given, int) and not isinstance(given, bool) else None
-    code, meaning = _MEANINGS.get(number or 0, _UNKNOWN)
+    code, meaning = MEANINGS.get(number or 0, UNKNOWN)
     sentence = meaning.format(
         bucket="" if output is None else output.bucket,
         location=name.location,

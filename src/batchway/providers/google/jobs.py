@@ -6,14 +6,12 @@
     results  every object below the job's directory, in order
     clean    everything below gs://BUCKET/PREFIX/TAG/, and the job
 
-Owns the order of calls and which objects are a job's. Does not own calls (`job_calls`, `objects`,
-`storage`), reading (`job_reading`), lines and rows (`framing`), or bodies (`dialects`).
+Owns the order of calls and where a job's results are. Does not own calls (`job_calls`), files
+(`buckets.job_files`), reading (`job_reading`), lines and rows (`framing`), or bodies (`dialects`).
 """
 
-import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Final
 
 from batchway.domain.remote import (
@@ -27,26 +25,14 @@ from batchway.domain.remote import (
 )
 from batchway.domain.status import BatchStatus
 from batchway.ports import Dialect, Framing
-from batchway.providers.google.buckets import Buckets
+from batchway.providers.buckets.job_files import JobFiles, Layout, folder_of, home_in
+from batchway.providers.buckets.objects import Stored
 from batchway.providers.google.job_calls import JobCalls
 from batchway.providers.google.job_reading import VertexJob, remote_job
-from batchway.providers.google.objects import GsPath, Objects, Stored, read_uri
-from batchway.providers.google.storage import CloudStorage
-from batchway.providers.http import trouble as remote_trouble
+from batchway.providers.google.objects import GS
+from batchway.providers.google.place import Place
 
-INPUT: Final = "input.jsonl"
-_PROBE: Final = "out-probe"
-_DIGITS: Final = re.compile(r"([0-9]+)")
 _AS_IT_IS: Final = frozenset({BatchStatus.CANCELLING, BatchStatus.FINALIZING})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
-    """Where files of jobs lie, and what brings and reads them."""
-
-    objects: Objects
-    storage: CloudStorage
-    buckets: Buckets
 
 
 class VertexJobs:
@@ -59,7 +45,7 @@ class VertexJobs:
         self,
         *,
         calls: JobCalls,
-        files: Files,
+        files: JobFiles,
         model: str,
         traits: NativeTraits,
         framing: Framing,
@@ -91,50 +77,19 @@ class VertexJobs:
 
     async def bring(self, order: JobInput) -> str:
         """The input at the provider; see `ports.Jobs`."""
-        folder = self._folder(order.tag)
-        to = GsPath(bucket=folder.bucket, name=folder.name + INPUT)
-        probe = GsPath(bucket=folder.bucket, name=folder.name + _PROBE)
-        storage = self._files.storage
-        try:
-            if order.since is not None:
-                await self._files.objects.remove(probe)  # of a try that was cut off
-                if await storage.holds(to, order.path, size=order.size):
-                    return to.uri
-            await self._files.buckets.check(
-                probe,
-                region=self._calls.place.region,
-                objects=self._files.objects,
-                storage=storage,
-            )
-            await storage.send(order.path, to=to, size=order.size)
-        except RemoteError as error:
-            raise remote_trouble.before_creation(error, gone=Trouble.REFUSED) from error
-        return to.uri
+        return await self._files.bring(order)
 
     async def create(self, order: JobOrder, reference: str) -> RemoteJob:
         """Create the job over it; see `ports.Jobs`."""
-        source = read_uri(reference)
-        if source is None:
-            raise RemoteError(Trouble.NOT_FOUND, "The input of the job is at no address of ours.")
-        try:
-            # A job over an input that is not there is taken, and fails much later.
-            stored = await self._files.objects.stat(source)
-        except RemoteError as error:
-            raise remote_trouble.before_creation(error, gone=Trouble.NOT_FOUND) from error
-        if stored is None:
-            raise RemoteError(
-                Trouble.NOT_FOUND, f"The input of the job is not in '{source.bucket}' any more."
-            )
-        results = source.name.removesuffix(INPUT) + f"out-{self._draw()}"
+        folder = folder_of(await self._files.brought(reference))
+        results = folder.named(f"{folder.name}out-{self._draw()}")
         request = {
             "displayName": order.tag,
             "model": self._model,
             "inputConfig": {"instancesFormat": "jsonl", "gcsSource": {"uris": [reference]}},
             "outputConfig": {
                 "predictionsFormat": "jsonl",
-                "gcsDestination": {
-                    "outputUriPrefix": GsPath(bucket=source.bucket, name=results).uri
-                },
+                "gcsDestination": {"outputUriPrefix": results.uri},
             },
         }
         try:
@@ -156,22 +111,9 @@ class VertexJobs:
         """Ask the job to stop; one that has ended is answered as it is."""
         return await self._shown(await stopped(self._calls, job_id))
 
-    async def results(self, job: RemoteJob, reading: Reading) -> AsyncGenerator[bytes]:
-        """Rows of one file after the other, a line break between two; see `ports.Jobs`."""
-        another = False  # whether one before was read to its end, here and now
-        for uri in job.references:
-            mark = reading.mark(uri)
-            if mark.finished:
-                continue
-            at = read_uri(uri)
-            if at is None:
-                raise RemoteError(Trouble.NOT_FOUND, "A file of results has no address.")
-            if another:
-                yield b"\n"  # the last row of a file may end without one
-            another = True
-            async with aclosing(self._files.storage.read(at, mark)) as pieces:
-                async for piece in pieces:
-                    yield piece
+    def results(self, job: RemoteJob, reading: Reading) -> AsyncGenerator[bytes]:
+        """Rows of one file after the other; see `ports.Jobs`."""
+        return self._files.rows(job.references, reading)
 
     async def unfinished(self) -> int:
         """How many jobs are listed as not finished that may be of the model."""
@@ -183,20 +125,11 @@ class VertexJobs:
 
     async def clean(self, job: RemoteJob, *, tag: str) -> None:
         """Remove the job and its files; harmless twice."""
-        source = read_uri(job.reference or "")
-        ours = source is not None and source.name.endswith(f"/{tag}/{INPUT}")
-        # A bucket or a prefix that was configured when the job was made.
-        folder = (
-            GsPath(bucket=source.bucket, name=source.name.removesuffix(INPUT))
-            if source is not None and ours
-            else self._folder(tag)
-        )
         failure: RemoteError | None = None
         try:
-            await self._files.objects.remove_below(folder)
+            await self._files.clean(job.reference, tag=tag)
         except RemoteError as error:
-            if error.trouble is not Trouble.NOT_FOUND:
-                failure = error
+            failure = error
         if job.id:
             try:
                 await self._calls.remove(job.id)
@@ -208,23 +141,21 @@ class VertexJobs:
 
     async def _shown(self, job: VertexJob) -> RemoteJob:
         """The job and, once it has ended, its results: also of one that failed or was cancelled."""
-        found = await results_of(job, self._files.objects) if job.ended else []
+        found = await results_of(job, self._files) if job.ended else []
         return remote_job(job, [each.at.uri for each in found])
 
-    def _folder(self, tag: str) -> GsPath:
-        place = self._calls.place
-        if place.bucket is None:
-            raise RemoteError(
-                Trouble.REFUSED,
-                f"The provider '{self._calls.provider}' has no bucket for the files of its jobs: "
-                "set `bucket`, or send the header x-tfy-vertex-storage-bucket-name.",
-                code="no_bucket",
-            )
-        prefix = place.prefix.strip("/")
-        return GsPath(bucket=place.bucket, name=f"{prefix}/{tag}/" if prefix else f"{tag}/")
+
+def layout_at(place: Place) -> Layout:
+    """Where the jobs of a place have their files."""
+    return Layout(
+        names=GS,
+        home=home_in(GS, place.bucket, place.prefix),
+        region=place.region,
+        unset="set `bucket`, or send the header x-tfy-vertex-storage-bucket-name",
+    )
 
 
-async def results_of(job: VertexJob, objects: Objects) -> list[Stored]:
+async def results_of(job: VertexJob, files: JobFiles) -> list[Stored]:
     """The files of a job's results, in order: those that there are, whatever their names.
 
     A job that ended before its directory is known may have written below its prefix all the same;
@@ -233,14 +164,7 @@ async def results_of(job: VertexJob, objects: Objects) -> list[Stored]:
     at = job.output
     if at is None or not (job.named or job.title in at.name.split("/")):
         return []
-    return await written_below(GsPath(bucket=at.bucket, name=f"{at.name}/"), objects)
-
-
-async def written_below(at: GsPath, objects: Objects) -> list[Stored]:
-    """Files that hold something, shards in the order of their numbers."""
-    # Consoles make folders of objects without bytes, and files without rows are written, too.
-    found = [each async for each in objects.below(at) if each.size and each.at.name[-1:] != "/"]
-    return sorted(found, key=lambda each: _in_order(each.at.name))
+    return await files.results_below(at.named(f"{at.name}/"))
 
 
 async def stopped(calls: JobCalls, job_id: str) -> VertexJob:
@@ -256,12 +180,6 @@ async def stopped(calls: JobCalls, job_id: str) -> VertexJob:
             raise
         return job
     return await calls.get(job_id)
-
-
-def _in_order(name: str) -> list[tuple[int, str]]:
-    """Shards by their numbers, also where these are not padded."""
-    parts = _DIGITS.split(name)
-    return [(int(part[-18:]), part) if part.isdigit() else (-1, part) for part in parts]
 
 
 def _of_creation(error: RemoteError) -> RemoteError:

@@ -82,19 +82,24 @@ def reader(place: Place) -> ReadError:
     """What reads error bodies of calls to the batch API, see `providers.http.trouble`."""
 
     def read(body: bytes, _header: Header) -> Said:
-        said = refused(_status_in(body), body)
-        advice = advice_on(said, place)
-        message = discreet(said.message or _plain(body), place.bucket)
-        if advice:
-            message = f"{message.rstrip('. ')}. To mend it: {advice}." if message else advice
-        return Said(
-            message=message,
-            code=said.code or None,
-            trouble=_trouble(said),
-            advised=bool(advice),
-        )
+        return said_in(body, place)
 
     return read
+
+
+def said_in(body: bytes, place: Place) -> Said:
+    """What an error body says, and what can be done about it. Google names no error in a header."""
+    said = refused(_status_in(body), body)
+    advice = advice_on(said, place)
+    message = discreet(said.message or _plain(body), place.bucket)
+    if advice:
+        message = f"{message.rstrip('. ')}. To mend it: {advice}." if message else advice
+    return Said(
+        message=message,
+        code=said.code or None,
+        trouble=_trouble(said),
+        advised=bool(advice),
+    )
 
 
 def _status_in(body: bytes) -> int:

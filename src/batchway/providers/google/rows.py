@@ -23,6 +23,7 @@ from batchway.domain.batch_errors import LineText
 from batchway.domain.fate import Fate, fate_of
 from batchway.domain.timestamps import unix_seconds
 from batchway.ports.framing import Row
+from batchway.providers.buckets.archived_rows import IdAtEdges, RowForm
 from batchway.providers.google.rpc_codes import status_named
 
 # The key of our id in the labels of a request, and in an instance.
@@ -32,16 +33,6 @@ _NO_ANSWER: Final[str] = LineText.MISSING_RESULT.value[0]
 _NO_ANSWER_TEXT: Final = "Vertex AI's batch gave no answer for this request."
 _CANCELLED: Final = "batch_cancelled"
 _MOST_TEXT: Final = 1_000
-
-# Where an id is looked for in a row that cannot be read: among its first and last fields, before
-# and after the one that is too much. Inside a text, the quotes around a name would be escaped.
-EDGE: Final = 4 << 10
-_ID_FIELD: Final = rb'"(?:custom_id|key)"\s*:\s*("(?:[^"\\]|\\.)*+"|-?[0-9]{1,20})'
-_PLAIN_FIELD: Final = (
-    rb'"(?:[^"\\]|\\.)*+"\s*:\s*(?:"(?:[^"\\]|\\.)*+"|-?[0-9][0-9.eE+-]*+|true|false|null)'
-)
-_FIRST: Final = re.compile(rb"\s*\{\s*(?:%b\s*,\s*)*?%b\s*[,}]" % (_PLAIN_FIELD, _ID_FIELD))
-_LAST: Final = re.compile(rb"[,{]\s*%b(?:\s*,\s*%b)*\s*\}\s*$" % (_ID_FIELD, _PLAIN_FIELD))
 
 _SPACE: Final = re.compile(rb"\s+")
 _NOTHING: Final = frozenset({b"", b"null", b"{}", b"[]", b'""'})
@@ -120,15 +111,6 @@ def foreign_row(raw: bytes) -> tuple[str, Row] | None:
     ):
         return None
     return _text_of(named), _came_to(found, 0, 0)
-
-
-def id_at_edges(raw: bytes) -> str:
-    """The id of a row that cannot be read, if it stands near its beginning or its end.
-
-    `raw` may lack what is in between: all but `EDGE` bytes at each end. Never raises.
-    """
-    found = _FIRST.match(raw[:EDGE]) or _LAST.search(raw[-EDGE:])
-    return "" if found is None else _text_of(found[1])
 
 
 def _read(raw: bytes) -> _Row | None:
@@ -267,3 +249,6 @@ def _text_of(raw: bytes) -> str:
         return msgspec.json.decode(raw, type=str)
     except _UNREADABLE:
         return ""
+
+
+FORM: Final = RowForm(read=foreign_row, id_at_edges=IdAtEdges("custom_id", "key"))

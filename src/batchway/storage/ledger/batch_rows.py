@@ -6,6 +6,7 @@ from typing import Any, Final
 from batchway.domain.batch import Batch, BatchError, BatchOptions, RequestCounts, Usage
 from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.reason import Reason, ReasonKind
+from batchway.domain.run_online import RunOnline
 from batchway.domain.status import BatchStatus
 from batchway.storage.ledger.database import Row
 
@@ -50,6 +51,7 @@ def batch_values(batch: Batch) -> dict[str, Any]:
         "errors": None if batch.errors is None else error_values(batch.errors),
         "options": _option_values(batch.options),
         "warnings": dict(batch.warnings) or None,
+        "run_online": online_values(batch.run_online),
         **reason_values(batch.waited_for),
     }
 
@@ -67,6 +69,7 @@ def batch_of(row: Row) -> Batch:
         waited_for=_reason_of(row),
         providers=tuple(row.providers or ()),
         warnings=row.warnings or {},
+        run_online=online_of(row.run_online),
     )
 
 
@@ -75,6 +78,16 @@ def error_values(errors: Sequence[BatchError]) -> list[dict[str, Any]]:
     return [
         {"code": e.code, "message": e.message, "param": e.param, "line": e.line} for e in errors
     ]
+
+
+def online_values(told: Sequence[RunOnline]) -> list[dict[str, Any]] | None:
+    """Lines that run online, as JSON."""
+    return [{"lines": each.lines, "reason": each.reason} for each in told] or None
+
+
+def online_of(values: Sequence[dict[str, Any]] | None) -> tuple[RunOnline, ...]:
+    """The same of a row."""
+    return tuple(RunOnline(**each) for each in values or ())
 
 
 def reason_values(waited_for: Reason | None) -> dict[str, str | None]:

@@ -21,11 +21,18 @@ from batchway.domain.file import File
 from batchway.domain.group import Group
 from batchway.domain.idempotency import IdempotencyKey
 from batchway.domain.reason import Reason, lasting, text_of
+from batchway.domain.run_online import RunOnline
 from batchway.domain.shard import Shard
 from batchway.domain.status import TERMINAL, TIMESTAMP, BatchStatus, sources_of
 from batchway.ports import BatchFilter, Delivered, Page
 from batchway.storage.ledger import tables
-from batchway.storage.ledger.batch_rows import batch_of, batch_values, error_values, reason_values
+from batchway.storage.ledger.batch_rows import (
+    batch_of,
+    batch_values,
+    error_values,
+    online_values,
+    reason_values,
+)
 from batchway.storage.ledger.database import Database
 from batchway.storage.ledger.files import INSERT_FILE, file_values
 from batchway.storage.ledger.group_rows import INSERT_GROUP, group_values
@@ -157,12 +164,14 @@ class SqlBatches:
         groups: Sequence[Group] = (),
         providers: Sequence[str] = (),
         warnings: Mapping[str, int] | None = None,
+        run_online: Sequence[RunOnline] = (),
     ) -> bool:
         changes: dict[str, Any] = {
             "total": sum(shard.lines for shard in shards),
             "model": model,
             "providers": sorted(set(providers)),
             "warnings": dict(warnings or {}) or None,
+            "run_online": online_values(run_online),
         }
         async with self._database.transaction() as connection:
             if not await _swap(connection, batch_id, BatchStatus.IN_PROGRESS, at=at, **changes):

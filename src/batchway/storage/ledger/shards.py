@@ -15,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from batchway.domain.batch import Usage
 from batchway.domain.errors import Conflict
 from batchway.domain.group import Group
+from batchway.domain.run_online import RunOnline, added
 from batchway.domain.shard import Claim, Mode, Segment, Shard
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.storage.ledger import jobs, tables
-from batchway.storage.ledger.batch_rows import usage_of, usage_values
+from batchway.storage.ledger.batch_rows import online_of, online_values, usage_of, usage_values
 from batchway.storage.ledger.database import Database, Row
 from batchway.storage.ledger.group_rows import (
     FORGET_GROUPS,
@@ -61,8 +62,22 @@ _HAND_OVER: Final = (
     )
     .values(mode=Mode.MANAGED.value)
 )
+_OPEN_NATIVE: Final = (
+    select(_t.c.lines - _t.c.done)
+    .where(
+        _t.c.batch_id == bindparam("of_batch"),
+        _t.c.number == bindparam("of_number"),
+        _t.c.mode == Mode.NATIVE.value,
+    )
+    .with_for_update()
+)
 _HOLD_BATCH: Final = (
-    select(_b.c.id).where(_b.c.id == bindparam("of_batch")).with_for_update(key_share=True)
+    select(_b.c.run_online).where(_b.c.id == bindparam("of_batch")).with_for_update(key_share=True)
+)
+_TELL_ONLINE: Final = (
+    update(_b)
+    .where(_b.c.id == bindparam("of_batch"))
+    .values(run_online=bindparam("told", type_=_b.c.run_online.type))
 )
 _SEGMENTS: Final = (
     select(_s)
@@ -174,14 +189,20 @@ class SqlShards:
         except _EndedMeanwhileError:
             return False
 
-    async def hand_over(self, claim: Claim) -> bool:
+    async def hand_over(self, claim: Claim, *, because: str = "") -> bool:
         batch_id, number = claim.shard.batch_id, claim.shard.number
-        held = {"of_batch": batch_id, "of_number": number, "of_fence": claim.fence}
+        of_batch = {"of_batch": batch_id}
+        of_shard = of_batch | {"of_number": number}
         async with self._database.transaction() as connection:
+            open_ = (await connection.execute(_OPEN_NATIVE, of_shard)).scalar()
+            held = of_shard | {"of_fence": claim.fence}
             if (await connection.execute(_HAND_OVER, held)).rowcount == 0:
                 return False
             await jobs.empty(connection, batch_id, number)
-            await connection.execute(_HOLD_BATCH, {"of_batch": batch_id})
+            told = online_of((await connection.execute(_HOLD_BATCH, of_batch)).scalar())
+            if open_ and because:
+                now = online_values(added(told, RunOnline(lines=open_, reason=because)))
+                await connection.execute(_TELL_ONLINE, of_batch | {"told": now})
             await jobs.renew_sums(connection, [batch_id])
         return True
 

@@ -111,6 +111,8 @@ batches: Final = Table(
     Column("waited_kind", Text),
     # How many lines a parameter was left out of, by its name; unset where none was.
     Column("warnings", Json),
+    # Lines that run online though jobs were preferred, by reason: [{"lines": 3, "reason": "..."}].
+    Column("run_online", Json),
     UniqueConstraint("id"),
     Index("ix_batches_tenant_seq", "tenant", "seq"),
     Index("ix_batches_tenant_status_seq", "tenant", "status", "seq"),

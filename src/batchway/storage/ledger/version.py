@@ -12,7 +12,7 @@ VERSION_TABLE: Final = "batchway_version"
 
 # The newest revision; a test holds it to the scripts in `migrations/versions`. Revisions are
 # zero-padded numbers, so that an older release can tell that a database is newer than itself.
-HEAD: Final = "0012"
+HEAD: Final = "0013"
 
 
 def require_current(version: str | None, label: str) -> None:

@@ -87,7 +87,9 @@ class Source:
         if overrides == NO_OVERRIDES:
             overrides = NO_OVERRIDES
         vouched: set[Target] | None = set() if answered else None
-        while (lines := await asyncio.to_thread(reading.next)) is not None:
+        while (
+            lines := reading.next() if reading.ended else await asyncio.to_thread(reading.next)
+        ) is not None:
             for line, request in lines:
                 model = request.model
                 destination = known.get(model)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.ports import BatchAccount, Clock
 from batchway.workflows.native.capacity import Capacity
 
@@ -62,7 +63,7 @@ class NativeAccounts(Mapping[str, NativeAccount]):
         self._draw = draw
         self._submissions: dict[str, asyncio.Semaphore] = {}
         self._collections: dict[str, asyncio.Semaphore] = {}
-        self._capacities: dict[tuple[str, str], Capacity] = {}
+        self._capacities: dict[tuple[str, str, Overrides], Capacity] = {}
 
     def __getitem__(self, name: str) -> NativeAccount:
         return self._accounts[name]
@@ -81,9 +82,12 @@ class NativeAccounts(Mapping[str, NativeAccount]):
         """Held while a job's results are collected: they wait for no submission."""
         return self._collections.setdefault(provider, asyncio.Semaphore(_SLOTS))
 
-    def capacity(self, provider: str, model: str) -> Capacity:
-        """The provider's capacity for jobs of a model."""
-        key = (provider, model)
+    def capacity(self, provider: str, model: str, overrides: Overrides = NO_OVERRIDES) -> Capacity:
+        """The provider's capacity for jobs of a model, of batches with these settings of their own.
+
+        What is refused in one region, or over one bucket, says nothing of another.
+        """
+        key = (provider, model, overrides)
         capacity = self._capacities.get(key)
         if capacity is None:
             capacity = self._capacities[key] = Capacity(

@@ -10,6 +10,7 @@ each of them. Does not own how large a job may be (`fit`), or what a refusal mea
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from batchway.domain.reason import Reason, ReasonKind
@@ -37,12 +38,21 @@ def no_credit_at(provider: str, code: str) -> Reason:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """What a provider said to a batch of a tenant of what is wrong with its account."""
+
+    tenant: str
+    reason: Reason
+
+
 class Capacity:
     """The capacity of one account for jobs of one model.
 
-    `reason` is what every batch that waits may read. The provider's own words may name what
-    belongs to another tenant: they are for the batch whose job it refused. `jobs` are the tags of
-    our jobs that take up room, `fit` is how large one may be, `taken` whether any was ever taken.
+    What batches that wait may read is `reason`. A refusal that is about the account is repeated to
+    batches of the tenant that was refused; any other words of the provider may name what belongs to
+    another tenant, and are for the batch whose job it refused. `jobs` are the tags of our jobs that
+    take up room, `fit` is how large one may be, `taken` whether any was ever taken.
     """
 
     def __init__(
@@ -50,7 +60,8 @@ class Capacity:
     ) -> None:
         self._provider = provider
         self._model = model
-        self.reason = self._busy
+        self._told = self._busy
+        self._refused: Refused | None = None
         self.jobs: set[str] = set()
         self.fit = Fit(clock=clock)
         self.taken = False
@@ -65,6 +76,11 @@ class Capacity:
         """Seconds until it is worth asking again."""
         return max(0.0, self._until - self._clock.monotonic())
 
+    def reason(self, tenant: str) -> Reason:
+        """Why it takes none at present, for a batch of that tenant."""
+        refused = self._refused
+        return self._told if refused is None or refused.tenant != tenant else refused.reason
+
     @property
     def _busy(self) -> Reason:
         return Reason(
@@ -76,6 +92,16 @@ class Capacity:
             promise=GOES_ON,
         )
 
+    def _denied(self, code: str) -> Reason:
+        return Reason(
+            kind=ReasonKind.ACCOUNT,
+            sentence=(
+                f"The provider '{self._provider}' refuses jobs of the model '{self._model}' "
+                f"({code}): something about its account is to be mended."
+            ),
+            promise=GOES_ON,
+        )
+
     def close(
         self,
         *,
@@ -83,13 +109,19 @@ class Capacity:
         code: str | None = None,
         status: int | None = None,
         credit: bool = False,
+        refused: Refused | None = None,
     ) -> None:
         """The provider took no job, for that reason, and asks for so many seconds.
 
-        `credit` is whether the account is to be paid for first.
+        `credit` is whether the account is to be paid for first; `refused` is what was said to one
+        tenant of what is wrong with it.
         """
         why = code or (None if status is None else str(status)) or "no room"
-        self.reason = no_credit_at(self._provider, why) if credit else self._busy
+        if credit:
+            self._told = no_credit_at(self._provider, why)
+        else:
+            self._told = self._busy if refused is None else self._denied(why)
+        self._refused = refused
         if not self._shut:
             self._shut = True
             _log.warning(

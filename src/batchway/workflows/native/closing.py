@@ -33,6 +33,10 @@ from batchway.workflows.run import Ending
 
 _log: Final = logging.getLogger(__name__)
 
+# Why lines run online whose job an earlier life of this process has seen to its end.
+_WENT: Final = {BatchStatus.EXPIRED: "expired", BatchStatus.CANCELLED: "was cancelled"}
+_ENDED_WITHOUT: Final = "Their job ended without their results."
+
 
 class Closing:
     """Ends one job. Every method returns whether there is more to do with its shard."""
@@ -72,13 +76,14 @@ class Closing:
         await clean(job, context=context, record=record, tag=record.now.tag)
         if was_accepted(job):
             if context.rescue and not context.shared.winding_down:
+                error = bounded(errors[0] if errors else self._unexplained())
                 _log.warning(
                     "batch %s: job %d failed (%s): its lines run online, at the online price",
                     context.shared.batch.id,
                     record.shard.number,
-                    bounded(errors[0] if errors else self._unexplained()).code,
+                    error.code,
                 )
-                return await self.end(None)
+                return await self.end(None, because=error.message)
             return await self._write_off(errors)
         mapped = await self._collection.mapped(errors)
         return await self.refused(mapped or [self._unexplained()])
@@ -153,8 +158,13 @@ class Closing:
         if self._record.now.remote_id is None:
             await self._cutting.clean_up(self._record.now)
 
-    async def end(self, job: RemoteJob | None, collected: Collected | None = None) -> bool:
-        """Everything that the provider gave is committed."""
+    async def end(
+        self, job: RemoteJob | None, collected: Collected | None = None, *, because: str = ""
+    ) -> bool:
+        """Everything that the provider gave is committed.
+
+        `because` is why lines have no result, where the job does not tell.
+        """
         context, record = self._context, self._record
         winding_down = context.shared.winding_down
         context.shared.verdict.accept()
@@ -178,7 +188,7 @@ class Closing:
             # Recorded first: results that are being removed must not be asked for again.
             await record.put(replace(record.now, stage=JobStage.COLLECTED, completed=0, failed=0))
             await clean(job, context=context, record=record, tag=record.now.tag)
-        return await self.go_on()
+        return await self.go_on(because=because or self._left(job))
 
     async def tidy(self) -> bool:
         """From `collected`: an earlier life was ended while it removed the job's files."""
@@ -193,8 +203,11 @@ class Closing:
         await clean(job, context=self._context, record=self._record, tag=now.tag)
         return await self.go_on()
 
-    async def go_on(self) -> bool:
-        """With the rest of the shard, if the job was a part of it; else the shard has ended."""
+    async def go_on(self, *, because: str = "") -> bool:
+        """With the rest of the shard, if the job was a part of it; else the shard has ended.
+
+        `because` is why lines of it have no result, where that is known.
+        """
         context, record = self._context, self._record
         rest = record.now.before_line
         if rest is not None and not context.shared.winding_down and not record.is_complete:
@@ -202,10 +215,10 @@ class Closing:
             return True
         await record.end()
         if context.rescue and not context.shared.winding_down:
-            await self.hand_over()
+            await self.hand_over(because=because or _ENDED_WITHOUT)
         return False
 
-    async def hand_over(self) -> None:
+    async def hand_over(self, *, because: str) -> None:
         """Lines without a result, if there are any, are the managed runner's now."""
         context, number = self._context, self._record.shard.number
         while True:
@@ -213,7 +226,9 @@ class Closing:
                 still_open = await context.resources.ledger.shards.open(context.shared.batch.id)
                 if all(shard.number != number for shard in still_open):
                     return
-                if not await context.resources.ledger.shards.hand_over(context.claim):
+                if not await context.resources.ledger.shards.hand_over(
+                    context.claim, because=because
+                ):
                     self._record.lose()
                 break
             except Unavailable as error:
@@ -249,6 +264,15 @@ class Closing:
         return LineText.UNFETCHED.pair(
             provider=now.provider, counted=counted, total=max(total, counted)
         )
+
+    def _left(self, job: RemoteJob | None) -> str:
+        """Why lines of a job that has ended have no result, of all of them together."""
+        theirs = f"Their job at the provider '{self._record.now.provider}'"
+        if job is not None and job.status is BatchStatus.FAILED and job.errors:
+            return bounded(job.errors[0]).message
+        if job is not None and job.status in _WENT:
+            return f"{theirs} {_WENT[job.status]} before they were run."
+        return f"{theirs} ended without results for them."
 
     def _missing(self, job: RemoteJob | None) -> tuple[str, str]:
         """Code and message of a line without a row."""

@@ -38,6 +38,7 @@ from batchway.workflows.run import Ending
 
 _log: Final = logging.getLogger(__name__)
 _NOT_CREATED: Final = frozenset({JobStage.INTENDED, JobStage.BROUGHT})
+_NO_JOB: Final = "No job takes so few of them, or any."
 _GONE: Final = 5  # answers in a row, at least, that a job is not there
 
 
@@ -117,7 +118,7 @@ class NativeJob:
             return False
         told = await self._submission.run()
         if self._submission.nothing_to_send and self._record.now.stage is JobStage.INTENDED:
-            return await self._closing.end(None)
+            return await self._closing.end(None, because=_NO_JOB)
         return told if isinstance(told, bool) else await self._closing.refused(told)
 
     # ------------------------------------------------------------------ waiting

@@ -33,7 +33,9 @@ class Record:
         # By tag: jobs of the shard whose files could not be removed, for a trouble that may pass.
         self.left: dict[str, RemoteJob] = {}
         self.shard = context.shard
-        self.capacity = context.resources.accounts.capacity(record.provider, record.model)
+        self.capacity = context.resources.accounts.capacity(
+            record.provider, record.model, context.shared.batch.options.overrides
+        )
         self.key = (record.provider, record.model)
         if record.before_line is not None:
             self.capacity.fit.recall(record.tokens)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from batchway.domain.batch import Batch
+from batchway.domain.batch_errors import LineText
 from batchway.domain.call import Call
 from batchway.domain.errors import Conflict, Unavailable
 from batchway.domain.group import Group
@@ -194,7 +195,7 @@ class NativeRun:
         way = await self._way(shard, known)
         if way is None:
             if not self._shared.winding_down:
-                await self._hand_over(claim)
+                await self._hand_over(claim, because="By now the configuration has them run so.")
             return
         record = way.record
         try:
@@ -311,7 +312,8 @@ class NativeRun:
     async def _refuse(self, claim: Claim, done: set[int], way: _Way) -> None:
         """The shard's lines can be no job: they are run online where they may be, else refused."""
         if way.rescue and not self._shared.winding_down:
-            await self._hand_over(claim)
+            _, why = LineText.NO_JOB_OF_MODEL.pair(provider=way.record.provider)
+            await self._hand_over(claim, because=why)
             return
         await refuse(
             claim,
@@ -337,10 +339,10 @@ class NativeRun:
                 self._jobs[provider, model] = jobs
         return jobs
 
-    async def _hand_over(self, claim: Claim) -> None:
+    async def _hand_over(self, claim: Claim, *, because: str) -> None:
         while True:
             try:
-                if not await self._ledger.shards.hand_over(claim):
+                if not await self._ledger.shards.hand_over(claim, because=because):
                     self._lose()
                 break
             except Unavailable as error:

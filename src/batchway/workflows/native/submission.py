@@ -31,6 +31,7 @@ from batchway.domain.remote import (
 )
 from batchway.lines.envelope import reader_of
 from batchway.lines.shard_lines import read_requests
+from batchway.workflows.native.capacity import Refused
 from batchway.workflows.native.collection import refusal
 from batchway.workflows.native.context import JobContext
 from batchway.workflows.native.cutting import Cutting
@@ -82,7 +83,8 @@ class Submission:
         while not shared.winding_down:
             closed_for = capacity.closed_for
             if closed_for:
-                self._waiting.tell(shared.reasons.get(record.key, capacity.reason))
+                why = shared.reasons.get(record.key) or capacity.reason(shared.batch.tenant)
+                self._waiting.tell(why)
                 await shared.pause(min(closed_for, _CAPACITY_PAUSE))
                 continue
             if self._may_exist:
@@ -261,12 +263,15 @@ class Submission:
                     return cut
             case Trouble.NO_ROOM | Trouble.BUSY | Trouble.UNREACHABLE:
                 pass
-        shared.reasons[record.key] = waits(error, credential=self._context.tuning.credential)
+        why = waits(error, credential=self._context.tuning.credential)
+        shared.reasons[record.key] = why
+        denied = error.trouble is Trouble.DENIED and not error.credit
         record.capacity.close(
             retry_after=error.retry_after,
             code=error.code,
             status=error.status,
             credit=error.credit,
+            refused=Refused(tenant=shared.batch.tenant, reason=why) if denied else None,
         )
         await record.step_back()
         return True

@@ -15,6 +15,7 @@ from batchway.domain.batch_errors import BatchText
 from batchway.domain.call import Call
 from batchway.domain.file import Purpose
 from batchway.domain.group import Group
+from batchway.domain.ids import is_file_id
 from batchway.domain.routing import Resolution, RoutingTable, Target
 from batchway.domain.shard import Claim, Mode, Shard
 from batchway.domain.status import BatchStatus
@@ -27,6 +28,10 @@ from batchway.workflows.plan.scan import Scan, ScanLimits
 _log: Final = logging.getLogger(__name__)
 _GLANCE_SECONDS: Final = 1.0  # between looks at the status during a long pass
 _PIECES_AT_ONCE: Final = 4  # to a trip to a thread: a short file takes one trip in all
+
+
+class _NoBytesError(Exception):
+    """The blob store has nothing of the input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +72,13 @@ class Ingest:
         With `claim`, a batch that is planned as one managed shard is begun with a claim of it,
         which is returned: nobody else runs it.
         """
-        errors = await self._misnamed(batch)
-        if errors:
-            await self._fail(batch, errors)
+        key = batch.input_blob
+        if key is None:
+            await self._fail(batch, [await self._misnamed(batch)])
             return None
         scan = Scan(
             blobs=self._blobs,
-            key=batch.input_blob or "",
+            key=key,
             batch_id=batch.id,
             endpoint=batch.endpoint,
             limits=self._limits,
@@ -82,7 +87,11 @@ class Ingest:
             stand_in=batch.options.overrides.model,
         )
         try:
-            shards = await self._pass(batch, scan)
+            shards = await self._pass(batch, scan, key)
+        except _NoBytesError:
+            # Not the row counts: a file that was deleted since the creation still runs.
+            await self._fail(batch, [_unknown(batch)])
+            return None
         finally:
             scan.close()
         if shards is None:
@@ -104,6 +113,7 @@ class Ingest:
                     model=model,
                     providers=scan.providers,
                     warnings=scan.warnings,
+                    run_online=scan.online.told,
                 )
             )
             begins = claimed is not None
@@ -118,6 +128,7 @@ class Ingest:
                 groups=groups,
                 providers=scan.providers,
                 warnings=scan.warnings,
+                run_online=scan.online.told,
             )
         if begins:
             event(
@@ -141,27 +152,24 @@ class Ingest:
             overrides=options.overrides,
         )
 
-    async def _misnamed(self, batch: Batch) -> list[BatchError]:
-        """What is wrong with the file as such, before its first line."""
-        # The bytes count, not the row: a file that was deleted since the creation still runs.
-        if (
-            batch.input_blob is None
-            or await asyncio.to_thread(self._blobs.size, batch.input_blob) is None
-        ):
-            return [BatchText.UNKNOWN_FILE.error(file_id=batch.input_file_id, tenant=batch.tenant)]
-        file = await self._ledger.files.get(batch.tenant, batch.input_file_id)
-        if file is not None and file.purpose is not Purpose.BATCH:
-            return [BatchText.WRONG_PURPOSE.error(file_id=file.id, purpose=file.purpose.value)]
-        return []
+    async def _misnamed(self, batch: Batch) -> BatchError:
+        """Why there was no file at the creation that a batch could read."""
+        file = None
+        if is_file_id(batch.input_file_id):
+            file = await self._ledger.files.get(batch.tenant, batch.input_file_id)
+        if file is None or file.purpose is Purpose.BATCH:
+            return _unknown(batch)
+        return BatchText.WRONG_PURPOSE.error(file_id=file.id, purpose=file.purpose.value)
 
-    async def _pass(self, batch: Batch, scan: Scan) -> list[Shard] | None:
-        """Read the file to its end; `None` when the batch was cancelled or expired meanwhile."""
+    async def _pass(self, batch: Batch, scan: Scan, key: str) -> list[Shard] | None:
+        """Read the file to its end; `None` when the batch was cancelled or expired meanwhile.
+
+        Raises `_NoBytesError`.
+        """
         pieces = scan.pieces()
         looked = self._clock.monotonic()
-        while True:
-            shards = await asyncio.to_thread(_read_on, scan, pieces)
-            if shards is not None:
-                return shards
+        shards = await asyncio.to_thread(self._read_first, scan, pieces, key)
+        while shards is None:
             if self._clock.monotonic() - looked > _GLANCE_SECONDS:
                 looked = self._clock.monotonic()
                 if self._clock.now() >= batch.deadline:
@@ -170,6 +178,14 @@ class Ingest:
                 statuses = await self._ledger.batches.statuses([batch.id])
                 if statuses.get(batch.id) is not BatchStatus.VALIDATING:
                     return None
+            shards = await asyncio.to_thread(_read_on, scan, pieces)
+        return shards
+
+    def _read_first(self, scan: Scan, pieces: Iterator[Piece], key: str) -> list[Shard] | None:
+        """`_read_on` of a file that may not be there: a short one takes one trip in all."""
+        if self._blobs.size(key) is None:
+            raise _NoBytesError
+        return _read_on(scan, pieces)
 
     async def _fail(self, batch: Batch, errors: list[BatchError]) -> None:
         now = int(self._clock.now())
@@ -189,6 +205,10 @@ class Ingest:
             errors=[replace(passed, message=because(passed.message, reason))],
         ):
             tell_end(batch, BatchStatus.EXPIRED, now=now, reason=reason)
+
+
+def _unknown(batch: Batch) -> BatchError:
+    return BatchText.UNKNOWN_FILE.error(file_id=batch.input_file_id, tenant=batch.tenant)
 
 
 def _call(batch: Batch, target: Target) -> Call:

@@ -27,6 +27,7 @@ from batchway.ports import BlobReader, Dialect, Unfaithful
 from batchway.workflows.plan.custom_ids import CustomIds
 from batchway.workflows.plan.cutting import GroupPlan, ScanLimits
 from batchway.workflows.plan.lots import MOST_LOTS, Lots
+from batchway.workflows.plan.online import OnlineLines
 from batchway.workflows.plan.trying import Said, say, say_natively
 
 __all__ = ["Scan", "ScanLimits"]
@@ -96,6 +97,7 @@ class Scan:
         self.errors: list[BatchError] = []
         self.problems = 0
         self.requests = 0
+        self.online = OnlineLines()
         self.warnings: dict[str, int] = {}  # lines that a parameter is left out of, by its name
         self.full = False  # max_errors reached, or so many lines or models that going on is idle
 
@@ -179,7 +181,15 @@ class Scan:
                 self._too_few(plan)
             if plan.holds_lines:
                 models[plan.group.name] = tuple(sorted(plan.models))
-            planned += plan.shards(self._batch_id)
+            shards = plan.shards(self._batch_id)
+            if plan.traits is not None:
+                provider = plan.group.primaries[0].provider
+                self.online.add_too_few(shards, provider=provider, traits=plan.traits)
+            planned += shards
+        for model in self._models.values():
+            resolution = model.resolution
+            if isinstance(resolution, Destination) and resolution.no_jobs:
+                self.online.add_model(resolution.no_jobs, lines=model.lines)
         several = len(models) > 1
         planned.sort(key=lambda shard: (shard.first_line, shard.group))
         return [
@@ -279,6 +289,7 @@ class Scan:
         online = say(request, model.online) if model.online else said
         if isinstance(online, Said) and model.online and first.may_go_online:
             self._count(online)
+            self.online.add(said, line)
             lots.online().add_managed(line=line, start=start, size=size, lines_before=self.requests)
         elif isinstance(said, Said):
             self._fail(
@@ -290,7 +301,10 @@ class Scan:
                 )
             )
         elif isinstance(online, Said):
-            # It may not go online: its job leaves it out, and that is an error of this line alone.
+            # It may not go online: its job leaves it out, and that is an error of this line alone,
+            # which keeps no batch from running. Whoever checks a file is told.
+            if self._report is not None:
+                self._unfaithful(first, line, said, BatchText.UNFAITHFUL_IN_JOBS)
             nothing = Said(rows=0, bytes=0)
             self._add_native(first, request, line, start=start, size=size, said=nothing)
         else:
@@ -329,9 +343,15 @@ class Scan:
             if name in self.warnings or len(self.warnings) < _MAX_WARNINGS:
                 self.warnings[name] = self.warnings.get(name, 0) + 1
 
-    def _unfaithful(self, plan: GroupPlan, line: int, said: Unfaithful) -> None:
+    def _unfaithful(
+        self,
+        plan: GroupPlan,
+        line: int,
+        said: Unfaithful,
+        text: BatchText = BatchText.UNFAITHFUL,
+    ) -> None:
         self._fail(
-            BatchText.UNFAITHFUL.error(
+            text.error(
                 line=line + 1,
                 provider=plan.group.primaries[0].provider,
                 why=said.why,

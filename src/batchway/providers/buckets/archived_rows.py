@@ -1,39 +1,86 @@
 """Rows of a job's results as OpenAI's lines, for the pass-through.
 
-    pieces of a file --rows--> `rows.foreign_row` --dialect--> lines, some at a time, in a thread
+    pieces of a file --rows--> `RowForm` --dialect--> lines, some at a time, in a thread
 
 Every row comes to a line: one that cannot be read, for its length, for how deep it nests or because
 it is cut off, to an error under its id where that can be found. Empty rows are left out.
 
-Owns these lines, and how much of a file is held for them. Does not own what a row means (`rows`),
-nor bodies (`dialects`).
+Owns these lines, and how much of a file is held for them. Does not own what a row means (its vendor
+does, see `RowForm`), nor bodies (`dialects`).
 """
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Generator
+import re
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from batchway.domain.batch_errors import LineText
-from batchway.ports import Dialect, Refused
-from batchway.providers.google.rows import EDGE, foreign_row, id_at_edges
+from batchway.ports import Dialect, Refused, Row
 
 # A row repeats its request, which may be the longest line that Batchway takes, beside the answer.
 _LONGEST_ROW: Final = 40 << 20
 # Lines that are made before the event loop has its turn: what a reader gets at a time.
 _ENOUGH: Final = 64 << 10
 
+# Where an id is looked for in a row that cannot be read: among its first and last fields, before
+# and after the one that is too much. Inside a text, the quotes around a name would be escaped.
+_EDGE: Final = 4 << 10
+_PLAIN_FIELD: Final = (
+    rb'"(?:[^"\\]|\\.)*+"\s*:\s*(?:"(?:[^"\\]|\\.)*+"|-?[0-9][0-9.eE+-]*+|true|false|null)'
+)
+
 _encode: Final = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowForm:
+    """A vendor's rows. Neither function raises.
+
+    `read` gives a row its own id, empty where it has none, and what it came to; `None` for what is
+    no row. `id_at_edges` gives the id of what cannot be read, empty where it is not seen.
+    """
+
+    read: Callable[[bytes], tuple[str, Row] | None]
+    id_at_edges: Callable[[bytes], str]
+
+
+class IdAtEdges:
+    """Finds the id of a row that cannot be read near its beginning or its end: in these fields.
+
+    What it is given may lack what is between.
+    """
+
+    def __init__(self, *fields: str) -> None:
+        names = b"|".join(field.encode() for field in fields)
+        named = rb'"(?:%b)"\s*:\s*("(?:[^"\\]|\\.)*+"|-?[0-9]{1,20})' % names
+        self._first = re.compile(rb"\s*\{\s*(?:%b\s*,\s*)*?%b\s*[,}]" % (_PLAIN_FIELD, named))
+        self._last = re.compile(rb"[,{]\s*%b(?:\s*,\s*%b)*\s*\}\s*$" % (named, _PLAIN_FIELD))
+
+    def __call__(self, raw: bytes) -> str:
+        """The id; empty where there is none. Never raises."""
+        found = self._first.match(raw[:_EDGE]) or self._last.search(raw[-_EDGE:])
+        if found is None:
+            return ""
+        given = found[1]
+        if given[:1] != b'"':
+            return given.decode()
+        try:
+            return msgspec.json.decode(given, type=str)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return ""
 
 
 class ArchivedRows:
     """Takes a file piece by piece; `named` is what it is called. All methods block."""
 
-    def __init__(self, dialect: Dialect, *, named: str) -> None:
+    def __init__(self, dialect: Dialect, *, form: RowForm, named: str) -> None:
         self._dialect = dialect
+        self._form = form
         self._named = named
         self._number = 0
         self._carry: list[bytes] = []  # pieces of a row whose end has not come
@@ -77,7 +124,7 @@ class ArchivedRows:
         self._carry.append(piece)
         if self._carried > _LONGEST_ROW:
             held = b"".join(self._carry)
-            self._carry = [held[:EDGE], held[-EDGE:]]  # its id may stand there
+            self._carry = [held[:_EDGE], held[-_EDGE:]]  # its id may stand there
 
     def _line(self) -> bytes:
         """The line of the row that has come whole; empty for an empty one."""
@@ -90,11 +137,11 @@ class ArchivedRows:
             return b""
         # The same row has the same ids again.
         noise = hashlib.sha256(f"{self._named}#{number}".encode()).hexdigest().encode()
-        found = None if too_long else foreign_row(raw)
+        found = None if too_long else self._form.read(raw)
         if found is None:
             text = LineText.ROW_TOO_LONG if too_long else LineText.ROW_UNREADABLE
             code, message = text.pair(limit=_LONGEST_ROW)
-            return _error(noise, id_at_edges(raw), code, message)
+            return _error(noise, self._form.id_at_edges(raw), code, message)
         del raw
         custom_id, row = found
         status = row.status
@@ -114,10 +161,10 @@ class ArchivedRows:
 
 
 async def lines_of(
-    pieces: AsyncGenerator[bytes], dialect: Dialect, *, named: str
+    pieces: AsyncGenerator[bytes], dialect: Dialect, *, form: RowForm, named: str
 ) -> AsyncGenerator[bytes]:
     """Lines of the rows of a file. Nothing of the work is done on the event loop."""
-    rows = ArchivedRows(dialect, named=named)
+    rows = ArchivedRows(dialect, form=form, named=named)
     async with aclosing(pieces) as stream:
         async for piece in stream:
             made = rows.take(piece)
