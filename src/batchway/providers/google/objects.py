@@ -145,7 +145,7 @@ class Objects:
                 raise RemoteError(
                     Trouble.REFUSED,
                     f"There is no bucket '{bucket}' in Cloud Storage: create it, or correct "
-                    f"`bucket` of the provider '{self._provider}'.",
+                    f"`bucket` of the provider '{self._provider}', or the header that named it.",
                     code="no_such_bucket",
                     status=error.status,
                 ) from error

@@ -73,7 +73,7 @@ def advice_on(refusal: Refused, place: Place) -> str:
     if refusal.status == 429 or refusal.kind == "RESOURCE_EXHAUSTED":
         return (
             f"a quota of the project '{place.project}' in '{place.region}' is used up, or Google "
-            "has no room there: ask for a higher quota, lower `limits`, or use `region: global`"
+            "has no room there: ask for a higher quota, lower `limits`, or use the region 'global'"
         )
     return ""
 
@@ -125,8 +125,9 @@ def _of_model(message: str, place: Place) -> str:
             "header x-tfy-vertex-region, to one where it is, such as 'global'"
         )
     return (
-        f"check the model's name, that it is offered in the region '{place.region}' (`region`), "
-        f"and that it is enabled in Model Garden for the project '{place.project}'"
+        f"check the model's name, that it is offered in the region '{place.region}' (`region`, or "
+        "the header x-tfy-vertex-region), and that it is enabled in Model Garden for the project "
+        f"'{place.project}'"
     )
 
 
