@@ -129,6 +129,7 @@ class GoogleVertexSettings(NativeBase):
     """
 
     credential_setting = "credentials_file"
+    address_of = "region"  # part of each host's name
     advises = True
 
     type: Literal["google-vertex"] = Field(description="`google-vertex`.")

@@ -129,7 +129,14 @@ class JobCalls:
 
     async def _call(self, method: str, url: str, request: Mapping[str, Any] | None = None) -> bytes:
         body = None if request is None else _encode(request)
-        return await self._http.call(method, url, body=body, read_error=reader(self.place))
+        try:
+            return await self._http.call(method, url, body=body, read_error=reader(self.place))
+        except RemoteError as error:
+            nothing_there = error.trouble is Trouble.UNREACHABLE or error.status == 404
+            if nothing_there and self.place.doubt:
+                said = f"{error.message} {self.place.doubt}"
+                raise error.as_(error.trouble, message=said) from error
+            raise
 
     def _job(self, answer: bytes) -> VertexJob:
         job = job_in(answer, secrets=self._http.secrets())

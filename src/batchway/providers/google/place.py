@@ -17,6 +17,31 @@ from batchway.domain.overrides import Overrides
 
 STORAGE_URL: Final = "https://storage.googleapis.com"
 GLOBAL: Final = "global"
+# Where Vertex AI is: docs.cloud.google.com/vertex-ai/docs/general/locations (2026-11). Another one
+# may be new: it is used, and doubted only when nothing answers there.
+_NUMBERS: Final = {
+    "africa-south": (1,),
+    "asia-east": (1, 2),
+    "asia-northeast": (1, 2, 3),
+    "asia-south": (1, 2),
+    "asia-southeast": (1, 2),
+    "australia-southeast": (1, 2),
+    "europe-central": (2,),
+    "europe-north": (1, 2),
+    "europe-southwest": (1,),
+    "europe-west": (1, 2, 3, 4, 6, 8, 9, 10, 12),
+    "me-central": (1, 2),
+    "me-west": (1,),
+    "northamerica-northeast": (1, 2),
+    "northamerica-south": (1,),
+    "southamerica-east": (1,),
+    "southamerica-west": (1,),
+    "us-central": (1,),
+    "us-east": (1, 4, 5),
+    "us-south": (1,),
+    "us-west": (1, 2, 3, 4),
+}
+_REGIONS: Final = frozenset(f"{area}{n}" for area, numbers in _NUMBERS.items() for n in numbers)
 # Multi-regions have hosts of another form than regions.
 _MULTI_REGIONS: Final = frozenset({"us", "eu"})
 
@@ -51,6 +76,16 @@ class Place:
     def parent(self) -> str:
         """The resource below which jobs and models are: `projects/P/locations/R`."""
         return f"projects/{self.project}/locations/{self.region}"
+
+    @property
+    def doubt(self) -> str:
+        """What to say of a region that is in no list where nothing answers there; else empty."""
+        if self.region in _REGIONS | _MULTI_REGIONS | {GLOBAL}:
+            return ""
+        return (
+            f"'{self.region}' is no region that is known of Vertex AI: check `region`, or the "
+            "header x-tfy-vertex-region."
+        )
 
     def with_(self, overrides: Overrides) -> "Place":
         """The place that a batch asks for. Names are checked where they come in."""
