@@ -28,7 +28,7 @@ from batchway.providers.google.job_reading import (
     read_name,
 )
 from batchway.providers.google.place import Place
-from batchway.providers.google.refusal import reader
+from batchway.providers.google.refusal import doubt_of, reader
 from batchway.providers.http import trouble as remote_trouble
 from batchway.providers.http.session import RemoteHttp
 
@@ -133,8 +133,9 @@ class JobCalls:
             return await self._http.call(method, url, body=body, read_error=reader(self.place))
         except RemoteError as error:
             nothing_there = error.trouble is Trouble.UNREACHABLE or error.status == 404
-            if nothing_there and self.place.doubt:
-                said = f"{error.message} {self.place.doubt}"
+            doubt = doubt_of(self.place)
+            if nothing_there and doubt:
+                said = f"{error.message} {doubt}"
                 raise error.as_(error.trouble, message=said) from error
             raise
 

@@ -78,14 +78,9 @@ class Place:
         return f"projects/{self.project}/locations/{self.region}"
 
     @property
-    def doubt(self) -> str:
-        """What to say of a region that is in no list where nothing answers there; else empty."""
-        if self.region in _REGIONS | _MULTI_REGIONS | {GLOBAL}:
-            return ""
-        return (
-            f"'{self.region}' is no region that is known of Vertex AI: check `region`, or the "
-            "header x-tfy-vertex-region."
-        )
+    def is_known(self) -> bool:
+        """Whether the region is in the list."""
+        return self.region in _REGIONS | _MULTI_REGIONS | {GLOBAL}
 
     def with_(self, overrides: Overrides) -> "Place":
         """The place that a batch asks for. Names are checked where they come in."""

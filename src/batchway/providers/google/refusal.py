@@ -78,6 +78,16 @@ def advice_on(refusal: Refused, place: Place) -> str:
     return ""
 
 
+def doubt_of(place: Place) -> str:
+    """What to say of a region that is in no list, where nothing answers there; else empty."""
+    if place.is_known:
+        return ""
+    return (
+        f"'{place.region}' is no region that is known of Vertex AI: check `region`, or the header "
+        "x-tfy-vertex-region."
+    )
+
+
 def reader(place: Place) -> ReadError:
     """What reads error bodies of calls to the batch API, see `providers.http.trouble`."""
 
