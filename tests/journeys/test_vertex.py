@@ -295,7 +295,8 @@ def test_a_model_that_is_not_there_is_told_with_where_to_look(
         said = _said(client, batch.id, "'gemini-gone'")
         client.batches.cancel(batch.id)
         ended(client, batch)
-    assert "offered in the region 'us-central1' (`region`)" in said
+    where = "(`region`, or the header x-tfy-vertex-region)"
+    assert f"offered in the region 'us-central1' {where}" in said
 
 
 def test_a_model_that_nobody_knows_is_told_before_anything_is_sent(
