@@ -14,6 +14,7 @@ from pages.markdown import code, page, table
 
 _TITLES: Final = {
     "anthropic": "Claude: Anthropic's Messages",
+    "cohere": "Cohere's embeddings at Bedrock",
     "deepseek": "DeepSeek-R1 on Bedrock: a prompt",
     "llama": "Llama on Bedrock: a prompt",
     "mistral.chat_parameters": "Mistral Large (24.07) and Pixtral on Bedrock: chat completions",
@@ -22,7 +23,9 @@ _TITLES: Final = {
     "converse.nova_parameters": "Amazon Nova: InvokeModel's body",
     "converse.parameters": "Any model of Bedrock's: Converse",
     "gemini": "Gemini and Google's embeddings",
+    "nova_embeddings": "Amazon Nova's embeddings",
     "responses": "Responses over a model that has only chat",
+    "titan": "Amazon Titan's embeddings",
 }
 _ENDPOINTS: Final = {
     "CHAT": Endpoint.CHAT_COMPLETIONS,

@@ -8,7 +8,7 @@ and errors that come as a success. `tests/tiny_dialect.py` is there to show that
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Final, cast
 
 import pytest
 from hypothesis import given
@@ -17,12 +17,15 @@ from tests.tiny_dialect import TinyDialect
 from tests.toy.dialect import ToyDialect
 
 from batchway.dialects.anthropic.dialect import AnthropicDialect
+from batchway.dialects.cohere.dialect import CohereEmbeddingsDialect
 from batchway.dialects.converse.dialect import ConverseDialect, NovaDialect
 from batchway.dialects.gemini.dialect import GeminiDialect
 from batchway.dialects.gemini.embeddings import GeminiEmbeddingsDialect
 from batchway.dialects.gemini.text_embeddings import TextEmbeddingsDialect
+from batchway.dialects.nova_embeddings.dialect import NovaEmbeddingsDialect
 from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.dialects.responses.dialect import ResponsesDialect
+from batchway.dialects.titan.dialect import TitanEmbeddingsDialect
 from batchway.domain.batch import Usage
 from batchway.domain.call import Call
 from batchway.ports import Dialect, Encoded, Refused, Result, Size, Unfaithful
@@ -92,6 +95,30 @@ _CHATS = {
     b'{"model":"mine","messages":[{"role":"system","content":"b"},{"role":"user","content":"a"}],'
     b'"max_tokens":9,"temperature":0}': 1,
 }
+# Name, dialect, requests of a line with two texts, an answer and its usage.
+_BEDROCK_EMBEDDINGS: Final[tuple[tuple[str, Callable[[], Dialect], int, bytes, Usage], ...]] = (
+    (
+        "titan-embeddings",
+        lambda: TitanEmbeddingsDialect(model="amazon.titan-embed-text-v2:0"),
+        2,
+        b'{"embedding":[0.5,1.0],"inputTextTokenCount":3,"embeddingsByType":{"float":[0.5,1.0]}}',
+        Usage(input_tokens=3),
+    ),
+    (
+        "cohere-embeddings",
+        lambda: CohereEmbeddingsDialect(model="cohere.embed-v4:0"),
+        1,
+        b'{"embeddings":{"float":[[0.5,1.0]]},"id":"i","response_type":"embeddings_by_type"}',
+        Usage(),
+    ),
+    (
+        "nova-embeddings",
+        lambda: NovaEmbeddingsDialect(model="amazon.nova-2-multimodal-embeddings-v1:0"),
+        2,
+        b'{"embeddings":[{"embeddingType":"TEXT","embedding":[0.5,1.0]}]}',
+        Usage(),
+    ),
+)
 _BEDROCK: Mapping[str, Callable[[], Dialect]] = {
     "converse-chat": lambda: ConverseDialect(model="qwen.qwen3-32b-v1:0", batch=False),
     "converse-chat-in-jobs": lambda: ConverseDialect(model="qwen.qwen3-32b-v1:0", batch=True),
@@ -313,6 +340,23 @@ DIALECTS: Mapping[str, Sample] = {
         of_account=_GOOGLE_OF_ACCOUNT,
         unsaid={b'{"model":"mine","input":[1,2]}': "input"},
     ),
+    **{
+        name: Sample(
+            new=new,
+            lines={
+                b'{"model":"mine","input":"a"}': 1,
+                b'{"model":"mine","input":["a","b"],"encoding_format":"base64"}': bodies,
+            },
+            answers={answer: usage},
+            errors={b'{"message":"m"}': 502, b'{"embedding":[],"embeddings":[]}': 502, b"{}": 502},
+            of_account=(b'{"message":"who?"}', b'{"Message":"no"}'),
+            unsaid={
+                b'{"model":"mine","input":[1,2]}': "input",
+                b'{"model":"mine","input":"a","dimensions":7}': "dimensions",
+            },
+        )
+        for name, new, bodies, answer, usage in _BEDROCK_EMBEDDINGS
+    },
     "vertex-claude": Sample(
         new=lambda: AdvisingDialect(
             AnthropicDialect(model="claude-sonnet-4-5"),

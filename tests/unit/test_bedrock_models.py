@@ -60,6 +60,13 @@ TITAN, COHERE = BedrockDialect.TITAN_EMBEDDING, BedrockDialect.COHERE_EMBEDDING
         ("mistral.mistral-7b-instruct-v0:2", CONVERSE, None),
         ("amazon.titan-embed-text-v2:0", TITAN, TITAN),
         ("amazon.titan-embed-text-v1", TITAN, None),
+        ("amazon.titan-embed-image-v1", TITAN, TITAN),
+        ("amazon.titan-embed-g1-text-02", TITAN, None),
+        (
+            "amazon.nova-2-multimodal-embeddings-v1:0",
+            BedrockDialect.NOVA_EMBEDDING,
+            BedrockDialect.NOVA_EMBEDDING,
+        ),
         ("cohere.embed-v4:0", COHERE, None),
         ("cohere.embed-multilingual-v3", COHERE, None),
         ("cohere.command-r-plus-v1:0", CONVERSE, None),

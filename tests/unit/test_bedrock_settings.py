@@ -136,7 +136,8 @@ def test_where_it_is(tmp_path: Path) -> None:
         ("vpc: {subnets: [s-1]}", ["vpc.security_groups: required for a provider of "
          "type 'aws-bedrock'"]),
         ("models: {mine: bard}", ["models.mine: must be 'converse', 'anthropic', 'openai', 'nova', "
-         "'llama', 'mistral', 'mistral-chat', 'deepseek', 'titan-embedding' or 'cohere-embedding', "
+         "'llama', 'mistral', 'mistral-chat', 'deepseek', 'titan-embedding', 'cohere-embedding' "
+         "or 'nova-embedding', "
          "not 'bard'"]),
     ],
 )  # fmt: skip

@@ -113,7 +113,7 @@ def test_every_code_of_an_account_is_documented() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 errors = node.func.id in {"RemoteError", "BatchError"}
                 given |= {
-                    each.value.value
+                    str(each.value.value)
                     for each in node.keywords
                     if errors and each.arg == "code" and isinstance(each.value, ast.Constant)
                 }

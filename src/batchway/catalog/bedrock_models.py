@@ -47,6 +47,7 @@ class BedrockDialect(StrEnum):
     DEEPSEEK = "deepseek"  # a prompt
     TITAN_EMBEDDING = "titan-embedding"
     COHERE_EMBEDDING = "cohere-embedding"
+    NOVA_EMBEDDING = "nova-embedding"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +115,19 @@ _MISTRAL_CHAT: Final = BedrockModels(
     source=_JOBS,
 )
 _TITAN_EMBEDDING: Final = BedrockModels(
-    pattern="amazon.titan-embed-text-*",
+    pattern="amazon.titan-embed-*",
     publisher="Amazon",
     online=BedrockDialect.TITAN_EMBEDDING,
     jobs=BedrockDialect.TITAN_EMBEDDING,
     endpoints=_EMBEDDINGS,
     source=_JOBS,
     notes=("One text a request: an array of texts becomes several.",),
+)
+_NOVA_EMBEDDING: Final = replace(
+    _TITAN_EMBEDDING,
+    pattern="amazon.nova-*embeddings*",
+    online=BedrockDialect.NOVA_EMBEDDING,
+    jobs=BedrockDialect.NOVA_EMBEDDING,
 )
 _COHERE_EMBEDDING: Final = BedrockModels(
     pattern="cohere.embed-*",
@@ -157,6 +164,7 @@ def _converse(pattern: str, publisher: str) -> BedrockModels:
 
 BEDROCK_MODELS: Final = (
     _CLAUDE,
+    _NOVA_EMBEDDING,
     _NOVA,
     _OPENAI,
     replace(_OPENAI, pattern="qwen.*", publisher="Qwen"),
@@ -177,6 +185,7 @@ BEDROCK_MODELS: Final = (
     replace(_OPEN, pattern="nvidia.nemotron-*", publisher="NVIDIA"),
     _converse("amazon.titan-text-*", "Amazon"),
     replace(_TITAN_EMBEDDING, pattern="amazon.titan-embed-text-v1*", jobs=None, notes=_ONLINE),
+    replace(_TITAN_EMBEDDING, pattern="amazon.titan-embed-g1-*", jobs=None, notes=_ONLINE),
     _TITAN_EMBEDDING,
     _COHERE_EMBEDDING,
     _converse("cohere.command-*", "Cohere"),
@@ -200,6 +209,7 @@ _FAMILIES: Final = Families(
                 _OPENAI, online=BedrockDialect.DEEPSEEK, jobs=BedrockDialect.DEEPSEEK
             ),
             BedrockDialect.TITAN_EMBEDDING: _TITAN_EMBEDDING,
+            BedrockDialect.NOVA_EMBEDDING: _NOVA_EMBEDDING,
             BedrockDialect.COHERE_EMBEDDING: replace(
                 _COHERE_EMBEDDING, jobs=BedrockDialect.COHERE_EMBEDDING
             ),

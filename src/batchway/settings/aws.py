@@ -49,6 +49,7 @@ class BedrockSettings(NativeBase):
     [guide](../guides/bedrock.md). Its packages are an extra: `pip install 'batchway[aws]'`.
     """
 
+    address_of = "region"
     address_setting = "runtime_url"
     credential_setting = "access_key_id"
     advises = True
@@ -115,8 +116,8 @@ class BedrockSettings(NativeBase):
         default_factory=dict[str, BedrockDialect],
         description="Dialects of models by name or pattern (`*/my-profile`), where the "
         "[catalog](providers.md#aws-bedrock) has none or another: `converse`, `anthropic`, "
-        "`openai`, `nova`, `llama`, `mistral`, `mistral-chat`, `deepseek`, `titan-embedding` or "
-        "`cohere-embedding`.",
+        "`openai`, `nova`, `llama`, `mistral`, `mistral-chat`, `deepseek`, `titan-embedding`, "
+        "`cohere-embedding` or `nova-embedding`.",
     )
     readable: tuple[S3Folder, ...] = Field(
         default=(),

@@ -25,10 +25,13 @@ from tests.unit.dialects.family_converse import CONVERSE, NOVA
 from tests.unit.dialects.family_gemini import GEMINI
 from tests.unit.dialects.strict_types import strict
 
+from batchway.dialects.cohere.dialect import CohereEmbeddingsDialect
 from batchway.dialects.gemini.embeddings import GeminiEmbeddingsDialect
 from batchway.dialects.gemini.text_embeddings import TextEmbeddingsDialect
+from batchway.dialects.nova_embeddings.dialect import NovaEmbeddingsDialect
 from batchway.dialects.openai.dialect import OpenAIDialect
 from batchway.dialects.responses.dialect import ResponsesDialect
+from batchway.dialects.titan.dialect import TitanEmbeddingsDialect
 from batchway.domain.group import Group, GroupTarget
 from batchway.domain.shard import Mode
 from batchway.ports.dialect import Dialect, Encoded, Refused, Result, Unfaithful
@@ -51,7 +54,13 @@ EMBEDDINGS: Final[dict[str, Dialect]] = {
     "2": GeminiEmbeddingsDialect(model="gemini-embedding-2", batch=False),
     "005": TextEmbeddingsDialect(model="text-embedding-005", batch=False),
     "005, batch": TextEmbeddingsDialect(model="text-embedding-005", batch=True),
+    # By no name of AWS's, they take any dimensions.
+    "titan": TitanEmbeddingsDialect(model="own"),
+    "cohere": CohereEmbeddingsDialect(model="own"),
+    "nova": NovaEmbeddingsDialect(model="own"),
 }
+# Those whose answers have no count of tokens.
+UNCOUNTED: Final = {"cohere", "nova"}
 RESPONSES: Final[dict[str, Dialect]] = {
     name: ResponsesDialect(inner=inner, model="m") for name, inner in CHATS.items()
 }
@@ -306,7 +315,8 @@ def test_every_text_has_its_own_vector(name: str, body: JSON) -> None:
         firsts = [each["embedding"][:2] for each in found["data"] if body.get("dimensions") != 1]
         ratios = [round(second / first) for first, second in firsts]
         assert ratios == [n + 1 for n in range(len(firsts))]
-    assert found["usage"]["prompt_tokens"] == 3 * len(texts) == whole.usage.input_tokens
+    counted = 0 if name in UNCOUNTED else 3 * len(texts)
+    assert found["usage"]["prompt_tokens"] == counted == whole.usage.input_tokens
 
 
 def embedding_echo(body: JSON, texts: list[str], size: int) -> JSON:
@@ -320,6 +330,14 @@ def embedding_echo(body: JSON, texts: list[str], size: int) -> JSON:
         (part,) = body["content"]["parts"]
         values = vector(part["text"])
         return {"embedding": {"values": values}, "usageMetadata": {"promptTokenCount": 3}}
+    if "inputText" in body:
+        return {"embedding": vector(body["inputText"]), "inputTextTokenCount": 3}
+    if "texts" in body:
+        return {"embeddings": {"float": [vector(text) for text in body["texts"]]}}
+    if "singleEmbeddingParams" in body:
+        return {
+            "embeddings": [{"embedding": vector(body["singleEmbeddingParams"]["text"]["value"])}]
+        }
     instances = [body] if "content" in body else body["instances"]
     predictions = [
         {

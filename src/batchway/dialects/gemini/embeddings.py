@@ -19,7 +19,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from batchway.dialects.gemini.embeddings_dialect import EmbeddingsDialect
-from batchway.dialects.gemini.embeddings_line import Line
+from batchway.dialects.vectors.line import Line
 from batchway.ports.dialect import Encoded
 
 

@@ -3,19 +3,21 @@
 read_line --> Bodies (the model's) --> read_vectors --> joined
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from batchway.dialects.answers.embeddings import joined
-from batchway.dialects.gemini.embeddings_line import Line, measured, read_line, wanted_from
+from batchway.dialects.gemini.embeddings_line import read_line
 from batchway.dialects.gemini.embeddings_parameters import limits_of
 from batchway.dialects.gemini.vectors import read_vectors
-from batchway.ports.dialect import Encoded, Refused, Result, Size, Unfaithful
+from batchway.dialects.vectors.dialect import VectorsDialect
+from batchway.dialects.vectors.line import Line
+from batchway.dialects.vectors.wanted import wanted_from
+from batchway.ports.dialect import Encoded, Refused, Result, Unfaithful
 
 # The requests of a line, and the bytes of its body.
 Bodies = Callable[[Line, int], Encoded]
 
 
-class EmbeddingsDialect:
+class EmbeddingsDialect(VectorsDialect):
     """Embeddings of one model, which takes `bodies`."""
 
     __slots__ = ("_bodies", "_limits", "_model")
@@ -24,11 +26,6 @@ class EmbeddingsDialect:
         self._model = model
         self._bodies = bodies
         self._limits = limits_of(model)
-
-    @property
-    def faithful(self) -> bool:
-        """It is not: tokens of OpenAI's models mean nothing to another."""
-        return False
 
     def encode(
         self,
@@ -51,15 +48,3 @@ class EmbeddingsDialect:
         """See `ports.Dialect`."""
         wanted = wanted_from(context)
         return read_vectors(status, body, wanted, model=self._model, limits=self._limits)
-
-    def join(
-        self,
-        results: Sequence[Result],
-        context: bytes,  # noqa: ARG002 - the port's: each result has been made with it
-    ) -> Result:
-        """See `ports.Dialect`."""
-        return joined(results)
-
-    def measure(self, body: bytes) -> Size:
-        """See `ports.Dialect`."""
-        return measured(body)

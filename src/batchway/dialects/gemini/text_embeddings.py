@@ -17,7 +17,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from batchway.dialects.gemini.embeddings_dialect import EmbeddingsDialect
-from batchway.dialects.gemini.embeddings_line import Line, texts_a_request
+from batchway.dialects.gemini.embeddings_line import texts_a_request
+from batchway.dialects.vectors.line import Line
 from batchway.ports.dialect import Encoded
 
 
@@ -56,8 +57,7 @@ def _requests(line: Line, line_bytes: int) -> Encoded:
         _encode(_Predict([_Instance(text) for text in texts[start : start + size]], parameters))
         for start in range(0, len(texts), size)
     )
-    kept = msgspec.structs.replace(wanted, texts=size, rest=len(texts) % size or size)
-    return Encoded(bodies, kept.context, wanted.warnings)
+    return Encoded(bodies, wanted.of(len(texts), most=size).context, wanted.warnings)
 
 
 def _rows(line: Line, line_bytes: int) -> Encoded:  # noqa: ARG001 - of requests alone

@@ -16,10 +16,10 @@ import msgspec
 
 from batchway.dialects.answers.chat import Warned, count
 from batchway.dialects.answers.embeddings import embeddings, size_of
-from batchway.dialects.gemini.embeddings_line import Wanted
 from batchway.dialects.gemini.embeddings_parameters import EMBEDDINGS, EmbeddingModel
 from batchway.dialects.gemini.error import no_answer, refused
 from batchway.dialects.tolerant_json import object_in
+from batchway.dialects.vectors.wanted import Wanted
 from batchway.ports.dialect import Refused, Result
 
 _NONE: Final = "The provider's answer holds no vector for each text."

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from batchway.dialects.answers.chat import Extension
-from batchway.dialects.bedrock.error import no_answer
+from batchway.dialects.bedrock.error import refused
 from batchway.dialects.bedrock.invoked import Asked, Invoked, id_of
 from batchway.dialects.bedrock.limits import most_tokens
 from batchway.dialects.openai.answer import ErrorWithin, read_result
@@ -98,7 +98,7 @@ class OpenModelDialect(Invoked):
     def _read(self, body: bytes, asked: Asked) -> Result | Refused | None:
         read = read_result(body)
         if isinstance(read, ErrorWithin):
-            return no_answer("The provider's answer is an error.")
+            return refused(read.status, body)
         if read is None:
             return None
         try:

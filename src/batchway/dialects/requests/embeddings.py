@@ -1,6 +1,6 @@
 """OpenAI's embeddings request as typed values. Pure."""
 
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -26,13 +26,33 @@ class EmbeddingsRequest(msgspec.Struct, forbid_unknown_fields=True, gc=False):
         return self.encoding_format == "base64"
 
 
-_decode: Final = msgspec.json.Decoder(EmbeddingsRequest).decode
+class TypedEmbeddingsRequest(EmbeddingsRequest, gc=False):
+    """The same where models embed a text otherwise for another use: `input_type` says which.
+
+    It is none of OpenAI's: clients send it as `extra_body`.
+    """
+
+    input_type: str | None = None
+
+
+_Request = TypeVar("_Request", bound=EmbeddingsRequest)
+_plain: Final = msgspec.json.Decoder(EmbeddingsRequest)
+_typed: Final = msgspec.json.Decoder(TypedEmbeddingsRequest)
 
 
 def read_embeddings(body: bytes) -> EmbeddingsRequest | Unfaithful:
     """The request that a line's body is; or its first parameter that is not as OpenAI takes it."""
+    return _read(_plain, body)
+
+
+def read_typed_embeddings(body: bytes) -> TypedEmbeddingsRequest | Unfaithful:
+    """The same, with its `input_type`."""
+    return _read(_typed, body)
+
+
+def _read(decoder: msgspec.json.Decoder[_Request], body: bytes) -> _Request | Unfaithful:
     try:
-        request = _decode(body)
+        request = decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return problem(error)
     if request.encoding_format not in (None, "float", "base64"):

@@ -1,0 +1,1 @@
+"""Cohere's embeddings, as bodies of InvokeModel."""

@@ -1,0 +1,1 @@
+"""Amazon Nova's embeddings, as bodies of InvokeModel."""

@@ -1,0 +1,1 @@
+"""Amazon Titan's embeddings, as bodies of InvokeModel."""
