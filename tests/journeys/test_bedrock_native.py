@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from tests.journeys.bedrock import BUCKET, CLAUDE, NOVA, ROLE, named, nothing_is_left
+from tests.journeys.bedrock import BUCKET, CLAUDE, LLAMA, NOVA, ROLE, named, nothing_is_left
 from tests.journeys.bedrock import bedrock as provider
 from tests.journeys.conftest import Configuration, NewServer
 from tests.journeys.lines import (
@@ -27,7 +27,11 @@ pytestmark = pytest.mark.xdist_group("s3")
 
 RESPONSES: Final = "/v1/responses"
 LEAST: Final = 100  # lines of a job
-MAGISTRAL: Final = "mistral.magistral-small-2509"  # in jobs, too, a model of Converse's
+EMBEDDINGS: Final = "/v1/embeddings"
+GPT_OSS: Final = "openai.gpt-oss-20b-1:0"
+TITAN: Final = "amazon.titan-embed-text-v2:0"
+JAMBA: Final = "ai21.jamba-1-5-mini-v1:0"  # said to speak Converse in jobs, too
+SPOKEN: Final = {"models": {JAMBA: "converse"}}
 
 
 def bedrock(fake: BedrockFake, **further: Any) -> Configuration:
@@ -102,16 +106,36 @@ def test_one_file_becomes_several_jobs_and_one_result(
 
 
 def test_several_models_in_one_file(fake: BedrockFake, new_server: NewServer) -> None:
-    client = new_server(bedrock(fake)).client()
+    client = new_server(bedrock(fake, **SPOKEN)).client()
     asked = [
         each
-        for model in (CLAUDE, NOVA, MAGISTRAL)
-        for each in chats(LEAST, model.split(".")[1][:4], model=model)
+        for model in (CLAUDE, NOVA, LLAMA, GPT_OSS, JAMBA)
+        for each in chats(LEAST, model.removeprefix("us.").split(".")[0], model=model)
     ]
     models = {each["custom_id"]: each["body"]["model"] for each in asked}
     completed(client, submit(client, asked), asked, models=models)
-    made = {job["model"]: job["request"]["modelInvocationType"] for job in fake.stats()["jobs"]}
-    assert made == {CLAUDE: "InvokeModel", NOVA: "InvokeModel", MAGISTRAL: "Converse"}
+    kinds = {job["model"]: job["request"]["modelInvocationType"] for job in fake.stats()["jobs"]}
+    assert kinds.pop(JAMBA) == "Converse"
+    assert set(kinds.values()) == {"InvokeModel"}
+    assert len(kinds) == 4
+    nothing_is_left(fake)
+
+
+def test_arrays_to_embed_are_taken_apart_and_put_together(
+    fake: BedrockFake, new_server: NewServer
+) -> None:
+    """What a job must have at least are its records, of which a line here is several."""
+    client = new_server(bedrock(fake)).client()
+    asked = [
+        line(
+            f"e-{n:02}", EMBEDDINGS, model=TITAN, input=[f"text {n}.{m}" for m in range(n % 7 + 1)]
+        )
+        for n in range(30)
+    ]
+    batch = submit(client, asked, endpoint=EMBEDDINGS)
+    completed(client, batch, asked, models=named(asked, TITAN))
+    stats = fake.stats()
+    assert (len(stats["jobs"]), stats["lines"], stats["online"]) == (1, 115, 0)
     nothing_is_left(fake)
 
 
@@ -218,14 +242,14 @@ def test_auto_rescues_what_the_job_left(new_server: NewServer) -> None:
 def test_tools_go_into_jobs_of_models_that_take_them_there(
     fake: BedrockFake, new_server: NewServer
 ) -> None:
-    client = new_server(bedrock(fake)).client()
+    client = new_server(bedrock(fake, **SPOKEN)).client()
     tools = [{"type": "function", "function": {"name": "now"}}]
     asked = [chat(f"tool-{n:03}", model=CLAUDE, tools=tools) for n in range(LEAST)]
     last = ended(client, submit(client, asked))
     assert (last.status, counts(last)) == ("completed", (LEAST, LEAST, 0))
     nothing_is_left(fake)
 
-    asked = chats(LEAST + 1, model=MAGISTRAL)
+    asked = chats(LEAST + 1, model=JAMBA)
     asked[7]["body"]["tools"] = tools
     last = ended(client, submit(client, asked))
     given = results(client, last)
