@@ -327,8 +327,6 @@ BEDROCK_SHORT: tuple[Appointment, ...] = (
     before_storing_the_job,
     after_a_lost_creation,
     while_collecting,
-    while_tidying_the_provider,
-    before_expiring,
 )
 
 
