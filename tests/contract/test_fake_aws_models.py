@@ -15,6 +15,7 @@ from batchway.simulator.online import expected_text, verify
 CHAT = "/v1/chat/completions"
 GPT = "openai.gpt-oss-20b-1:0"
 QWEN = "qwen.qwen3-32b-v1:0"
+R1 = "us.deepseek.r1-v1:0"
 LLAMA = "us.meta.llama3-3-70b-instruct-v1:0"
 LLAMA_4 = "us.meta.llama4-scout-17b-instruct-v1:0"
 MISTRAL = "mistral.mistral-7b-instruct-v0:2"
@@ -102,6 +103,17 @@ def test_llama(fake: BedrockFake, model: str, prompt: str) -> None:
     assert answer["generation_token_count"] > 0
     cut = invoke(fake, model, {"prompt": prompt, "max_gen_len": 2})
     assert (cut["stop_reason"], cut["generation_token_count"]) == ("length", 2)
+
+
+def test_deepseek_thinks_aloud(fake: BedrockFake) -> None:
+    prompt = "<｜begin▁of▁sentence｜>Brief.<｜User｜>Line 1: é漢😀<｜Assistant｜><think>\n"
+    answer = invoke(fake, R1, {"prompt": prompt, "max_tokens": 100})
+    line = {"messages": [{"role": "system", "content": "Brief."}, *USER]}
+    digest = digest_of(line, model=R1)
+    said = expected_text(CHAT, line, model=R1)
+    assert answer == {
+        "choices": [{"text": f"Thinking of {digest}.\n</think>\n\n{said}", "stop_reason": "stop"}]
+    }
 
 
 def test_mistral_in_both_shapes(fake: BedrockFake) -> None:

@@ -15,6 +15,7 @@ Family = Literal[
     "nova",
     "openai",
     "llama",
+    "deepseek",
     "mistral",
     "mistral-chat",
     "titan-v1",
@@ -25,7 +26,7 @@ Family = Literal[
     "converse",
 ]
 FAMILIES: Final[frozenset[str]] = frozenset(get_args(Family))
-_GEOGRAPHY: Final = re.compile(r"(us-gov|us|eu|apac|jp|au|ca|global)\.")
+_GEOGRAPHY: Final = re.compile(r"([a-z]{2}|us-gov|apac|global)\.")
 _RULES: Final[tuple[tuple[str, Family], ...]] = (
     (r"anthropic\.claude", "anthropic"),
     (r"amazon\.nova-.*embed", "nova-embedding"),
@@ -35,9 +36,10 @@ _RULES: Final[tuple[tuple[str, Family], ...]] = (
     (r"cohere\.embed-v4", "cohere-v4"),
     (r"cohere\.embed", "cohere-v3"),
     (r"meta\.llama", "llama"),
+    (r"deepseek\.r1", "deepseek"),
     (r"mistral\.(mistral-large-2407|pixtral)", "mistral-chat"),
     (r"mistral\.(mistral-(7b|large-2402|small)|mixtral)", "mistral"),
-    (r"(openai|qwen|deepseek|mistral|minimax|moonshotai?|google|nvidia|zai|writer)\.", "openai"),
+    (r"(openai|qwen|deepseek|mistral|minimax|moonshot(ai)?|google|nvidia|zai|writer)\.", "openai"),
     (r"(ai21|amazon|cohere)\.", "converse"),
 )
 

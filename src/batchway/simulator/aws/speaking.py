@@ -37,6 +37,8 @@ def _run(
             return chat.run_mistral(body, model=model)
         case "mistral":
             return prompted.run_mistral(body, model=model)
+        case "deepseek":
+            return prompted.run_deepseek(body, model=model)
         case "llama":
             return prompted.run_llama(body, model=model)
         case "titan-v1" | "titan-v2":
