@@ -119,6 +119,9 @@ def test_deepseek_thinks_aloud(fake: BedrockFake) -> None:
 def test_mistral_in_both_shapes(fake: BedrockFake) -> None:
     answer = invoke(fake, MISTRAL, {"prompt": "<s>[INST] Line 1: é漢😀 [/INST]"})
     assert answer == {"outputs": [{"text": f" {TEXT[MISTRAL]}", "stop_reason": "stop"}]}
+    prompt = {"prompt": "<s>[INST] Brief.\n\nLine 1: é漢😀 [/INST]"}
+    line = {"messages": [{"role": "system", "content": "Brief."}, *USER]}
+    assert belongs(line, invoke(fake, MISTRAL, prompt), model=MISTRAL)
     answer = invoke(fake, LARGE, {"messages": USER, "max_tokens": 100})
     assert answer["choices"] == [
         {
