@@ -22,6 +22,7 @@ MISTRAL = "mistral.mistral-7b-instruct-v0:2"
 LARGE = "mistral.mistral-large-2407-v1:0"
 TITAN = "amazon.titan-embed-text-v2:0"
 TITAN_1 = "amazon.titan-embed-text-v1"
+PICTURES = "amazon.titan-embed-image-v1"
 COHERE = "cohere.embed-english-v3"
 COHERE_4 = "us.cohere.embed-v4:0"
 NOVA_EMBED = "amazon.nova-2-multimodal-embeddings-v1:0"
@@ -158,6 +159,9 @@ def test_vectors(fake: BedrockFake) -> None:
     assert [answer["embedding"]] == vectors_of(["One"], model=TITAN, dimensions=256)
     assert answer["embeddingsByType"]["float"] == answer["embedding"]
     assert answer["inputTextTokenCount"] == 1
+    config = {"outputEmbeddingLength": 384}
+    answer = invoke(fake, PICTURES, {"inputText": "One", "embeddingConfig": config})
+    assert [answer["embedding"]] == vectors_of(["One"], model=PICTURES, dimensions=384)
     answer = invoke(fake, TITAN_1, {"inputText": "One"})
     assert set(answer) == {"embedding", "inputTextTokenCount"}
     given = {"texts": ["One", "Two"], "input_type": "search_document"}

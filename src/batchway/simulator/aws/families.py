@@ -20,11 +20,23 @@ Family = Literal[
     "mistral-chat",
     "titan-v1",
     "titan-v2",
+    "titan-image",
     "cohere-v3",
     "cohere-v4",
     "nova-embedding",
     "converse",
 ]
+# Whose answers are vectors: Converse does not take them.
+VECTORS: Final[frozenset[str]] = frozenset(
+    {
+        "titan-v1",
+        "titan-v2",
+        "titan-image",
+        "cohere-v3",
+        "cohere-v4",
+        "nova-embedding",
+    }
+)
 FAMILIES: Final[frozenset[str]] = frozenset(get_args(Family))
 _GEOGRAPHY: Final = re.compile(r"([a-z]{2}|us-gov|apac|global)\.")
 _RULES: Final[tuple[tuple[str, Family], ...]] = (
@@ -33,6 +45,7 @@ _RULES: Final[tuple[tuple[str, Family], ...]] = (
     (r"amazon\.nova-", "nova"),
     (r"amazon\.titan-embed-text-v1|amazon\.titan-embed-g1", "titan-v1"),
     (r"amazon\.titan-embed-text", "titan-v2"),
+    (r"amazon\.titan-embed-image", "titan-image"),
     (r"cohere\.embed-v4", "cohere-v4"),
     (r"cohere\.embed", "cohere-v3"),
     (r"meta\.llama", "llama"),
