@@ -86,6 +86,7 @@ def without(name: str) -> dict[str, Any]:
         (LARGE, {"messages": USER, "stop": ["x"]}, "#: extraneous key [stop] is not permitted"),
         (TITAN, {"inputText": "x", "dimensions": 3}, "3 is not a valid enum value"),
         (TITAN, {"inputText": ""}, "expected minLength: 1, actual: 0"),
+        (COHERE, {"texts": ["x" * 2_049], "input_type": "search_query"}, "maxLength: 2048"),
         (COHERE, {"texts": ["x"]}, "#: required key [input_type] not found"),
         (
             COHERE,
@@ -103,6 +104,19 @@ def without(name: str) -> dict[str, Any]:
             "END is not a valid enum value",
         ),
         (NOVA_EMBED, {"taskType": "SINGLE_EMBEDDING"}, "required key [singleEmbeddingParams]"),
+        (CLAUDE, {**body(1), "tool_choice": "auto"}, "it cannot be read (AttributeError)"),
+        (
+            NOVA,
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [{"image": {"format": "png", "source": {"bytes": "-"}}}],
+                    }
+                ]
+            },
+            "it cannot be read (Error)",
+        ),
         ("acme.model-v1:0", {}, "The provided model identifier is invalid."),
         (
             "arn:aws:bedrock:eu-west-1::foundation-model/" + CLAUDE,
