@@ -2,6 +2,7 @@
 
 from batchway.domain.batch_errors import BatchText, LineText
 from batchway.domain.errors import ApiText
+from pages.job_errors import JOB_ERRORS
 from pages.markdown import code, page, table
 
 
@@ -42,4 +43,9 @@ def errors_page() -> str:
         "The `error` of a line in the error file that has no `response`. Lines that a provider "
         "answered with an error have its status and body in `response` instead.",
         line,
+        "## Jobs of a provider",
+        "In `errors` of a batch whose jobs were refused, in the `error` of lines whose job failed, "
+        "and in `run_online` where such lines run online instead. Other codes there are the "
+        "provider's own.",
+        table(["`code`", "When", "What mends it"], [[code(c), w, m] for c, w, m in JOB_ERRORS]),
     )

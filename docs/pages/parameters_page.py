@@ -35,10 +35,12 @@ def parameters_page() -> str:
     """Every table of every dialect."""
     blocks = [
         "Lines are OpenAI's, whatever runs them. Where a provider speaks another wire, each of "
-        "OpenAI's parameters is one of three things, and none is dropped in silence:",
+        "OpenAI's parameters is one of four things, and none is dropped in silence:",
         "* *mapped*: it becomes something of the same meaning;\n"
         "* *ignored*: it changes nothing there. It is left out, the result names it in "
         "`batchway.warnings` of its body, and the batch counts it in `warnings`;\n"
+        "* *not promised*: left out and told in the same way, but it asks for a promise that is "
+        "not made there: an answer may fail to keep it;\n"
         "* *rejected*: what it asks for would be missed. `batchway check` and the validation of "
         "the batch name line and parameter.",
         "Values that ask for nothing (null, and those under *nothing asked*) are always taken. A "
@@ -70,7 +72,7 @@ def _table(rows: Parameters) -> str:
         [
             [
                 code(row.name),
-                row.handling.value,
+                "not promised" if row.promise else row.handling.value,
                 row.note,
                 ", ".join(code(_written(value)) for value in row.idle),
                 f"[page]({row.source})" if row.source else "",

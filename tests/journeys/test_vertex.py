@@ -188,7 +188,7 @@ def test_auto_without_a_bucket_sends_lines(tmp_path: Path, new_server: NewServer
         client = new_server(vertex(fake, tmp_path, mode="auto")).client()
         asked = chats(5, model=GEMINI)
         last = completed(client, submit(client, asked), asked)
-        (told,) = last.to_dict()["run_online"]
+        (told,) = (last.model_extra or {})["run_online"]
         assert (told["lines"], "set `bucket`" in told["reason"]) == (5, True)
         assert fake.stats()["jobs"] == []
         # A batch that names a bucket has what a job needs.
@@ -213,7 +213,7 @@ def test_auto_with_a_bucket_makes_jobs_and_sends_what_jobs_cannot_say(
         left = fake.objects()
     assert (last.status, counts(last)) == ("completed", (6, 6, 0)), given.errors
     assert (stats["lines"], stats["online"]) == (5, 1)
-    (told,) = last.to_dict()["run_online"]
+    (told,) = (last.model_extra or {})["run_online"]
     assert told["lines"] == 1
     assert "line 6 (body.messages[0].content[1].image_url.url)" in told["reason"]
     assert left == {}

@@ -208,7 +208,7 @@ def test_auto_rescues_what_the_job_left(new_server: NewServer, tmp_path: Path) -
         check(asked, given, models=named(asked, GEMINI))
         assert (last.status, given.codes()) == ("completed", {"r-0001": 400})
         assert fake.stats()["online"] >= 20
-        (told,) = last.to_dict()["run_online"]
+        (told,) = (last.model_extra or {})["run_online"]
         assert told["lines"] >= 20
         assert "expired before" in told["reason"]
         nothing_is_left(fake)

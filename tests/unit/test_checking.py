@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from batchway.bootstrap.check import CannotRun, first_line, model_of, read_endpoint
 from batchway.cli.app import app
-from batchway.cli.left_out import left_out, sentence
+from batchway.cli.left_out import NOT_PROMISED, left_out, sentence
+from batchway.dialects.anthropic import parameters as anthropic
+from batchway.dialects.gemini import parameters as gemini
 
 
 @pytest.mark.parametrize(
@@ -100,6 +102,15 @@ def test_what_is_left_out_is_told_and_is_no_problem(brief: Path) -> None:
     ended = CliRunner().invoke(app, ["check", "in.jsonl", "--json"])
     assert ended.exit_code == 0
     assert json.loads(ended.stdout)["warnings"] == {"seed": 2, "metadata": 1}
+
+
+def test_what_is_not_promised_there_is_not_told_to_change_nothing() -> None:
+    assert sentence({"seed": 2, "tools[].function.strict": 1}) == (
+        "Left out, since it changes nothing there: seed (2 lines). Not promised there, so "
+        "arguments of tool calls may differ from the schema: tools[].function.strict (1 line)."
+    )
+    rows = [*anthropic.CHAT.rows, *gemini.CHAT.rows]
+    assert {row.name for row in rows if row.promise} == set(NOT_PROMISED)
 
 
 @pytest.mark.parametrize(

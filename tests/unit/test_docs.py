@@ -1,5 +1,6 @@
 """The reference pages say what the code does, and leave nothing out."""
 
+import ast
 import importlib
 import importlib.util
 import re
@@ -14,6 +15,7 @@ import typer
 from batchway.cli.app import app
 from batchway.domain.batch_errors import BatchText, LineText
 from batchway.domain.errors import ApiText
+from batchway.providers.google import job_reading
 from batchway.settings import Settings
 from batchway.settings.tree import keys
 from batchway.simulator.online import SimulatorSettings
@@ -99,6 +101,25 @@ def test_every_error_is_documented() -> None:
     for name, code, message in rows:
         assert escaped(message) in page, name
         assert code is None or f"`{code}`" in page, name
+
+
+def test_every_code_of_an_account_is_documented() -> None:
+    """Those in errors of jobs that are written where they are raised."""
+    given = {code for code, _ in job_reading.MEANINGS.values()} | {job_reading.UNKNOWN[0]}
+    for path in (ROOT / "src" / "batchway").rglob("*.py"):
+        if "simulator" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                errors = node.func.id in {"RemoteError", "BatchError"}
+                given |= {
+                    each.value.value
+                    for each in node.keywords
+                    if errors and each.arg == "code" and isinstance(each.value, ast.Constant)
+                }
+    assert {"no_bucket", "bucket_denied", "no_batch_api"} <= given
+    page = read("errors.md")
+    assert [code for code in sorted(given) if f"| `{code}` |" not in page] == []
 
 
 def test_every_route_and_field_is_documented(generator: ModuleType) -> None:

@@ -134,7 +134,8 @@ class BatchObject(_Answer):
     warnings: dict[str, int] | None = Field(
         default=None,
         description="Of how many lines a parameter was left out, by its name, because it changes "
-        "nothing where they run; not there where none was",
+        "nothing where they run, or asks for a promise that is not made there; not there where "
+        "none was",
     )
     run_online: list[RunOnlineObject] | None = Field(
         default=None,

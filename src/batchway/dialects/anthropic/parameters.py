@@ -102,10 +102,13 @@ CHAT: Final = Parameters(
             "it calls, and `tool_choice` none: Claude has to be told of them.",
             _TOOLS,
         ),
-        _ignored(
+        Parameter(
             STRICT,
-            "This model's calls are not bound to the schema; on newer ones they are (`strict`).",
+            Handling.IGNORED,
+            "This model's calls are not bound to the schema: arguments may differ from it. On "
+            "newer ones they are (`strict`).",
             source=_STRICT_TOOLS,
+            promise=True,
         ),
         _rejected("tools[].custom", "Claude has no custom tools, only functions.", source=_TOOLS),
         _mapped(

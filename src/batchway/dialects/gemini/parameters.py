@@ -116,11 +116,14 @@ CHAT: Final = Parameters(
             "rejected.",
             _SCHEMA,
         ),
-        _ignored(
+        Parameter(
             "tools[].function.strict",
-            "Gemini is shown the schema and mostly keeps to it, but is not held to it.",
-            False,
+            Handling.IGNORED,
+            "Gemini is shown the schema and mostly keeps to it, but is not held to it: arguments "
+            "may differ from it.",
+            idle=(False,),
             source=_FUNCTIONS,
+            promise=True,
         ),
         _mapped(
             "tool_choice",

@@ -1,7 +1,8 @@
 """What a dialect does with each of OpenAI's parameters: one row each, so that none is forgotten.
 
     mapped     it becomes something of the same meaning
-    ignored    it changes nothing there; the result carries a warning that names it
+    ignored    it changes nothing there, or asks for a promise that is not made there (`promise`);
+               the result carries a warning that names it
     rejected   it cannot be said, and what it asks for would be missed: the line is refused by name
 
 Rows of nested parameters (`messages[].name`) are for the reference; the code that meets them acts.
@@ -30,7 +31,8 @@ class Parameter(msgspec.Struct, frozen=True):
 
     `note` is what it becomes, what the warning says, or why it is rejected: a sentence for the
     batch's owner. `idle` are values that ask for nothing and are dropped in silence, beside null.
-    `source` is the vendor's page.
+    `promise` is whether an ignored one asks for what an answer may now fail to keep: that is told
+    otherwise than what changes nothing. `source` is the vendor's page.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Parameter(msgspec.Struct, frozen=True):
     note: str
     idle: tuple[object, ...] = ()
     source: str = ""
+    promise: bool = False
 
 
 class Parameters:

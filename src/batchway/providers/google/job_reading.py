@@ -54,7 +54,7 @@ _RESOURCE_EXHAUSTED: Final = 8
 _AGENT: Final = "service-{number}@gcp-sa-aiplatform.iam.gserviceaccount.com"
 
 # google.rpc.Code of a job's `error`: our code, and what it means. `{...}` is filled in.
-_MEANINGS: Final[Mapping[int, tuple[str, str]]] = {
+MEANINGS: Final[Mapping[int, tuple[str, str]]] = {
     3: (
         "import_failed",
         "Vertex AI could not take in the lines of this job and ran none of them: one of them has "
@@ -74,7 +74,7 @@ _MEANINGS: Final[Mapping[int, tuple[str, str]]] = {
     ),
     13: ("internal", "Vertex AI failed for a reason of its own."),
 }
-_UNKNOWN: Final = ("job_failed", "Vertex AI let the job fail.")
+UNKNOWN: Final = ("job_failed", "Vertex AI let the job fail.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +214,7 @@ def _error(
     error = _fields(fields.get("error"))
     given = error.get("code")
     number = given if isinstance(given, int) and not isinstance(given, bool) else None
-    code, meaning = _MEANINGS.get(number or 0, _UNKNOWN)
+    code, meaning = MEANINGS.get(number or 0, UNKNOWN)
     sentence = meaning.format(
         bucket="" if output is None else output.bucket,
         location=name.location,
