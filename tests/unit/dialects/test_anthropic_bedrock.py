@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 import pytest
-from anthropic.types.beta.message_create_params import MessageCreateParamsNonStreaming
+from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
 from tests.unit.dialects.cases import Case, check, parameters, table
 from tests.unit.dialects.completions import given_by_openai
 from tests.unit.dialects.strict_types import strict
@@ -45,14 +45,14 @@ _check: Final = strict(MessageCreateParamsNonStreaming)
 
 
 def _sent(body: dict[str, Any]) -> None:
-    """What the SDK's types say of a request with betas, and what Bedrock adds and takes away."""
+    """What the SDK's types say of a request, and what Bedrock adds and takes away."""
     request = dict(body)
     assert request.pop("anthropic_version") == BEDROCK
     assert not {"model", "stream"} & set(request)
-    betas = request.pop("anthropic_beta", [])
+    assert request.pop("anthropic_beta", ["effort-2025-11-24"]) == ["effort-2025-11-24"]
     for name in ("temperature", "top_p"):
         assert 0 <= request.pop(name, 0) <= 1
-    _check({"model": "in the address", "betas": betas, **request})
+    _check({"model": "in the address", **request})
 
 
 @pytest.mark.parametrize("case", parameters(_OWN))

@@ -10,7 +10,7 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.htm
 and `stream`; thoughts in `<reasoning>` before the words).
 """
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -22,22 +22,14 @@ from batchway.dialects.openai.answer import ErrorWithin, read_result
 from batchway.dialects.openai.open_messages import messages_for
 from batchway.dialects.openai.open_models import traits_of
 from batchway.dialects.openai.open_parameters import CHAT
-from batchway.dialects.requests.chat import (
-    AllowedChoice,
-    ChatRequest,
-    CustomChoice,
-    CustomTool,
-    JsonSchemaFormat,
-)
-from batchway.dialects.requests.schemas import bytes_of, read_schema
-from batchway.dialects.tolerant_json import object_or_none
+from batchway.dialects.openai.open_schemas import bind_answer, choose_tools
+from batchway.dialects.requests.chat import ChatRequest
 from batchway.dialects.unsayable import Unsayable
-from batchway.ports.dialect import Refused, Result, Unfaithful
+from batchway.ports.dialect import Refused, Result
 
 Members = dict[str, msgspec.Raw]
 
 _members: Final = msgspec.json.Decoder(Members).decode
-_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _choices: Final = msgspec.json.Decoder(list[Members]).decode
 _text: Final = msgspec.json.Decoder(str).decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -57,7 +49,6 @@ _LEVELS: Final = {
     "max": "high",
 }
 _LIMITS: Final = ("max_tokens", "max_completion_tokens")
-_NO_CUSTOM: Final = "The models have no custom tools."
 _LEFT_OUT: Final = frozenset(
     {
         *(row.name for row in CHAT.rows if row.handling != "mapped"),
@@ -91,8 +82,8 @@ class OpenModelDialect(Invoked):
         if request.reasoning_effort is not None:
             effort = _effort(request.reasoning_effort, known=traits.efforts)
             fields["reasoning_effort"] = msgspec.Raw(_encode(effort))
-        _check_format(request)
-        _choose(request, fields)
+        bind_answer(request, fields)
+        choose_tools(request, fields)
         return _encode(fields)
 
     def _read(self, body: bytes, asked: Asked) -> Result | Refused | None:
@@ -129,57 +120,6 @@ def _effort(given: str, *, known: bool) -> str:
     if given not in _LEVELS:
         raise Unsayable(param, f"OpenAI's API takes none or one of {', '.join(_LEVELS)} here.")
     return _LEVELS[given]
-
-
-def _check_format(request: ChatRequest) -> None:
-    if isinstance(request.response_format, JsonSchemaFormat):
-        schema = bytes_of(request.response_format.json_schema.schema)
-        _check_schema(schema, "response_format.json_schema.schema")
-
-
-def _check_schema(text: bytes, place: str) -> None:
-    """Schemas are passed on as they are: what is no JSON at all is found here."""
-    found = read_schema(text) if text else None
-    if isinstance(found, Unfaithful):
-        raise Unsayable(place, found.why)
-
-
-def _choose(request: ChatRequest, fields: Members) -> None:
-    """Tools, and which of them are to be called."""
-    tools = request.tools or ()
-    names: list[str] = []
-    for at, tool in enumerate(tools):
-        if isinstance(tool, CustomTool):
-            raise Unsayable(f"tools[{at}]", _NO_CUSTOM)
-        names.append(tool.function.name)
-        _check_schema(bytes_of(tool.function.parameters), f"tools[{at}].function.parameters")
-    choice = request.tool_choice
-    if not tools:
-        fields.pop("tools", None)
-        if choice not in (None, "auto", "none"):
-            raise Unsayable("tool_choice", "There are no tools to choose from.")
-        fields.pop("tool_choice", None)
-        fields.pop("parallel_tool_calls", None)
-    if isinstance(choice, CustomChoice):
-        raise Unsayable("tool_choice", _NO_CUSTOM)
-    if isinstance(choice, AllowedChoice):
-        allowed = choice.allowed_tools
-        only = {_named(tool) for tool in allowed.tools}
-        kept = [
-            tool for name, tool in zip(names, _list(fields["tools"]), strict=True) if name in only
-        ]
-        if not kept:
-            raise Unsayable("tool_choice", "It names no tool of the request.")
-        fields["tools"] = msgspec.Raw(_encode(kept))
-        fields["tool_choice"] = msgspec.Raw(_encode(allowed.mode))
-
-
-def _named(tool: Any) -> str:
-    named = (object_or_none(tool) or {}).get("function")
-    name = (object_or_none(named) or {}).get("name")
-    if not isinstance(name, str):
-        raise Unsayable("tool_choice.allowed_tools.tools", _NO_CUSTOM)
-    return name
 
 
 def _thoughts_apart(choices: msgspec.Raw) -> msgspec.Raw:
