@@ -24,6 +24,7 @@ from batchway.dialects.openai.open_models import traits_of
 from batchway.dialects.openai.open_parameters import CHAT
 from batchway.dialects.openai.open_schemas import bind_answer, choose_tools
 from batchway.dialects.requests.chat import ChatRequest
+from batchway.dialects.requests.parameters import Handling
 from batchway.dialects.unsayable import Unsayable
 from batchway.ports.dialect import Refused, Result
 
@@ -38,7 +39,7 @@ _NULL: Final = b"null"
 _CUT: Final = b'"length"'
 _OPEN: Final = "<reasoning>"
 _CLOSE: Final = "</reasoning>"
-# However the answer's letters are escaped: all of them are looked for in a text only.
+# However its brackets are escaped in JSON; whether a text begins so is seen when it is read.
 _MARKS: Final = (b"<reasoning>", b"\\u003creasoning", b"\\u003Creasoning", b"<reasoning\\u003")
 _LEVELS: Final = {
     "minimal": "low",
@@ -51,7 +52,7 @@ _LEVELS: Final = {
 _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 _LEFT_OUT: Final = frozenset(
     {
-        *(row.name for row in CHAT.rows if row.handling != "mapped"),
+        *(row.name for row in CHAT.rows if row.handling is not Handling.MAPPED),
         *_LIMITS,
         "model",
     }
