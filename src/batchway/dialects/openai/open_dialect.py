@@ -7,7 +7,8 @@ OpenAI's gpt-oss, Qwen, DeepSeek from V3 on, MiniMax, Kimi, GLM, Gemma, Nemotron
 newer ones: https://docs.aws.amazon.com/bedrock/latest/userguide/model-cards.html. No value of a
 body or an answer is encoded again unless it changes. Source:
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html (without `model`
-and `stream`; thoughts in `<reasoning>` before the words).
+and `stream`; thoughts in `<reasoning>` before the words). Kimi K2's stand in `<think>`, as seen in
+https://github.com/JetBrains/koog/pull/1436.
 """
 
 from typing import Final
@@ -37,10 +38,13 @@ _encode: Final = msgspec.json.Encoder().encode
 
 _NULL: Final = b"null"
 _CUT: Final = b'"length"'
-_OPEN: Final = "<reasoning>"
-_CLOSE: Final = "</reasoning>"
+_TAGS: Final = (("<reasoning>", "</reasoning>"), ("<think>", "</think>"))
 # However its brackets are escaped in JSON; whether a text begins so is seen when it is read.
-_MARKS: Final = (b"<reasoning>", b"\\u003creasoning", b"\\u003Creasoning", b"<reasoning\\u003")
+_MARKS: Final = tuple(
+    bracket + name
+    for bracket in (b"<", b"\\u003c", b"\\u003C")
+    for name in (b"reasoning", b"think")
+)
 _LEVELS: Final = {
     "minimal": "low",
     "low": "low",
@@ -134,15 +138,25 @@ def _thoughts_apart(choices: msgspec.Raw) -> msgspec.Raw:
         content = members.get("content")
         if content is None or bytes(content)[:1] != b'"':
             continue
-        text = _text(content)
-        if not text.startswith(_OPEN):
-            continue
         cut = bytes(choice.get("finish_reason", b"")) == _CUT
-        thought, ended, words = text[len(_OPEN) :].partition(_CLOSE)
-        if not ended and not cut:
+        divided = _divided(_text(content), cut=cut)
+        if divided is None:
             continue
+        thought, words = divided
         called = bytes(members.get("tool_calls", b"[]")) not in (b"[]", _NULL)
         members["content"] = msgspec.Raw(_encode(words if words or not called else None))
         members["reasoning_content"] = msgspec.Raw(_encode(thought))
         choice["message"] = msgspec.Raw(_encode(members))
     return msgspec.Raw(_encode(apart))
+
+
+def _divided(text: str, *, cut: bool) -> tuple[str, str] | None:
+    """Thoughts and words, `None` where a text begins with no thoughts.
+
+    One that was cut before its thoughts ended has no words; where they never end, they are none.
+    """
+    for begin, end in _TAGS:
+        if text.startswith(begin):
+            thought, ended, words = text[len(begin) :].partition(end)
+            return (thought.strip("\n"), words.lstrip("\n")) if ended or cut else None
+    return None
