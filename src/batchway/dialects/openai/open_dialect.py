@@ -40,11 +40,8 @@ _NULL: Final = b"null"
 _CUT: Final = b'"length"'
 _TAGS: Final = (("<reasoning>", "</reasoning>"), ("<think>", "</think>"))
 # However its brackets are escaped in JSON; whether a text begins so is seen when it is read.
-_MARKS: Final = tuple(
-    bracket + name
-    for bracket in (b"<", b"\\u003c", b"\\u003C")
-    for name in (b"reasoning", b"think")
-)
+_BRACKETS: Final = (b"<", b"\\u003c", b"\\u003C")
+_MARKS: Final = tuple(each + name for each in _BRACKETS for name in (b"reasoning", b"think"))
 _LEVELS: Final = {
     "minimal": "low",
     "low": "low",
