@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from batchway.catalog.bedrock_models import BEDROCK_MODELS
 from batchway.catalog.families import Family
 from batchway.catalog.google_models import GOOGLE_MODELS, GoogleModels
 from batchway.catalog.openai_family import AZURE, CATALOG, OPENAI, CatalogEntry, LineShape
@@ -45,6 +46,7 @@ def providers_page() -> str:
     for entry in entries:
         blocks += _provider(entry)
     blocks += _vertex()
+    blocks += _bedrock()
     return page("Providers", *blocks)
 
 
@@ -71,6 +73,32 @@ def _vertex() -> Iterator[str]:
         ],
     )
     yield from _families(GOOGLE_MODELS)
+
+
+def _bedrock() -> Iterator[str]:
+    yield "## AWS Bedrock"
+    yield (
+        "The type `aws-bedrock`: see the [guide](../guides/bedrock.md). A model is called by its "
+        "id, by that of an inference profile (`us.`, `eu.`, `apac.`, `global.` and so on before "
+        "it), or by an ARN of either, and the first row that fits the model's id says what it "
+        "speaks; the setting `models` of a provider replaces that, and says it of ARNs that do "
+        "not tell their model. Provisioned, imported and deployed models and prompt routers run "
+        "online only, customized ones in jobs only."
+    )
+    yield table(
+        ["Models", "Maker", "Online", "In jobs", "Lines of a job"],
+        [
+            [
+                code(row.pattern),
+                row.publisher or "any",
+                code(row.online) if row.online else "",
+                code(row.jobs) if row.jobs else "no jobs",
+                f"{row.min_lines:,} to {row.max_lines:,}" if row.jobs else "",
+            ]
+            for row in BEDROCK_MODELS
+        ],
+    )
+    yield from _families(BEDROCK_MODELS)
 
 
 def _families(rows: Sequence[Family[Any]]) -> Iterator[str]:

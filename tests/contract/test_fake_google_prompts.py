@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from batchway.simulator.google.expected import belongs, digest_of
-from batchway.simulator.google.prompts import of_claude, of_gemini, of_openai
+from batchway.simulator.languages.prompts import of_claude, of_gemini, of_openai
 from batchway.simulator.online.answers import prompt_digest
 
 USER = {"role": "user", "content": "Hi"}

@@ -39,7 +39,7 @@ class Echo:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         first, *lines = head.strip().split("\r\n")
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-        await reader.readexactly(int(headers["content-length"]))
+        await reader.readexactly(int(headers.get("content-length", "0")))
         self.requests.append((first.split(" ")[1], headers))
         writer.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"

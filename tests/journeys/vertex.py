@@ -10,7 +10,7 @@ from tests.journeys.conftest import Configuration
 from tests.journeys.lines import Line
 
 from batchway.simulator.google import GoogleFake
-from batchway.simulator.google.prompts import of_openai
+from batchway.simulator.languages.prompts import of_openai
 
 PROJECT: Final = "fake-project"
 BUCKET: Final = "bucket-of-tests"

@@ -127,6 +127,42 @@ def test_googles_packages_are_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         open_accounts(settings, clock=SystemClock())
 
 
+async def test_bedrock_in_a_region() -> None:
+    settings = _settings(
+        type="aws-bedrock",
+        region="eu-west-3",
+        access_key_id="AKIDEXAMPLE",
+        secret_access_key=KEY,
+        session_token=KEY,
+    )
+    account = _account(settings)
+    call = Call("/v1/chat/completions", "eu.anthropic.claude-sonnet-4-6")
+    try:
+        online = account.online(call)
+        assert online is not None
+        request = await online.request(b"{}")
+        assert request.url == (
+            "https://bedrock-runtime.eu-west-3.amazonaws.com/model/eu.anthropic.claude-sonnet-4-6/"
+            "invoke"
+        )
+        assert "/eu-west-3/bedrock/aws4_request" in request.headers["authorization"]
+        assert request.url.startswith(settings.providers[0].address or "nowhere")
+        assert KEY not in repr(account) + repr(settings)
+    finally:
+        await close_accounts([account])
+        await account.close()
+
+
+async def test_bedrock_with_an_api_key_needs_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "botocore", None)
+    account = _account(_settings(type="aws-bedrock", region="us-east-1", api_key=KEY))
+    online = account.online(Call("/v1/chat/completions", "amazon.nova-lite-v1:0"))
+    assert online is not None
+    assert (await online.request(b"{}")).headers["authorization"] == f"Bearer {KEY}"
+    with pytest.raises(Unavailable, match=r"'acme' cannot be called: .*batchway\[aws\]"):
+        open_accounts(_settings(type="aws-bedrock", region="us-east-1"), clock=SystemClock())
+
+
 def test_a_proxy_that_is_not_spoken_to_is_found_before_the_first_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

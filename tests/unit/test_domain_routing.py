@@ -448,6 +448,22 @@ def test_the_batch_names_the_model_at_the_provider(
     assert found == single("vllm", "other")
 
 
+@pytest.mark.parametrize(("model", "provider"), [("m", "p"), ("p/m", None), ("m", None)])
+def test_a_provider_may_have_a_header_of_its_own_for_the_model(
+    model: str, provider: str | None
+) -> None:
+    account = Account(own_model=lambda overrides: overrides.bedrock_model or overrides.model)
+    own = RoutingTable(providers={"p": account}, routes={})
+    others = RoutingTable(providers={"p": Account()}, routes={})
+    overrides = Overrides(model="any", bedrock_model="p/own")
+    for table, named in ((own, "own"), (others, "any")):
+        found = table.resolve(
+            model, endpoint=CHAT, provider=provider, allowed=None, overrides=overrides
+        )
+        assert isinstance(found, Destination)
+        assert [target.model for target in found.primaries] == [named]
+
+
 def test_a_route_names_its_models_itself() -> None:
     found = TABLE.resolve(
         "fast", endpoint=CHAT, provider=None, allowed=None, overrides=Overrides(model="other")

@@ -9,7 +9,14 @@ from batchway.catalog.openai_family import CATALOG
 from batchway.settings import Settings, SettingsError, load
 
 OPENAI = "{name: a, type: openai, api_key: sk-secret}"
-OWN_TYPES = ("openai", "azure-openai", "google-vertex", "openai-compatible", "python")
+OWN_TYPES = (
+    "openai",
+    "azure-openai",
+    "google-vertex",
+    "aws-bedrock",
+    "openai-compatible",
+    "python",
+)
 TYPES = ", ".join(repr(name) for name in (*OWN_TYPES, *CATALOG))
 VERTEX = "{name: v, type: google-vertex, project: my-project"
 AZURE = "{name: a, type: azure-openai, endpoint: 'https://x'"

@@ -105,6 +105,7 @@ def test_truefoundrys_headers_are_named_at_the_door() -> None:
         "domain/routing.py",
         "providers/google/jobs.py",
         "providers/google/refusal.py",
+        "settings/aws.py",
         "settings/provider.py",
         "settings/providers.py",
         "settings/schema.py",

@@ -1,7 +1,7 @@
 """Accounts, built from settings for one event loop: the one ladder from an entry to its class.
 
 Batch APIs are imported where one is configured: their HTTP client costs 8 MB, and a process whose
-requests are sent by another needs none. So is Google's account, which brings its dialects.
+requests are sent by another needs none. So are Google's and AWS's accounts, which bring dialects.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +17,7 @@ from batchway.providers.azure.identity import ApiKey, AzureCredential, entra_tok
 from batchway.providers.openai.account import OpenAIAccount
 from batchway.settings import (
     AzureOpenAISettings,
+    BedrockSettings,
     CatalogSettings,
     GoogleVertexSettings,
     OpenAICompatibleSettings,
@@ -97,6 +98,10 @@ def new_account(settings: ProviderSettings, *, clock: Clock) -> Account:
             from batchway.bootstrap.vertex import vertex_account  # noqa: PLC0415 - said above
 
             return vertex_account(settings, clock=clock)
+        case BedrockSettings():
+            from batchway.bootstrap.bedrock import bedrock_account  # noqa: PLC0415 - as above
+
+            return bedrock_account(settings, clock=clock)
         case CatalogSettings():
             key = settings.api_key.get_secret_value()
             return OpenAIAccount(

@@ -63,7 +63,7 @@ def routing_table(settings: Settings) -> RoutingTable:
 def _account(settings: ProviderSettings) -> Account:
     native = settings.batch_api
     if native is None:
-        return Account(objection=settings.objection)
+        return Account(objection=settings.objection, own_model=settings.own_model)
 
     def traits_of(model: str, overrides: Overrides) -> NativeTraits | None:
         traits = settings.traits_of(model, overrides)
@@ -75,6 +75,7 @@ def _account(settings: ProviderSettings) -> Account:
         rescue=native.rescue,
         objection=settings.objection,
         no_jobs=settings.no_jobs,
+        own_model=settings.own_model,
         models=settings.known_models,
         patterns=settings.model_patterns,
     )

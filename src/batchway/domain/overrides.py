@@ -24,6 +24,11 @@ class Overrides:
     s3_bucket: str | None = None
     bedrock_model: str | None = None
 
+    @property
+    def stand_in(self) -> str | None:
+        """The model of a line that names none."""
+        return self.model or self.bedrock_model
+
     def named(self) -> dict[str, str]:
         """Those that are set, by name."""
         found = ((each.name, getattr(self, each.name)) for each in fields(self))

@@ -35,8 +35,9 @@ class Account:
     not run. `rescue` is whether lines that a native job leaves without a result are run online;
     `None` leaves that to the mode. `objection` says of a model at an endpoint why the provider
     cannot run it at all, `None` where nothing speaks against it. `no_jobs` says why there are no
-    traits for a model, in a sentence with what to do, where more is known than that. `models` are
-    names of models that are known of it, `patterns` what others are like (`gemini-*`).
+    traits for a model, in a sentence with what to do, where more is known than that. `own_model` is
+    the model that a batch sets itself there; `None`: as everywhere. `models` are names of models
+    that are known of it, `patterns` what others are like (`gemini-*`).
     """
 
     mode: Choice = Choice.MANAGED
@@ -45,8 +46,13 @@ class Account:
     rescue: bool | None = None
     objection: Callable[[str, str], str | None] | None = None
     no_jobs: Callable[[str, Overrides], str | None] | None = None
+    own_model: Callable[[Overrides], str | None] | None = None
     models: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
+
+    def upstream(self, overrides: Overrides) -> str | None:
+        """The model that a batch sets itself at this provider, if it does."""
+        return overrides.model if self.own_model is None else self.own_model(overrides)
 
     def native_traits(self, model: str, overrides: Overrides) -> NativeTraits | None:
         """What one job of a model may hold, by its name at the provider; `None`: there is none."""
@@ -187,13 +193,14 @@ class RoutingTable:
         which the model is the one to ask for instead, wherever no route names one; `allowed`
         is the set of providers that the caller's key may use, `None` for all.
         """
-        upstream = overrides.model
+        names = (model, overrides.model or "", overrides.bedrock_model or "")
         # Where a model stands in an address (a deployment's does), these lead to another one.
-        if any(part in {".", ".."} for name in (model, upstream or "") for part in _parts(name)):
+        if any(part in {".", ".."} for name in names for part in _parts(name)):
             return Unroutable(advice="A model's name cannot be or hold '.' or '..' as a part.")
         if provider is not None:
             if provider not in self._providers:
                 return self._unroutable(allowed)
+            upstream = self._providers[provider].upstream(overrides)
             wanted = at_provider(provider, upstream or model)
             return self._single(provider, wanted, endpoint, allowed, overrides)
         route = self._routes.get(model)
@@ -201,13 +208,16 @@ class RoutingTable:
             return self._route(model, route, endpoint, allowed, overrides)
         prefix, slash, rest = model.partition("/")
         if slash and rest and prefix in self._providers:
+            upstream = self._providers[prefix].upstream(overrides)
             wanted = rest if upstream is None else at_provider(prefix, upstream)
             return self._single(prefix, wanted, endpoint, allowed, overrides)
         if len(self._providers) == 1:
             only = next(iter(self._providers))
             if allowed is not None and only not in allowed:
                 return Forbidden()
-            return self._single(only, upstream or model, endpoint, allowed, overrides)
+            upstream = self._providers[only].upstream(overrides)
+            wanted = at_provider(only, upstream or model)
+            return self._single(only, wanted, endpoint, allowed, overrides)
         return self._unroutable(allowed)
 
     def named(self, allowed: frozenset[str] | None) -> tuple[Named, ...]:

@@ -65,13 +65,13 @@ class Request(msgspec.Struct, gc=False):
 
 def reader_of(batch: Batch) -> "LineReader":
     """The reader of a batch's lines: every pass over its input must read them alike."""
-    return LineReader(endpoint=batch.endpoint, stand_in=batch.options.overrides.model)
+    return LineReader(endpoint=batch.endpoint, stand_in=batch.options.overrides.stand_in)
 
 
 class LineReader:
     """Reads lines for one endpoint.
 
-    `stand_in` is the model of a body that names none (`Overrides.model`). Lines may then
+    `stand_in` is the model of a body that names none (`Overrides.stand_in`). Lines may then
     leave out `method` and `url`, too, since the batch says where they go.
     """
 

@@ -4,7 +4,7 @@ Owns turning all four into one `Settings` value, or into one `SettingsError` wit
 every mistake. Only `cli` and `bootstrap` read settings; everything else is handed plain values.
 
     schema    every setting, with its type, default and meaning
-    provider  what providers have in common; providers: each type of them
+    provider  what providers have in common; providers, aws: each type of them
     section   the base of every group
     account_class   a class that a provider names
     kinds     kinds of values: names, secrets, addresses, sizes
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
+from batchway.settings.aws import BedrockSettings
 from batchway.settings.problems import SettingsError, explain
 from batchway.settings.provider import NativeSettings, ProviderLimits
 from batchway.settings.providers import (
@@ -52,6 +53,7 @@ from batchway.settings.sources import (
 __all__ = [
     "AuthSettings",
     "AzureOpenAISettings",
+    "BedrockSettings",
     "CatalogSettings",
     "ExecutionSettings",
     "GoogleVertexSettings",

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from batchway.domain.cloud_names import GCS_BUCKET, VERTEX_REGION
+from batchway.domain.cloud_names import AWS_REGION, GCS_BUCKET, S3_BUCKET, VERTEX_REGION
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -21,8 +21,13 @@ _SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]i?)?B?", re.IGNORECAS
 _PROJECT: Final = re.compile(r"(?:[a-z0-9.-]{1,60}:)?[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _REGION: Final = re.compile(VERTEX_REGION)
 _BUCKET: Final = re.compile(GCS_BUCKET)
+_S3_BUCKET: Final = re.compile(S3_BUCKET)
+_AWS_REGION: Final = re.compile(AWS_REGION)
+_ROLE: Final = re.compile(r"arn:aws[a-z-]{0,20}:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
+_AWS_ACCOUNT: Final = re.compile(r"[0-9]{12}", re.ASCII)
 _OBJECT: Final = re.compile(r"[A-Za-z0-9._/-]{1,200}")
 _MOST_NAME: Final = 1_024  # bytes of an object's name
+WILD: Final = frozenset("*?[")  # what makes a pattern of a name
 _UNITS: Final = {
     "": 1,
     "k": 10**3,
@@ -124,6 +129,38 @@ def _bucket(value: str) -> str:
     return value
 
 
+def _aws_region(value: str) -> str:
+    if not _AWS_REGION.fullmatch(value):
+        raise ValueError("must be a region such as 'us-east-1'")
+    return value
+
+
+def _s3_bucket(value: str) -> str:
+    if not _S3_BUCKET.fullmatch(value):
+        raise ValueError("must be the name of a bucket, without s3:// and without a path")
+    return value
+
+
+def _s3_folder(value: str) -> str:
+    bucket, _, name = value.removeprefix("s3://").partition("/")
+    whole = value.startswith("s3://") and value.endswith("/") and value.isprintable()
+    if not whole or not _S3_BUCKET.fullmatch(bucket) or len(name.encode()) > _MOST_NAME:
+        raise ValueError("must be an address such as s3://bucket/prefix/, with '/' at its end")
+    return value
+
+
+def _role(value: str) -> str:
+    if not _ROLE.fullmatch(value):
+        raise ValueError("must be the ARN of a role, such as arn:aws:iam::123456789012:role/name")
+    return value
+
+
+def _aws_account(value: str) -> str:
+    if not _AWS_ACCOUNT.fullmatch(value):
+        raise ValueError("must be the twelve digits of an account; put them in quotes")
+    return value
+
+
 def _prefix(value: str) -> str:
     parts = value.split("/")
     if not _OBJECT.fullmatch(value) or not all(parts) or {".", ".."} & set(parts):
@@ -185,6 +222,11 @@ Region = Annotated[str, AfterValidator(_region)]
 Bucket = Annotated[str, AfterValidator(_bucket)]
 ObjectFolder = Annotated[str, AfterValidator(_folder)]
 ObjectPrefix = Annotated[str, AfterValidator(_prefix)]
+AwsRegion = Annotated[str, AfterValidator(_aws_region)]
+AwsAccount = Annotated[str, AfterValidator(_aws_account)]
+Role = Annotated[str, AfterValidator(_role)]
+S3Bucket = Annotated[str, AfterValidator(_s3_bucket)]
+S3Folder = Annotated[str, AfterValidator(_s3_folder)]
 File = Annotated[Path, AfterValidator(_file)]
 Database = Annotated[SecretStr, AfterValidator(_database)]
 Directory = Annotated[str, AfterValidator(_blobs)]

@@ -141,6 +141,10 @@ class ProviderBase(Section):
         """Why a name can lead to no model of it, where that is known: a sentence about the name."""
         return None
 
+    def own_model(self, overrides: Overrides) -> str | None:
+        """The model that a batch sets itself, by the headers that this provider reads."""
+        return overrides.model
+
     @property
     def address(self) -> str | None:
         """Where requests go to, without what each of them adds; `None`: only its account knows."""

@@ -6,7 +6,7 @@ Owns their shapes, and what within one provider must agree. Does not own what th
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -31,7 +31,9 @@ from batchway.domain.overrides import Overrides
 from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Choice
 from batchway.settings.account_class import AccountClass
+from batchway.settings.aws import BedrockSettings
 from batchway.settings.kinds import (
+    WILD,
     Bucket,
     File,
     Headers,
@@ -148,9 +150,6 @@ class CatalogSettings(KnownBase):
         return CATALOG[self.type]
 
 
-_WILD: Final = frozenset("*?[")  # what makes a pattern of a name
-
-
 class GoogleVertexSettings(NativeBase):
     """A project on Google Vertex AI; the model of a line is Gemini, Claude, or an open model there.
 
@@ -232,12 +231,12 @@ class GoogleVertexSettings(NativeBase):
     @property
     def known_models(self) -> tuple[str, ...]:
         """Those that `models` spells out."""
-        return tuple(name for name in self.models if not _WILD.intersection(name))
+        return tuple(name for name in self.models if not WILD.intersection(name))
 
     @property
     def model_patterns(self) -> tuple[str, ...]:
         """The patterns of `models`, then those of the catalog."""
-        own = (name for name in self.models if _WILD.intersection(name))
+        own = (name for name in self.models if WILD.intersection(name))
         return tuple(dict.fromkeys((*own, *(row.pattern for row in GOOGLE_MODELS))))
 
     def objection(self, model: str, endpoint: str) -> str | None:
@@ -383,6 +382,7 @@ ProviderSettings = Annotated[
     OpenAISettings
     | AzureOpenAISettings
     | GoogleVertexSettings
+    | BedrockSettings
     | OpenAICompatibleSettings
     | PythonSettings
     | CatalogSettings,

@@ -364,6 +364,11 @@ _WELL_KNOWN: Final[tuple[tuple[dict[str, str], dict[str, str], dict[str, str]], 
         {"GOOGLE_CLOUD_LOCATION": "region"},
         {"name": "google-vertex", "type": "google-vertex"},
     ),
+    (
+        {"AWS_BEARER_TOKEN_BEDROCK": "api_key", "AWS_REGION": "region"},
+        {},
+        {"name": "aws-bedrock", "type": "aws-bedrock"},
+    ),
     *(
         ({entry.key_variable: "api_key"}, {}, {"name": entry.name, "type": entry.name})
         for entry in CATALOG.values()

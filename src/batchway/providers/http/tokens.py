@@ -1,6 +1,6 @@
-"""Access tokens: kept, and renewed before they end, in a thread of their own.
+"""Access tokens and keys that end: kept, and renewed before they do, in a thread of their own.
 
-Owns when a token is asked for and how many ask at once. Does not own whom, nor what an error of
+Owns when one is asked for and how many ask at once. Does not own whom, nor what an error of
 that means: an account's credentials do.
 """
 
@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final, Generic, Protocol, TypeVar, cast
 
 from batchway.domain.remote import RemoteError
 from batchway.ports import Clock
@@ -29,7 +29,17 @@ class Token:
     until: float
 
 
-class KeptTokens:
+class Ending(Protocol):
+    """What is good `until` a Unix second."""
+
+    @property
+    def until(self) -> float: ...
+
+
+T = TypeVar("T", bound=Ending)
+
+
+class KeptTokens(Generic[T]):
     """The token of an account. Usable from several event loops and threads.
 
     `fetch` gets a fresh one and may block; it raises `RemoteError` alone. `renew` is how many
@@ -37,12 +47,12 @@ class KeptTokens:
     """
 
     def __init__(
-        self, *, fetch: Callable[[], Token], clock: Clock, renew: float = _RENEW_SECONDS
+        self, *, fetch: Callable[[], T], clock: Clock, renew: float = _RENEW_SECONDS
     ) -> None:
         self._fetch = fetch
         self._clock = clock
         self._renew_before = renew
-        self._token: Token | None = None
+        self._token: T | None = None
         self._refused: RemoteError | None = None
         self._again_at = 0.0  # by the monotonic clock
         self._renewing = threading.Lock()
@@ -50,18 +60,28 @@ class KeptTokens:
         # pool, and whoever writes results waits for one of those.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batchway-token")
 
-    async def current(self) -> Token:
+    async def current(self) -> T:
         """A token that has not ended. Cheap; raises `RemoteError` when there is none."""
         token = self._lasting()
         if token is not None:
             return token
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._renewed)
 
-    def wait(self) -> Token:
+    def wait(self) -> T:
         """The same, for a thread that may block."""
         return self._lasting() or self._renewed()
 
-    def _lasting(self) -> Token | None:
+    def doubt(self) -> bool:
+        """The token was refused: the next caller gets another one; whether it is so.
+
+        Not for some seconds after a renewal: what is refused then was sent before it.
+        """
+        if self._clock.monotonic() < self._again_at:
+            return False
+        self._token = None
+        return True
+
+    def _lasting(self) -> T | None:
         """The token, unless it is to be renewed first."""
         token = self._token
         if token is None:
@@ -73,7 +93,7 @@ class KeptTokens:
         early = self._renewing.locked() or self._clock.monotonic() < self._again_at
         return token if left > _LAST_SECONDS and early else None
 
-    def _renewed(self) -> Token:
+    def _renewed(self) -> T:
         with self._renewing:
             if self._left() <= self._renew_before and (
                 self._refused is None or self._clock.monotonic() >= self._again_at
@@ -81,7 +101,7 @@ class KeptTokens:
                 self._renew()
             if self._refused is not None and self._left() <= 0:
                 raise self._refused
-            return cast("Token", self._token)  # a renewal gives a token or a refusal
+            return cast("T", self._token)  # a renewal gives a token or a refusal
 
     def _left(self) -> float:
         """Seconds that the token has."""

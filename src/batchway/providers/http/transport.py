@@ -18,6 +18,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from aiohttp import (
     ClientConnectorError,
@@ -61,6 +62,8 @@ _MOST_REMEMBERED: Final = 4096
 
 _MOST_SMALL: Final = 1 << 20
 
+# A path that holds nothing which is still to be escaped.
+_ESCAPED: Final = re.compile(r"(?:[!$&-;=@-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})*")
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 
@@ -102,6 +105,11 @@ class _Address:
     def __init__(self, url: str) -> None:
         try:
             parsed = URL(url)
+            path = urlsplit(url).path
+            if "%" in path and _ESCAPED.fullmatch(path):
+                # It stays as it is: yarl takes escapes off that a path need not have (%3A), and a
+                # signature is over the path as it is written.
+                parsed = parsed.with_path(path, encoded=True, keep_query=True)
             usable = parsed.scheme in {"http", "https"} and parsed.raw_host and parsed.port
         except ValueError:
             usable, parsed = False, URL()
@@ -121,7 +129,10 @@ class _Address:
         """What to send, made anew only when it differs from the last request's."""
         if given == self._given:
             return self._made
+        checked = self._given or {}
         for name, value in given.items():
+            if checked.get(name) == value:
+                continue  # of a signed request, some change and most do not
             if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
                 raise ValueError("a header of the request is malformed") from None
         made = with_defaults(given)

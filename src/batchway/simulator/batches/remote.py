@@ -62,3 +62,19 @@ class Remote:
         )
         with urllib.request.urlopen(request, timeout=_PATIENCE) as response:
             return cast("dict[str, Any]", json.load(response))
+
+
+class Dials:
+    """The behaviour of a running fake; each attribute is read and written over the socket."""
+
+    def __init__(self, fake: Remote) -> None:
+        object.__setattr__(self, "_fake", fake)
+
+    def __getattr__(self, name: str) -> Any:
+        dials = cast("Remote", object.__getattribute__(self, "_fake")).control()
+        if name not in dials:
+            raise AttributeError(name)
+        return dials[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        cast("Remote", object.__getattribute__(self, "_fake")).control(**{name: value})

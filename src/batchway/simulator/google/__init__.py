@@ -21,12 +21,13 @@ schemas the digest that an answer starts with is that of `expected.digest_of`.
     server        HTTP, one origin              claude                Anthropic's Messages
     exchange      bodies, both ways             embeddings            vectors
     account       the parts, put together       models                who speaks which language
-    platform      operations of the platform    prompts               what a request says
-    filtering     filters of the list of jobs   instances             values for schemas
-    refusals      how Google says no            importer              what sinks a whole job
-    tokens, signing  OAuth                      rows, producing       the output of a job
+    platform      operations of the platform    importer              what sinks a whole job
+    filtering     filters of the list of jobs   rows, producing       the output of a job
+    refusals      how Google says no            tokens, signing       OAuth
     storage_json, storage_xml  Cloud Storage    jobs, state           the life of a job
     objects, checksums  buckets on disk         expected              what a test compares with
+
+What a request says, values for schemas and Anthropic's Messages are in `simulator.languages`.
 """
 
 from batchway.simulator.google.behaviour import Behaviour, Fate, Rule

@@ -1,12 +1,12 @@
 """One account of Google: its platform, buckets and tokens, by one clock and one behaviour."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from batchway.simulator.batches.clock import Clock
-from batchway.simulator.google.behaviour import Behaviour, changed, parse
+from batchway.simulator.google.behaviour import Behaviour, Rule, changed, parse
 from batchway.simulator.google.jobs import Jobs, timestamp
 from batchway.simulator.google.objects import Objects
 from batchway.simulator.google.platform import Platform
@@ -32,6 +32,16 @@ class Account:
         self.platform = Platform(jobs=self.jobs, clock=self.clock, behaviour=dials)
         self.storage_json = StorageJson(objects=self.objects, behaviour=dials)
         self.storage_xml = StorageXml(objects=self.objects, behaviour=dials)
+
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """The troubles."""
+        return self.behaviour.rules
+
+    @property
+    def lose_create_answer(self) -> int:
+        """How many creations lose their answers."""
+        return self.behaviour.lose_create_answer
 
     def change(self, dials: Mapping[str, Any]) -> None:
         """Turn some dials; `advance` sets the clock forward by seconds."""

@@ -1,259 +1,50 @@
-"""Claude on the platform: Anthropic's Messages behind `rawPredict`, and in batches.
+"""Claude on Vertex AI: Anthropic's Messages behind `rawPredict`, and in batches.
 
-Owns what is refused and the JSON of the answer. Marks in the prompt, as for Gemini:
-`[[fake:refusal]]`, `[[fake:pause]]`, `[[fake:call]]`, `[[fake:calls]]`, `[[fake:cite]]`,
-`[[fake:cached]]`.
-Sources: https://docs.anthropic.com/en/api/messages,
-https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude,
-https://platform.claude.com/docs/en/api/versioning.
+Owns what is Vertex AI's of it: versions, fields, and the envelope of a refusal.
+Source: https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude
 """
 
-import json
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from batchway.simulator.google.instances import instance
-from batchway.simulator.google.prompts import of_claude
 from batchway.simulator.google.refusals import Refused
-from batchway.simulator.online.answers import Answer, Output, answer
-from batchway.simulator.online.endpoints import Endpoint
+from batchway.simulator.languages import claude
+from batchway.simulator.languages.claude import worked_out
+from batchway.simulator.online.answers import Answer
+
+__all__ = ["check", "message", "worked_out"]
 
 
 def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# The version that Google documents, and the one that Anthropic's SDKs send since their 2.0.
-_OLDER: Final = "vertex-2023-10-16"
-_NEWER: Final = "2026-10-21"
-_SAMPLING: Final = ("temperature", "top_p", "top_k")
-_FIELDS: Final = _names(
-    "anthropic_version anthropic_beta max_tokens messages system metadata stop_sequences stream "
-    "temperature top_k top_p tools tool_choice thinking output_config service_tier container "
-    "context_management mcp_servers cache_control diagnostics inference_geo speed user_profile_id "
-    "workspace_id"
-)
-_BLOCKS: Final = _names(
-    "text image document tool_use tool_result thinking redacted_thinking "
-    "search_result server_tool_use web_search_tool_result"
+_HOUSE: Final = claude.House(
+    name="Vertex AI",
+    ids="vrtx",
+    # The version that Google documents, and the one that Anthropic's SDKs send since their 2.0.
+    versions=frozenset({"vertex-2023-10-16", "2026-10-21"}),
+    fields=_names(
+        "anthropic_version anthropic_beta max_tokens messages system metadata stop_sequences "
+        "stream temperature top_k top_p tools tool_choice thinking output_config service_tier "
+        "container context_management mcp_servers cache_control diagnostics inference_geo speed "
+        "user_profile_id workspace_id"
+    ),
+    refuses={"stream": "stream: rawPredict does not stream; call streamRawPredict"},
 )
 
 
 def check(body: object) -> dict[str, Any]:
     """The body, when it is fit to be answered. Raises `Refused`: 400, in Anthropic's words."""
-    if not isinstance(body, dict):
-        raise _refused("The request body is not valid JSON.")
-    fields = cast("dict[str, Any]", body)
-    if fields.get("anthropic_version") is None:
-        raise _refused("anthropic_version: Field required")
-    version = fields["anthropic_version"]
-    if version not in (_OLDER, _NEWER):
-        raise _refused(f'anthropic_version: "{version}" is not a valid version')
-    for name in fields:
-        if name not in _FIELDS or (version == _NEWER and name in _SAMPLING):
-            raise _refused(f"{name}: Extra inputs are not permitted")
-    if fields.get("stream"):
-        raise _refused("stream: rawPredict does not stream; call streamRawPredict")
-    tokens = fields.get("max_tokens")
-    if tokens is None:
-        raise _refused("max_tokens: Field required")
-    if not isinstance(tokens, int) or tokens < 1:
-        raise _refused("max_tokens: Input should be greater than or equal to 1")
-    _sampling(fields)
-    _messages(fields.get("messages"), newer=version == _NEWER)
-    _tools(fields)
-    thinking = fields.get("thinking") or {}
-    if thinking.get("type") == "enabled":
-        budget = thinking.get("budget_tokens")
-        if not isinstance(budget, int) or budget < 1024:
-            raise _refused(
-                "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024"
-            )
-        if budget >= tokens:
-            raise _refused("`max_tokens` must be greater than `thinking.budget_tokens`.")
-    return fields
-
-
-def worked_out(body: Mapping[str, Any], *, model: str) -> Answer:
-    """The simulator's answer to a checked body."""
-    asked = {"messages": of_claude(body), "max_tokens": body.get("max_tokens")}
-    return answer(Endpoint.CHAT, asked, model=model)
+    try:
+        return claude.check(body, _HOUSE)
+    except claude.Unfit as error:
+        raise Invalid(400, str(error)) from error
 
 
 def message(body: Mapping[str, Any], *, model: str, worked: Answer) -> dict[str, Any]:
     """The answer to a checked body."""
-    prompt, output = worked.prompts[0].text, worked.outputs[0]
-    content, reason, stop = _content(body, prompt, output, worked.digest)
-    if (body.get("thinking") or {}).get("type") in ("enabled", "adaptive"):
-        content.insert(
-            0,
-            {
-                "type": "thinking",
-                "thinking": f"Thinking of {worked.digest}.",
-                "signature": "c2lnbmVk",
-            },
-        )
-    cached = worked.prompt_tokens // 2 if "[[fake:cached]]" in prompt else 0
-    return {
-        "model": model,
-        "id": f"msg_vrtx_{worked.digest}",
-        "type": "message",
-        "role": "assistant",
-        "content": content,
-        "stop_reason": reason,
-        "stop_sequence": stop,
-        "usage": {
-            "input_tokens": worked.prompt_tokens - cached,
-            "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": cached,
-            "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
-            "output_tokens": output.tokens,
-        },
-    }
-
-
-def _content(
-    body: Mapping[str, Any], prompt: str, output: Output, digest: str
-) -> tuple[list[dict[str, Any]], str, str | None]:
-    """The blocks, why they end and at which stop sequence."""
-    if "[[fake:refusal]]" in prompt:
-        return [], "refusal", None
-    number = int(digest[:4], 16)
-    tools = body.get("tools") or []
-    choice = body.get("tool_choice") or {}
-    forced = choice.get("type") in ("any", "tool")
-    if tools and choice.get("type") != "none" and (forced or "[[fake:call" in prompt):
-        fit = [tool for tool in tools if choice.get("name") in (None, tool["name"])]
-        count = 2 if "[[fake:calls]]" in prompt else 1
-        if choice.get("disable_parallel_tool_use"):
-            count = 1
-        blocks: list[dict[str, Any]] = []
-        for index in range(count):
-            tool = fit[(number + index) % len(fit)]
-            given = instance(tool["input_schema"], text=digest, number=number + index)
-            blocks.append(
-                {
-                    "type": "tool_use",
-                    "id": f"toolu_vrtx_{digest}{index}",
-                    "name": tool["name"],
-                    "input": given,
-                }
-            )
-        return blocks, "tool_use", None
-    text = output.text
-    reason = "max_tokens" if output.finish == "length" else "end_turn"
-    form = (body.get("output_config") or {}).get("format") or body.get("output_format") or {}
-    if form.get("type") == "json_schema":
-        text = json.dumps(instance(form["schema"], text=digest, number=number), ensure_ascii=False)
-    for stop in body.get("stop_sequences") or []:
-        if stop in text:
-            return [{"type": "text", "text": text.partition(stop)[0]}], "stop_sequence", stop
-    block: dict[str, Any] = {"type": "text", "text": text}
-    if "[[fake:cite]]" in prompt:
-        block["citations"] = [
-            {
-                "type": "web_search_result_location",
-                "url": "https://example.com/source",
-                "title": "A source",
-                "cited_text": text[:10],
-                "encrypted_index": "Zm9v",
-            }
-        ]
-    if "[[fake:pause]]" in prompt:
-        reason = "pause_turn"
-    return [block], reason, None
-
-
-def _sampling(fields: Mapping[str, Any]) -> None:
-    temperature = fields.get("temperature")
-    if temperature is not None and not 0 <= temperature <= 1:
-        raise _refused("temperature: range: 0..1")
-    if not all(str(stop).strip() for stop in fields.get("stop_sequences") or []):
-        raise _refused("stop_sequences: each stop sequence must contain non-whitespace")
-
-
-def _messages(messages: Any, *, newer: bool) -> None:
-    if messages is None:
-        raise _refused("messages: Field required")
-    if not isinstance(messages, list) or not messages:
-        raise _refused("messages: at least one message is required")
-    open_calls: set[str] = set()
-    for index, given in enumerate(cast("list[Any]", messages)):
-        place = f"messages.{index}"
-        if not isinstance(given, dict):
-            raise _refused(f"{place}: Input should be an object")
-        message = cast("dict[str, Any]", given)
-        if message.get("role") not in ("user", "assistant"):
-            raise _refused(f"{place}.role: Input should be 'user' or 'assistant'")
-        for name in message:
-            if name not in ("role", "content"):
-                raise _refused(f"{place}.{name}: Extra inputs are not permitted")
-        blocks = _blocks(message.get("content"), place)
-        results = {block.get("tool_use_id") for block in blocks if _type(block) == "tool_result"}
-        if open_calls - results:
-            raise _refused(
-                f"{place}: `tool_use` ids were found without `tool_result` blocks immediately "
-                f"after: {', '.join(sorted(open_calls - results))}."
-            )
-        if results - open_calls:
-            raise _refused(
-                f"{place}: unexpected `tool_use_id` found in `tool_result` blocks; each needs a "
-                "corresponding `tool_use` block in the previous message."
-            )
-        for number, block in enumerate(blocks):
-            _block(block, f"{place}.content.{number}")
-            if newer:
-                _newer(block, message["role"], f"{place}.content.{number}")
-        open_calls = {block["id"] for block in blocks if _type(block) == "tool_use"}
-
-
-def _blocks(content: Any, place: str) -> list[Any]:
-    if isinstance(content, list):
-        return cast("list[Any]", content)
-    if not isinstance(content, str):
-        raise _refused(f"{place}.content: Input should be a valid list")
-    if not content.strip():
-        raise _refused(f"{place}: text content blocks must be non-empty")
-    return []
-
-
-def _block(block: Any, place: str) -> None:
-    kind = _type(block)
-    if kind not in _BLOCKS:
-        raise _refused(f"{place}: Input tag '{kind}' found using 'type' does not match any tag")
-    if kind == "text" and not str(block.get("text", "")).strip():
-        raise _refused(f"{place}: text content blocks must be non-empty")
-    if kind in ("image", "document") and (block.get("source") or {}).get("type") == "url":
-        raise _refused(f"{place}.source: URL sources are not supported on Vertex AI")
-
-
-def _newer(block: Any, role: str, place: str) -> None:
-    """What the version of 2026-10-21 refuses."""
-    if role == "assistant" and _type(block) == "document":
-        raise _refused(f"{place}: `document` blocks are not permitted in `assistant` messages")
-    if role == "user" and _type(block) == "text" and block.get("citations"):
-        raise _refused(f"{place}.citations: Extra inputs are not permitted")
-
-
-def _tools(fields: Mapping[str, Any]) -> None:
-    tools: Any = fields.get("tools") or []
-    names = {tool.get("name") for tool in tools}
-    for index, tool in enumerate(tools):
-        if tool.get("type") in (None, "custom"):
-            schema = tool.get("input_schema")
-            if not isinstance(schema, dict):
-                raise _refused(f"tools.{index}.custom.input_schema: Field required")
-            if cast("dict[str, Any]", schema).get("type") != "object":
-                raise _refused(f"tools.{index}.custom.input_schema.type: Field required")
-    choice = fields.get("tool_choice") or {}
-    if choice and not tools and choice.get("type") != "none":
-        raise _refused("tool_choice may only be specified while providing tools")
-    if choice.get("type") == "tool" and choice.get("name") not in names:
-        raise _refused(f"tool_choice.name: there is no tool '{choice.get('name')}'")
-
-
-def _type(block: Any) -> str:
-    return str(block.get("type", "")) if isinstance(block, dict) else ""
+    return claude.message(body, model=model, worked=worked, house=_HOUSE)
 
 
 class Invalid(Refused):
@@ -266,7 +57,3 @@ class Invalid(Refused):
             "error": {"type": "invalid_request_error", "message": self.message},
             "request_id": "req_vrtx_fake",
         }
-
-
-def _refused(message: str) -> Invalid:
-    return Invalid(400, message)

@@ -11,6 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
+from batchway.simulator.batches.front import Cut
 from batchway.simulator.google.behaviour import Rule
 from batchway.simulator.google.objects import StoredObject
 from batchway.simulator.google.refusals import Refused
@@ -18,10 +19,6 @@ from batchway.simulator.google.refusals import Refused
 _PIECE: Final = 1 << 20
 _ODD: Final = (1, 2, 3, 5, 7, 11)
 _PAGE: Final = b"<!DOCTYPE html><html><body>Bad gateway, please log in</body></html>"
-
-
-class Cut(Exception):
-    """The connection is to be closed without an answer, or in the middle of one."""
 
 
 async def received(request: web.BaseRequest, path: Path, rule: Rule | None) -> int:
@@ -94,9 +91,3 @@ def _range(header: str, size: int) -> tuple[int, int]:
             headers={"Content-Range": f"bytes */{size}"},
         )
     return start, min(size, int(asked[2]) + 1) if asked[2] else size
-
-
-async def drained(request: web.BaseRequest) -> None:
-    """Read what is left of a request: an answer before its end would look like a broken pipe."""
-    async for _ in request.content.iter_any():
-        pass

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from batchway.simulator.google.prompts import of_openai
+from batchway.simulator.languages.prompts import of_openai
 from batchway.simulator.online.answers import answer, expected_embedding
 from batchway.simulator.online.endpoints import Endpoint
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from batchway.simulator.google.gemini_rules import signs
-from batchway.simulator.google.instances import instance
-from batchway.simulator.google.prompts import of_gemini
+from batchway.simulator.languages.instances import instance
+from batchway.simulator.languages.prompts import of_gemini
 from batchway.simulator.online.answers import Answer, Output, answer
 from batchway.simulator.online.endpoints import Endpoint
 

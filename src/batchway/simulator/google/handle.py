@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from batchway.simulator.batches.listening import Listening, in_process, in_thread
-from batchway.simulator.batches.remote import Remote
+from batchway.simulator.batches.remote import Dials, Remote
 from batchway.simulator.google.account import Account
 from batchway.simulator.google.server import Server
 
@@ -37,7 +37,7 @@ class GoogleFake(Remote):
         return path
 
     @property
-    def behaviour(self) -> "Dials":
+    def behaviour(self) -> Dials:
         """The dials, as attributes that can be set: `fake.behaviour.shards = 3`."""
         return Dials(self)
 
@@ -57,22 +57,6 @@ class GoogleFake(Remote):
     def read(self, uri: str) -> bytes:
         """The bytes of an object, past every permission."""
         return cast("str", self.asked("/__read__", {"uri": uri})["text"]).encode()
-
-
-class Dials:
-    """The behaviour of a running fake; each attribute is read and written over the socket."""
-
-    def __init__(self, fake: Remote) -> None:
-        object.__setattr__(self, "_fake", fake)
-
-    def __getattr__(self, name: str) -> Any:
-        dials = cast("Remote", object.__getattribute__(self, "_fake")).control()
-        if name not in dials:
-            raise AttributeError(name)
-        return dials[name]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        cast("Remote", object.__getattribute__(self, "_fake")).control(**{name: value})
 
 
 class Seen(SimpleNamespace):

@@ -1,13 +1,11 @@
 """Google on a socket: the platform, Cloud Storage and the token endpoint at one origin.
 
-Owns HTTP: paths, tokens, troubles with the connection, and the paths that Google does not have:
-`/__control__`, `/__stats__`, `/__key__`, `/__put__` and `/__read__`.
+Owns HTTP: paths, tokens, and the paths that Google does not have beside those of every fake:
+`/__key__`, `/__put__` and `/__read__`.
 """
 
-import asyncio
 import json
 import re
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -15,10 +13,9 @@ from typing import Any, Final, cast
 import msgspec
 from aiohttp import web
 
-from batchway.simulator.batches.trouble import Troubles
+from batchway.simulator.batches.front import Front, drained
 from batchway.simulator.google.account import Account
 from batchway.simulator.google.behaviour import Rule
-from batchway.simulator.google.exchange import Cut, drained
 from batchway.simulator.google.models import Model
 from batchway.simulator.google.objects import split
 from batchway.simulator.google.refusals import Refused, TokenRefused
@@ -50,26 +47,18 @@ class Route:
     name: str = ""
 
 
-class Server:
+class Server(Front[Route, Rule]):
     """Answers requests for one account."""
 
     def __init__(self, *, account: Account, down: Callable[[float], None]) -> None:
+        super().__init__(account=account, down=down)
         self._account = account
-        self._down = down
-        self._troubles: Troubles[Rule] = Troubles()
-        self._troubles.set(account.behaviour.rules)
-        self._lost = 0
-        self._requests: Counter[str] = Counter()
-        self._answers: Counter[str] = Counter()
-        self._headers: dict[str, Counter[str]] = {}
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
+    def route(self, request: web.BaseRequest) -> Route:
+        return _route(request)
+
+    async def own(self, request: web.BaseRequest) -> web.StreamResponse | None:
         match request.path:
-            case "/__control__":
-                return await self._control(request)
-            case "/__stats__":
-                return web.json_response(self.stats(brief="brief" in request.query))
             case "/__key__":
                 token_uri = f"{request.url.origin()}/token"
                 project = request.query.get("project", "fake-project")
@@ -79,43 +68,7 @@ class Server:
             case "/__put__" | "/__read__":
                 return await self._object(request)
             case _:
-                route = _route(request)
-        self._note(request, route)
-        rule = self._troubles.strike(route.kind)
-        try:
-            response = await self._answer(request, route, rule)
-        except (Cut, ConnectionResetError):  # ours, or the client has died
-            self._answers[f"{route.kind} cut"] += 1
-            if request.transport is not None:
-                request.transport.abort()
-            return web.Response(status=500)
-        self._answers[f"{route.kind} {response.status}"] += 1
-        return response
-
-    def stats(self, *, brief: bool = False) -> dict[str, Any]:
-        """What has happened so far; `brief` leaves out what grows with the lines. Never a token."""
-        return {
-            **self._account.stats(brief=brief),
-            "requests": dict(self._requests),
-            "answers": dict(self._answers),
-            "headers": {name: dict(seen) for name, seen in self._headers.items()},
-        }
-
-    async def _control(self, request: web.BaseRequest) -> web.Response:
-        if request.method == "POST":
-            try:
-                dials = cast("dict[str, Any]", json.loads(await request.text()))
-                seconds = dials.pop("down", None)
-                self._account.change(dials)
-            except (ValueError, TypeError, msgspec.ValidationError) as error:
-                return web.json_response({"error": str(error)}, status=400)
-            if "rules" in dials:
-                self._troubles.set(self._account.behaviour.rules)
-            if "lose_create_answer" in dials:
-                self._lost = 0
-            if seconds is not None:
-                self._down(float(seconds))
-        return web.json_response(msgspec.to_builtins(self._account.behaviour))
+                return None
 
     async def _object(self, request: web.BaseRequest) -> web.Response:
         """Lay an object down for a test, or read one, past every permission."""
@@ -130,45 +83,23 @@ class Server:
             return web.json_response({"error": "There is no such object."}, status=404)
         return web.json_response({"text": found.path.read_text()})
 
-    def _note(self, request: web.BaseRequest, route: Route) -> None:
-        self._requests[route.kind] += 1
-        for name, given in request.headers.items():
-            lower, value = name.lower(), given
-            if lower == "authorization":
-                value = given.partition(" ")[0]
-            seen = self._headers.setdefault(lower, Counter())
-            if len(seen) < 50 or value in seen:
-                seen[value] += 1
-
     # Answers
 
-    async def _answer(
+    async def served(
         self, request: web.BaseRequest, route: Route, rule: Rule | None
     ) -> web.StreamResponse:
-        if rule is not None and rule.do == "refuse":
-            await drained(request)
-            return _told(rule, route)
         try:
             if route.kind != "token":
                 self._account.tokens.admit(request.headers.get("Authorization", ""))
-            response = await self._served(request, route, rule)
+            return await self._served(request, route, rule)
         except TokenRefused as refused:
             return web.json_response(refused.body, status=refused.code)
         except Refused as refused:
             await drained(request)
             return _refused(refused, route)
-        if rule is not None and response.status < 400:
-            if rule.do == "lose":
-                raise Cut
-            if rule.do == "disown":
-                await drained(request)
-                return _told(rule, route)
-            if rule.do == "stall":
-                await asyncio.sleep(rule.seconds)
-        if route.kind == "create" and self._lost < self._account.behaviour.lose_create_answer:
-            self._lost += 1
-            raise Cut
-        return response
+
+    def told(self, rule: Rule, route: Route) -> web.StreamResponse:
+        return _told(rule, route)
 
     async def _served(
         self, request: web.BaseRequest, route: Route, rule: Rule | None

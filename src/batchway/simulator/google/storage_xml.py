@@ -18,8 +18,9 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
+from batchway.simulator.batches.front import drained
 from batchway.simulator.google.behaviour import Behaviour, Rule
-from batchway.simulator.google.exchange import drained, received, sent
+from batchway.simulator.google.exchange import received, sent
 from batchway.simulator.google.jobs import timestamp
 from batchway.simulator.google.objects import Objects, StoredObject
 from batchway.simulator.google.refusals import Refused

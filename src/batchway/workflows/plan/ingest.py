@@ -84,7 +84,7 @@ class Ingest:
             limits=self._limits,
             resolve=lambda model: self._resolve(batch, model),
             dialect=lambda target, mode: self._dialect(target.provider, _call(batch, target), mode),
-            stand_in=batch.options.overrides.model,
+            stand_in=batch.options.overrides.stand_in,
         )
         try:
             shards = await self._pass(batch, scan, key)

@@ -1,6 +1,6 @@
 """What a request says, whatever its dialect: the canonical prompt that answers are a function of.
 
-Owns the reading of Gemini's contents, of Anthropic's messages and of OpenAI's. All three come to
+Owns the reading of Gemini's contents, of Anthropic's, Bedrock's and OpenAI's messages. All come to
 the same list of OpenAI's plain messages (`role`, `content` a string), so that an answer does not
 depend on the dialect that a line was translated to, and `online.verify` of the caller's own line
 holds for plain texts. Media count by the digest of their bytes, calls and results of tools by their
@@ -65,6 +65,18 @@ def of_openai(body: Mapping[str, Any]) -> list[Message]:
         calls = [call.get("function", {}) for call in message.get("tool_calls") or []]
         for function in [*calls, *filter(None, [message.get("function_call")])]:
             said.append((role, _call(function.get("name", ""), _value(function.get("arguments")))))
+    return merged(said)
+
+
+def of_converse(body: Mapping[str, Any]) -> list[Message]:
+    """The messages of Bedrock's Converse, or of a body of Nova."""
+    said = [("system", str(block["text"])) for block in body.get("system") or [] if "text" in block]
+    names: dict[str, str] = {}
+    for message in body.get("messages", []):
+        for block in message["content"]:
+            forced, text = _converse_block(block, names)
+            if text:
+                said.append((forced or message["role"], text))
     return merged(said)
 
 
@@ -140,6 +152,40 @@ def _claude_blocks(role: str, content: Any, names: dict[str, str]) -> list[tuple
             case _:
                 said.append((role, json.dumps(block, sort_keys=True)))
     return said
+
+
+def _converse_block(block: Mapping[str, Any], names: dict[str, str]) -> tuple[str | None, str]:
+    """The role that a block forces, if any, and what it says."""
+    match block:
+        case {"text": text}:
+            return None, str(text)
+        case {"image": held} | {"document": held} | {"video": held} | {"audio": held}:
+            return None, _converse_source(held.get("source") or {})
+        case {"toolUse": call}:
+            names[call.get("toolUseId", "")] = call.get("name", "")
+            return None, _call(call.get("name", ""), call.get("input"))
+        case {"toolResult": result}:
+            texts = [
+                json.dumps(part["json"]) if "json" in part else _converse_block(part, {})[1]
+                for part in result.get("content") or []
+            ]
+            return "tool", _result(names.get(result.get("toolUseId", ""), ""), "".join(texts))
+        case {"reasoningContent": _} | {"cachePoint": _}:
+            return None, ""
+        case _:
+            return None, json.dumps(block, sort_keys=True)
+
+
+def _converse_source(source: Mapping[str, Any]) -> str:
+    match source:
+        case {"bytes": data}:
+            return media(str(data))
+        case {"text": text}:
+            return _media(str(text).encode())
+        case {"s3Location": {"uri": uri}}:
+            return f"<{uri}>"
+        case _:
+            return json.dumps(source, sort_keys=True)
 
 
 def _openai_parts(role: str, content: Any) -> list[tuple[str, str]]:

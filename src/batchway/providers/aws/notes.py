@@ -1,0 +1,47 @@
+"""What answers of AWS say beside their bodies: which exception they are, and what time it is there.
+
+    x-amzn-requestid    the id that AWS's support asks for
+    x-amzn-errortype    the name of an exception; what it means is `refusal`'s
+    date                what signatures are dated by after one was refused for its date
+
+Nothing is told of what is left of a quota. What follows from a refusal for the requests to come
+(another clock, other keys) is `signing`'s, which is told of it.
+"""
+
+from batchway.domain.retry_after import retry_after_of
+from batchway.ports import Refused
+from batchway.ports.online import Allowance, Answer, Scarce
+from batchway.providers.aws.advice import Called
+from batchway.providers.aws.refusal import ERROR_HEADER, kind_of, message_of, refused, told
+from batchway.providers.aws.signing import Authorization
+
+
+class AwsNotes:
+    """Reads answers of what was `called`, with that authorization."""
+
+    __slots__ = ("_authorization", "_called")
+
+    def __init__(self, *, called: Called, authorization: Authorization) -> None:
+        self._called = called
+        self._authorization = authorization
+
+    def request_id(self, answer: Answer) -> str | None:
+        """AWS's own."""
+        return answer.header("x-amzn-requestid")
+
+    def allowance(self, answer: Answer, what: Scarce) -> Allowance | None:  # noqa: ARG002 - the port's
+        """Nothing is told."""
+        return None
+
+    def retry_after(self, answer: Answer, *, now: float) -> float | None:
+        """The header's word; AWS sends none, what stands before it may."""
+        return retry_after_of(answer.header, now=now)
+
+    def refusal(self, answer: Answer, read: Refused) -> Refused:
+        """As AWS names it; what does not come from AWS is as the dialect has read it."""
+        kind = kind_of(answer.header(ERROR_HEADER), answer.body)
+        if not kind:
+            return read
+        refusal = refused(answer.status, kind, message_of(answer.body))
+        self._authorization.refused(refusal, answer.header("date"))
+        return told(refusal, self._called)

@@ -1,0 +1,90 @@
+"""Llama and Mistral as bodies of InvokeModel that hold one prompt, written by their templates.
+
+Owns the tables, and the reading of templates back into messages, so that an answer is one to the
+conversation and not to its spelling. A prompt that is none of a template is what a user says.
+Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-meta.html,
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-mistral-text-completion.html,
+https://www.llama.com/docs/model-cards-and-prompt-formats/meta-llama-3/,
+https://www.llama.com/docs/model-cards-and-prompt-formats/llama4/.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from batchway.simulator.aws.answering import Ran, chat, ended
+from batchway.simulator.aws.schema import Table, checked, table
+from batchway.simulator.languages.prompts import Message, merged
+
+_TABLES: Final[Mapping[str, Table]] = {
+    "Llama": table("prompt!=s temperature=f:0:1 top_p=f:0:1 max_gen_len=i:1:8192 images=*s"),
+    "Mistral": table(
+        "prompt!=s max_tokens=i:1:8192 stop=*s temperature=f:0:1 top_p=f:0:1 top_k=i:1:200"
+    ),
+}
+_LLAMA_3: Final = re.compile(
+    r"<\|start_header_id\|>(\w+)<\|end_header_id\|>\n\n(.*?)(?:<\|eot_id\|>|<\|eom_id\|>|\Z)",
+    re.DOTALL,
+)
+_LLAMA_4: Final = re.compile(
+    r"<\|header_start\|>(\w+)<\|header_end\|>\n\n(.*?)(?:<\|eot\|>|<\|eom\|>|\Z)", re.DOTALL
+)
+_MISTRAL: Final = re.compile(r"\[INST\](.*?)\[/INST\](.*?)(?=(?:</s>)?\s*\[INST\]|\Z)", re.DOTALL)
+_SYSTEM: Final = re.compile(r"\[SYSTEM_PROMPT\](.*?)\[/SYSTEM_PROMPT\]", re.DOTALL)
+
+
+def run_llama(body: object, *, model: str) -> Ran:
+    """Answer a body of Llama's. Raises `Refused`."""
+    fields = checked(body, "Llama", _TABLES)
+    worked = chat(of_llama(fields["prompt"]), model=model, cap=fields.get("max_gen_len"))
+    output = worked.outputs[0]
+    return Ran(
+        response={
+            "generation": output.text,
+            "prompt_token_count": worked.prompt_tokens,
+            "generation_token_count": output.tokens,
+            "stop_reason": output.finish,
+        },
+        digest=worked.digest,
+        input_tokens=worked.prompt_tokens,
+        output_tokens=output.tokens,
+    )
+
+
+def run_mistral(body: object, *, model: str) -> Ran:
+    """Answer a body of Mistral's text completion, which has no counts. Raises `Refused`."""
+    fields = checked(body, "Mistral", _TABLES)
+    worked = chat(of_mistral(fields["prompt"]), model=model, cap=fields.get("max_tokens"))
+    output = worked.outputs[0]
+    text, stop = ended(output, fields.get("stop") or [])
+    written: dict[str, Any] = {
+        "text": f" {text}",
+        "stop_reason": output.finish if stop is None else "stop",
+    }
+    return Ran(
+        response={"outputs": [written]},
+        digest=worked.digest,
+        input_tokens=worked.prompt_tokens,
+        output_tokens=output.tokens,
+    )
+
+
+def of_llama(prompt: str) -> list[Message]:
+    """The messages of a prompt for Llama 3 or 4."""
+    rule = _LLAMA_4 if "<|header_start|>" in prompt else _LLAMA_3
+    turns: list[tuple[str, str]] = rule.findall(prompt)
+    if not turns:
+        return merged([("user", prompt)])
+    return merged([("tool" if role == "ipython" else role, text) for role, text in turns])
+
+
+def of_mistral(prompt: str) -> list[Message]:
+    """The messages of a prompt for Mistral."""
+    said: list[tuple[str, str]] = [("system", text.strip()) for text in _SYSTEM.findall(prompt)]
+    turns = _MISTRAL.findall(prompt)
+    if not turns:
+        return merged([("user", prompt.removeprefix("<s>"))])
+    for asked, answered in turns:
+        said.append(("user", asked.strip()))
+        said.append(("assistant", answered.strip().removesuffix("</s>").strip()))
+    return merged(said)

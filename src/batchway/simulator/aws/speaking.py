@@ -1,0 +1,39 @@
+"""Every family at one door: which reads a body, and answers it."""
+
+from typing import assert_never, cast
+
+from batchway.simulator.aws import anthropic, chat, converse, nova, prompted, vectors
+from batchway.simulator.aws.answering import Ran
+from batchway.simulator.aws.behaviour import Behaviour
+from batchway.simulator.aws.families import Family
+
+
+def run(
+    body: object, *, family: str, model: str, behaviour: Behaviour, now: float, batch: bool
+) -> Ran:
+    """Answer a body. `model` is what the caller called it. Raises `Refused`."""
+    size = behaviour.dimensions
+    known = cast("Family", family)
+    match known:
+        case "anthropic":
+            return anthropic.run(body, model=model)
+        case "nova":
+            return nova.run(body, model=model)
+        case "openai":
+            return chat.run(body, model=model, created=now, reasoning=behaviour.reasoning)
+        case "mistral-chat":
+            return chat.run_mistral(body, model=model)
+        case "mistral":
+            return prompted.run_mistral(body, model=model)
+        case "llama":
+            return prompted.run_llama(body, model=model)
+        case "titan-v1" | "titan-v2":
+            return vectors.run_titan(body, model=model, version=known, size=size)
+        case "cohere-v3" | "cohere-v4":
+            return vectors.run_cohere(body, model=model, version=known, size=size)
+        case "nova-embedding":
+            return vectors.run_nova(body, model=model, size=size)
+        case "converse":
+            return converse.run(body, model=model, batch=batch)
+        case _:
+            assert_never(known)

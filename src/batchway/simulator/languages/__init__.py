@@ -1,0 +1,1 @@
+"""Languages that more than one fake cloud speaks: what a request says, and Anthropic's Messages."""

@@ -1,0 +1,41 @@
+"""The fake of AWS as a provider of the journeys."""
+
+from typing import Any, Final
+
+from tests.journeys.conftest import Configuration
+from tests.journeys.lines import Line
+
+from batchway.simulator.aws import BedrockFake
+
+REGION: Final = "us-east-1"
+BUCKET: Final = "bucket-of-bedrock"
+ROLE: Final = "arn:aws:iam::123456789012:role/batch"
+CLAUDE: Final = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+OPUS: Final = "us.anthropic.claude-opus-4-1-20250805-v1:0"
+NOVA: Final = "amazon.nova-lite-v1:0"
+LLAMA: Final = "us.meta.llama3-3-70b-instruct-v1:0"
+QUICK: Final = {"poll_min": 0.05, "poll_max": 0.3, "settle": 0.5, "lateness": 3}
+
+
+def bedrock(fake: BedrockFake, name: str = "aws", **further: Any) -> Configuration:
+    """The fake as a provider, with the keys that every fake knows, unless others are given."""
+    own = {"access_key_id": fake.keys.id, "secret_access_key": fake.keys.secret}
+    if {"access_key_id", "profile", "api_key"} & further.keys():
+        own = {}
+    return {
+        "name": name,
+        "type": "aws-bedrock",
+        "region": REGION,
+        "base_url": fake.url,
+        "runtime_url": fake.url,
+        "sts_url": fake.url,
+        "s3_url": fake.s3_url,
+        **own,
+        **further,
+        "native": {**QUICK, **further.get("native", {})},
+    }
+
+
+def named(asked: list[Line], model: str) -> dict[str, str]:
+    """Every line was run by that model."""
+    return {each["custom_id"]: model for each in asked}
