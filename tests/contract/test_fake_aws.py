@@ -403,6 +403,28 @@ def test_a_poll_that_is_behind_and_a_list_that_is(fake: BedrockFake, bucket: str
     assert [job["jobArn"] for job in listed] == [arn]
 
 
+@pytest.mark.parametrize(("form", "during"), [("zero", (4, 0)), ("absent", (None, None))])
+def test_counts_that_come_late_or_not_at_all(
+    fake: BedrockFake, bucket: str, form: str, during: tuple[Any, Any]
+) -> None:
+    fake.control(hold=["InProgress"], counts=form)
+    arn = submit(fake, bucket, small(4), **names(23))
+    fake.eventually(lambda seen: seen["jobs"][-1]["done"] == 2)
+    job = look(fake, arn)
+    assert (job.get("totalRecordCount"), job.get("processedRecordCount")) == during
+    fake.control(hold=[])
+    after = ended(fake, arn)
+    assert after.get("successRecordCount") == (4 if form == "zero" else None)
+
+
+def test_rows_without_ids_and_rows_that_are_not_worked_out(fake: BedrockFake, bucket: str) -> None:
+    fake.control(no_record_ids=True, discard=True, discard_bytes=5)
+    ended(fake, submit(fake, bucket, small(2), **names(24)))
+    rows = rows_of(fake, bucket)
+    assert [set(row) for row in rows] == [{"modelInput", "modelOutput"}] * 2
+    assert [row["modelOutput"]["content"][0]["text"] for row in rows] == ["xxxxx"] * 2
+
+
 def test_a_fake_in_a_process_of_its_own() -> None:
     """Without a bucket: what it would cost there is moto's start."""
     with process(min_records=1, bearer_keys=["known"]) as fake:

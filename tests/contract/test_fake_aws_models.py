@@ -9,7 +9,7 @@ import pytest
 from tests.contract.aws_clients import CLAUDE, NOVA, body, client, openai_line
 
 from batchway.simulator.aws import BedrockFake, running
-from batchway.simulator.aws.expected import digest_of, vectors_of
+from batchway.simulator.aws.expected import belongs, digest_of, vectors_of
 from batchway.simulator.online import expected_text, verify
 
 CHAT = "/v1/chat/completions"

@@ -103,6 +103,19 @@ def without(name: str) -> dict[str, Any]:
             "END is not a valid enum value",
         ),
         (NOVA_EMBED, {"taskType": "SINGLE_EMBEDDING"}, "required key [singleEmbeddingParams]"),
+        (CLAUDE, {**body(1), "tool_choice": "auto"}, "it cannot be read (AttributeError)"),
+        (
+            NOVA,
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [{"image": {"format": "png", "source": {"bytes": "-"}}}],
+                    }
+                ]
+            },
+            "it cannot be read (Error)",
+        ),
         ("acme.model-v1:0", {}, "The provided model identifier is invalid."),
         (
             "arn:aws:bedrock:eu-west-1::foundation-model/" + CLAUDE,

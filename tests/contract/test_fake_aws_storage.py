@@ -96,6 +96,15 @@ def test_obstore_reads_and_writes_in_parts(fake: BedrockFake) -> None:
         obstore.get(mine, NAME)
 
 
+def test_an_upload_in_parts_that_is_left_or_given_up(fake: BedrockFake) -> None:
+    s3 = client("s3", fake)
+    upload = s3.create_multipart_upload(Bucket=BUCKET, Key=NAME)["UploadId"]
+    s3.upload_part(Bucket=BUCKET, Key=NAME, UploadId=upload, PartNumber=1, Body=b"x")
+    assert fake.unfinished_uploads() == [f"s3://{BUCKET}/{NAME}"]
+    s3.abort_multipart_upload(Bucket=BUCKET, Key=NAME, UploadId=upload)
+    assert fake.unfinished_uploads() == []
+
+
 def test_a_page_is_as_long_as_it_is_told_to_be(fake: BedrockFake) -> None:
     for number in range(5):
         fake.put(f"s3://{BUCKET}/{number}", b"x")

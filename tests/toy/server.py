@@ -23,7 +23,8 @@ from aiohttp import web
 from tests.toy.bakery import Bakery, Oops
 
 from batchway.simulator.batches.behaviour import Rule
-from batchway.simulator.batches.downloading import Cut, sent
+from batchway.simulator.batches.downloading import sent
+from batchway.simulator.batches.front import Cut
 from batchway.simulator.batches.trouble import Troubles
 
 KEY: Final = "flour-and-water"

@@ -56,3 +56,33 @@ def ended(output: Output, stops: list[str]) -> tuple[str, str | None]:
         if stop and stop in output.text:
             return output.text.partition(stop)[0], stop
     return output.text, None
+
+
+def canned(family: str, text: str) -> dict[str, Any]:
+    """The same answer to everything, in a family's words: where lines are not worked out."""
+    blocks = {"role": "assistant", "content": [{"text": text}]}
+    match family:
+        case "anthropic":
+            return {
+                "id": "msg_bdrk_discarded",
+                "type": "message",
+                "role": "assistant",
+                "model": "discarded",
+                "content": [{"type": "text", "text": text}],
+                "stop_reason": "end_turn",
+                "stop_sequence": None,
+                "usage": {"input_tokens": 1, "output_tokens": 1},
+            }
+        case "nova" | "converse":
+            usage = {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}
+            return {"output": {"message": blocks}, "stopReason": "end_turn", "usage": usage}
+        case "openai" | "mistral-chat":
+            message = {"role": "assistant", "content": text}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+            return {"id": "discarded", "choices": [choice], "usage": usage}
+        case "llama":
+            counts = {"prompt_token_count": 1, "generation_token_count": 1}
+            return {"generation": text, **counts, "stop_reason": "stop"}
+        case _:
+            return {"outputs": [{"text": text, "stop_reason": "stop"}]}

@@ -76,7 +76,11 @@ class BedrockFake(Remote):
 
     def objects(self) -> dict[str, int]:
         """Everything that lies in the buckets that this fake has met: sizes in bytes by URI."""
-        return self.asked("/__objects__")
+        return cast("dict[str, int]", self.asked("/__objects__")["objects"])
+
+    def unfinished_uploads(self) -> list[str]:
+        """The URIs of uploads in parts that were neither completed nor given up."""
+        return cast("list[str]", self.asked("/__objects__")["unfinished_uploads"])
 
     def put(self, uri: str, data: bytes) -> None:
         """Lay an object into a bucket, past every permission."""

@@ -108,6 +108,19 @@ class Objects:
             for key, size in self.listed(bucket)
         }
 
+    def unfinished(self) -> list[str]:
+        """The URIs of uploads in parts that were neither completed nor given up."""
+        found: list[str] = []
+        for bucket in list(self._regions):
+            tree = ElementTree.fromstring(
+                _whole(self.call("GET", f"/{bucket}", query="uploads")).body
+            )
+            found += [
+                f"s3://{bucket}/{upload.findtext(f'{_SPACE}Key')}"
+                for upload in tree.iter(f"{_SPACE}Upload")
+            ]
+        return found
+
     def call(
         self,
         method: str,

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from batchway.simulator.aws.answering import canned
 from batchway.simulator.aws.behaviour import Behaviour
 from batchway.simulator.aws.reading import DECODER, Input, Record, lines_of
 from batchway.simulator.aws.refusals import Refused
@@ -66,42 +67,41 @@ class Runner:
         self._batch = batch
         self._behaviour = behaviour
         self._now = now
+        self._canned = canned(family, "x" * behaviour.discard_bytes)
 
     def run(self, line: bytes, number: int, into: Produced) -> tuple[str, bytes]:
         """Run a record: its id and its row. Counts what came of it."""
-        if self._behaviour.discard:
-            into.succeeded += 1
-            record = DECODER.decode(line)
-            name = record.record_id or f"REC{number:08}"
-            into.ids[name] += 1
-            canned = {"text": "x" * self._behaviour.discard_bytes}
-            return name, _row(record, name, {"modelOutput": canned}, self._behaviour)
         record = DECODER.decode(line)
         # What has no id is given one.
         name = record.record_id or f"REC{number:08}"
         into.ids[name] += 1
         outcome: dict[str, Any]
         try:
-            self._told(name)
-            body = msgspec.json.decode(record.model_input)
-            ran = run(
-                body,
-                family=self._family,
-                model=self._model,
-                behaviour=self._behaviour,
-                now=self._now,
-                batch=self._batch,
-            )
-        except Refused as refused:
-            into.failed += 1
-            outcome = {"error": {"errorCode": refused.code, "errorMessage": refused.message}}
-        else:
+            outcome = {"modelOutput": self._output(name, record, into)}
             into.succeeded += 1
-            into.input_tokens += ran.input_tokens
-            into.output_tokens += ran.output_tokens
-            into.digests[ran.digest] += 1
-            outcome = {"modelOutput": ran.response}
-        return name, _row(record, name, outcome, self._behaviour)
+        except Refused as refused:
+            outcome = {"error": {"errorCode": refused.code, "errorMessage": refused.message}}
+            into.failed += 1
+        ids = {} if self._behaviour.no_record_ids else {"recordId": name}
+        row = msgspec.json.encode({**ids, "modelInput": record.model_input, **outcome})
+        return name, row
+
+    def _output(self, name: str, record: Record, into: Produced) -> dict[str, Any]:
+        if self._behaviour.discard:
+            return self._canned
+        self._told(name)
+        ran = run(
+            msgspec.json.decode(record.model_input),
+            family=self._family,
+            model=self._model,
+            behaviour=self._behaviour,
+            now=self._now,
+            batch=self._batch,
+        )
+        into.input_tokens += ran.input_tokens
+        into.output_tokens += ran.output_tokens
+        into.digests[ran.digest] += 1
+        return ran.response
 
     def _told(self, name: str) -> None:
         behaviour = self._behaviour
@@ -131,11 +131,6 @@ def produced(inputs: list[Input], *, runner: Runner, behaviour: Behaviour, limit
             random.Random(behaviour.seed).shuffle(rows)
         result.files |= _files(given.name, rows, behaviour)
     return result
-
-
-def _row(record: Record, name: str, outcome: dict[str, Any], behaviour: Behaviour) -> bytes:
-    ids = {} if behaviour.no_record_ids else {"recordId": name}
-    return msgspec.json.encode({**ids, "modelInput": record.model_input, **outcome})
 
 
 def _files(name: str, rows: list[bytes], behaviour: Behaviour) -> dict[str, bytes]:

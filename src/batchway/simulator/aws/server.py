@@ -79,7 +79,7 @@ class Server(Front[Route, Rule]):
             case "/__keys__":
                 return web.json_response(self._key(request.query.get("kind", "user")))
             case "/__objects__":
-                return web.json_response(await asyncio.to_thread(self._account.objects.present))
+                return web.json_response(await asyncio.to_thread(self._lying))
             case "/__bucket__" | "/__put__" | "/__read__":
                 asked = cast("dict[str, str]", json.loads(await request.text()))
                 try:
@@ -104,6 +104,10 @@ class Server(Front[Route, Rule]):
             case _:
                 key = keys.user()
         return {"id": key.id, "secret": key.secret, "token": key.token}
+
+    def _lying(self) -> dict[str, Any]:
+        objects = self._account.objects
+        return {"objects": objects.present(), "unfinished_uploads": objects.unfinished()}
 
     def _object(self, path: str, asked: Mapping[str, str]) -> web.Response:
         """Make a bucket, lay an object down or read one, past every permission."""

@@ -6,12 +6,24 @@ from batchway.simulator.aws import anthropic, chat, converse, nova, prompted, ve
 from batchway.simulator.aws.answering import Ran
 from batchway.simulator.aws.behaviour import Behaviour
 from batchway.simulator.aws.families import Family
+from batchway.simulator.aws.schema import malformed
 
 
 def run(
     body: object, *, family: str, model: str, behaviour: Behaviour, now: float, batch: bool
 ) -> Ran:
     """Answer a body. `model` is what the caller called it. Raises `Refused`."""
+    try:
+        return _run(body, family=family, model=model, behaviour=behaviour, now=now, batch=batch)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # No rule names it, and no vendor could answer it: a call without a name, an image that is
+        # not Base64.
+        raise malformed(f"it cannot be read ({type(error).__name__})") from error
+
+
+def _run(
+    body: object, *, family: str, model: str, behaviour: Behaviour, now: float, batch: bool
+) -> Ran:
     size = behaviour.dimensions
     known = cast("Family", family)
     match known:

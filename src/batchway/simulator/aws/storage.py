@@ -56,6 +56,8 @@ def placed(method: str, raw_path: str, query: str) -> Place:
             kind = "delete"
     else:
         kind = {"GET": "content", "HEAD": "object", "DELETE": "delete"}.get(method, "upload")
+        # An upload that is given up, or asked for its parts.
+        kind = "upload" if "uploadId" in names else kind
     return Place(kind=kind, bucket=bucket, key=unquote(key))
 
 

@@ -22,6 +22,7 @@ the simulator's answers, so that a test can tell whose answer a line got.
     store       the files on disk                      server      HTTP
     clock       time, and advancing it                 uploading   multipart
     trouble     which request is struck                handle      starting fakes
+    front       the shell of the fakes of clouds
 """
 
 from batchway.simulator.batches.behaviour import Behaviour, Rule, befalls, failure

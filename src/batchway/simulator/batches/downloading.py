@@ -12,15 +12,12 @@ from typing import Final
 from aiohttp import web
 
 from batchway.simulator.batches.behaviour import Rule
+from batchway.simulator.batches.front import Cut
 from batchway.simulator.batches.state import StoredFile
 
 _PIECE: Final = 1 << 20
 _ODD: Final = (1, 2, 3, 5, 7, 11)
 _PAGE: Final = b"<!DOCTYPE html><html><body>Bad gateway, please log in</body></html>"
-
-
-class Cut(Exception):
-    """The connection is to be closed without an answer, or in the middle of one."""
 
 
 async def sent(

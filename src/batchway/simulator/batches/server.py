@@ -17,7 +17,8 @@ from aiohttp import web
 
 from batchway.simulator.batches.answers import Answer, Refused
 from batchway.simulator.batches.behaviour import Rule
-from batchway.simulator.batches.downloading import Cut, sent
+from batchway.simulator.batches.downloading import sent
+from batchway.simulator.batches.front import Cut, drained
 from batchway.simulator.batches.office import Office
 from batchway.simulator.batches.trouble import Troubles
 from batchway.simulator.batches.uploading import Form, read_form
@@ -206,13 +207,13 @@ class Server:
         self, request: web.BaseRequest, route: Route, rule: Rule | None
     ) -> web.StreamResponse:
         if rule is not None and rule.do == "refuse":
-            await _drained(request)
+            await drained(request)
             return self._refused(rule)
         try:
             self._admit(request, route)
             answer = await self._served(request, route, rule)
         except Refused as refused:
-            await _drained(request)
+            await drained(request)
             answer = Answer(
                 status=refused.status,
                 body=self._office.dialect.refusal(
@@ -358,9 +359,3 @@ async def _json(request: web.BaseRequest) -> object:
         raise Refused(
             400, "We could not parse the JSON body of your request.", code="invalid_json"
         ) from error
-
-
-async def _drained(request: web.BaseRequest) -> None:
-    """Read what is left of a request: an answer before its end would look like a broken pipe."""
-    async for _ in request.content.iter_any():
-        pass
