@@ -1,4 +1,4 @@
-"""Lines of about 1 KB on each wire, and what providers answer: `bench.dialects`, `bench.vertex`.
+"""Lines of about 1 KB on each wire, and what providers answer: `bench.dialects`, `bench.clouds`.
 
 Three kinds of chat in turn (plain, with two tools, with a schema to keep to), and texts to embed.
 All differ in length and words; the same seed gives the same bytes. Tools and schema are the same in
