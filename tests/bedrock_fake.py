@@ -2,7 +2,8 @@
 
 Suites that run over every vendor speak the dials and the stats of `simulator.batches`. Owns what
 these are called at Bedrock. Each fake has a bucket of its own (`bucket`): the buckets of all fakes
-in a process are the same moto's. Jobs may have a single record, unless `min_records` says
+in a process are the same moto's. Its `base_url` is all that an account has to know: both origins
+and the bucket, with spaces between. Jobs may have a single record, unless `min_records` says
 otherwise.
 """
 
@@ -39,6 +40,12 @@ _PHASES: Final = {
     "in_progress": "run_seconds",
     "cancelling": "stop_seconds",
 }
+_OUTCOMES: Final = {
+    "completed": "Completed",
+    "expired": "Expired",
+    "failed": "Failed",
+    "cancelled": "Stopped",
+}
 _ROWS: Final = {
     "fail": "fail_rows",
     "drop": "drop_rows",
@@ -47,7 +54,6 @@ _ROWS: Final = {
     "torn": "torn_end",
 }
 _NAMES: Final = {
-    "keys": "bearer_keys",
     "cancel_loses": "cancel_race",
     "empty_error_file": "empty_files",
 }
@@ -62,9 +68,9 @@ class BedrockFake(Fake):
     def __init__(self, aws: handle.BedrockFake) -> None:  # pyright: ignore[reportMissingSuperCall] - it has no vendor's path
         self.vendor = "bedrock"
         self.origin = aws.origin
-        self.base_url = aws.origin
         self.aws = aws
         self.bucket = aws.make_bucket(f"bucket-of-tests-{next(_NUMBER)}", region=REGION)
+        self.base_url = f"{aws.origin} {aws.s3_url} {self.bucket}"
 
     def control(self, **dials: Any) -> dict[str, Any]:
         """Turn dials that other batch APIs have."""
@@ -88,13 +94,13 @@ class BedrockFake(Fake):
 
     def brief(self) -> dict[str, Any]:
         """The stats without what grows with the lines."""
-        return _told(self.aws.brief(), self.aws.objects())
+        return _told(self.aws.brief(), {})
 
 
 @contextmanager
 def running(**dials: Any) -> Generator[BedrockFake]:
     """A fake in a thread of its own."""
-    with handle.running(**{"min_records": 1, **dials_of(dials)}) as aws:
+    with handle.running(**{"min_records": 1, "max_jobs": 100, **dials_of(dials)}) as aws:
         yield BedrockFake(aws)
 
 
@@ -119,9 +125,16 @@ def dials_of(dials: Mapping[str, Any]) -> dict[str, Any]:
                 found |= {_ROWS[row]: chosen for row, chosen in value.items()}
             case "counters_null":
                 found["counts"] = "absent" if value else "live"
+                found["no_manifest"] = value
             case "errors":
-                found["fates"] = [{"outcome": "Failed", "share": 0.0}]
-            case "share" | "enqueued_tokens":
+                said = "\n".join(error["message"] for error in value)
+                found["fates"] = [{"outcome": "Failed", "share": 0.0, "message": said}]
+            case "fates":
+                found["fates"] = [
+                    {**fate, "outcome": _OUTCOMES.get(fate["outcome"], fate["outcome"])}
+                    for fate in value
+                ]
+            case "share" | "enqueued_tokens" | "keys":
                 pass  # a job that is held has run half of its lines; there is no such limit
             case _:
                 found[_NAMES.get(name, name)] = value
@@ -129,7 +142,10 @@ def dials_of(dials: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _told(stats: dict[str, Any], objects: Mapping[str, int]) -> dict[str, Any]:
-    """The stats, with what there is to tell in the words of other batch APIs."""
+    """The stats, with what there is to tell in the words of other batch APIs.
+
+    Without `objects`, which are slow to list, no files are told.
+    """
     jobs = [
         {
             **job,
@@ -138,7 +154,7 @@ def _told(stats: dict[str, Any], objects: Mapping[str, int]) -> dict[str, Any]:
             "filename": f"{job['name']}.jsonl",
             "input_file_id": job["input"],
             "output_file_id": _first(objects, job),
-            "error_file_id": None,
+            "error_file_id": _manifest(objects, job),
         }
         for job in stats["jobs"]
     ]
@@ -165,3 +181,9 @@ def _first(objects: Mapping[str, int], job: Mapping[str, Any]) -> str | None:
         return None
     folder = f"{job['output'].rstrip('/')}/{job['id']}/"
     return next((uri for uri in objects if uri.startswith(folder) and "manifest." not in uri), None)
+
+
+def _manifest(objects: Mapping[str, int], job: Mapping[str, Any]) -> str | None:
+    """What counts a job's output, and is left where that is."""
+    uri = f"{job['output'].rstrip('/')}/{job['id']}/manifest.json.out"
+    return uri if uri in objects else None

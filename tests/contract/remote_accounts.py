@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests import vertex_fake
+from tests import bedrock_fake, vertex_fake
 from tests.toy import fake as toy
 from tests.toy.account import ToyAccount
 from tests.unit.batch_lines import ReadRow, read_row, written_line
@@ -20,6 +20,11 @@ from batchway.domain.overrides import NO_OVERRIDES
 from batchway.domain.remote import JobInput, Reading, RemoteJob
 from batchway.domain.status import TERMINAL, BatchStatus
 from batchway.ports import Archive, ArchivedFile, ArchivedJob, BatchAccount, Clock
+from batchway.providers.aws.batches import BedrockBatches
+from batchway.providers.aws.credentials import BotoCredentials, Identity, Keys
+from batchway.providers.aws.jobs import Terms
+from batchway.providers.aws.place import Place as BedrockPlace
+from batchway.providers.aws.signing import Signatures
 from batchway.providers.azure.batches import AzureBatchesProvider
 from batchway.providers.azure.identity import ApiKey
 from batchway.providers.google.batches import VertexBatches
@@ -27,6 +32,7 @@ from batchway.providers.google.place import Place
 from batchway.providers.http.session import Timeouts
 from batchway.providers.http.tokens import Token
 from batchway.providers.openai.batches import OpenAIBatchesProvider
+from batchway.simulator.aws import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from batchway.simulator.batches import Fake, running
 
 CHAT = "/v1/chat/completions"
@@ -34,12 +40,24 @@ KEY = "sk-secret-of-the-contract-suite"
 TAG = "batchway-0123456789abcdef0123456789abcdef-3-1"
 DAY = 86_400
 CALL: Final = Call(CHAT, "upstream-model")
-VERTEX_CALL: Final = Call(CHAT, "gemini-2.5-flash")  # what it speaks goes by its name
+# What they speak goes by their names.
+VERTEX_CALL: Final = Call(CHAT, "gemini-2.5-flash")
+BEDROCK_CALL: Final = Call(CHAT, "us.anthropic.claude-sonnet-4-5-20250929-v1:0")
 
 # Azure's two address families are two vendors here.
-ARCHIVED = ("openai", "azure", "azure-v1", *CATALOG, "vertex")
+ARCHIVED = ("openai", "azure", "azure-v1", *CATALOG, "vertex", "bedrock")
 # And one that shares nothing with OpenAI's wire, and has nothing to look up.
 ACCOUNTS = (*ARCHIVED, "toy")
+
+_UNKNOWN_JOBS: Final = {
+    "vertex": "1234567890",
+    "bedrock": f"arn:aws:bedrock:{bedrock_fake.REGION}:123456789012:model-invocation-job/"
+    "abcdefghijkl",
+}
+_UNKNOWN_FILES: Final = {
+    "vertex": f"gs://{vertex_fake.BUCKET}/none",
+    "bedrock": "s3://bucket-of-tests-0/none",
+}
 
 QUICK = Timeouts(connect=5.0, call=10.0, idle=5.0)
 
@@ -95,6 +113,8 @@ def new_provider(
             clock=clock,
             timeouts=timeouts,
         )
+    if account == "bedrock":
+        return bedrock_batches(base_url, timeouts=timeouts, clock=clock)
     if account.startswith("azure"):
         return AzureBatchesProvider(
             name="acme",
@@ -116,6 +136,39 @@ def new_provider(
     )
 
 
+def bedrock_batches(
+    base_url: str,
+    *,
+    timeouts: Timeouts = QUICK,
+    clock: Clock,
+    terms: Terms | None = None,
+    **place: Any,
+) -> BedrockBatches:
+    """The batch API of an account on the fake of AWS, whose `base_url` says all of it."""
+    control, s3_url, bucket = base_url.split()
+    keys = Keys(access_key=ACCESS_KEY_ID, secret=SECRET_ACCESS_KEY)
+    credentials = BotoCredentials(
+        provider="acme", identity=Identity(keys=keys), region=bedrock_fake.REGION, clock=clock
+    )
+    return BedrockBatches(
+        name="acme",
+        place=BedrockPlace(
+            **{
+                "region": bedrock_fake.REGION,
+                "bucket": bucket,
+                "base_url": control,
+                "s3_url": s3_url,
+                **place,
+            }
+        ),
+        terms=terms or Terms(role=bedrock_fake.ROLE),
+        authorization=Signatures(credentials=credentials, region=bedrock_fake.REGION, clock=clock),
+        credentials=credentials,
+        clock=clock,
+        timeouts=timeouts,
+    )
+
+
 @contextmanager
 def vendor(account: str, **behaviour: Any) -> Generator[Fake]:
     """The fake behind an account."""
@@ -127,6 +180,10 @@ def vendor(account: str, **behaviour: Any) -> Generator[Fake]:
         with vertex_fake.running(**behaviour) as fake:
             yield fake
         return
+    if account == "bedrock":
+        with bedrock_fake.running(**behaviour) as fake:
+            yield fake
+        return
     with running(account.removesuffix("-v1"), **behaviour) as fake:
         yield fake
 
@@ -135,7 +192,11 @@ class Batches:
     """An account's batch API as the suite uses it: `jobs` of one call, and `archive` if any."""
 
     def __init__(self, provider: BatchAccount) -> None:
-        self.call = VERTEX_CALL if isinstance(provider, VertexBatches) else CALL
+        self.call = CALL
+        if isinstance(provider, VertexBatches):
+            self.call = VERTEX_CALL
+        if isinstance(provider, BedrockBatches):
+            self.call = BEDROCK_CALL
         jobs, archive = provider.jobs(self.call), provider.archive(NO_OVERRIDES)
         assert jobs is not None
         self.jobs = jobs
@@ -194,12 +255,12 @@ class Account:
     @property
     def unknown_job(self) -> str:
         """An id as the vendor has them, of no job."""
-        return "1234567890" if self.name == "vertex" else "batch_1"
+        return _UNKNOWN_JOBS.get(self.name, "batch_1")
 
     @property
     def unknown_file(self) -> str:
         """An id as the vendor has them, of no file."""
-        return f"gs://{vertex_fake.BUCKET}/none" if self.name == "vertex" else "file-1"
+        return _UNKNOWN_FILES.get(self.name, "file-1")
 
     async def ended(self, job_id: str) -> RemoteJob:
         """The job once it has ended."""

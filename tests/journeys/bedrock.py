@@ -39,3 +39,11 @@ def bedrock(fake: BedrockFake, name: str = "aws", **further: Any) -> Configurati
 def named(asked: list[Line], model: str) -> dict[str, str]:
     """Every line was run by that model."""
     return {each["custom_id"]: model for each in asked}
+
+
+def nothing_is_left(fake: BedrockFake) -> None:
+    """No object, and nothing that was run twice; jobs stay, since AWS removes none."""
+    stats = fake.stats()
+    assert fake.objects() == {}
+    assert set(stats["creates_by_name"].values()) <= {1}
+    assert set(stats["lines_by_digest"].values()) <= {1}

@@ -199,6 +199,8 @@ def test_the_operators_names_are_cut_out(said: str, shown: str) -> None:
 def test_errors_of_the_batch_api(
     kind: str, message: str, trouble: Trouble | None, *, advised: bool
 ) -> None:
-    said = reader(PLACE)(json.dumps({"message": message}).encode(), {"x-amzn-errortype": kind}.get)
+    said = reader(Called(place=PLACE))(
+        json.dumps({"message": message}).encode(), {"x-amzn-errortype": kind}.get
+    )
     assert (said.code, said.trouble, said.advised) == (kind, trouble, advised)
     assert "123456789012" not in said.message

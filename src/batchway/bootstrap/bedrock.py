@@ -2,7 +2,9 @@
 
 from batchway.ports import Account, Clock
 from batchway.providers.aws.account import BedrockAccount
+from batchway.providers.aws.batches import BedrockBatches
 from batchway.providers.aws.credentials import BotoCredentials, Identity, Keys
+from batchway.providers.aws.jobs import Terms
 from batchway.providers.aws.place import Place
 from batchway.providers.aws.signing import BearerKey, Signatures
 from batchway.settings import BedrockSettings
@@ -11,26 +13,50 @@ from batchway.settings import BedrockSettings
 def bedrock_account(settings: BedrockSettings, *, clock: Clock) -> Account:
     """The account in its region. Raises `ValueError` as `new_account`."""
     name, region = settings.name, settings.region
+    credentials = BotoCredentials(
+        provider=name, identity=_identity(settings), region=region, clock=clock
+    )
     if settings.api_key is not None:
         authorization = BearerKey(provider=name, api_key=settings.api_key.get_secret_value())
     else:
-        credentials = BotoCredentials(
-            provider=name, identity=_identity(settings), region=region, clock=clock
-        )
         authorization = Signatures(credentials=credentials, region=region, clock=clock)
+    place = Place(
+        region=region,
+        bucket=settings.bucket,
+        prefix=settings.prefix,
+        bucket_owner=settings.bucket_owner,
+        kms_key=settings.kms_key,
+        base_url=settings.base_url,
+        runtime_url=settings.runtime_url,
+        s3_url=settings.s3_url,
+        readable=settings.readable,
+    )
+    batches = BedrockBatches(
+        name=name,
+        place=place,
+        terms=_terms(settings),
+        authorization=authorization,
+        credentials=credentials,
+        models=settings.models,
+        clock=clock,
+    )
     return BedrockAccount(
         name=name,
-        place=Place(
-            region=region,
-            bucket=settings.bucket,
-            prefix=settings.prefix,
-            base_url=settings.base_url,
-            runtime_url=settings.runtime_url,
-            s3_url=settings.s3_url,
-            readable=settings.readable,
-        ),
+        place=place,
         authorization=authorization,
         models=settings.models,
+        batches=batches,
+    )
+
+
+def _terms(settings: BedrockSettings) -> Terms:
+    vpc = settings.vpc
+    return Terms(
+        role=settings.role_arn,
+        hours=settings.job_hours,
+        subnets=() if vpc is None else vpc.subnets,
+        security_groups=() if vpc is None else vpc.security_groups,
+        tags=settings.tags,
     )
 
 

@@ -1,6 +1,6 @@
-"""Where AWS Bedrock's regions have their APIs, as data.
+"""Where AWS Bedrock's regions have their APIs, and S3 its own there, as data.
 
-Source: docs.aws.amazon.com/general/latest/gr/bedrock.html
+Source: docs.aws.amazon.com/general/latest/gr/bedrock.html, .../s3.html
 """
 
 
@@ -12,6 +12,11 @@ def control_of(region: str) -> str:
 def runtime_of(region: str) -> str:
     """The address that a region's models are called at."""
     return f"https://bedrock-runtime.{region}.{_domain(region)}"
+
+
+def storage_of(region: str) -> str:
+    """The address of S3 in a region; buckets are the first segment of its paths."""
+    return f"https://s3.{region}.{_domain(region)}"
 
 
 def _domain(region: str) -> str:

@@ -4,6 +4,7 @@ Owns which exceptions a decoder has for bytes that are no JSON. Does not own wha
 values. Pure.
 """
 
+import re
 from enum import Enum
 from typing import Any, Final, cast
 
@@ -11,6 +12,13 @@ import msgspec
 
 # A document nested a hundred thousand deep is answered with a RecursionError.
 _NO_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+_BOM: Final = b"\xef\xbb\xbf"
+_HALF_SURROGATE: Final = re.compile(
+    rb"\\(?:(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
 
 
 class NoJson(Enum):
@@ -35,3 +43,15 @@ def object_in(data: bytes) -> dict[str, Any] | None:
 def object_or_none(value: object) -> dict[str, Any] | None:
     """The value, if it is a JSON object."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def mended(data: bytes) -> bytes:
+    """JSON without a byte order mark and half surrogate pairs: a model may cut a character in two.
+
+    For what a decoder has refused; most of what it refuses is as before.
+    """
+    return _HALF_SURROGATE.sub(_mend, data.removeprefix(_BOM))
+
+
+def _mend(escape: re.Match[bytes]) -> bytes:
+    return b"\\ufffd" if escape[2] else escape[0]

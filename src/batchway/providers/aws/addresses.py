@@ -1,7 +1,8 @@
-"""Addresses of AWS Bedrock: where a model is called, and what tells whether it is well.
+"""Addresses of AWS Bedrock: where a model is called, and where jobs are.
 
     converse           {runtime}/model/{id}/converse
     every other        {runtime}/model/{id}/invoke
+    jobs               {control}/model-invocation-job, .../{arn}, {control}/model-invocation-jobs
 
 The id is one segment, whatever stands in it: `:` and the `/` of an ARN are escaped, as boto3 does
 (`tests/contract/test_aws_wire.py`). Signatures are over the address as it is sent. Source:
@@ -28,6 +29,16 @@ def online_address(model: Model, dialect: BedrockDialect) -> str:
 def jobs_address(place: Place) -> str:
     """Where jobs are listed."""
     return f"{place.control}/model-invocation-jobs"
+
+
+def new_job_address(place: Place) -> str:
+    """Where jobs are created."""
+    return f"{place.control}/model-invocation-job"
+
+
+def job_address(place: Place, arn: str) -> str:
+    """Where a job is looked at, by its whole ARN."""
+    return f"{new_job_address(place)}/{segment(arn)}"
 
 
 def calls_address(place: Place) -> str:

@@ -2,6 +2,8 @@
 
     region         where models are called and jobs run
     bucket, prefix where inputs and results of jobs lie in S3
+    bucket_owner   the account that the bucket has to belong to
+    kms_key        what files there are encrypted with, in place of what the bucket says
     base_url       the address of the control plane, in place of the region's own
     runtime_url    the address of the models, likewise
     s3_url         the address of S3, likewise
@@ -12,7 +14,7 @@ A batch may name another bucket (`Overrides`).
 
 from dataclasses import dataclass, replace
 
-from batchway.catalog.bedrock_regions import control_of, runtime_of
+from batchway.catalog.bedrock_regions import control_of, runtime_of, storage_of
 from batchway.domain.overrides import Overrides
 
 
@@ -26,6 +28,8 @@ class Place:
     region: str
     bucket: str | None = None
     prefix: str = "batchway"
+    bucket_owner: str | None = None
+    kms_key: str | None = None
     base_url: str | None = None
     runtime_url: str | None = None
     s3_url: str | None = None
@@ -40,6 +44,11 @@ class Place:
     def runtime(self) -> str:
         """The address below which models are called."""
         return self.runtime_url or runtime_of(self.region)
+
+    @property
+    def storage(self) -> str:
+        """The address of S3."""
+        return self.s3_url or storage_of(self.region)
 
     def with_(self, overrides: Overrides) -> "Place":
         """The place that a batch asks for. Names are checked where they come in."""

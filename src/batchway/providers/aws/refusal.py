@@ -26,7 +26,6 @@ from batchway.domain.remote import Trouble
 from batchway.ports import Refused
 from batchway.providers.aws.advice import Called, advice_on
 from batchway.providers.aws.discretion import discreet
-from batchway.providers.aws.place import Place
 from batchway.providers.http.trouble import Header, ReadError, Said
 
 ERROR_HEADER: Final = "x-amzn-errortype"
@@ -143,12 +142,12 @@ def is_of_ended_keys(refusal: Refused) -> bool:
     return refusal.kind.removesuffix("Exception") in _ENDED
 
 
-def reader(place: Place) -> ReadError:
+def reader(called: Called) -> ReadError:
     """What reads errors of calls to the batch API, see `providers.http.trouble`."""
 
     def read(body: bytes, header: Header) -> Said:
         kind = kind_of(header(ERROR_HEADER), body)
-        said = told(refused(400, kind, message_of(body)), Called(place=place))
+        said = told(refused(400, kind, message_of(body)), called)
         message = said.message
         if said.advice:
             message = f"{message.rstrip('. ')}. To mend it: {said.advice}."

@@ -18,7 +18,7 @@ import msgspec
 
 from batchway.dialects.gemini.error import refused
 from batchway.dialects.line_ids import read_line_id_in
-from batchway.dialects.tolerant_json import object_in, object_or_none
+from batchway.dialects.tolerant_json import mended, object_in, object_or_none
 from batchway.domain.batch_errors import LineText
 from batchway.domain.fate import Fate, fate_of
 from batchway.domain.timestamps import unix_seconds
@@ -38,12 +38,6 @@ _SPACE: Final = re.compile(rb"\s+")
 _NOTHING: Final = frozenset({b"", b"null", b"{}", b"[]", b'""'})
 # What a status says of a row that went well.
 _FINE: Final = frozenset({b"", b"null", b'""', b'"OK"', b"200", b'"200"', b"{}"})
-_BOM: Final = b"\xef\xbb\xbf"
-_HALF_SURROGATE: Final = re.compile(
-    rb"\\(?:(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
-    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
-)
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -117,24 +111,15 @@ def _read(raw: bytes) -> _Row | None:
     try:
         return _row(raw)
     except msgspec.DecodeError:
-        mended = _mended(raw)
+        whole = mended(raw)
     except (UnicodeDecodeError, RecursionError):
         return None
-    if mended == raw:
+    if whole == raw:
         return None
     try:
-        return _row(mended)
+        return _row(whole)
     except _UNREADABLE:
         return None
-
-
-def _mended(raw: bytes) -> bytes:
-    """Without a byte order mark and half surrogate pairs: a model may cut a character in two."""
-    return _HALF_SURROGATE.sub(_mend, raw.removeprefix(_BOM))
-
-
-def _mend(escape: re.Match[bytes]) -> bytes:
-    return b"\\ufffd" if escape[2] else escape[0]
 
 
 def _id_in(row: _Row) -> bytes:

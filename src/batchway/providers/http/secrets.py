@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
-_HEADERS: Final = frozenset({"authorization", "api-key", "x-api-key"})
+_HEADERS: Final = frozenset({"authorization", "api-key", "x-api-key", "x-amz-security-token"})
 _LONGEST_HARMLESS: Final = 3  # stand-ins such as `x`: cutting them out would leave no words
 _MOST_REMEMBERED: Final = 32
 _MOST_TEXT: Final = 1_000

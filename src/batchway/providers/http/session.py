@@ -4,6 +4,7 @@ Owns connections, timeouts, bounds and redirects; every failure leaves as `Remot
 own what is asked (`jobs`) or what an answer means (`reading`).
 
     call       the whole exchange within `Timeouts.call`
+    head       the same, of which only the status and the headers are wanted
     upload     any length, as long as bytes move
     download   any length, as long as bytes move, from where an earlier one broke; redirects are
                followed (not into this network), the authorization stays with the provider's host
@@ -116,6 +117,22 @@ class RemoteHttp:
             if not 200 <= response.status < 300:
                 raise await self._error(response, read_error)
             return await self._read(response)
+
+    async def head(self, url: str, *, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
+        """The status and the headers of whatever is answered. Raises `RemoteError` without that.
+
+        `headers` are this request's alone. Those of the answer ignore case.
+        """
+        own = await self._own()
+        self._sent.note(headers)
+        sent = _sendable(own)
+        sent.update(headers)
+        timeout = ClientTimeout(total=self._timeouts.call, connect=self._timeouts.connect)
+        async with (
+            self._failures(),
+            self._request("HEAD", URL(url, encoded=True), sent, None, timeout) as response,
+        ):
+            return response.status, response.headers
 
     async def upload(
         self, url: str, *, fields: Mapping[str, str], filename: str, path: Path
