@@ -111,7 +111,7 @@ def test_every_code_of_an_account_is_documented() -> None:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                errors = node.func.id in {"RemoteError", "BatchError"}
+                errors = node.func.id in {"RemoteError", "BatchError", "JobTrouble"}
                 given |= {
                     str(each.value.value)
                     for each in node.keywords

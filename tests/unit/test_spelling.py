@@ -109,6 +109,7 @@ def test_truefoundrys_headers_are_named_at_the_door() -> None:
         # Sentences that people read, which tell them the header to send.
         "domain/errors.py",
         "domain/routing.py",
+        "providers/aws/jobs.py",
         "providers/google/jobs.py",
         "providers/google/refusal.py",
         "settings/aws.py",
