@@ -12,14 +12,15 @@ from dataclasses import replace
 from typing import Final
 
 from bench import auto as bench_auto
+from bench.clouds import clouds
 from bench.dialects import dialects
 from bench.figures import Figure, Table
 from bench.goals import COMMAND, Goal, publish
 from bench.inputs import chat_file
 from bench.managed import ideal, memory, polling, throughput, upload
 from bench.native import NativeRun, run_native
+from bench.signing import signing
 from bench.small import CONNECTIONS, LINES, UPLOADS, SmallRun, postgres, run_idle, run_small
-from bench.vertex import vertex
 
 
 def native(scale: float) -> list[Goal]:
@@ -218,7 +219,8 @@ BENCHMARKS: Final[dict[str, Callable[[float], list[Goal]]]] = {
     "polling": polling,
     "upload": upload,
     "native": native,
-    "vertex": vertex,
+    "clouds": clouds,
+    "signing": signing,
     "dialects": dialects,
     "auto": auto,
     "small": small,

@@ -15,14 +15,32 @@ from typing import Final
 
 from bench.figures import Figure, Table
 from bench.goals import Goal, publish
-from bench.wires import MODEL, answers, chat_bodies, embeddings_bodies, responses_bodies
+from bench.wires import (
+    MODEL,
+    answers,
+    chat_bodies,
+    embeddings_bodies,
+    large_embeddings_bodies,
+    plain_bodies,
+    responses_bodies,
+    unbound_bodies,
+)
 
 from batchway.dialects.anthropic.dialect import AnthropicDialect
+from batchway.dialects.cohere.dialect import CohereEmbeddingsDialect
+from batchway.dialects.converse.dialect import ConverseDialect, NovaDialect
+from batchway.dialects.deepseek.dialect import DeepSeekDialect
 from batchway.dialects.gemini.dialect import GeminiDialect
 from batchway.dialects.gemini.embeddings import GeminiEmbeddingsDialect
 from batchway.dialects.gemini.text_embeddings import TextEmbeddingsDialect
+from batchway.dialects.llama.dialect import LlamaDialect
+from batchway.dialects.mistral.chat_dialect import MistralChatDialect
+from batchway.dialects.mistral.prompt_dialect import MistralPromptDialect
+from batchway.dialects.nova_embeddings.dialect import NovaEmbeddingsDialect
 from batchway.dialects.openai.dialect import OpenAIDialect
+from batchway.dialects.openai.open_dialect import OpenModelDialect
 from batchway.dialects.responses.dialect import ResponsesDialect
+from batchway.dialects.titan.dialect import TitanEmbeddingsDialect
 from batchway.ports.dialect import Dialect, Encoded, Result
 
 _GOAL: Final = 20_000
@@ -94,6 +112,66 @@ _WIRES: Final = (
         lines=embeddings_bodies,
         wire="predictions",
     ),
+    _Wire(
+        name="converse",
+        dialect=ConverseDialect(model=f"us.anthropic.{_CLAUDE}-20250929-v1:0", batch=False),
+        wire="converse",
+    ),
+    _Wire(name="nova", dialect=NovaDialect(model="us.amazon.nova-2-lite-v1:0"), wire="converse"),
+    _Wire(
+        name="anthropic at Bedrock",
+        dialect=AnthropicDialect(
+            model=f"us.anthropic.{_CLAUDE}-20250929-v1:0", version="bedrock-2023-05-31"
+        ),
+        wire="anthropic",
+    ),
+    _Wire(
+        name="open models at Bedrock",
+        dialect=OpenModelDialect(model="openai.gpt-oss-120b-1:0"),
+        wire="openai",
+    ),
+    _Wire(
+        name="llama",
+        dialect=LlamaDialect(model="us.meta.llama3-3-70b-instruct-v1:0"),
+        lines=plain_bodies,
+        wire="llama",
+    ),
+    _Wire(
+        name="mistral, prompt",
+        dialect=MistralPromptDialect(model="mistral.mistral-small-2402-v1:0"),
+        lines=plain_bodies,
+        wire="mistral",
+    ),
+    _Wire(
+        name="mistral, chat",
+        dialect=MistralChatDialect(model="mistral.mistral-large-2407-v1:0"),
+        lines=unbound_bodies,
+        wire="openai",
+    ),
+    _Wire(
+        name="deepseek",
+        dialect=DeepSeekDialect(model="us.deepseek.r1-v1:0"),
+        lines=plain_bodies,
+        wire="deepseek",
+    ),
+    _Wire(
+        name="titan embeddings",
+        dialect=TitanEmbeddingsDialect(model="amazon.titan-embed-text-v2:0"),
+        lines=large_embeddings_bodies,
+        wire="titan",
+    ),
+    _Wire(
+        name="cohere embeddings",
+        dialect=CohereEmbeddingsDialect(model="cohere.embed-v4:0"),
+        lines=large_embeddings_bodies,
+        wire="cohere",
+    ),
+    _Wire(
+        name="nova embeddings",
+        dialect=NovaEmbeddingsDialect(model="amazon.nova-2-multimodal-embeddings-v1:0"),
+        lines=large_embeddings_bodies,
+        wire="nova embedding",
+    ),
 )
 
 
@@ -155,8 +233,10 @@ def dialects(scale: float) -> list[Goal]:
                 "with a strict schema, a third each; answers of "
                 f"{_mean(runs['openai'].answers):,} bytes on OpenAI's wire. `responses` reads and "
                 "writes the same as `/v1/responses` has it, through gemini's dialect.",
+                "Models that are given a prompt get plain lines alone, Mistral Large no schemas.",
                 f"Embeddings: a text of {_mean(runs[_WIRES[-1].name].lines):,} bytes and a vector "
-                "of 768 numbers, which stays as the provider wrote it unless base64 is wanted.",
+                "of 768 numbers, at Bedrock 1,024, which stays as the provider wrote it unless "
+                "base64 is wanted. Titan sends each vector twice.",
                 f"Goal: at least {_GOAL:,} lines/s each way.",
             ),
         )

@@ -6,7 +6,7 @@
 
 The fake is a process of its own. It is told when jobs may end, and to refuse looks at them until
 all results are written, so that neither way waits for it longer than a transfer takes. Owns the run
-and its phases; the figures are made of it in `bench.__main__` and `bench.vertex`.
+and its phases; the figures are made of it in `bench.__main__` and `bench.clouds`.
 """
 
 import tempfile
@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import psutil
 from bench.figures import Memory, PeakMemory
 from bench.served import Served, ServedError
 
-from batchway.simulator import batches, google
+from batchway.simulator import aws, batches, google
 from batchway.simulator.batches.remote import Remote
 
 _ENDPOINT: Final = "/v1/chat/completions"
@@ -76,18 +76,23 @@ class _Watch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Words:
-    """What a fake calls a job's state and its number of lines, and how it counts files.
+    """What a fake calls a job's state and its number of lines, looks at jobs, and files.
 
-    `results` are the bytes of all results, `left` whatever lies at the provider, both out of the
-    fake's brief stats.
+    `files` are the bytes of everything that lies at the provider, by name; what is a batch's own
+    input says so of itself (`is_input`).
     """
 
     state: str
     running: str
     ended: str
     lines: str
-    results: Callable[[Mapping[str, Any]], int]
-    left: Callable[[Mapping[str, Any]], object]
+    looks: tuple[str, ...]
+    files: Callable[[Remote], Mapping[str, int]]
+    is_input: Callable[[str], bool] = lambda name: name.endswith("/input.jsonl")
+
+
+def _files_at_openai(fake: Remote) -> Mapping[str, int]:
+    return {f"{file['purpose']} {file['id']}": file["bytes"] for file in fake.brief()["files"]}
 
 
 _OPENAI: Final = _Words(
@@ -95,20 +100,25 @@ _OPENAI: Final = _Words(
     running="in_progress",
     ended="completed",
     lines="total",
-    results=lambda stats: sum(
-        file["bytes"] for file in stats["files"] if file["purpose"] == "batch_output"
-    ),
-    left=lambda stats: stats["files"],
+    looks=("job",),
+    files=_files_at_openai,
+    is_input=lambda name: not name.startswith("batch_output "),
 )
 _VERTEX: Final = _Words(
     state="state",
     running="RUNNING",
     ended="SUCCEEDED",
     lines="lines",
-    results=lambda stats: sum(
-        size for uri, size in stats["objects"].items() if not uri.endswith("/input.jsonl")
-    ),
-    left=lambda stats: stats["objects"],
+    looks=("job",),
+    files=lambda fake: cast("Mapping[str, int]", fake.brief()["objects"]),
+)
+_BEDROCK: Final = _Words(
+    state="state",
+    running="InProgress",
+    ended="Completed",
+    lines="lines",
+    looks=("job", "jobs"),
+    files=lambda fake: cast("Mapping[str, int]", fake.asked("/__objects__")["objects"]),
 )
 
 
@@ -149,6 +159,30 @@ def run_vertex(path: Path, lines: int) -> NativeRun:
             return _run(path, lines, server=server, fake=fake, words=_VERTEX, memory=memory)
 
 
+def run_bedrock(path: Path, lines: int) -> NativeRun:
+    """As `run_native`, at AWS Bedrock: lines of models of Claude, files in S3.
+
+    S3 is moto's, in the process of the fake, where what it holds counts for nobody.
+    """
+    with aws.process(discard=True, hold=[_BEDROCK.running]) as fake:
+        provider = {
+            "name": "upstream",
+            "type": "aws-bedrock",
+            "region": "us-east-1",
+            "bucket": fake.make_bucket("bucket-of-bench"),
+            "role_arn": "arn:aws:iam::123456789012:role/BedrockBatch",
+            "access_key_id": fake.keys.id,
+            "secret_access_key": fake.keys.secret,
+            "base_url": fake.url,
+            "runtime_url": fake.url,
+            "sts_url": fake.url,
+            "s3_url": fake.s3_url,
+            **_MODE,
+        }
+        with Served(provider) as server, PeakMemory(server.pid) as memory:
+            return _run(path, lines, server=server, fake=fake, words=_BEDROCK, memory=memory)
+
+
 def _run(
     path: Path, lines: int, *, server: Served, fake: Remote, words: _Words, memory: PeakMemory
 ) -> NativeRun:
@@ -175,11 +209,12 @@ def _run(
     _until(lambda: sum(job[words.lines] for job in jobs_in(words.running)) == lines)
     out = watch.split("out")
     jobs = len(jobs_in(words.running))
-    fake.trouble({"on": "job", "do": "refuse", "status": 503})
+    fake.trouble(*({"on": look, "do": "refuse", "status": 503} for look in words.looks))
     fake.control(hold=[])
     _until(lambda: len(jobs_in(words.ended)) == jobs)
     fake.trouble()
-    row_bytes = round(words.results(fake.brief()) / lines)
+    results = [size for name, size in words.files(fake).items() if not words.is_input(name)]
+    row_bytes = round(sum(results) / lines)
     watch.split("waiting for the fake")
     _until(lambda: status() in {"finalizing", "completed"})
     collecting = watch.split("collecting")
@@ -188,7 +223,7 @@ def _run(
     counts = client.batches.retrieve(batch.id).request_counts
     if counts is None or counts.completed != lines:
         raise ServedError(f"batch {batch.id} ended with {counts}")
-    if words.left(fake.brief()):
+    if words.files(fake):
         raise ServedError("files are left at the provider")
     return NativeRun(
         jobs=jobs,

@@ -1,13 +1,15 @@
-/* An OpenAI-compatible upstream that is much faster than any Python client.
+/* An upstream that is much faster than any Python client: OpenAI-compatible, and Bedrock's runtime.
  *
  * Owns: HTTP/1.1 keep-alive on one thread over epoll, one answer of a fixed shape to
- * POST /v1/chat/completions, an exact delay before each answer, and GET /stats.
+ * POST /v1/chat/completions, an exact delay before each answer, and GET /stats. The same answer is
+ * given to POST /model/.../invoke, in Anthropic's shape if the model's name says so, and to
+ * POST /model/.../converse in Converse's. Signatures are not looked at.
  * Does not own: errors, limits, streaming; `batchway simulate` is the upstream with those.
  *
  *     cc -std=c11 -O2 -Wall -Wextra -o upstream upstream.c
  *     ./upstream [--port 0] [--latency-ms 0] [--until-eof]
  *
- * The answer's choices[0].message.content is "The answer is <crc32>-<length>." of the request body
+ * The text of the answer (choices[0].message.content) is "The answer is <crc32>-<length>." of the request body
  * (8 hex digits, 7 decimal digits), so that a benchmark proves each answer belongs to its own line;
  * CRC-32 because Python's zlib computes it at memory speed. A request is delayed from the moment
  * its last byte is read. The answer is never early; a Python client on a busy machine saw 37.5 ms
@@ -51,7 +53,8 @@ enum {
 };
 
 enum phase { HEAD, BODY, SIZE, DATA, DATA_END, TRAILER, DEAD };
-enum answer { COMPLETION, STATS, BAD_REQUEST, NOT_FOUND, TOO_LARGE };
+enum answer { COMPLETION, MESSAGE, TURN, STATS, BAD_REQUEST, NOT_FOUND, TOO_LARGE };
+enum { SHAPES = TURN + 1 }; /* the answers that are made of templates */
 
 struct conn {
     int fd;
@@ -141,11 +144,15 @@ static uint32_t crc_update(uint32_t c, const char *data, size_t n) {
 
 /* ---- the answer: a template whose marked digits are overwritten in place ---- */
 
-static char template_bytes[2048];
-static size_t template_len, at_request, at_id, at_crc, at_length;
+struct template {
+    char bytes[2048];
+    size_t len, at_request, at_id, at_crc, at_length;
+};
 
-static void template_init(void) {
-    static const char *body =
+static struct template templates[SHAPES];
+
+static const char *const bodies[SHAPES] = {
+    [COMPLETION] =
         "{\"id\":\"chatcmpl-IIIIIIIIIIIIIIII\",\"object\":\"chat.completion\","
         "\"created\":1760000000,\"model\":\"bench-model-2026-01-01\",\"choices\":[{\"index\":0,"
         "\"message\":{\"role\":\"assistant\",\"content\":\"The answer is CCCCCCCC-LLLLLLL.\","
@@ -154,16 +161,38 @@ static void template_init(void) {
         "\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},"
         "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0,"
         "\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}},"
-        "\"service_tier\":\"default\",\"system_fingerprint\":\"fp_batchwaybench\"}";
-    template_len = (size_t)snprintf(
-        template_bytes, sizeof template_bytes,
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-        "x-request-id: req_RRRRRRRRRRRRRRRR\r\ncontent-length: %zu\r\n\r\n%s",
-        strlen(body), body);
-    at_request = (size_t)(strstr(template_bytes, "RRRRRRRR") - template_bytes);
-    at_id = (size_t)(strstr(template_bytes, "IIIIIIII") - template_bytes);
-    at_crc = (size_t)(strstr(template_bytes, "CCCCCCCC") - template_bytes);
-    at_length = (size_t)(strstr(template_bytes, "LLLLLLL") - template_bytes);
+        "\"service_tier\":\"default\",\"system_fingerprint\":\"fp_batchwaybench\"}",
+    [MESSAGE] =
+        "{\"model\":\"claude-bench\",\"id\":\"msg_bdrk_IIIIIIIIIIIIIIII\",\"type\":\"message\","
+        "\"role\":\"assistant\",\"content\":[{\"type\":\"text\","
+        "\"text\":\"The answer is CCCCCCCC-LLLLLLL.\"}],\"stop_reason\":\"end_turn\","
+        "\"stop_sequence\":null,\"usage\":{\"input_tokens\":250,"
+        "\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,\"output_tokens\":16}}",
+    [TURN] =
+        "{\"metrics\":{\"latencyMs\":10},\"output\":{\"message\":{\"content\":[{"
+        "\"text\":\"The answer is CCCCCCCC-LLLLLLL.\"}],\"role\":\"assistant\"}},"
+        "\"stopReason\":\"end_turn\",\"usage\":{\"inputTokens\":250,\"outputTokens\":16,"
+        "\"totalTokens\":266,\"cacheReadInputTokens\":0,\"cacheWriteInputTokens\":0},"
+        "\"trace\":{\"id\":\"IIIIIIIIIIIIIIII\"}}",
+};
+
+static size_t place_of(const struct template *t, const char *mark) {
+    return (size_t)(strstr(t->bytes, mark) - t->bytes);
+}
+
+static void templates_init(void) {
+    for (int shape = 0; shape < SHAPES; shape++) {
+        struct template *t = &templates[shape];
+        t->len = (size_t)snprintf(
+            t->bytes, sizeof t->bytes,
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+            "x-request-id: req_RRRRRRRRRRRRRRRR\r\ncontent-length: %zu\r\n\r\n%s",
+            strlen(bodies[shape]), bodies[shape]);
+        t->at_request = place_of(t, "RRRRRRRR");
+        t->at_id = place_of(t, "IIIIIIII");
+        t->at_crc = place_of(t, "CCCCCCCC");
+        t->at_length = place_of(t, "LLLLLLL");
+    }
 }
 
 static void put_hex(char *to, uint64_t value, int digits) {
@@ -195,14 +224,15 @@ static const char *const refusals[][2] = {
 static void give(const struct due *d) {
     struct conn *c = d->conn;
     if (!d->keep_alive) c->last = true;
-    char *to = reserve(c, sizeof template_bytes), json[512];
-    if (d->answer == COMPLETION) {
-        memcpy(to, template_bytes, template_len);
-        put_hex(to + at_request, ++requests, 16);
-        put_hex(to + at_id, requests, 16);
-        put_hex(to + at_crc, d->crc, 8);
-        put_decimal(to + at_length, d->body, 7);
-        c->out_len += template_len;
+    char *to = reserve(c, sizeof templates[0].bytes), json[512];
+    if (d->answer < SHAPES) {
+        const struct template *t = &templates[d->answer];
+        memcpy(to, t->bytes, t->len);
+        put_hex(to + t->at_request, ++requests, 16);
+        put_hex(to + t->at_id, requests, 16);
+        put_hex(to + t->at_crc, d->crc, 8);
+        put_decimal(to + t->at_length, d->body, 7);
+        c->out_len += t->len;
     } else {
         const char *status = refusals[d->answer][0], *text = refusals[d->answer][1];
         if (d->answer == STATS) {
@@ -216,7 +246,7 @@ static void give(const struct due *d) {
             text = json;
         }
         c->out_len += (size_t)snprintf(
-            to, sizeof template_bytes,
+            to, sizeof templates[0].bytes,
             "HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n%s\r\n%s",
             status, strlen(text), c->last ? "connection: close\r\n" : "", text);
     }
@@ -274,7 +304,7 @@ static void queue_answer(struct conn *c) {
     struct due d = {.conn = c, .at = now_ns + latency_ns, .crc = ~c->crc,
                     .body = (uint32_t)c->body, .answer = c->answer, .keep_alive = c->keep_alive};
     c->phase = c->keep_alive ? HEAD : DEAD;
-    if (c->answer != COMPLETION && !c->pending) { /* nothing to keep in order: no delay */
+    if (c->answer >= SHAPES && !c->pending) { /* nothing to keep in order: no delay */
         give(&d);
         return;
     }
@@ -302,6 +332,21 @@ static bool is(const char *s, size_t n, const char *word) {
     return n == strlen(word) && !strncasecmp(s, word, n);
 }
 
+static bool ends(const char *s, size_t n, const char *word) {
+    size_t len = strlen(word);
+    return n >= len && !memcmp(s + n - len, word, len);
+}
+
+static enum answer answer_to(const char *head, size_t n) { /* n: of method and target */
+    static const char model[] = "POST /model/";
+    if (is(head, n, "POST /v1/chat/completions")) return COMPLETION;
+    if (is(head, n, "GET /stats")) return STATS;
+    if (n < sizeof model - 1 || memcmp(head, model, sizeof model - 1)) return NOT_FOUND;
+    if (ends(head, n, "/converse")) return TURN;
+    if (!ends(head, n, "/invoke")) return NOT_FOUND;
+    return memmem(head, n, "anthropic.", 10) ? MESSAGE : COMPLETION;
+}
+
 static void begin(struct conn *c, const char *head, size_t n) { /* n includes the empty line */
     const char *end = head + n - 2, *eol = memmem(head, n, "\r\n", 2);
     const char *path = memchr(head, ' ', (size_t)(eol - head));
@@ -311,9 +356,7 @@ static void begin(struct conn *c, const char *head, size_t n) { /* n includes th
 
     if (!version || eol - version != 9 || memcmp(version, " HTTP/1.", 8)) goto bad;
     size_t target = (size_t)(version - head);
-    c->answer = is(head, target, "POST /v1/chat/completions") ? COMPLETION
-                : is(head, target, "GET /stats")              ? STATS
-                                                              : NOT_FOUND;
+    c->answer = answer_to(head, target);
     c->keep_alive = version[8] == '1';
     c->crc = ~0u;
     c->body = 0;
@@ -479,7 +522,7 @@ static void answer_due(void) {
         queue_len--;
         d.conn->pending--;
         if (!d.conn->dead) give(&d);
-        else if (d.answer == COMPLETION) requests++; /* served, though the client left */
+        else if (d.answer < SHAPES) requests++; /* served, though the client left */
         bury(d.conn);
     }
     while (dirty_list) {
@@ -561,7 +604,7 @@ int main(int argc, char **argv) {
     }
     latency_ns = (uint64_t)(latency_ms * 1e6);
     crc_init();
-    template_init();
+    templates_init();
 
     struct rlimit files;
     if (!getrlimit(RLIMIT_NOFILE, &files)) {

@@ -1,4 +1,4 @@
-"""Lines of about 1 KB on each wire, and what providers answer: `bench.dialects`, `bench.vertex`.
+"""Lines of about 1 KB on each wire, and what providers answer: `bench.dialects`, `bench.clouds`.
 
 Three kinds of chat in turn (plain, with two tools, with a schema to keep to), and texts to embed.
 All differ in length and words; the same seed gives the same bytes. Tools and schema are the same in
@@ -17,6 +17,7 @@ from bench.inputs import SENTENCES, SYSTEM, written
 MODEL: Final = "bench-model"
 KINDS: Final = ("plain", "tools", "schema")
 _NUMBERS: Final = 768
+_LARGE: Final = 1_024
 _VERSION: Final = 1  # part of the file's name: raise it when the lines change, or caches lie
 
 _TOOLS: Final = (
@@ -66,6 +67,16 @@ def chat_bodies(count: int, *, seed: int = 0) -> list[bytes]:
     return [_json(_chat(dice, index)) for index, dice in _dices(count, seed)]
 
 
+def plain_bodies(count: int, *, seed: int = 0) -> list[bytes]:
+    """Bodies of chat lines that are all plain, for models that are given a prompt and no more."""
+    return [_json(_chat(dice, 0)) for _, dice in _dices(count, seed)]
+
+
+def unbound_bodies(count: int, *, seed: int = 0) -> list[bytes]:
+    """Plain ones and those with tools in turn, for models that are bound to no schema."""
+    return [_json(_chat(dice, index % 2)) for index, dice in _dices(count, seed)]
+
+
 def mixed_file(count: int, *, model: str) -> Path:
     """The path of a batch file of `count` such lines, written the first time it is asked for.
 
@@ -86,13 +97,20 @@ def responses_bodies(count: int, *, seed: int = 0) -> list[bytes]:
     return [_json(_response(_chat(dice, index))) for index, dice in _dices(count, seed)]
 
 
-def embeddings_bodies(count: int, *, seed: int = 0, base64: bool = False) -> list[bytes]:
+def embeddings_bodies(
+    count: int, *, seed: int = 0, base64: bool = False, numbers: int = _NUMBERS
+) -> list[bytes]:
     """Bodies of embeddings lines with one text of about 1 KB."""
     form = {"encoding_format": "base64"} if base64 else {}
     return [
-        _json({"model": MODEL, "input": _words(dice, 15), "dimensions": _NUMBERS, **form})
+        _json({"model": MODEL, "input": _words(dice, 15), "dimensions": numbers, **form})
         for _, dice in _dices(count, seed)
     ]
+
+
+def large_embeddings_bodies(count: int, *, seed: int = 0) -> list[bytes]:
+    """The same for models whose vectors have 1,024 numbers."""
+    return embeddings_bodies(count, seed=seed, numbers=_LARGE)
 
 
 def answers(wire: str, count: int, *, seed: int = 0) -> list[bytes]:
@@ -268,8 +286,70 @@ def _openai(index: int, dice: random.Random) -> dict[str, Any]:
     }
 
 
-def _vector(dice: random.Random) -> list[float]:
-    return [float(f"{dice.gauss(0, 0.036):.9g}") for _ in range(_NUMBERS)]
+def _blocks(index: int, dice: random.Random) -> list[dict[str, Any]]:
+    if _kind(index) == "tools":
+        called = {"name": "open_ticket", "input": _arguments(dice)}
+        return [{"toolUse": {"toolUseId": f"tooluse_{dice.randrange(10**15):015d}", **called}}]
+    return [{"text": _said(index, dice)}]
+
+
+def _converse(index: int, dice: random.Random) -> dict[str, Any]:
+    return {
+        "metrics": {"latencyMs": dice.randint(400, 4_000)},
+        "output": {"message": {"content": _blocks(index, dice), "role": "assistant"}},
+        "stopReason": "tool_use" if _kind(index) == "tools" else "end_turn",
+        "usage": {
+            "cacheReadInputTokens": 0,
+            "cacheWriteInputTokens": 0,
+            "inputTokens": 240,
+            "outputTokens": 120,
+            "totalTokens": 360,
+        },
+    }
+
+
+def _llama(_index: int, dice: random.Random) -> dict[str, Any]:
+    return {
+        "generation": _words(dice, 6),
+        "prompt_token_count": 240,
+        "generation_token_count": 120,
+        "stop_reason": "stop",
+    }
+
+
+def _mistral(_index: int, dice: random.Random) -> dict[str, Any]:
+    return {"outputs": [{"text": _words(dice, 6), "stop_reason": "stop"}]}
+
+
+def _deepseek(_index: int, dice: random.Random) -> dict[str, Any]:
+    text = f"{_words(dice, 3)}\n</think>\n\n{_words(dice, 3)}"
+    return {"choices": [{"text": text, "stop_reason": "stop"}]}
+
+
+def _vector(dice: random.Random, numbers: int = _NUMBERS) -> list[float]:
+    return [float(f"{dice.gauss(0, 0.036):.9g}") for _ in range(numbers)]
+
+
+def _titan(_index: int, dice: random.Random) -> dict[str, Any]:
+    vector = _vector(dice, _LARGE)
+    return {
+        "embedding": vector,
+        "embeddingsByType": {"float": vector},
+        "inputTextTokenCount": 240,
+    }
+
+
+def _cohere(_index: int, dice: random.Random) -> dict[str, Any]:
+    return {
+        "embeddings": {"float": [_vector(dice, _LARGE)]},
+        "id": f"5c0c1b2e-{dice.randrange(10**12):012d}",
+        "response_type": "embeddings_by_type",
+        "texts": [_words(dice, 15).lower()],
+    }
+
+
+def _nova(_index: int, dice: random.Random) -> dict[str, Any]:
+    return {"embeddings": [{"embeddingType": "TEXT", "embedding": _vector(dice, _LARGE)}]}
 
 
 def _embedding(index: int, dice: random.Random) -> dict[str, Any]:
@@ -287,4 +367,11 @@ _WIRES: Final[dict[str, Callable[[int, random.Random], dict[str, Any]]]] = {
     "anthropic": _anthropic,
     "embedding": _embedding,
     "predictions": _predictions,
+    "converse": _converse,
+    "llama": _llama,
+    "mistral": _mistral,
+    "deepseek": _deepseek,
+    "titan": _titan,
+    "cohere": _cohere,
+    "nova embedding": _nova,
 }

@@ -123,8 +123,10 @@ _TITAN_EMBEDDING: Final = BedrockModels(
     source=_JOBS,
     notes=("One text a request: an array of texts becomes several.",),
 )
+_UNCOUNTED: Final = "Answers have no count of tokens: usage is 0."
 _NOVA_EMBEDDING: Final = replace(
     _TITAN_EMBEDDING,
+    notes=(*_TITAN_EMBEDDING.notes, _UNCOUNTED),
     pattern="amazon.nova-*embeddings*",
     online=BedrockDialect.NOVA_EMBEDDING,
     jobs=BedrockDialect.NOVA_EMBEDDING,
@@ -136,7 +138,7 @@ _COHERE_EMBEDDING: Final = BedrockModels(
     jobs=None,
     endpoints=_EMBEDDINGS,
     source=_BODIES,
-    notes=_ONLINE,
+    notes=(*_ONLINE, _UNCOUNTED),
 )
 _ANY: Final = BedrockModels(
     pattern="*.*",

@@ -23,6 +23,8 @@ from batchway.dialects.requests.embeddings import EmbeddingsRequest, TypedEmbedd
 from batchway.dialects.titan import parameters as titan
 from batchway.dialects.titan.dialect import TitanEmbeddingsDialect
 from batchway.ports.dialect import Dialect, Encoded, Refused, Result, Size, Unfaithful
+from batchway.simulator.aws.behaviour import Behaviour
+from batchway.simulator.aws.speaking import run
 
 _PROFILE: Final = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3"
 _CUSTOM: Final = "arn:aws:bedrock:us-east-1:123456789012:custom-model/amazon.titan-embed/abc"
@@ -244,6 +246,49 @@ def test_any_line_is_said_or_refused_by_name_and_comes_back_in_order(
     assert [item["embedding"] for item in found["data"]] == expected
     warned = found.get("batchway", {"warnings": []})["warnings"]
     assert [each["param"] for each in warned] == list(said.warnings)
+
+
+# As the fake of AWS knows them; it has no multimodal Titan.
+_FAMILIES: Final = {
+    "titan v2": "titan-v2",
+    "titan v1": "titan-v1",
+    "cohere english": "cohere-v3",
+    "cohere v4": "cohere-v4",
+    "nova nova": "nova-embedding",
+}
+
+
+@pytest.mark.parametrize("name", _FAMILIES)
+@pytest.mark.parametrize("texts", [1, 97])
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_fake_takes_every_body_and_its_answers_are_read(
+    name: str, texts: int, whole: bool
+) -> None:
+    sizes = {"titan v1": 1_536, "cohere english": 1_024}
+    size = sizes.get(name, 256)
+    line: dict[str, Any] = {"input": [f"text {index}" for index in range(texts)], "user": "anna"}
+    if whole:
+        line |= {"dimensions": size, "encoding_format": "base64"}
+    said = _encoded(name, line)
+    assert isinstance(said, Encoded)
+    results: list[Result] = []
+    for body in map(json.loads, said.bodies):
+        ran = run(
+            body,
+            family=_FAMILIES[name],
+            model="m",
+            behaviour=Behaviour(dimensions=size),
+            now=0,
+            batch=True,
+        )
+        read = _DIALECTS[name].decode(200, msgspec.json.encode(ran.response), said.context)
+        assert isinstance(read, Result)
+        results.append(read)
+    joined = results[0] if len(results) == 1 else _DIALECTS[name].join(results, said.context)
+    data = json.loads(joined.body)["data"]
+    assert len({str(item["embedding"]) for item in data}) == len(data) == texts
+    counted = name.startswith("titan")
+    assert (joined.usage.input_tokens > 0) is counted
 
 
 _FLOATS: Final = st.floats(width=32, allow_nan=False, allow_infinity=False)
