@@ -55,8 +55,8 @@ JOB_ERRORS: Final = (
     ),
     (
         "too_large",
-        "AWS Bedrock: a job has more lines or bytes than the account's quotas allow. It is cut; this "
-        "is told of what cannot be cut any more.",
+        "AWS Bedrock: a job has more lines or bytes than the account's quotas allow, and cannot be "
+        "cut any more.",
         "Lower `native.max_lines` or `native.max_bytes`, or ask AWS for a higher quota.",
     ),
     (

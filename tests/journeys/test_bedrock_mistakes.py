@@ -72,7 +72,7 @@ FAILING: Final[list[tuple[str, Dials, Dials, list[str]]]] = [
         {},
         ["permissions to invokeModel", "allow the role `role_arn` bedrock:InvokeModel"],
     ),
-    ("quota", {"min_records": 200}, {}, ["required minimum of: 200", "run online (`mode: managed`)"]),
+    ("quota", {"min_records": 200}, {}, ["required minimum of: 200", "(`mode: managed`)"]),
 ]
 
 
