@@ -8,24 +8,65 @@ from typing import Final
 JOB_ERRORS: Final = (
     (
         "no_bucket",
-        "Vertex AI: the jobs have no bucket for their files.",
-        "Set `bucket`, or send the header `x-tfy-vertex-storage-bucket-name`.",
+        "Vertex AI, AWS Bedrock: the jobs have no bucket for their files.",
+        "Set `bucket`, or send the header `x-tfy-vertex-storage-bucket-name` or "
+        "`x-tfy-aws-s3-bucket`.",
     ),
     (
         "no_such_bucket",
-        "Vertex AI: there is no bucket of that name.",
+        "Vertex AI, AWS Bedrock: there is no bucket of that name.",
         "Make the bucket, or correct its name.",
     ),
     (
         "bucket_in_another_region",
-        "Vertex AI: the bucket and the jobs are in different regions.",
+        "Vertex AI, AWS Bedrock: the bucket and the jobs are in different regions.",
         "Name a bucket in the region of the jobs, or another `region`.",
     ),
     (
         "bucket_denied",
-        "Vertex AI: its own account, the service agent, may not read or write in the bucket. It "
-        "shows at the end of a job.",
-        "Give the account that the message names the role that it names, on the bucket.",
+        "Vertex AI, AWS Bedrock: who reads and writes in the bucket for a job (Google's service "
+        "agent, the role `role_arn`) may not. It shows at the end of a job.",
+        "Give the account or role that the message names what it names, on the bucket.",
+    ),
+    (
+        "no_role",
+        "AWS Bedrock: the jobs have no role to read and write their files as.",
+        "Set `role_arn`.",
+    ),
+    (
+        "role_not_assumed",
+        "AWS Bedrock: it cannot assume the role `role_arn`.",
+        "See that the role exists, and that its trust policy names bedrock.amazonaws.com.",
+    ),
+    (
+        "role_denied",
+        "AWS Bedrock: the role `role_arn` may not call the model of a job.",
+        "Allow the role bedrock:InvokeModel on the model, and on the profile that names it.",
+    ),
+    (
+        "network_unusable",
+        "AWS Bedrock: a job cannot use the network `vpc`.",
+        "See that its subnets and security groups are in the region and reach S3.",
+    ),
+    (
+        "too_few_records",
+        "AWS Bedrock: a job has fewer lines than the account's quota asks for.",
+        "Send more lines in a batch, or set the provider's `mode` to `auto`.",
+    ),
+    (
+        "too_large",
+        "AWS Bedrock: a job has more lines or bytes than the account's quotas allow.",
+        "Lower `native.max_lines` or `native.max_bytes`, or ask AWS for a higher quota.",
+    ),
+    (
+        "no_room",
+        "AWS Bedrock: a quota of jobs at a time is used up, and some of the job was run.",
+        "Run the lines again later, or ask AWS for a higher quota.",
+    ),
+    (
+        "no_input",
+        "AWS Bedrock: the input of a job was gone when the job looked for it.",
+        "See that no rule of the bucket removes objects within a week.",
     ),
     (
         "bucket_unusable",
@@ -49,7 +90,8 @@ JOB_ERRORS: Final = (
     ),
     (
         "job_failed",
-        "Vertex AI: it let the job fail, with no reason or with one that is not known.",
+        "Vertex AI, AWS Bedrock: it let the job fail, with no reason or with one that is not "
+        "known.",
         "See what the message says, and run the lines again.",
     ),
     (

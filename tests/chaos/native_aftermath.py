@@ -8,11 +8,12 @@ import random
 import secrets
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.native_appointments import DECK, Appointment, keep
-from tests.chaos.native_arena import native_arena
+from tests.chaos.native_arena import ACCOUNTS, Account, native_arena
 from tests.chaos.native_campaign import NativeCampaign
 from tests.chaos.native_verdict import faults, jobs_of, payment_faults
 from tests.chaos.tidiness import complaints, tidiness
@@ -37,12 +38,13 @@ def native_trial(
     at_work: int,
     patience: float,
     deck: tuple[Appointment, ...] = DECK,
+    accounts: Sequence[Account] = ACCOUNTS,
 ) -> NativeResult:
     """Kill a server so many times over native batches, then judge. `patience` is in seconds."""
     seed = int(os.environ.get(SEED) or secrets.randbelow(1_000_000))
     print(f"{SEED}={seed}")
     began = time.monotonic()
-    with native_arena(root) as arena:
+    with native_arena(root, accounts) as arena:
         campaign = NativeCampaign(arena, dice=random.Random(seed), at_work=at_work)
         keep(campaign, kills, deck=deck)
         print(f"{kills} kills after {time.monotonic() - began:.0f} s")

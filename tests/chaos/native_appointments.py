@@ -16,7 +16,6 @@ from tests.chaos.native_campaign import NativeCampaign, NativeOrder
 Appointment = Callable[[NativeCampaign], None]
 
 _PATIENCE = 8.0
-_RESCUING = tuple(account for account in ACCOUNTS if account.rescue)
 _AZURE = next(account for account in ACCOUNTS if account.vendor == "azure")
 _OPENAI = next(account for account in ACCOUNTS if account.vendor == "openai")
 
@@ -41,19 +40,19 @@ def while_encoding(campaign: NativeCampaign) -> None:
 
 def while_uploading(campaign: NativeCampaign) -> None:
     """The provider has the input and has not said so."""
-    account = campaign.dice.choice(ACCOUNTS)
+    account = campaign.dice.choice(campaign.arena.accounts)
     _at_request(campaign, "upload", account, within=0.3)
 
 
 def before_storing_the_job(campaign: NativeCampaign) -> None:
     """The provider has the job and has not said so: nobody but it knows the id."""
-    account = campaign.dice.choice(ACCOUNTS)
+    account = campaign.dice.choice(campaign.arena.accounts)
     _at_request(campaign, "create", account, within=0.3)
 
 
 def after_a_lost_creation(campaign: NativeCampaign) -> None:
     """The answer to a creation was lost, or a 5xx: killed while the job is looked for."""
-    account = campaign.dice.choice(ACCOUNTS)
+    account = campaign.dice.choice(campaign.arena.accounts)
     rule: Rule = campaign.dice.choice(
         [
             {"on": "create", "do": "lose", "times": 2},
@@ -82,7 +81,7 @@ def while_polling(campaign: NativeCampaign) -> None:
 def while_collecting(campaign: NativeCampaign) -> None:
     """While results arrive, in pieces of a few bytes, or break off."""
     campaign.start()
-    account = campaign.dice.choice(ACCOUNTS)
+    account = campaign.dice.choice(campaign.arena.accounts)
     rule: Rule = campaign.dice.choice(
         [{"do": "chop"}, {"do": "cut", "bytes": 20_000}, {"do": "stall", "seconds": 0.2}]
     )
@@ -112,7 +111,7 @@ def while_committing(campaign: NativeCampaign) -> None:
 def while_tidying_the_provider(campaign: NativeCampaign) -> None:
     """While files at the provider are removed: after the last commit, before the job has ended."""
     campaign.start()
-    account = campaign.dice.choice(ACCOUNTS)
+    account = campaign.dice.choice(campaign.arena.accounts)
     campaign.arena.trouble(account.vendor, {"on": "delete", "do": "stall", "seconds": 0.15})
     fake = campaign.arena.fakes[account.vendor]
     campaign.create(campaign.new_order(70, account=account))
@@ -126,7 +125,8 @@ def while_tidying_the_provider(campaign: NativeCampaign) -> None:
 def while_rescuing(campaign: NativeCampaign) -> None:
     """While lines that a job left are asked for one by one."""
     campaign.start()
-    made = campaign.new_order(150, account=campaign.dice.choice(_RESCUING))
+    rescuing = [account for account in campaign.arena.accounts if account.rescue]
+    made = campaign.new_order(150, account=campaign.dice.choice(rescuing))
     fake = campaign.arena.fakes[made.account.vendor]
     before = fake.brief()["requests"].get("online", 0)
     campaign.create(made)
@@ -160,7 +160,8 @@ def while_refused(campaign: NativeCampaign) -> None:
 def while_finalizing(campaign: NativeCampaign) -> None:
     """Right when a batch says `finalizing`, or a moment before or after."""
     campaign.start()
-    made = campaign.new_order(campaign.dice.randrange(10, 30), account=_OPENAI)
+    account = next(account for account in campaign.arena.accounts if not account.rescue)
+    made = campaign.new_order(campaign.dice.randrange(10, 30), account=account)
     campaign.create(made)
     client, batch_id = campaign.arena.client, made.batch_id or ""
     last = {"finalizing", "completed"}
@@ -200,7 +201,7 @@ def after_cancelling(campaign: NativeCampaign) -> None:
 def after_cancelling_for_want_of_room(campaign: NativeCampaign) -> None:
     """With an input at the provider, and no job for it: there will be none any more."""
     campaign.start_alone()
-    account = campaign.dice.choice(ACCOUNTS)
+    account = campaign.dice.choice(campaign.arena.accounts)
     fake = campaign.arena.fakes[account.vendor]
     campaign.arena.trouble(account.vendor, {"on": "create", "do": "refuse", "status": 429})
     made = campaign.new_order(70, account=account)
@@ -231,7 +232,7 @@ def before_expiring(campaign: NativeCampaign) -> None:
 def while_the_account_is_bad(campaign: NativeCampaign) -> None:
     """While a vendor refuses the key or wants to be paid; in the next life all is well again."""
     campaign.start()
-    account = campaign.dice.choice(ACCOUNTS)
+    account = campaign.dice.choice(campaign.arena.accounts)
     campaign.create(campaign.new_order(150, account=account))
     time.sleep(campaign.dice.uniform(0.0, 1.0))
     fake = campaign.arena.fakes[account.vendor]
@@ -300,6 +301,10 @@ DECK: tuple[Appointment, ...] = (
     while_recovering,
 )
 
+# Where no job fails for want of room, or for its model, after a while.
+_FAILS_LATER = {while_there_is_no_room, while_refused}
+BEDROCK_DECK = tuple(each for each in DECK if each not in _FAILS_LATER)
+
 # What a few kills must not miss: each of them is where a job can be paid for twice, or lost.
 SHORT: tuple[Appointment, ...] = (
     before_storing_the_job,
@@ -315,6 +320,13 @@ SHORT: tuple[Appointment, ...] = (
     while_the_account_is_bad,
     while_providers_are_renamed,
     while_recovering,
+)
+
+
+BEDROCK_SHORT: tuple[Appointment, ...] = (
+    before_storing_the_job,
+    after_a_lost_creation,
+    while_collecting,
 )
 
 

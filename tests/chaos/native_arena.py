@@ -5,13 +5,13 @@ fakes are processes of their own: they live on when the server is killed, as pro
 """
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests import vertex_fake
+from tests import bedrock_fake, vertex_fake
 from tests.chaos.client import Client
 from tests.chaos.processes import Server, free_port
 from tests.chaos.site import Site, look
@@ -46,11 +46,20 @@ _PHASES: Final = {"validating": 0.05, "in_progress": 0.7, "finalizing": 0.05, "c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A provider in the configuration; `rescue` is on for those in the mode `auto`."""
+    """A provider in the configuration; `rescue` is on for those in the mode `auto`.
+
+    `lines` are those of a job; `whole` is whether a job must have so many.
+    """
 
     name: str
     vendor: str
     rescue: bool
+    lines: int = JOB_LINES
+    whole: bool = False
+
+    def sized(self, count: int) -> int:
+        """So many lines, or as many as fill about so many jobs."""
+        return max(1, round(count / JOB_LINES)) * self.lines if self.whole else count
 
 
 ACCOUNTS: Final = (
@@ -61,6 +70,11 @@ ACCOUNTS: Final = (
     Account(name="toy", vendor="toy", rescue=True),
     Account(name="vertex", vendor="vertex", rescue=False),
     Account(name="vertex-auto", vendor="vertex", rescue=True),
+)
+# Jobs have at least a hundred lines there: twice those of the others, so they have their own trial.
+BEDROCK: Final = (
+    Account(name="bedrock", vendor="bedrock", rescue=False, lines=2 * JOB_LINES, whole=True),
+    Account(name="bedrock-auto", vendor="bedrock", rescue=True, lines=2 * JOB_LINES, whole=True),
 )
 # Lines of every second job: one that counts more rows than it gives is read again and again.
 _DROPPED: Final = [f"r{line:010d}" for line in (61, 77, 119, 180, 230)]
@@ -101,6 +115,14 @@ BEHAVIOURS: Final[Mapping[str, dict[str, Any]]] = {
         "list_lag": 0.6,
         "fates": [{"outcome": "expired", "share": 0.5, "jobs": list(range(6, 2_000, 9))}],
     },
+    # Creates a job once for a token, and removes none.
+    "bedrock": {
+        "phases": _PHASES,
+        "rows": {"shuffle": True, "drop": _DROPPED, "duplicate": 0.04, "fail": _FAIL},
+        "seed": 6,
+        "list_lag": 0.6,
+        "fates": [{"outcome": "expired", "share": 0.5, "jobs": list(range(6, 2_000, 9))}],
+    },
     # Shares nothing with the others' wire.
     "toy": {
         "phases": _PHASES,
@@ -120,7 +142,10 @@ def behaviour(vendor: str) -> Behaviour:
 class NativeArena:
     """Everything that a campaign of kills of native batches needs, below one directory."""
 
-    def __init__(self, root: Path, *, fakes: Mapping[str, Fake]) -> None:
+    def __init__(
+        self, root: Path, *, fakes: Mapping[str, Fake], accounts: Sequence[Account]
+    ) -> None:
+        self.accounts = accounts
         self.root = root
         self.data = root / "data"
         self.fakes = fakes
@@ -138,17 +163,17 @@ class NativeArena:
         """Write the configuration; with a suffix the providers have other names."""
         native = {
             **{"poll_min": 0.1, "poll_max": 1, "settle": _SETTLE_SECONDS, "lateness": 20},
-            **{"cancel_patience": 20, "max_lines": JOB_LINES},
+            **{"cancel_patience": 20},
         }
         providers: list[dict[str, Any]] = [
             {
                 "name": account.name + suffix,
                 **_called(self.fakes[account.vendor], self.root),
                 "mode": "auto" if account.rescue else "native",
-                "native": native,
+                "native": {**native, "max_lines": account.lines},
                 "limits": {"concurrency": 20, "timeout": 3, "max_attempts": 30},
             }
-            for account in ACCOUNTS
+            for account in self.accounts
         ]
         config = {
             "auth": {"keys": [{"name": "blue", "tenant": "blue", "key": "key-0123456789-blue"}]},
@@ -193,6 +218,20 @@ def _called(fake: Fake, root: Path) -> dict[str, Any]:
             "storage_url": fake.base_url,
             "models": {MODEL: "gemini"},
         }
+    if isinstance(fake, bedrock_fake.BedrockFake):
+        keys = fake.aws.keys
+        return {
+            "type": "aws-bedrock",
+            "region": bedrock_fake.REGION,
+            "bucket": fake.bucket,
+            "role_arn": bedrock_fake.ROLE,
+            "access_key_id": keys.id,
+            "secret_access_key": keys.secret,
+            "base_url": fake.aws.url,
+            "runtime_url": fake.aws.url,
+            "s3_url": fake.aws.s3_url,
+            "models": {MODEL: "nova"},
+        }
     if fake.vendor == "toy":
         options = {"url": fake.base_url, "key": toy_server.KEY}
         return {"type": "python", "class": "tests.toy.account:ToyAccount", "options": options}
@@ -204,18 +243,20 @@ def _called(fake: Fake, root: Path) -> dict[str, Any]:
 def _process(vendor: str, dials: Mapping[str, Any]) -> AbstractContextManager[Fake]:
     if vendor == "vertex":
         return vertex_fake.process(**dials)
+    if vendor == "bedrock":
+        return bedrock_fake.process(min_records=100, families={MODEL: "nova"}, **dials)
     return toy.process(least=10, **dials) if vendor == "toy" else process(vendor, **dials)
 
 
 @contextmanager
-def native_arena(root: Path) -> Generator[NativeArena]:
+def native_arena(root: Path, accounts: Sequence[Account] = ACCOUNTS) -> Generator[NativeArena]:
     """An arena with its fakes running; nothing of it runs afterwards."""
     with ExitStack() as stack:
         fakes = {
-            vendor: stack.enter_context(_process(vendor, dials))
-            for vendor, dials in BEHAVIOURS.items()
+            vendor: stack.enter_context(_process(vendor, BEHAVIOURS[vendor]))
+            for vendor in dict.fromkeys(account.vendor for account in accounts)
         }
-        made = NativeArena(root, fakes=fakes)
+        made = NativeArena(root, fakes=fakes, accounts=accounts)
         for vendor in fakes:
             made.trouble(vendor)
         try:

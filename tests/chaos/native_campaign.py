@@ -11,7 +11,7 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 
-from tests.chaos.native_arena import ACCOUNTS, MODEL, Account, NativeArena
+from tests.chaos.native_arena import MODEL, Account, NativeArena
 from tests.chaos.orders import Order, asked
 from tests.chaos.site import ENDED, Site
 
@@ -72,12 +72,12 @@ class NativeCampaign:
     ) -> NativeOrder:
         """Lines to ask for; nothing is sent."""
         tag = f"order{len(self.orders) + 1:04}"
-        account = account or self.dice.choice(ACCOUNTS)
+        account = account or self.dice.choice(self.arena.accounts)
         data, lines = asked(
             tag=tag,
             model=f"{account.name}/{'no-such-model' if doomed else MODEL}",
             start=self.dice.randrange(1319),
-            count=count or self.dice.choice(_SIZES),
+            count=account.sized(count or self.dice.choice(_SIZES)),
             script=lambda _: "",
         )
         made = NativeOrder(

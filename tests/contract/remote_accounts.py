@@ -32,7 +32,7 @@ from batchway.providers.google.place import Place
 from batchway.providers.http.session import Timeouts
 from batchway.providers.http.tokens import Token
 from batchway.providers.openai.batches import OpenAIBatchesProvider
-from batchway.simulator.aws import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from batchway.simulator.aws import KeyPair
 from batchway.simulator.batches import Fake, running
 
 CHAT = "/v1/chat/completions"
@@ -142,24 +142,24 @@ def bedrock_batches(
     timeouts: Timeouts = QUICK,
     clock: Clock,
     terms: Terms | None = None,
-    **place: Any,
+    keys: KeyPair | None = None,
+    owner: str | None = None,
 ) -> BedrockBatches:
     """The batch API of an account on the fake of AWS, whose `base_url` says all of it."""
     control, s3_url, bucket = base_url.split()
-    keys = Keys(access_key=ACCESS_KEY_ID, secret=SECRET_ACCESS_KEY)
+    pair = keys or KeyPair()
+    own = Keys(access_key=pair.id, secret=pair.secret, token=pair.token)
     credentials = BotoCredentials(
-        provider="acme", identity=Identity(keys=keys), region=bedrock_fake.REGION, clock=clock
+        provider="acme", identity=Identity(keys=own), region=bedrock_fake.REGION, clock=clock
     )
     return BedrockBatches(
         name="acme",
         place=BedrockPlace(
-            **{
-                "region": bedrock_fake.REGION,
-                "bucket": bucket,
-                "base_url": control,
-                "s3_url": s3_url,
-                **place,
-            }
+            region=bedrock_fake.REGION,
+            bucket=None if bucket == "-" else bucket,
+            bucket_owner=owner,
+            base_url=control,
+            s3_url=s3_url,
         ),
         terms=terms or Terms(role=bedrock_fake.ROLE),
         authorization=Signatures(credentials=credentials, region=bedrock_fake.REGION, clock=clock),

@@ -19,7 +19,7 @@ BODY = {
 MODEL = "1 to 512 printable ASCII characters without spaces"
 VERSION = "a version such as '2024-10-21', '2025-04-01-preview', 'v1' or 'preview'"
 BUCKET = "the name of a bucket, without {} and without a path"
-REGION = "a region such as 'europe-west4' or 'global'"
+REGION = "a region such as 'europe-west4', or 'global', 'us' or 'eu'"
 GOOD = {
     "x-tfy-provider-model": [
         "gpt-4o-mini",
@@ -43,7 +43,7 @@ BAD = {
         BUCKET.format("gs://"),
         ["", "ab", "gs://bucket", "bucket/path", "Bucket", "-ab", "b" * 223],
     ),
-    "x-tfy-vertex-region": (REGION, ["", "evil.example/", "EU", "us_east", "a-b-c-d-e", "-us"]),
+    "x-tfy-vertex-region": (REGION, ["", "evil.example/", "EU", "us_east", "mars-1", "us-central"]),
     "x-tfy-aws-s3-bucket": (
         BUCKET.format("s3://"),
         ["", "ab", "s3://bucket", "my_bucket", "bucket/", "b" * 64],

@@ -107,8 +107,8 @@ def test_without_the_header_nobody_is_asked(api: Server, azure: ScriptedProvider
             {"x-tfy-vertex-region": "evil.example/"},
             400,
             an_error(
-                "Invalid header 'x-tfy-vertex-region': expected a region such as 'europe-west4' "
-                "or 'global', but got 'evil.example/'.",
+                "Invalid header 'x-tfy-vertex-region': expected a region such as 'europe-west4', "
+                "or 'global', 'us' or 'eu', but got 'evil.example/'.",
                 param="x-tfy-vertex-region",
                 code="invalid_header",
             ),

@@ -16,14 +16,19 @@ from hypothesis import strategies as st
 from tests.tiny_dialect import TinyDialect
 from tests.toy.dialect import ToyDialect
 
-from batchway.dialects.anthropic.dialect import AnthropicDialect
+from batchway.dialects.anthropic.dialect import BEDROCK, AnthropicDialect
 from batchway.dialects.cohere.dialect import CohereEmbeddingsDialect
 from batchway.dialects.converse.dialect import ConverseDialect, NovaDialect
+from batchway.dialects.deepseek.dialect import DeepSeekDialect
 from batchway.dialects.gemini.dialect import GeminiDialect
 from batchway.dialects.gemini.embeddings import GeminiEmbeddingsDialect
 from batchway.dialects.gemini.text_embeddings import TextEmbeddingsDialect
+from batchway.dialects.llama.dialect import LlamaDialect
+from batchway.dialects.mistral.chat_dialect import MistralChatDialect
+from batchway.dialects.mistral.prompt_dialect import MistralPromptDialect
 from batchway.dialects.nova_embeddings.dialect import NovaEmbeddingsDialect
 from batchway.dialects.openai.dialect import OpenAIDialect
+from batchway.dialects.openai.open_dialect import OpenModelDialect
 from batchway.dialects.responses.dialect import ResponsesDialect
 from batchway.dialects.titan.dialect import TitanEmbeddingsDialect
 from batchway.domain.batch import Usage
@@ -124,7 +129,58 @@ _BEDROCK: Mapping[str, Callable[[], Dialect]] = {
     "converse-chat-in-jobs": lambda: ConverseDialect(model="qwen.qwen3-32b-v1:0", batch=True),
     "nova-chat": lambda: NovaDialect(model="amazon.nova-lite-v1:0"),
 }
+# What each answers a line of `_CHATS` with, for 3 tokens in 4 where it counts them.
+_INVOKED: Mapping[str, tuple[Callable[[], Dialect], bytes, Usage]] = {
+    "llama-chat": (
+        lambda: LlamaDialect(model="us.meta.llama3-3-70b-instruct-v1:0"),
+        b'{"generation":"a\\nb","prompt_token_count":3,"generation_token_count":4}',
+        Usage(input_tokens=3, output_tokens=4),
+    ),
+    "mistral-prompt": (
+        lambda: MistralPromptDialect(model="mistral.mixtral-8x7b-instruct-v0:1"),
+        b'{"outputs":[{"text":" a\\nb","stop_reason":"stop"}]}',
+        Usage(),
+    ),
+    "mistral-chat": (
+        lambda: MistralChatDialect(model="us.mistral.pixtral-large-2502-v1:0"),
+        b'{"choices":[{"message":{"content":"a"},"stop_reason":"stop"}],\n"usage":'
+        b'{"prompt_tokens":3.0,"completion_tokens":"4"}}',
+        Usage(input_tokens=3, output_tokens=4),
+    ),
+    "deepseek-r1": (
+        lambda: DeepSeekDialect(model="us.deepseek.r1-v1:0"),
+        b'{"choices":[{"text":"a</think>\\n\\nb","stop_reason":"stop"}]}',
+        Usage(),
+    ),
+    "open-models": (
+        lambda: OpenModelDialect(model="openai.gpt-oss-120b-1:0"),
+        b'{"choices":[{"message":{"content":"<reasoning>a</reasoning>b"}}],\n"usage":'
+        b'{"prompt_tokens":3,"completion_tokens":4}}',
+        Usage(input_tokens=3, output_tokens=4),
+    ),
+    "anthropic-at-bedrock": (
+        lambda: AnthropicDialect(
+            model="us.anthropic.claude-haiku-4-5-20251001-v1:0", version=BEDROCK
+        ),
+        b'{"content":[{"type":"text","text":"a"}],"usage":{"input_tokens":3,"output_tokens":4}}',
+        Usage(input_tokens=3, output_tokens=4),
+    ),
+}
 DIALECTS: Mapping[str, Sample] = {
+    **{
+        name: Sample(
+            new=new,
+            lines=_CHATS,
+            answers={answer: usage},
+            errors={b"{}": 502, b'{"choices":7,"content":7,"outputs":7,"generation":[]}': 502},
+            of_account=(),
+            unsaid={
+                b'{"messages":[{"role":"user","content":"a"}],"stream":true}': "stream",
+                b'{"messages":[{"role":"user","content":"a"}],"audio":{}}': "audio",
+            },
+        )
+        for name, (new, answer, usage) in _INVOKED.items()
+    },
     "openai-chat": Sample(
         new=_openai("/v1/chat/completions"),
         lines={

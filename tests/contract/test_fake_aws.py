@@ -14,10 +14,12 @@ from tests.contract.aws_clients import (
     client,
     ended,
     jsonl,
+    look,
     openai_line,
     output,
     record,
     rows_of,
+    submit,
 )
 
 from batchway.simulator.aws import BedrockFake, process, running

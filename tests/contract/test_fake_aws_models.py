@@ -15,12 +15,14 @@ from batchway.simulator.online import expected_text, verify
 CHAT = "/v1/chat/completions"
 GPT = "openai.gpt-oss-20b-1:0"
 QWEN = "qwen.qwen3-32b-v1:0"
+R1 = "us.deepseek.r1-v1:0"
 LLAMA = "us.meta.llama3-3-70b-instruct-v1:0"
 LLAMA_4 = "us.meta.llama4-scout-17b-instruct-v1:0"
 MISTRAL = "mistral.mistral-7b-instruct-v0:2"
 LARGE = "mistral.mistral-large-2407-v1:0"
 TITAN = "amazon.titan-embed-text-v2:0"
 TITAN_1 = "amazon.titan-embed-text-v1"
+PICTURES = "amazon.titan-embed-image-v1"
 COHERE = "cohere.embed-english-v3"
 COHERE_4 = "us.cohere.embed-v4:0"
 NOVA_EMBED = "amazon.nova-2-multimodal-embeddings-v1:0"
@@ -104,9 +106,23 @@ def test_llama(fake: BedrockFake, model: str, prompt: str) -> None:
     assert (cut["stop_reason"], cut["generation_token_count"]) == ("length", 2)
 
 
+def test_deepseek_thinks_aloud(fake: BedrockFake) -> None:
+    prompt = "<｜begin▁of▁sentence｜>Brief.<｜User｜>Line 1: é漢😀<｜Assistant｜><think>\n"
+    answer = invoke(fake, R1, {"prompt": prompt, "max_tokens": 100})
+    line = {"messages": [{"role": "system", "content": "Brief."}, *USER]}
+    digest = digest_of(line, model=R1)
+    said = expected_text(CHAT, line, model=R1)
+    assert answer == {
+        "choices": [{"text": f"Thinking of {digest}.\n</think>\n\n{said}", "stop_reason": "stop"}]
+    }
+
+
 def test_mistral_in_both_shapes(fake: BedrockFake) -> None:
     answer = invoke(fake, MISTRAL, {"prompt": "<s>[INST] Line 1: é漢😀 [/INST]"})
     assert answer == {"outputs": [{"text": f" {TEXT[MISTRAL]}", "stop_reason": "stop"}]}
+    prompt = {"prompt": "<s>[INST] Brief.\n\nLine 1: é漢😀 [/INST]"}
+    line = {"messages": [{"role": "system", "content": "Brief."}, *USER]}
+    assert belongs(line, invoke(fake, MISTRAL, prompt), model=MISTRAL)
     answer = invoke(fake, LARGE, {"messages": USER, "max_tokens": 100})
     assert answer["choices"] == [
         {
@@ -143,6 +159,9 @@ def test_vectors(fake: BedrockFake) -> None:
     assert [answer["embedding"]] == vectors_of(["One"], model=TITAN, dimensions=256)
     assert answer["embeddingsByType"]["float"] == answer["embedding"]
     assert answer["inputTextTokenCount"] == 1
+    config = {"outputEmbeddingLength": 384}
+    answer = invoke(fake, PICTURES, {"inputText": "One", "embeddingConfig": config})
+    assert [answer["embedding"]] == vectors_of(["One"], model=PICTURES, dimensions=384)
     answer = invoke(fake, TITAN_1, {"inputText": "One"})
     assert set(answer) == {"embedding", "inputTextTokenCount"}
     given = {"texts": ["One", "Two"], "input_type": "search_document"}

@@ -86,6 +86,7 @@ def without(name: str) -> dict[str, Any]:
         (LARGE, {"messages": USER, "stop": ["x"]}, "#: extraneous key [stop] is not permitted"),
         (TITAN, {"inputText": "x", "dimensions": 3}, "3 is not a valid enum value"),
         (TITAN, {"inputText": ""}, "expected minLength: 1, actual: 0"),
+        (COHERE, {"texts": ["x" * 2_049], "input_type": "search_query"}, "maxLength: 2048"),
         (COHERE, {"texts": ["x"]}, "#: required key [input_type] not found"),
         (
             COHERE,

@@ -28,6 +28,7 @@ from tests.contract.upstreams import (
 
 from batchway.ports import Failure, Transport
 from batchway.providers.http.descriptors import Shortage
+from batchway.providers.http.posting import MOST_BYTES
 from batchway.providers.http.sending import SendingTransport
 from batchway.providers.http.transport import HttpTransport
 
@@ -320,6 +321,26 @@ async def test_what_is_sent_and_what_headers_come_back(transport: Transport) -> 
     assert "authorization: bearer k" in lines
     assert "content-type: application/json" in lines
     assert any(line.startswith("user-agent: batchway/") for line in lines)
+
+
+async def test_a_short_request_and_a_long_one_have_the_same_head(transport: Transport) -> None:
+    # They are written by different hands: ours, and aiohttp's session.
+    heads: list[list[str]] = []
+
+    async def notes(reader: Reader, writer: Writer) -> None:
+        head, body = await read_request(reader)
+        lines = head.decode().lower().strip().split("\r\n")
+        heads.append(sorted(line.replace(str(len(body)), "its length") for line in lines))
+        writer.write(sized(b"{}"))
+
+    async with serving(notes) as url:
+        for headers in ({"Authorization": "Bearer k", "X-Name": "J\xfcrgen"}, {}):
+            for body in (BODY, BODY + b" " * MOST_BYTES):
+                answer = await transport.post(url + "?api-version=1", headers, body, timeout=20)
+                assert not isinstance(answer, Failure)
+    short, long, bare, bare_long = heads
+    assert short == long
+    assert bare == bare_long
 
 
 async def test_this_machine_is_reached_without_the_environment_s_proxy(

@@ -23,7 +23,7 @@ from tests.contract.vertex import INPUT, google, vertex_account
 
 from batchway.domain.call import Call
 from batchway.domain.overrides import NO_OVERRIDES, Overrides
-from batchway.domain.remote import Cause, RemoteError, Trouble
+from batchway.domain.remote import Cause, JobOrder, RemoteError, Trouble
 from batchway.domain.status import BatchStatus
 from batchway.providers.google.batches import VertexBatches
 
@@ -303,3 +303,26 @@ async def test_an_account_shows_nothing_of_its_tokens(vertex: Account) -> None:
     assert provider.archive(NO_OVERRIDES) is not None
     await provider.close()
     await provider.close()
+
+
+async def test_advice_on_a_job_names_the_region_of_the_batch() -> None:
+    """The header's, where there is one, and not the configured."""
+    with vendor("vertex", keys=[KEY]) as fake:
+        provider = new_provider("vertex", fake.base_url, clock=Impatient())
+        there = Overrides(vertex_region="europe-west4")
+        call = Call("/v1/chat/completions", "gemini-2.5-flash", there)
+        jobs = provider.jobs(call)
+        assert jobs is not None
+        given = f"gs://{vertex_fake.BUCKET}/batchway/t/input.jsonl"
+        assert isinstance(fake, vertex_fake.VertexFake)
+        fake.google.control(no_such_model=["gemini-2.5-flash"])
+        fake.google.put(given, b"{}\n")
+        with pytest.raises(RemoteError, match="offered in the region 'europe-west4'") as known:
+            await jobs.create(JobOrder(tag="t", window=60), given)
+        assert "no region that is known" not in known.value.message
+        # Of the form of a region, and none: it is doubted where nothing is found there.
+        jobs = provider.jobs(replace(call, overrides=Overrides(vertex_region="europe-west99")))
+        assert jobs is not None
+        with pytest.raises(RemoteError, match="'europe-west99' is no region that is known"):
+            await jobs.create(JobOrder(tag="t", window=60), given)
+        await provider.close()

@@ -19,6 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from tests.authorities import trusting_all
+
 SDKS: Final = Path(__file__).parent / "sdks"
 TOOLS: Final = Path(__file__).parents[2] / ".tools"
 _READY: Final = ".ready"
@@ -136,7 +138,7 @@ def _run(what: str, command: list[str], *, cwd: Path | None = None) -> None:
         done = subprocess.run(
             command,
             cwd=cwd,
-            env={**os.environ, "PATH": path},
+            env={**trusting_all(os.environ), "PATH": path},
             capture_output=True,
             text=True,
             timeout=_PATIENCE,

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 from urllib.request import Request, urlopen
@@ -22,6 +23,8 @@ import yaml
 from tests.fork_server import Started, spawn
 
 from batchway.storage.blobs.identity import NAME
+from batchway.storage.migrations import upgrade
+from batchway.storage.private import make_database
 
 T = TypeVar("T")
 
@@ -69,6 +72,15 @@ def run_batchway(
         return subprocess.CompletedProcess(
             command, code, stdout=out.read().decode(), stderr=err.read().decode()
         )
+
+
+@cache
+def _tables() -> bytes:
+    """A database of this release that nothing is in yet."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "batchway.db"
+        upgrade(f"sqlite:///{path}")
+        return path.read_bytes()
 
 
 class Process:
@@ -198,6 +210,12 @@ class Server:
         self.data = directory / "data"
         self.configuration = configuration
         (directory / "batchway.yaml").write_text(yaml.safe_dump(dict(configuration)))
+        own = configuration["data_dir"] == self.data.name and "database" not in configuration
+        if own and not self.data.exists():
+            # To make the tables is a third of a start. `test_readme` and the tests of commands, of
+            # migrations and of kills begin with nothing.
+            make_database(self.data / "batchway.db")
+            (self.data / "batchway.db").write_bytes(_tables())
         self._clients: list[openai.OpenAI] = []
         self.start()
 

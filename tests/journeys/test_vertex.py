@@ -29,7 +29,7 @@ from tests.journeys.lines import (
     submit,
 )
 from tests.journeys.processes import Server, eventually, run_batchway
-from tests.journeys.vertex import BUCKET, CLAUDE, GEMINI, LLAMA, vertex
+from tests.journeys.vertex import BUCKET, CLAUDE, GEMINI, LLAMA, run_online, vertex
 
 from batchway.simulator.google import GoogleFake, running
 
@@ -188,7 +188,7 @@ def test_auto_without_a_bucket_sends_lines(tmp_path: Path, new_server: NewServer
         client = new_server(vertex(fake, tmp_path, mode="auto")).client()
         asked = chats(5, model=GEMINI)
         last = completed(client, submit(client, asked), asked)
-        (told,) = (last.model_extra or {})["run_online"]
+        (told,) = run_online(last)
         assert (told["lines"], "set `bucket`" in told["reason"]) == (5, True)
         assert fake.stats()["jobs"] == []
         # A batch that names a bucket has what a job needs.
@@ -213,7 +213,7 @@ def test_auto_with_a_bucket_makes_jobs_and_sends_what_jobs_cannot_say(
         left = fake.objects()
     assert (last.status, counts(last)) == ("completed", (6, 6, 0)), given.errors
     assert (stats["lines"], stats["online"]) == (5, 1)
-    (told,) = (last.model_extra or {})["run_online"]
+    (told,) = run_online(last)
     assert told["lines"] == 1
     assert "line 6 (body.messages[0].content[1].image_url.url)" in told["reason"]
     assert left == {}
@@ -295,7 +295,8 @@ def test_a_model_that_is_not_there_is_told_with_where_to_look(
         said = _said(client, batch.id, "'gemini-gone'")
         client.batches.cancel(batch.id)
         ended(client, batch)
-    assert "offered in the region 'us-central1' (`region`)" in said
+    where = "(`region`, or the header x-tfy-vertex-region)"
+    assert f"offered in the region 'us-central1' {where}" in said
 
 
 def test_a_model_that_nobody_knows_is_told_before_anything_is_sent(

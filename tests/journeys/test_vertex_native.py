@@ -24,7 +24,7 @@ from tests.journeys.lines import (
     submit,
 )
 from tests.journeys.processes import eventually
-from tests.journeys.vertex import BUCKET, CLAUDE, GEMINI, named, nothing_is_left
+from tests.journeys.vertex import BUCKET, CLAUDE, GEMINI, named, nothing_is_left, run_online
 from tests.journeys.vertex import vertex as provider
 
 from batchway.simulator.google import GoogleFake, process, running
@@ -208,7 +208,7 @@ def test_auto_rescues_what_the_job_left(new_server: NewServer, tmp_path: Path) -
         check(asked, given, models=named(asked, GEMINI))
         assert (last.status, given.codes()) == ("completed", {"r-0001": 400})
         assert fake.stats()["online"] >= 20
-        (told,) = (last.model_extra or {})["run_online"]
+        (told,) = run_online(last)
         assert told["lines"] >= 20
         assert "expired before" in told["reason"]
         nothing_is_left(fake)

@@ -1,11 +1,12 @@
 """The fake of Google as a provider of the journeys."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from google import genai
 from google.genai.types import CreateBatchJobConfig, HttpOptions
 from google.oauth2.credentials import Credentials
+from openai.types import Batch
 from tests.journeys.conftest import Configuration
 from tests.journeys.lines import Line
 
@@ -45,6 +46,11 @@ def plainly(line: Line) -> Line:
 def named(asked: list[Line], model: str) -> dict[str, str]:
     """Every line was run by that model."""
     return {each["custom_id"]: model for each in asked}
+
+
+def run_online(batch: Batch) -> list[dict[str, Any]]:
+    """What a batch tells of lines that run online instead of in a job."""
+    return cast("list[dict[str, Any]]", (batch.model_extra or {})["run_online"])
 
 
 def nothing_is_left(fake: GoogleFake) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 from tests.journeys.conftest import forget_logs, pytest_runtest_makereport
+from tests.on_disk import remember_failure
 from tests.toy.fake import search_path
 
-__all__ = ["forget_logs", "pytest_runtest_makereport"]
+__all__ = ["forget_logs", "pytest_runtest_makereport", "remember_failure"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,8 +20,11 @@ from tests.chaos.orders import MODEL, Order, asked
 from tests.chaos.processes import Server, free_port
 from tests.chaos.trial import SEED
 from tests.chaos.verdict import ENDED, faults
+from tests.on_disk import tmp_path
 from tests.toy.fake import ToyFake, process
 from tests.toy.server import KEY
+
+__all__ = ["tmp_path"]  # a fixture
 
 KILLS: Final = 20
 LINES: Final = 120

@@ -111,9 +111,9 @@ def test_every_code_of_an_account_is_documented() -> None:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                errors = node.func.id in {"RemoteError", "BatchError"}
+                errors = node.func.id in {"RemoteError", "BatchError", "JobTrouble"}
                 given |= {
-                    each.value.value
+                    str(each.value.value)
                     for each in node.keywords
                     if errors and each.arg == "code" and isinstance(each.value, ast.Constant)
                 }

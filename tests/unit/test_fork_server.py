@@ -17,6 +17,14 @@ print(signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGPIPE))
 """
 ENDS = {
     "by itself": "",
+    "in order": "sys.exit()",
+    "after all else": """
+import atexit, threading, time
+def late(): time.sleep(0.05); print('a thread')
+atexit.register(print, 'at exit', end='')
+threading.Thread(target=late).start()
+sys.exit(1000)""",
+    "with nobody to hear": "sys.stdout.close(); os.close(1); sys.exit(2)",
     "with a code": "sys.exit(7)",
     "with a sentence": "sys.exit('Error: no.')",
     "with an error": "raise ValueError('no')",

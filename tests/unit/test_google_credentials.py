@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from google.auth import exceptions
@@ -204,11 +204,15 @@ async def test_a_token_never_shows(tokens: GoogleTokens) -> None:
 # ----------------------------------------------------------------------------- files
 
 
+BEGIN: Final = "-----BEGIN PRIVATE KEY-----"
+KEY: Final = {"type": "service_account", "client_email": "a@b", "token_uri": "https://t"}
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ("", "holds no JSON: it is no key file of Google's"),
-        ("-----BEGIN PRIVATE KEY-----s3cret", "holds no JSON: it is no key file of Google's"),
+        (f"{BEGIN}s3cret", "holds no JSON: it is no key file of Google's"),
         ('["s3cret"]', "holds no JSON object: it is no key file of Google's"),
         (
             '{"installed": {"client_secret": "s3cret"}}',
@@ -226,12 +230,24 @@ async def test_a_token_never_shows(tokens: GoogleTokens) -> None:
         (
             '{"type": "service_account", "private_key": "s3cret", "client_email": "a@b", '
             '"token_uri": "https://t"}',
-            "holds a private key that cannot be read",
+            "has a `private_key` that is no PEM text",
+        ),
+        (
+            json.dumps(KEY | {"private_key": f"{BEGIN}\\ns3cret"}),
+            "line ends are spelled out",
+        ),
+        (
+            json.dumps(KEY | {"private_key": f"{BEGIN}\ns3cret"}),
+            "is cut short",
+        ),
+        (
+            json.dumps(KEY | {"private_key": f"{BEGIN}\ns3cret\n-----END PRIVATE KEY-----"}),
+            "is damaged: download the key again",
         ),
         (
             '{"type": "external_account", "audience": "a", "subject_token_type": "s", '
             '"token_url": "https://t"}',
-            "holds what is no use",
+            "cannot be used: what it holds has not the form that its `type` asks for",
         ),
     ],
 )

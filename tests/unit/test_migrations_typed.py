@@ -5,7 +5,7 @@ from typing import Any
 
 from alembic import command
 from sqlalchemy import Connection, create_engine, text
-from tests.unit.test_migrations import postgres_server, url
+from tests.unit.test_migrations import url
 
 from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.ports import BatchFilter
@@ -13,7 +13,7 @@ from batchway.storage.ledger.address import Address
 from batchway.storage.ledger.sql_ledger import SqlLedger
 from batchway.storage.migrations import config, upgrade
 
-__all__ = ["postgres_server", "url"]  # fixtures
+__all__ = ["url"]  # a fixture
 
 RAW = {
     "x-tfy-provider-model": "qwen3-8b",

@@ -259,6 +259,16 @@ def test_providers_of_well_known_variables(
     assert configure(tmp_path, file, environ).providers == expected
 
 
+def test_what_a_provider_on_vertex_ai_says_of_names(tmp_path: Path) -> None:
+    entry = (
+        "{name: v, type: google-vertex, project: ppp, models: {endpoints/1: openai, x-*: gemini}}"
+    )
+    (found,) = configure(tmp_path, f"providers: [{entry}]").providers
+    assert found.known_models == ("endpoints/1", "gemini-embedding-001")
+    assert found.model_patterns[:2] == ("x-*", "gemini-embedding-*")
+    assert "claude-*" in found.model_patterns
+
+
 @pytest.mark.parametrize(
     ("more", "model", "overrides", "lines"),
     [

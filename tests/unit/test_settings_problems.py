@@ -274,8 +274,8 @@ def problems(
             f"providers:\n  - {VERTEX}, region: evil.example/, bucket: 'gs://b', prefix: '../x', "
             'credentials_file: "a\\0b", base_url: x}',
             {},
-            ["providers[0].region: must be a region such as 'europe-west4' or 'global', not "
-             "'evil.example/' (batchway.yaml, line 2).",
+            ["providers[0].region: must be a region such as 'europe-west4', or 'global', 'us' "
+             "or 'eu', not 'evil.example/' (batchway.yaml, line 2).",
              "providers[0].bucket: must be the name of a bucket, without gs:// and without a path, "
              "not 'gs://b' (batchway.yaml, line 2).",
              "providers[0].prefix: must be names of letters, digits, '.', '_' and '-', with '/' "

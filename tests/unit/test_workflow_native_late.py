@@ -167,7 +167,7 @@ async def test_a_job_that_ran_out_of_credit_is_gone_on_with(world: World, rescue
     async with process(world) as made:
         capacity = made.accounts.capacity("p", "m")
         running = asyncio.create_task(made.run())
-        await until(lambda: str(capacity.reason) == ADVICE)
+        await until(lambda: str(capacity.reason(a_batch().tenant)) == ADVICE)
         assert (await running, made.handed_over) == (Ending.DONE, [])
     assert sent == [3, 2]
     assert await world.results() == world.good(0, 1, 2)

@@ -66,7 +66,7 @@ OVERRIDE_HEADERS: Final = (
         field="vertex_region",
         sets="The region, on Vertex AI; no other provider reads it.",
         pattern=VERTEX_REGION,
-        shape="a region such as 'europe-west4' or 'global'",
+        shape="a region such as 'europe-west4', or 'global', 'us' or 'eu'",
     ),
     OverrideHeader(
         name="x-tfy-aws-s3-bucket",

@@ -190,7 +190,9 @@ class FirstAnswers:
         return online.notes.refusal(answer, read) if isinstance(read, Refused) else None
 
     def _check_address(self, entry: ProviderSettings, *, moved: bool = False) -> str:
-        setting = f"`{entry.address_setting}` of the provider '{entry.name}'"
+        named = [name for name in (entry.address_of, entry.address_setting) if name]
+        settings = " and ".join(f"`{name}`" for name in named)
+        setting = f"{settings} of the provider '{entry.name}'"
         if self._from_flags:
             setting = "--base-url"
         return f"Set {setting} to that address." if moved else f"Check {setting}."

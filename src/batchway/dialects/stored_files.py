@@ -1,4 +1,4 @@
-"""Objects of Cloud Storage that lines may name: those below addresses that the operator chose.
+"""Objects of Cloud Storage and S3 that lines may name: those below addresses the operator chose.
 
 A vendor reads them with rights of the operator's, whoever sends the line. What lies in a folder of
 a job of Batchway's is never read so: it may be another tenant's. Pure.
@@ -16,7 +16,8 @@ NOT_READABLE: Final = (
 
 
 def may_read(address: str, readable: Sequence[str]) -> bool:
-    """Whether `gs://bucket/name` lies below one of these; each ends in a slash.
+    """Whether `gs://bucket/name`, or `s3://bucket/name`, lies below one of these; each ends in a
+    slash.
 
     Names of objects are plain texts: dots and slashes in them lead nowhere else.
     """

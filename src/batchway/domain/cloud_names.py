@@ -10,5 +10,9 @@ from typing import Final
 
 GCS_BUCKET: Final = r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
 S3_BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
-VERTEX_REGION: Final = r"[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){0,3}"
+# A part of the world, a direction, a number: `europe-southwest1`. Nothing else has a host.
+VERTEX_REGION: Final = (
+    r"(?:global|us|eu"
+    r"|[a-z]{2,20}-(?:(?:north|south)(?:east|west)?|east|west|central)[0-9]{1,2})"
+)
 AWS_REGION: Final = r"[a-z]{2,4}(?:-[a-z]{1,20}){1,3}-[0-9]{1,2}"

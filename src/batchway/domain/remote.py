@@ -263,11 +263,11 @@ class RemoteError(Exception):
         self.credit = credit
         self.advised = advised
 
-    def as_(self, trouble: Trouble) -> "RemoteError":
-        """The same error, understood as another trouble."""
+    def as_(self, trouble: Trouble, *, message: str | None = None) -> "RemoteError":
+        """The same error, understood as another trouble, or told in other words."""
         return RemoteError(
             trouble,
-            self.message,
+            self.message if message is None else message,
             code=self.code,
             param=self.param,
             line=self.line,

@@ -49,6 +49,7 @@ class BedrockSettings(NativeBase):
     [guide](../guides/bedrock.md). Its packages are an extra: `pip install 'batchway[aws]'`.
     """
 
+    address_of = "region"
     address_setting = "runtime_url"
     credential_setting = "access_key_id"
     advises = True

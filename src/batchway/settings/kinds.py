@@ -119,7 +119,7 @@ def _project(value: str) -> str:
 
 def _region(value: str) -> str:
     if not _REGION.fullmatch(value):
-        raise ValueError("must be a region such as 'europe-west4' or 'global'")
+        raise ValueError("must be a region such as 'europe-west4', or 'global', 'us' or 'eu'")
     return value
 
 

@@ -87,6 +87,8 @@ class ProviderBase(Section):
 
     # The settings that a wrong address and refused credentials lead to.
     address_setting: ClassVar[str] = "base_url"
+    # What else may be wrong where an address leads nowhere; empty for nothing.
+    address_of: ClassVar[str] = ""
     credential_setting: ClassVar[str] = "api_key"
     # Whether what its account says of a refusal tells what to do about it.
     advises: ClassVar[bool] = False

@@ -158,6 +158,7 @@ class GoogleVertexSettings(NativeBase):
     """
 
     credential_setting = "credentials_file"
+    address_of = "region"  # part of each host's name
     advises = True
 
     type: Literal["google-vertex"] = Field(description="`google-vertex`.")
@@ -230,14 +231,17 @@ class GoogleVertexSettings(NativeBase):
 
     @property
     def known_models(self) -> tuple[str, ...]:
-        """Those that `models` spells out."""
-        return tuple(name for name in self.models if not WILD.intersection(name))
+        """Those that `models` or the catalog spell out."""
+        return tuple(name for name in self._names if not WILD.intersection(name))
 
     @property
     def model_patterns(self) -> tuple[str, ...]:
         """The patterns of `models`, then those of the catalog."""
-        own = (name for name in self.models if WILD.intersection(name))
-        return tuple(dict.fromkeys((*own, *(row.pattern for row in GOOGLE_MODELS))))
+        return tuple(name for name in self._names if WILD.intersection(name))
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.models, *(row.pattern for row in GOOGLE_MODELS))))
 
     def objection(self, model: str, endpoint: str) -> str | None:
         """A model must be in the catalog or the configuration, with that endpoint.

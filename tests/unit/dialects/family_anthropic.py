@@ -7,7 +7,7 @@ from tests.unit.dialects.bodies import JSON
 from tests.unit.dialects.families import Family, Heard, called, only
 from tests.unit.dialects.strict_types import strict
 
-from batchway.dialects.anthropic.dialect import AnthropicDialect
+from batchway.dialects.anthropic.dialect import BEDROCK, AnthropicDialect
 
 _check: Final = strict(MessageCreateParamsNonStreaming)
 
@@ -16,6 +16,7 @@ def sent_to_claude(body: JSON) -> None:
     """What the SDK's types say; the API of 2023 takes sampling, which those of 2026 have not."""
     fields = {"model": "in the address", **body}
     fields.pop("anthropic_version", None)
+    assert fields.pop("anthropic_beta", ["effort-2025-11-24"]) == ["effort-2025-11-24"]
     for name in ("temperature", "top_p"):
         sampling: Any = fields.pop(name, 0)
         assert 0 <= sampling <= 1
@@ -59,6 +60,9 @@ def claude_echo(body: JSON) -> tuple[Heard, JSON]:
 ANTHROPIC: Final = Family(
     chats={
         "claude 4.5": AnthropicDialect(model="claude-sonnet-4-5"),
+        "claude 4.5, bedrock": AnthropicDialect(
+            model="us.anthropic.claude-opus-4-5-20251101-v1:0", version=BEDROCK
+        ),
         "claude 4.6, own API": AnthropicDialect(model="claude-opus-4-6", version=None, urls=True),
     },
     sent=sent_to_claude,

@@ -5,11 +5,10 @@ from typing import Any, Final, get_args
 
 import pytest
 from openai.types.chat import ChatCompletion
-from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
 from pydantic import ValidationError
 from tests.unit.dialects.cases import Case, check, parameters, table
 from tests.unit.dialects.completions import with_id
-from tests.unit.dialects.strict_types import strict
+from tests.unit.dialects.family_invoked import sent_to_open_models
 
 from batchway.dialects.openai.open_dialect import OpenModelDialect
 from batchway.dialects.openai.open_models import traits_of
@@ -29,16 +28,9 @@ _DIALECTS: Final = {
     "newest": OpenModelDialect(model="mistral.mistral-large-3-675b-instruct"),
 }
 _TABLE: Final = table("open_models")
-_check: Final = strict(CompletionCreateParamsNonStreaming)
 _FINISHES: Final = get_args(ChatCompletion.model_fields["choices"].annotation)[0].model_fields[
     "finish_reason"
 ]
-
-
-def sent_to_open_models(body: dict[str, Any]) -> None:
-    """What OpenAI's types say of a body, which names no model and asks for no stream."""
-    assert not {"model", "stream", "functions", "function_call"} & set(body)
-    _check({"model": "in the address", **body})
 
 
 def _given(body: dict[str, Any]) -> None:

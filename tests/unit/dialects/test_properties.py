@@ -23,6 +23,7 @@ from tests.unit.dialects.families import called, only
 from tests.unit.dialects.family_anthropic import ANTHROPIC
 from tests.unit.dialects.family_converse import CONVERSE, NOVA
 from tests.unit.dialects.family_gemini import GEMINI
+from tests.unit.dialects.family_invoked import LLAMA, MISTRAL, OPEN, R1
 from tests.unit.dialects.strict_types import strict
 
 from batchway.dialects.cohere.dialect import CohereEmbeddingsDialect
@@ -40,7 +41,7 @@ from batchway.simulator.google.importer import imported
 from batchway.workflows.plan.cutting import GroupPlan, ScanLimits
 from batchway.workflows.plan.lots import Lots
 
-FAMILIES: Final = (ANTHROPIC, GEMINI, CONVERSE, NOVA)
+FAMILIES: Final = (ANTHROPIC, GEMINI, CONVERSE, NOVA, OPEN, LLAMA, MISTRAL, R1)
 # Those that say every plain chat, with the family of each.
 PLAIN: Final = {name: family for family in FAMILIES for name in family.chats}
 CHATS: Final[dict[str, Dialect]] = {
@@ -356,6 +357,7 @@ def embedding_echo(body: JSON, texts: list[str], size: int) -> JSON:
 _WORDS: Final = [
     *("messages", "input", "model", "role", "content", "type", "tools", "error", "usage", "code"),
     *("candidates", "parts", "text", "predictions", "embedding", "values"),
+    *("generation", "outputs", "choices", "message", "tool_calls", "function", "stop_reason"),
 ]
 _ODD: Final = st.binary(max_size=60) | st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

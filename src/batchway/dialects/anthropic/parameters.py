@@ -145,7 +145,8 @@ CHAT: Final = Parameters(
             "reasoning_effort",
             "`output_config.effort`, with `thinking` on where it is off by default: the highest "
             "level up to the one given, `low` for `minimal`. Claude 4.5 and older: a budget of "
-            "1,024 to 32,000 tokens, half of `max_tokens` at most. `none` turns thinking off.",
+            "1,024 to 32,000 tokens, half of `max_tokens` at most. `none` turns thinking off. On "
+            "Bedrock the body names the beta that Opus 4.5 needs for it.",
             _EFFORT,
         ),
         _mapped(

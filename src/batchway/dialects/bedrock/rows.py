@@ -28,6 +28,11 @@ def ignored(name: str, note: str, *idle: object, source: str) -> Parameter:
     return Parameter(name, Handling.IGNORED, note, idle, source)
 
 
+def not_promised(name: str, note: str, *idle: object, source: str) -> Parameter:
+    """A row of what is left out, and asks for what an answer may fail to keep then."""
+    return Parameter(name, Handling.IGNORED, note, idle, source, promise=True)
+
+
 def rejected(name: str, note: str, *idle: object, source: str) -> Parameter:
     """A row of what would be missed; `idle` are values that ask for nothing."""
     return Parameter(name, Handling.REJECTED, note, idle, source)

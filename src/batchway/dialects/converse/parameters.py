@@ -9,15 +9,18 @@ from batchway.dialects.converse.rows import (
     NOVA,
     REFERENCE,
     SHARED,
-    ignored,
     mapped,
+    not_promised,
 )
 from batchway.dialects.converse.tools import STRICT, STRICT_FUNCTION
 from batchway.dialects.requests.parameters import Parameters
 
 _DOCUMENTS: Final = REFERENCE + "API_runtime_DocumentBlock.html"
 _SCHEMAS: Final = GUIDE + "structured-output.html"
-_SHOWN: Final = "This model is shown the schema, but is not held to it."
+_SHOWN: Final = (
+    "This model is shown the schema, but is not held to it: arguments may differ from it. Claude "
+    "from 4.5 on and the open models of 2025 and later are (`strict`)."
+)
 
 CHAT: Final = Parameters(
     [
@@ -45,8 +48,8 @@ CHAT: Final = Parameters(
             "`toolConfig`, functions only. Batch jobs of Converse take no tools: rejected there.",
             GUIDE + "batch-inference-supported.html",
         ),
-        ignored(STRICT, _SHOWN, False, source=_SCHEMAS),
-        ignored(STRICT_FUNCTION, _SHOWN, False, source=_SCHEMAS),
+        not_promised(STRICT, _SHOWN, False, source=_SCHEMAS),
+        not_promised(STRICT_FUNCTION, _SHOWN, False, source=_SCHEMAS),
         mapped(
             "temperature",
             "`temperature`, 0 to 1. Claude's models from Opus 4.7 on take no other than 1.",
@@ -56,7 +59,10 @@ CHAT: Final = Parameters(
             "top_p", "`topP`, 0 to 1. Claude's models from Opus 4.7 on take no other.", INFERENCE
         ),
         mapped(
-            "stop", "`stopSequences`, none of them empty. Llama takes none: rejected.", INFERENCE
+            "stop",
+            "`stopSequences`, none of them empty. Llama takes none, and Claude none of white space "
+            "only: rejected there.",
+            INFERENCE,
         ),
         mapped(
             "reasoning_effort",

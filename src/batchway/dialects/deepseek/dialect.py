@@ -20,7 +20,7 @@ from msgspec import UNSET
 from batchway.dialects.answers.chat import Choice, Message, Spent, completion
 from batchway.dialects.bedrock.invoked import Asked, Invoked, id_of
 from batchway.dialects.bedrock.limits import most_tokens, share, stops
-from batchway.dialects.bedrock.turns import ASSISTANT, SYSTEM, USER, Turn, turns_of
+from batchway.dialects.bedrock.turns import SYSTEM, USER, Turn, turns_of
 from batchway.dialects.deepseek.parameters import CHAT, HOISTED
 from batchway.dialects.requests.chat import ChatRequest
 from batchway.dialects.unsayable import Unsayable
@@ -120,7 +120,7 @@ def _prompt(turns: Sequence[Turn], ignored: dict[str, None]) -> str:
             pieces += (_USER, turn.text)
         else:
             pieces += (_ASSISTANT, turn.text, _END)
-    if turns[-1].role == ASSISTANT:
+    if pieces and pieces[-1] == _END:
         raise Unsayable("messages", "The last is the assistant's, where this model needs a user's.")
     return "".join([_BEGIN, "\n\n".join(system), *pieces, _ASSISTANT, _THINK, "\n"])
 

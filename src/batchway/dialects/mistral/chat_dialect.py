@@ -62,9 +62,14 @@ class _Choice(msgspec.Struct, gc=False):
     finish_reason: str | None = None
 
 
+class _Details(msgspec.Struct, gc=False):
+    cached_tokens: int | None = None
+
+
 class _Usage(msgspec.Struct, gc=False):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -123,12 +128,17 @@ class MistralChatDialect(Invoked):
             tool_calls=calls or UNSET,
         )
         usage = answer.usage or _Usage()
+        details = usage.prompt_tokens_details or _Details()
         return completion(
             id=answer.id or id_of(body),
             created=asked.at,
             model=asked.model,
             choices=[Choice(0, message, _FINISHES.get(reason, "tool_calls" if calls else "stop"))],
-            spent=Spent(inputs=count(usage.prompt_tokens), outputs=count(usage.completion_tokens)),
+            spent=Spent(
+                inputs=count(usage.prompt_tokens),
+                outputs=count(usage.completion_tokens),
+                cached=count(details.cached_tokens),
+            ),
             warnings=asked.warnings,
         )
 

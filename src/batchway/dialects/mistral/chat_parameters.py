@@ -2,7 +2,15 @@
 
 from typing import Final
 
-from batchway.dialects.bedrock.rows import GUIDE, OF_OPENAI, ignored, lacking, mapped, rejected
+from batchway.dialects.bedrock.rows import (
+    GUIDE,
+    OF_OPENAI,
+    ignored,
+    lacking,
+    mapped,
+    not_promised,
+    rejected,
+)
 from batchway.dialects.mistral.messages import DETAIL
 from batchway.dialects.mistral.tools import STRICT
 from batchway.dialects.requests.parameters import Parameters
@@ -39,7 +47,12 @@ CHAT: Final = Parameters(
         ),
         rejected("messages[].function_call", "Calls are taken as `tool_calls` only.", source=_PAGE),
         mapped("tools", "`tools`, functions only.", _PAGE),
-        ignored(STRICT, "This model's calls are not bound to the schema.", source=_PAGE),
+        not_promised(
+            STRICT,
+            "This model is shown the schema, but is not held to it: arguments may differ from it.",
+            False,
+            source=_PAGE,
+        ),
         rejected("tools[].custom", "There are no custom tools, only functions.", source=_PAGE),
         mapped(
             "tool_choice",

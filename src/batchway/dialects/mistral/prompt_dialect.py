@@ -26,7 +26,7 @@ from batchway.dialects.requests.chat import ChatRequest
 from batchway.dialects.unsayable import Unsayable
 from batchway.ports.dialect import Refused, Result
 
-_MARK: Final = re.compile(r"\[/?[A-Z]+(?:_[A-Z]+)*\]|</?s>")
+_MARK: Final = re.compile(r"\[/?(?:INST|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]|</?s>")
 _FORGED: Final = "It holds a mark of the model's prompt, such as [INST] or </s>."
 _BETWEEN: Final = "\n\n"
 _MOST_STOPS: Final = 10

@@ -7,10 +7,11 @@ OpenAI's gpt-oss, Qwen, DeepSeek from V3 on, MiniMax, Kimi, GLM, Gemma, Nemotron
 newer ones: https://docs.aws.amazon.com/bedrock/latest/userguide/model-cards.html. No value of a
 body or an answer is encoded again unless it changes. Source:
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html (without `model`
-and `stream`; thoughts in `<reasoning>` before the words).
+and `stream`; thoughts in `<reasoning>` before the words). Kimi K2's stand in `<think>`, as seen in
+https://github.com/JetBrains/koog/pull/1436.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -22,32 +23,25 @@ from batchway.dialects.openai.answer import ErrorWithin, read_result
 from batchway.dialects.openai.open_messages import messages_for
 from batchway.dialects.openai.open_models import traits_of
 from batchway.dialects.openai.open_parameters import CHAT
-from batchway.dialects.requests.chat import (
-    AllowedChoice,
-    ChatRequest,
-    CustomChoice,
-    CustomTool,
-    JsonSchemaFormat,
-)
-from batchway.dialects.requests.schemas import bytes_of, read_schema
-from batchway.dialects.tolerant_json import object_or_none
+from batchway.dialects.openai.open_schemas import bind_answer, choose_tools
+from batchway.dialects.requests.chat import ChatRequest
+from batchway.dialects.requests.parameters import Handling
 from batchway.dialects.unsayable import Unsayable
-from batchway.ports.dialect import Refused, Result, Unfaithful
+from batchway.ports.dialect import Refused, Result
 
 Members = dict[str, msgspec.Raw]
 
 _members: Final = msgspec.json.Decoder(Members).decode
-_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _choices: Final = msgspec.json.Decoder(list[Members]).decode
 _text: Final = msgspec.json.Decoder(str).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 _NULL: Final = b"null"
 _CUT: Final = b'"length"'
-_OPEN: Final = "<reasoning>"
-_CLOSE: Final = "</reasoning>"
-# However the answer's letters are escaped: all of them are looked for in a text only.
-_MARKS: Final = (b"<reasoning>", b"\\u003creasoning", b"\\u003Creasoning", b"<reasoning\\u003")
+_TAGS: Final = (("<reasoning>", "</reasoning>"), ("<think>", "</think>"))
+# However its brackets are escaped in JSON; whether a text begins so is seen when it is read.
+_BRACKETS: Final = (b"<", b"\\u003c", b"\\u003C")
+_MARKS: Final = tuple(each + name for each in _BRACKETS for name in (b"reasoning", b"think"))
 _LEVELS: Final = {
     "minimal": "low",
     "low": "low",
@@ -57,10 +51,9 @@ _LEVELS: Final = {
     "max": "high",
 }
 _LIMITS: Final = ("max_tokens", "max_completion_tokens")
-_NO_CUSTOM: Final = "The models have no custom tools."
 _LEFT_OUT: Final = frozenset(
     {
-        *(row.name for row in CHAT.rows if row.handling != "mapped"),
+        *(row.name for row in CHAT.rows if row.handling is not Handling.MAPPED),
         *_LIMITS,
         "model",
     }
@@ -91,8 +84,8 @@ class OpenModelDialect(Invoked):
         if request.reasoning_effort is not None:
             effort = _effort(request.reasoning_effort, known=traits.efforts)
             fields["reasoning_effort"] = msgspec.Raw(_encode(effort))
-        _check_format(request)
-        _choose(request, fields)
+        bind_answer(request, fields)
+        choose_tools(request, fields)
         return _encode(fields)
 
     def _read(self, body: bytes, asked: Asked) -> Result | Refused | None:
@@ -131,57 +124,6 @@ def _effort(given: str, *, known: bool) -> str:
     return _LEVELS[given]
 
 
-def _check_format(request: ChatRequest) -> None:
-    if isinstance(request.response_format, JsonSchemaFormat):
-        schema = bytes_of(request.response_format.json_schema.schema)
-        _check_schema(schema, "response_format.json_schema.schema")
-
-
-def _check_schema(text: bytes, place: str) -> None:
-    """Schemas are passed on as they are: what is no JSON at all is found here."""
-    found = read_schema(text) if text else None
-    if isinstance(found, Unfaithful):
-        raise Unsayable(place, found.why)
-
-
-def _choose(request: ChatRequest, fields: Members) -> None:
-    """Tools, and which of them are to be called."""
-    tools = request.tools or ()
-    names: list[str] = []
-    for at, tool in enumerate(tools):
-        if isinstance(tool, CustomTool):
-            raise Unsayable(f"tools[{at}]", _NO_CUSTOM)
-        names.append(tool.function.name)
-        _check_schema(bytes_of(tool.function.parameters), f"tools[{at}].function.parameters")
-    choice = request.tool_choice
-    if not tools:
-        fields.pop("tools", None)
-        if choice not in (None, "auto", "none"):
-            raise Unsayable("tool_choice", "There are no tools to choose from.")
-        fields.pop("tool_choice", None)
-        fields.pop("parallel_tool_calls", None)
-    if isinstance(choice, CustomChoice):
-        raise Unsayable("tool_choice", _NO_CUSTOM)
-    if isinstance(choice, AllowedChoice):
-        allowed = choice.allowed_tools
-        only = {_named(tool) for tool in allowed.tools}
-        kept = [
-            tool for name, tool in zip(names, _list(fields["tools"]), strict=True) if name in only
-        ]
-        if not kept:
-            raise Unsayable("tool_choice", "It names no tool of the request.")
-        fields["tools"] = msgspec.Raw(_encode(kept))
-        fields["tool_choice"] = msgspec.Raw(_encode(allowed.mode))
-
-
-def _named(tool: Any) -> str:
-    named = (object_or_none(tool) or {}).get("function")
-    name = (object_or_none(named) or {}).get("name")
-    if not isinstance(name, str):
-        raise Unsayable("tool_choice.allowed_tools.tools", _NO_CUSTOM)
-    return name
-
-
 def _thoughts_apart(choices: msgspec.Raw) -> msgspec.Raw:
     """Choices whose thoughts stand before their words, with each at its place."""
     apart: list[Members] = _choices(choices)
@@ -193,15 +135,25 @@ def _thoughts_apart(choices: msgspec.Raw) -> msgspec.Raw:
         content = members.get("content")
         if content is None or bytes(content)[:1] != b'"':
             continue
-        text = _text(content)
-        if not text.startswith(_OPEN):
-            continue
         cut = bytes(choice.get("finish_reason", b"")) == _CUT
-        thought, ended, words = text[len(_OPEN) :].partition(_CLOSE)
-        if not ended and not cut:
+        divided = _divided(_text(content), cut=cut)
+        if divided is None:
             continue
+        thought, words = divided
         called = bytes(members.get("tool_calls", b"[]")) not in (b"[]", _NULL)
         members["content"] = msgspec.Raw(_encode(words if words or not called else None))
         members["reasoning_content"] = msgspec.Raw(_encode(thought))
         choice["message"] = msgspec.Raw(_encode(members))
     return msgspec.Raw(_encode(apart))
+
+
+def _divided(text: str, *, cut: bool) -> tuple[str, str] | None:
+    """Thoughts and words, `None` where a text begins with no thoughts.
+
+    One that was cut before its thoughts ended has no words; where they never end, they are none.
+    """
+    for begin, end in _TAGS:
+        if text.startswith(begin):
+            thought, ended, words = text[len(begin) :].partition(end)
+            return (thought.strip("\n"), words.lstrip("\n")) if ended or cut else None
+    return None

@@ -34,6 +34,12 @@ CHAT: Final = Parameters(
         mapped("messages[].tool_calls", _SAME, _PAGE),
         rejected("messages[].function_call", "Calls are taken as `tool_calls` only.", source=_PAGE),
         mapped("tools", "The same, functions only.", _PAGE),
+        mapped(
+            "tools[].function.strict",
+            "The same; the parameters of a strict function are written in the words that Bedrock "
+            "takes, as a schema of the answer is.",
+            _SCHEMAS,
+        ),
         rejected("tools[].custom", "The models have no custom tools.", source=_PAGE),
         mapped("tool_choice", "The same; of allowed_tools only these are declared.", _PAGE),
         mapped("parallel_tool_calls", _SAME, _PAGE),
@@ -69,7 +75,8 @@ CHAT: Final = Parameters(
         ),
         mapped(
             "response_format",
-            "The same. Which models are bound to schemas, their cards say.",
+            "The same; what Bedrock's subset of JSON Schema has no word for goes into "
+            "descriptions. Which models are bound to schemas, their cards say.",
             _SCHEMAS,
         ),
         rejected(

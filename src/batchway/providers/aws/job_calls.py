@@ -107,11 +107,14 @@ class JobCalls:
         return found
 
     async def unfinished(self) -> AsyncGenerator[BedrockJob]:
-        """Jobs that have not ended."""
+        """Jobs that have not ended, each once: some go from one state to the next meanwhile."""
+        seen: set[str] = set()
         for word in UNFINISHED:
             async with aclosing(self.listed({"statusEquals": word})) as jobs:
                 async for job in jobs:
-                    yield job
+                    if job.arn.text not in seen:
+                        seen.add(job.arn.text)
+                        yield job
 
     async def listed(self, wanted: Mapping[str, str]) -> AsyncGenerator[BedrockJob]:
         """Jobs that fit a query of AWS's, page by page."""

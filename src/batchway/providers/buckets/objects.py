@@ -117,7 +117,7 @@ def no_such_bucket(provider: str, bucket: str, *, title: str, error: RemoteError
     return RemoteError(
         Trouble.REFUSED,
         f"There is no bucket '{bucket}' in {title}: create it, or correct "
-        f"`bucket` of the provider '{provider}'.",
+        f"`bucket` of the provider '{provider}', or the header that named it.",
         code="no_such_bucket",
         status=error.status,
     )

@@ -41,6 +41,7 @@ _MENDED: Final = (
     "Check `credentials_file`, or what the environment gives in its place, and that it was not "
     "disabled at Google."
 )
+_NO_USE: Final = "cannot be used: what it holds has not the form that its `type` asks for"
 _MOST_FILE: Final = 1 << 20
 _AWS: Final = "urn:ietf:params:aws:token-type:aws4_request"
 
@@ -226,10 +227,30 @@ def _made(info: dict[str, Any], file: Path) -> Credentials:
     try:
         return _of_kind(info)
     except Exception as error:  # noqa: BLE001 - google-auth's own, cryptography's, pyasn1's
-        # Without its cause: it may quote the key.
-        kind = type(error).__name__
-        what = "a private key that cannot be read" if "private_key" in info else "what is no use"
-        raise ValueError(f"the file of its credentials ({file}) holds {what} ({kind})") from None
+        # Without its cause: it may quote the key. Its class is for whoever looks into that.
+        _log.warning("credentials of Google cannot be used: %s", type(error).__name__)
+        what = _no_key(info.get("private_key")) if "private_key" in info else _NO_USE
+        raise ValueError(f"the file of its credentials ({file}) {what}") from None
+
+
+def _no_key(key: object) -> str:
+    """What is wrong with a private key that cannot be read. Repeats nothing of it."""
+    if not isinstance(key, str):
+        return "has a `private_key` that is no text: download the key again"
+    text = key.strip()
+    if not text.startswith("-----BEGIN"):
+        return (
+            "has a `private_key` that is no PEM text: it must begin with '-----BEGIN PRIVATE "
+            "KEY-----'"
+        )
+    if "\\n" in text:
+        return (
+            "has a `private_key` whose line ends are spelled out: in JSON each is one \\n, not "
+            "\\\\n"
+        )
+    if "-----END" not in text:
+        return "has a `private_key` that is cut short: its '-----END PRIVATE KEY-----' is missing"
+    return "has a `private_key` that is damaged: download the key again, or make a new one"
 
 
 def _of_kind(info: dict[str, Any]) -> Credentials:

@@ -28,7 +28,7 @@ from batchway.providers.google.job_reading import (
     read_name,
 )
 from batchway.providers.google.place import Place
-from batchway.providers.google.refusal import reader
+from batchway.providers.google.refusal import doubt_of, reader
 from batchway.providers.http import trouble as remote_trouble
 from batchway.providers.http.session import RemoteHttp
 
@@ -129,7 +129,15 @@ class JobCalls:
 
     async def _call(self, method: str, url: str, request: Mapping[str, Any] | None = None) -> bytes:
         body = None if request is None else _encode(request)
-        return await self._http.call(method, url, body=body, read_error=reader(self.place))
+        try:
+            return await self._http.call(method, url, body=body, read_error=reader(self.place))
+        except RemoteError as error:
+            nothing_there = error.trouble is Trouble.UNREACHABLE or error.status == 404
+            doubt = doubt_of(self.place)
+            if nothing_there and doubt:
+                said = f"{error.message} {doubt}"
+                raise error.as_(error.trouble, message=said) from error
+            raise
 
     def _job(self, answer: bytes) -> VertexJob:
         job = job_in(answer, secrets=self._http.secrets())

@@ -12,7 +12,7 @@ A batch may name another region and another bucket (`Overrides`).
 from dataclasses import dataclass, replace
 from typing import Final
 
-from batchway.catalog.google_regions import api_of
+from batchway.catalog.google_regions import api_of, is_known
 from batchway.domain.overrides import Overrides
 
 STORAGE_URL: Final = "https://storage.googleapis.com"
@@ -42,6 +42,11 @@ class Place:
     def parent(self) -> str:
         """The resource below which jobs and models are: `projects/P/locations/R`."""
         return f"projects/{self.project}/locations/{self.region}"
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the region is in the list."""
+        return is_known(self.region)
 
     def with_(self, overrides: Overrides) -> "Place":
         """The place that a batch asks for. Names are checked where they come in."""

@@ -73,9 +73,19 @@ def advice_on(refusal: Refused, place: Place) -> str:
     if refusal.status == 429 or refusal.kind == "RESOURCE_EXHAUSTED":
         return (
             f"a quota of the project '{place.project}' in '{place.region}' is used up, or Google "
-            "has no room there: ask for a higher quota, lower `limits`, or use `region: global`"
+            "has no room there: ask for a higher quota, lower `limits`, or use the region 'global'"
         )
     return ""
+
+
+def doubt_of(place: Place) -> str:
+    """What to say of a region that is in no list, where nothing answers there; else empty."""
+    if place.is_known:
+        return ""
+    return (
+        f"'{place.region}' is no region that is known of Vertex AI: check `region`, or the header "
+        "x-tfy-vertex-region."
+    )
 
 
 def reader(place: Place) -> ReadError:
@@ -130,8 +140,9 @@ def _of_model(message: str, place: Place) -> str:
             "header x-tfy-vertex-region, to one where it is, such as 'global'"
         )
     return (
-        f"check the model's name, that it is offered in the region '{place.region}' (`region`), "
-        f"and that it is enabled in Model Garden for the project '{place.project}'"
+        f"check the model's name, that it is offered in the region '{place.region}' (`region`, or "
+        "the header x-tfy-vertex-region), and that it is enabled in Model Garden for the project "
+        f"'{place.project}'"
     )
 
 

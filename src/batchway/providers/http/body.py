@@ -9,10 +9,11 @@ from collections.abc import Callable
 from aiohttp import ClientResponse
 
 from batchway.providers.http.budget import FREE_BYTES, Budget, Share
+from batchway.providers.http.posting import Posted
 from batchway.providers.http.unpacking import source_of
 
 
-async def read_body(response: ClientResponse, most: int) -> bytes | None:
+async def read_body(response: ClientResponse | Posted, most: int) -> bytes | None:
     """The body; `None` when it is longer than `most` bytes.
 
     Raises `ClientError` and `TimeoutError`.
@@ -31,7 +32,7 @@ async def read_body(response: ClientResponse, most: int) -> bytes | None:
 
 
 async def read_within(
-    response: ClientResponse, most: int, budget: Budget, read: Callable[[Share], None]
+    response: ClientResponse | Posted, most: int, budget: Budget, read: Callable[[Share], None]
 ) -> bytes | None:
     """As `read_body`; a body that is not a small one takes its room from `budget`.
 
@@ -68,7 +69,7 @@ async def read_within(
     return data
 
 
-def _announces_more(response: ClientResponse, most: int) -> bool:
+def _announces_more(response: ClientResponse | Posted, most: int) -> bool:
     # What is announced may be packed: of the rest, only what was unpacked counts.
     length = response.headers.get("content-length")
     return length is not None and int(length) > most

@@ -24,6 +24,7 @@ from aiohttp import (
     ClientConnectorError,
     ClientError,
     ClientHttpProxyError,
+    ClientResponse,
     ClientSession,
     ClientTimeout,
     ConnectionTimeoutError,
@@ -40,6 +41,8 @@ from batchway.providers.http.body import read_within
 from batchway.providers.http.budget import Budget, Share
 from batchway.providers.http.descriptors import Shortage, lacking, none_left
 from batchway.providers.http.headers import with_defaults
+from batchway.providers.http.posting import MOST_BYTES as MOST_POSTED
+from batchway.providers.http.posting import Form, Posted, has_form, post
 from batchway.providers.http.proxies import proxy_for
 from batchway.providers.http.timing import CONNECT_SECONDS
 from batchway.providers.http.unpacking import PackedTooTightly
@@ -100,7 +103,7 @@ def _as_text(value: str) -> str:
 class _Address:
     """A URL as aiohttp wants it, with the headers last sent there."""
 
-    __slots__ = ("_auth", "_given", "_made", "proxy", "url")
+    __slots__ = ("_auth", "_form", "_given", "_made", "proxy", "url")
 
     def __init__(self, url: str) -> None:
         try:
@@ -124,6 +127,7 @@ class _Address:
         self.proxy = proxy_for(self.url)
         self._given: dict[str, str] | None = None
         self._made: CIMultiDict[str] = CIMultiDict()
+        self._form: Form | None = None
 
     def headers(self, given: Mapping[str, str]) -> CIMultiDict[str]:
         """What to send, made anew only when it differs from the last request's."""
@@ -139,8 +143,15 @@ class _Address:
         if self._auth is not None:
             made.setdefault("authorization", self._auth)
         # Copied: the caller may change its own between two requests.
-        self._given, self._made = dict(given), made
+        self._given, self._made, self._form = dict(given), made, None
         return made
+
+    def form(self, session: ClientSession, headers: CIMultiDict[str]) -> Form | None:
+        """The form of requests with these headers, if they have one; made anew as they are."""
+        form = self._form
+        if form is None and self.proxy is None and has_form(headers):
+            form = self._form = Form(session, self.url, headers)
+        return form
 
 
 class HttpTransport:
@@ -214,29 +225,39 @@ class HttpTransport:
             session = self._session = new_session()
         elif session.closed:
             return Failure.INTERRUPTED
+        times = self._timeouts.get(timeout) or self._timeout(timeout)
+        response: ClientResponse | Posted
         try:
-            response = await session.request(
-                method,
-                address.url,
-                data=data,
-                headers=prepared,
-                proxy=address.proxy,
-                timeout=self._timeouts.get(timeout) or self._timeout(timeout),
-                allow_redirects=False,
-            )
-            if self._shortage.lasts:
-                self._shortage.ends()
-            try:
-                read = await read_within(response, most, self._budget, self._read_to_its_end)
-                if read is None:
+            async with asyncio.timeout(timeout):
+                if (
+                    isinstance(data, bytes)
+                    and len(data) <= MOST_POSTED
+                    and (form := address.form(session, prepared)) is not None
+                ):
+                    response = await post(form, data, times)
+                else:
+                    response = await session.request(
+                        method,
+                        address.url,
+                        data=data,
+                        headers=prepared,
+                        proxy=address.proxy,
+                        timeout=times,
+                        allow_redirects=False,
+                    )
+                if self._shortage.lasts:
+                    self._shortage.ends()
+                try:
+                    read = await read_within(response, most, self._budget, self._read_to_its_end)
+                    if read is None:
+                        return Failure.TOO_LARGE
+                    return HttpAnswer(response.status, read, response.headers)
+                except PackedTooTightly:
                     return Failure.TOO_LARGE
-                return HttpAnswer(response.status, read, response.headers)
-            except PackedTooTightly:
-                return Failure.TOO_LARGE
-            finally:
-                # After the last byte the connection has already been kept for the next request;
-                # before it (too large, broken, cancelled), this closes it.
-                response.close()
+                finally:
+                    # After its last byte the connection is kept for the next request; before it
+                    # (too large, broken, cancelled), this closes it.
+                    response.close()
         except (ClientError, TimeoutError) as error:
             failure = _failure_of(error)
             if failure is Failure.NO_DESCRIPTORS:
@@ -255,9 +276,12 @@ class HttpTransport:
         return address
 
     def _timeout(self, seconds: float) -> ClientTimeout:
-        # By default aiohttp rounds what is above five seconds up to whole ones; a deadline is one.
+        # `_request` keeps the time of the whole. By default aiohttp rounds what is above five
+        # seconds up to whole ones; a deadline is one.
         timeout = ClientTimeout(
-            total=seconds, connect=self._connect_timeout, ceil_threshold=float("inf")
+            total=None,
+            connect=self._connect_timeout,
+            ceil_threshold=float("inf"),
         )
         if len(self._timeouts) < _MOST_REMEMBERED:
             self._timeouts[seconds] = timeout

@@ -11,6 +11,8 @@ from typing import Final, Protocol
 
 from aiohttp import ClientPayloadError, ClientResponse
 
+from batchway.providers.http.posting import Posted
+
 _STEP: Final = 256 << 10
 
 # JSON packs 10 to 30 times, a page of the same word 100 times and more, a bomb 1000 times.
@@ -33,7 +35,7 @@ class Source(Protocol):
         ...
 
 
-def source_of(response: ClientResponse, *, most_ratio: int | None = MOST_RATIO) -> Source:
+def source_of(response: ClientResponse | Posted, *, most_ratio: int | None = MOST_RATIO) -> Source:
     """The body of an answer whose session does not unpack, unpacked.
 
     `most_ratio` is how many times its own size it may unpack to; `None` for a body that is never

@@ -10,10 +10,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from batchway.simulator.aws.answering import Ran, calls, ended, held
+from batchway.simulator.aws.answering import Ran, calls, chat, ended, held
 from batchway.simulator.aws.families import named
 from batchway.simulator.aws.refusals import invalid
 from batchway.simulator.aws.schema import Table, checked, table
+from batchway.simulator.languages.prompts import of_openai
 from batchway.simulator.online import shapes, validation
 from batchway.simulator.online.answers import Answer, answer
 from batchway.simulator.online.endpoints import Endpoint
@@ -74,7 +75,8 @@ def run_mistral(body: object, *, model: str) -> Ran:
     fields = checked(body, "Mistral", _TABLES)
     if not fields["messages"]:
         raise invalid("messages: at least one message is required")
-    worked = answer(Endpoint.CHAT, fields, model=model)
+    # Roles, images and ids were translated: what is said counts, as in the other families.
+    worked = chat(of_openai(fields), model=model, cap=fields.get("max_tokens"))
     choice: dict[str, Any] = {
         "index": 0,
         "message": {"role": "assistant", "content": worked.outputs[0].text},

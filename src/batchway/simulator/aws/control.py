@@ -15,6 +15,7 @@ from typing import Any, Final, get_args
 
 from batchway.simulator.aws import modelled
 from batchway.simulator.aws.behaviour import Behaviour, State
+from batchway.simulator.aws.families import VECTORS
 from batchway.simulator.aws.jobs import Jobs, described
 from batchway.simulator.aws.keys import ACCOUNT, Caller
 from batchway.simulator.aws.models import Models
@@ -23,7 +24,6 @@ from batchway.simulator.aws.state import Job
 from batchway.simulator.batches.clock import Clock
 
 _LETTERS: Final = string.ascii_lowercase + string.digits
-_VECTORS: Final = ("titan-v1", "titan-v2", "cohere-v3", "cohere-v4", "nova-embedding")
 _STATES: Final[tuple[str, ...]] = get_args(State)
 
 
@@ -190,7 +190,7 @@ class Control:
         family = self._models.family(model, caller, action="bedrock:InvokeModel")
         if request.get("modelInvocationType") != "Converse":
             return family
-        if family in _VECTORS:
+        if family in VECTORS:
             raise invalid(
                 "This action doesn't support the model that you provided. Try again with a "
                 "supported text or chat model."

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from batchway.simulator.aws.families import family_of
 from batchway.simulator.languages.prompts import of_openai
 from batchway.simulator.online.answers import answer, expected_embedding
 from batchway.simulator.online.endpoints import Endpoint
@@ -16,7 +17,13 @@ from batchway.simulator.online.endpoints import Endpoint
 
 def digest_of(body: Mapping[str, Any], *, model: str) -> str:
     """The digest of a chat completion's body; `model` as the request or the job named it."""
-    return answer(Endpoint.CHAT, {"messages": of_openai(body)}, model=model).digest
+    messages = of_openai(body)
+    if family_of(model, {}) == "mistral" and messages[0]["role"] == "system":
+        # Its prompts have no place for a system: what it says opens the user's first turn.
+        system, user, *rest = messages
+        said = f"{system['content']}\n\n{user['content']}"
+        messages = [{"role": "user", "content": said}, *rest]
+    return answer(Endpoint.CHAT, {"messages": messages}, model=model).digest
 
 
 def belongs(body: Mapping[str, Any], response: Mapping[str, Any], *, model: str) -> bool:

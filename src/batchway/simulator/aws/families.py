@@ -15,29 +15,44 @@ Family = Literal[
     "nova",
     "openai",
     "llama",
+    "deepseek",
     "mistral",
     "mistral-chat",
     "titan-v1",
     "titan-v2",
+    "titan-image",
     "cohere-v3",
     "cohere-v4",
     "nova-embedding",
     "converse",
 ]
+# Whose answers are vectors: Converse does not take them.
+VECTORS: Final[frozenset[str]] = frozenset(
+    {
+        "titan-v1",
+        "titan-v2",
+        "titan-image",
+        "cohere-v3",
+        "cohere-v4",
+        "nova-embedding",
+    }
+)
 FAMILIES: Final[frozenset[str]] = frozenset(get_args(Family))
-_GEOGRAPHY: Final = re.compile(r"(us-gov|us|eu|apac|jp|au|ca|global)\.")
+_GEOGRAPHY: Final = re.compile(r"([a-z]{2}|us-gov|apac|global)\.")
 _RULES: Final[tuple[tuple[str, Family], ...]] = (
     (r"anthropic\.claude", "anthropic"),
     (r"amazon\.nova-.*embed", "nova-embedding"),
     (r"amazon\.nova-", "nova"),
     (r"amazon\.titan-embed-text-v1|amazon\.titan-embed-g1", "titan-v1"),
     (r"amazon\.titan-embed-text", "titan-v2"),
+    (r"amazon\.titan-embed-image", "titan-image"),
     (r"cohere\.embed-v4", "cohere-v4"),
     (r"cohere\.embed", "cohere-v3"),
     (r"meta\.llama", "llama"),
+    (r"deepseek\.r1", "deepseek"),
     (r"mistral\.(mistral-large-2407|pixtral)", "mistral-chat"),
     (r"mistral\.(mistral-(7b|large-2402|small)|mixtral)", "mistral"),
-    (r"(openai|qwen|deepseek|mistral|minimax|moonshotai?|google|nvidia|zai|writer)\.", "openai"),
+    (r"(openai|qwen|deepseek|mistral|minimax|moonshot(ai)?|google|nvidia|zai|writer)\.", "openai"),
     (r"(ai21|amazon|cohere)\.", "converse"),
 )
 

@@ -1,11 +1,14 @@
-"""Llama and Mistral as bodies of InvokeModel that hold one prompt, written by their templates.
+"""Llama, Mistral and DeepSeek-R1 as bodies of InvokeModel that hold one prompt.
 
-Owns the tables, and the reading of templates back into messages, so that an answer is one to the
-conversation and not to its spelling. A prompt that is none of a template is what a user says.
+Owns the tables, and the reading of prompts back into messages by the models' templates, so that an
+answer is one to the conversation and not to its spelling. A prompt by no template is what a user
+says.
 Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-meta.html,
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-mistral-text-completion.html,
 https://www.llama.com/docs/model-cards-and-prompt-formats/meta-llama-3/,
-https://www.llama.com/docs/model-cards-and-prompt-formats/llama4/.
+https://www.llama.com/docs/model-cards-and-prompt-formats/llama4/,
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-deepseek.html,
+https://huggingface.co/deepseek-ai/DeepSeek-R1 (its chat template).
 """
 
 import re
@@ -18,6 +21,7 @@ from batchway.simulator.languages.prompts import Message, merged
 
 _TABLES: Final[Mapping[str, Table]] = {
     "Llama": table("prompt!=s temperature=f:0:1 top_p=f:0:1 max_gen_len=i:1:8192 images=*s"),
+    "DeepSeek": table("prompt!=s max_tokens=i:1:32768 stop=*s temperature=f:0:1 top_p=f:0:1"),
     "Mistral": table(
         "prompt!=s max_tokens=i:1:8192 stop=*s temperature=f:0:1 top_p=f:0:1 top_k=i:1:200"
     ),
@@ -30,6 +34,9 @@ _LLAMA_4: Final = re.compile(
     r"<\|header_start\|>(\w+)<\|header_end\|>\n\n(.*?)(?:<\|eot\|>|<\|eom\|>|\Z)", re.DOTALL
 )
 _MISTRAL: Final = re.compile(r"\[INST\](.*?)\[/INST\](.*?)(?=(?:</s>)?\s*\[INST\]|\Z)", re.DOTALL)
+_DEEPSEEK: Final = re.compile(r"<｜(User|Assistant)｜>")
+_DEEPSEEK_BEGIN: Final = "<｜begin▁of▁sentence｜>"
+_DEEPSEEK_END: Final = "<｜end▁of▁sentence｜>"
 _SYSTEM: Final = re.compile(r"\[SYSTEM_PROMPT\](.*?)\[/SYSTEM_PROMPT\]", re.DOTALL)
 
 
@@ -67,6 +74,38 @@ def run_mistral(body: object, *, model: str) -> Ran:
         input_tokens=worked.prompt_tokens,
         output_tokens=output.tokens,
     )
+
+
+def run_deepseek(body: object, *, model: str) -> Ran:
+    """Answer a body of DeepSeek-R1's: thoughts, then what is said. Raises `Refused`."""
+    fields = checked(body, "DeepSeek", _TABLES)
+    worked = chat(of_deepseek(fields["prompt"]), model=model, cap=fields.get("max_tokens"))
+    output = worked.outputs[0]
+    text, stop = ended(output, fields.get("stop") or [])
+    choice = {
+        "text": f"Thinking of {worked.digest}.\n</think>\n\n{text}",
+        "stop_reason": output.finish if stop is None else "stop",
+    }
+    return Ran(
+        response={"choices": [choice]},
+        digest=worked.digest,
+        input_tokens=worked.prompt_tokens,
+        output_tokens=output.tokens,
+    )
+
+
+def of_deepseek(prompt: str) -> list[Message]:
+    """The messages of a prompt for DeepSeek-R1."""
+    system, *turns = _DEEPSEEK.split(prompt.removeprefix(_DEEPSEEK_BEGIN))
+    if not turns:
+        return merged([("user", system)])
+    said = [("system", system)]
+    # The last turn is the assistant's, whose thoughts are begun for it.
+    for role, text in zip(turns[0::2], turns[1::2], strict=True):
+        said.append((role.lower(), text.removesuffix(_DEEPSEEK_END)))
+    if said[-1][0] == "assistant":
+        said.pop()
+    return merged(said)
 
 
 def of_llama(prompt: str) -> list[Message]:

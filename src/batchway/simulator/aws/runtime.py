@@ -7,17 +7,15 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.htm
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
 
 from batchway.simulator.aws.answering import Ran
 from batchway.simulator.aws.behaviour import Behaviour
+from batchway.simulator.aws.families import VECTORS
 from batchway.simulator.aws.keys import Caller
 from batchway.simulator.aws.models import Models
 from batchway.simulator.aws.refusals import invalid
 from batchway.simulator.aws.speaking import run
 from batchway.simulator.batches.clock import Clock
-
-_TEXTLESS: Final = frozenset({"titan-v1", "titan-v2", "cohere-v3", "cohere-v4", "nova-embedding"})
 
 
 class Runtime:
@@ -33,7 +31,7 @@ class Runtime:
         """Answer `invoke` or `converse`. Raises `Refused`."""
         family = self._models.family(model, caller, action="bedrock:InvokeModel")
         if operation == "converse":
-            if family in _TEXTLESS:
+            if family in VECTORS:
                 raise invalid(
                     "This action doesn't support the model that you provided. Try again with a "
                     "supported text or chat model."

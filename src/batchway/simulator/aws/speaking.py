@@ -37,9 +37,11 @@ def _run(
             return chat.run_mistral(body, model=model)
         case "mistral":
             return prompted.run_mistral(body, model=model)
+        case "deepseek":
+            return prompted.run_deepseek(body, model=model)
         case "llama":
             return prompted.run_llama(body, model=model)
-        case "titan-v1" | "titan-v2":
+        case "titan-v1" | "titan-v2" | "titan-image":
             return vectors.run_titan(body, model=model, version=known, size=size)
         case "cohere-v3" | "cohere-v4":
             return vectors.run_cohere(body, model=model, version=known, size=size)

@@ -1,9 +1,10 @@
-"""Embeddings as bodies of InvokeModel: Titan's two versions, Cohere's two, and Nova's.
+"""Embeddings as bodies of InvokeModel: Titan's three, Cohere's two, and Nova's.
 
 Owns their tables and answers; the vectors are the simulator's. Cohere's and Nova's answers have no
 count of tokens: it is in a header of InvokeModel alone.
 Sources:
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html,
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-mm.html,
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-embed-v3.html,
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-embed-v4.html,
 https://docs.aws.amazon.com/nova/latest/userguide/embeddings-schema.html.
@@ -24,6 +25,8 @@ _INPUT_TYPES: Final = "search_document|search_query|classification|clustering"
 _TABLES: Final[Mapping[str, Table]] = {
     "titan-v1": table("inputText!=s"),
     "titan-v2": table("inputText!=s dimensions=i normalize=b embeddingTypes=*(float|binary)"),
+    "titan-image": table("inputText=s inputImage=s embeddingConfig=Length"),
+    "Length": table("outputEmbeddingLength=i"),
     "cohere-v3": table(
         f"texts=*s images=*s input_type!=({_INPUT_TYPES}|image) truncate=(NONE|START|END) "
         f"embedding_types=*{_TYPES}"
@@ -48,21 +51,27 @@ _TABLES: Final[Mapping[str, Table]] = {
 }
 _SIZES: Final = {
     "titan-v2": (256, 512, 1024),
+    "titan-image": (256, 384, 1024),
     "cohere-v4": (256, 512, 1024, 1536),
     "nova": (256, 384, 1024, 3072),
 }
+# Texts in a request of Cohere's, and the characters of a text.
 _MOST: Final = 96
+_COHERE_MOST: Final = 2_048
+_TITAN_MOST: Final = 50_000
 
 
 def run_titan(body: object, *, model: str, version: str, size: int) -> Ran:
     """Answer a body of Titan's: one text, one vector. Raises `Refused`."""
     fields = checked(body, version, _TABLES)
-    text: str = fields["inputText"]
+    text: str = fields.get("inputText") or fields.get("inputImage") or ""
     if not text:
         raise malformed("expected minLength: 1, actual: 0")
-    if len(text) > 50_000:
-        raise malformed(f"expected maxLength: 50000, actual: {len(text)}")
-    dimensions = _sized(fields.get("dimensions"), version, size)
+    if len(text) > _TITAN_MOST and "inputImage" not in fields:
+        raise malformed(f"expected maxLength: {_TITAN_MOST}, actual: {len(text)}")
+    config: Mapping[str, Any] = fields.get("embeddingConfig") or {}
+    given = fields.get("dimensions") or config.get("outputEmbeddingLength")
+    dimensions = _sized(given, version, size)
     vector = expected_embedding(text, model, dimensions)
     tokens, digest = _counted([text], model)
     response: dict[str, Any] = {"embedding": vector, "inputTextTokenCount": tokens}
@@ -89,6 +98,9 @@ def run_cohere(body: object, *, model: str, version: str, size: int) -> Ran:
         raise malformed(f"#/{given[0]}: expected maximum item count: {_MOST}, found: {len(texts)}")
     if "" in texts:
         raise malformed("#/texts/0: expected minLength: 1, actual: 0")
+    longest = max(len(text) for text in texts)
+    if version == "cohere-v3" and given[0] == "texts" and longest > _COHERE_MOST:
+        raise malformed(f"#/texts/0: expected maxLength: {_COHERE_MOST}, actual: {longest}")
     dimensions = _sized(fields.get("output_dimension"), version, size)
     vectors = [expected_embedding(text, model, dimensions) for text in texts]
     tokens, digest = _counted(texts, model)
