@@ -202,7 +202,8 @@ def test_other_models_of_the_file_are_told_apart_as_ever() -> None:
     ]
 
 
-def test_a_place_is_of_the_dialect_that_a_line_is_said_in() -> None:
+@pytest.mark.parametrize("online", [True, False])
+def test_a_place_is_of_the_dialect_that_a_line_is_said_in(online: bool) -> None:
     """Where a job may go to either of two targets, lines must agree in both."""
 
     class Other(Formed):
@@ -222,13 +223,13 @@ def test_a_place_is_of_the_dialect_that_a_line_is_said_in() -> None:
     def dialect(target: Target, mode: Mode) -> Dialect:
         return Formed(mode) if target.provider == "p" else Other(mode)
 
-    shards, errors, _ = scanned(*lines, targets=("p", "q"), dialect=dialect)
-    assert errors == []
-    assert plan_of(shards, *lines) == {
-        "p/m": ["ac"],
-        "shape 2 p/m": ["b"],
-        "shape 3 p/m": ["d"],
-    }
+    scan = scan_of(*lines, online=online, targets=("p", "q"), dialect=dialect)
+    assert scan.errors == []
+    other = "online p/m" if online else "shape 3 p/m"
+    assert plan_of(scan.shards, *lines) == {"p/m": ["ac"], "shape 2 p/m": ["b"], other: ["d"]}
+    assert [told.reason for told in scan.online.told] == online * [
+        "No job takes them: It knows none. The first is line 7 (body.user)."
+    ]
 
 
 def test_a_lot_of_fewer_lines_than_a_job_takes_runs_managed_or_fails() -> None:
