@@ -4,7 +4,7 @@ Owns what a good file is and how it is cut. Pure apart from the blob store and a
 for ids; knows nothing of the ledger. `batchway check` uses it as well as `ingest`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -45,14 +45,16 @@ class _Model:
     """A model that the file names; `plan` is `None` when its lines have nowhere to go.
 
     `plain` lines are managed, and need no look inside; `tried` are the dialects of which one at
-    least has to do for a line, empty where one always does. Of native lines that are tried, `lots`
-    are the plans, and `online` what is spoken to the same models online.
+    least has to do for a line, empty where one always does. `spare` are those of the fallbacks,
+    for lines that none of them can say. Of native lines that are tried, `lots` are the plans, and
+    `online` what is spoken to the same models, and then to the fallbacks, online.
     """
 
     resolution: Resolution
     plan: GroupPlan | None = None
     plain: bool = False
     tried: tuple[Dialect, ...] = ()
+    spare: tuple[Dialect, ...] = ()
     lots: Lots | None = None
     online: tuple[Dialect, ...] = ()
     lines: int = 0
@@ -254,18 +256,17 @@ class Scan:
         plan.models.add(name)
         model.plan = plan
         targets, traits = destination.primaries, destination.traits
-        dialects = [self._dialect(target, destination.mode) for target in targets]
-        spoken = tuple(dialect for dialect in dialects if dialect is not None)
-        if len(spoken) == len(dialects) and not any(dialect.faithful for dialect in spoken):
+        spoken = self._spoken(targets, destination.mode)
+        if len(spoken) == len(targets) and not any(dialect.faithful for dialect in spoken):
             model.tried = spoken
+            model.spare = self._spoken(destination.fallbacks, Mode.MANAGED)
         model.plain = traits is None and not model.tried
         if traits is not None:
             if model.tried:
                 model.lots = self._lots.get(destination.group)
                 if model.lots is None:
                     model.lots = self._lots[destination.group] = Lots(plan)
-                online = (self._dialect(target, Mode.MANAGED) for target in targets)
-                model.online = tuple(dialect for dialect in online if dialect is not None)
+                model.online = self._spoken(targets, Mode.MANAGED) + model.spare
             # All of a native group's lines become the same models, so what its first line is
             # measured by is right for all of them.
             longest = max(len(target.model) for target in targets)
@@ -273,6 +274,11 @@ class Scan:
             embeds = self._endpoint == Endpoint.EMBEDDINGS and traits.embedding_inputs is not None
             if spoken and (embeds or traits.enqueued_tokens is not None):
                 plan.measure = spoken[0].measure
+
+    def _spoken(self, targets: Sequence[Target], mode: Mode) -> tuple[Dialect, ...]:
+        """The dialects of those targets that have one for lines that run so."""
+        dialects = (self._dialect(target, mode) for target in targets)
+        return tuple(dialect for dialect in dialects if dialect is not None)
 
     def _plan_natively(
         self, model: _Model, lots: Lots, request: Request, line: int, *, start: int, size: int
@@ -326,11 +332,14 @@ class Scan:
     def _plan_tried(
         self, plan: GroupPlan, model: _Model, request: Request, line: int, *, start: int, size: int
     ) -> None:
-        """Put a line into a shard if it can be said in one of its model's dialects."""
+        """Put a line into a shard if it can be said in one of its model's dialects.
+
+        Else the dispatcher hands it to the first fallback that can say it.
+        """
         if model.lots is not None:
             self._plan_natively(model, model.lots, request, line, start=start, size=size)
             return
-        said = say(request, model.tried)
+        said = say(request, (*model.tried, *model.spare))
         if isinstance(said, Unfaithful):
             self._unfaithful(plan, line, said)
         else:

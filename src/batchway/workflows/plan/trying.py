@@ -31,7 +31,9 @@ def say(request: Request, dialects: Sequence[Dialect]) -> Said | Unfaithful:
     """What the first dialect makes of a line that can say it."""
     why: Unfaithful | None = None
     for dialect in dialects:
-        encoded = None if dialect.faithful else _encode(request, dialect)
+        if dialect.faithful:
+            return _as_it_is(request)
+        encoded = _encode(request, dialect)
         if isinstance(encoded, Encoded):
             return _said(encoded)
         if encoded is None:
