@@ -8,7 +8,7 @@ the golden copy in `tests/contract/golden`. One server and one fake for all.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +81,7 @@ class World:
         return made_with_awss_client(self.fake, name, rows_of_nova(name, 4), model=NOVA)[0]
 
     @contextmanager
-    def as_it_was(self) -> Iterator[None]:
+    def as_it_was(self) -> Generator[None]:
         """Turn the dials back afterwards, and see that nothing of ours is left."""
         dials = self.fake.control()
         yield
