@@ -118,10 +118,6 @@ def _pair(case: Case, lines: int, best: int, seed: int) -> tuple[float, float | 
 
 
 def _full_until(done: Sequence[tuple[float, float, int]]) -> float:
-    """Until when every answer was made wholly while lines were left to send.
-
-    Those in flight when the last line is sent are made ever faster, the emptier the engine gets:
-    spread over their lives they would show a rate that it never had.
-    """
+    """Until when every answer was made wholly while lines were left to send."""
     last = max(since for since, _, _ in done)
     return min(since for since, until, _ in done if until >= last)

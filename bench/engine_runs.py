@@ -10,6 +10,7 @@ takes a fraction of a second; `tests/unit/test_dispatch_concurrency.py` holds it
 
 import math
 import random
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final
@@ -74,24 +75,30 @@ CASES: Final = _cases()
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """What a batch took; `done` has start, end and tokens of each answer, `limits` the changes."""
+    """What a batch took.
+
+    `done` has start, end and tokens of each answer, `made` the engine's count of tokens by the
+    time, `limits` the changes.
+    """
 
     seconds: float = 0.0
     refusals: int = 0
     done: list[tuple[float, float, int]] = field(default_factory=list[tuple[float, float, int]])
+    made: list[tuple[float, int]] = field(default_factory=lambda: [(0.0, 0)])
     limits: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
 
     def rate(self, start: float, end: float) -> float:
-        """Output tokens a second between two times; an answer's are spread over all of its life.
+        """Output tokens a second that the engine made between two times.
 
-        So waves have no edges. What was in flight at `end` must have been answered.
+        By its own count: answers tell only when they came, and one that has waited in the engine
+        for three quarters of its life was not being made all that time. `end` is before the last.
         """
-        tokens = 0.0
-        for since, until, count in self.done:
-            overlap = min(end, until) - max(start, since)
-            if overlap > 0:
-                tokens += count * overlap / (until - since)
-        return tokens / (end - start)
+        return (self._made_by(end) - self._made_by(start)) / (end - start)
+
+    def _made_by(self, moment: float) -> float:
+        after = bisect_right(self.made, moment, key=lambda each: each[0])
+        (since, before), (until, then) = self.made[after - 1], self.made[after]
+        return before + (then - before) * (moment - since) / (until - since)
 
 
 class _Line:
@@ -150,7 +157,9 @@ class _Batch:
                 self._send(now, self._ready.pop(), limit)
             due = engine.next_event()
             if due <= (events[0][0] if events else math.inf):
-                for index in engine.advance(due):
+                ended = engine.advance(due)
+                seen.made.append((due, engine.tokens))
+                for index in ended:
                     late = scatter * dice.random() * (due - lines[index].started)
                     heappush(events, (due + late, _ANSWER, index))
                 continue

@@ -51,11 +51,12 @@ JOB_ERRORS: Final = (
     (
         "too_few_records",
         "AWS Bedrock: a job has fewer lines than the account's quota asks for.",
-        "Send more lines in a batch, or set the provider's `mode` to `auto`.",
+        "Send more lines in a batch, or set the provider's `mode` to `managed`.",
     ),
     (
         "too_large",
-        "AWS Bedrock: a job has more lines or bytes than the account's quotas allow.",
+        "AWS Bedrock: a job has more lines or bytes than the account's quotas allow, and cannot be "
+        "cut any more.",
         "Lower `native.max_lines` or `native.max_bytes`, or ask AWS for a higher quota.",
     ),
     (

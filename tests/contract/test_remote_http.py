@@ -351,3 +351,20 @@ async def test_after_closing() -> None:
         with pytest.raises(RemoteError) as caught:
             await http.call("GET", "http://127.0.0.1:1/")
     assert caught.value.trouble is Trouble.UNREACHABLE
+
+
+@pytest.mark.parametrize("status", [200, 301, 403, 404, 503])
+async def test_the_headers_of_any_answer(status: int) -> None:
+    asked: list[Mapping[str, str]] = []
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        asked.append(request.headers)
+        return web.Response(status=status, headers={"X-Where": "here", "Location": "/elsewhere"})
+
+    async with serving(handle) as origin, client() as http:
+        found = await http.head(f"{origin}/bucket", headers={"x-signed": "yes"})
+        with pytest.raises(RemoteError) as caught:
+            await http.head("http://127.0.0.1:9/bucket", headers={})
+    assert (found[0], found[1]["x-where"]) == (status, "here")
+    assert [each["x-signed"] for each in asked] == ["yes"]  # no redirect is followed
+    assert caught.value.trouble is Trouble.UNREACHABLE

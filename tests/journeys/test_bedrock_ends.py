@@ -59,14 +59,13 @@ def test_whatever_its_files_look_like(world: World, dials: dict[str, Any]) -> No
     nothing_is_left(fake)
 
 
-@pytest.mark.parametrize("told", ["live", "absent"])
 @pytest.mark.parametrize(
-    ("fate", "code"),
+    ("fate", "code", "told"),
     [
-        ("PartiallyCompleted", "batch_expired"),
-        ("Expired", "batch_expired"),
-        ("Stopped", "missing_result"),  # by somebody at AWS
-        ("Failed", "job_failed"),
+        ("PartiallyCompleted", "batch_expired", "live"),
+        ("Expired", "batch_expired", "absent"),
+        ("Stopped", "missing_result", "live"),  # by somebody at AWS
+        ("Failed", "job_failed", "absent"),
     ],
 )
 def test_whatever_its_end(world: World, fate: str, code: str, told: str) -> None:

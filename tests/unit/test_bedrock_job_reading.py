@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchway.domain.batch import RequestCounts
-from batchway.domain.remote import Cause, JobOrder
+from batchway.domain.remote import Cause, EnqueuedLimit, JobOrder
 from batchway.domain.status import BatchStatus
 from batchway.providers.aws.job_reading import (
     BedrockJob,
@@ -155,18 +155,18 @@ def test_a_job_that_failed_and_wrote_nothing_has_no_rows_to_wait_for() -> None:
             f"Batch job {ARN} contains less records (2) than the required minimum of: 100",
             "too_few_records",
             Cause.REFUSED,
-            ["(2)", "`mode: auto`"],
+            ["(2)", "`mode: managed`"],
         ),
         (
             f"Batch job {ARN} contains more records (70000) than the allowed maximum of: 50000",
             "too_large",
-            Cause.REFUSED,
+            Cause.NO_ROOM,
             ["native.max_lines"],
         ),
         (
             "The file s3://bucket-a/x/input.jsonl is larger than the allowed maximum of: 1 bytes",
             "too_large",
-            Cause.REFUSED,
+            Cause.NO_ROOM,
             ["native.max_bytes"],
         ),
         (
@@ -222,6 +222,19 @@ def test_why_a_job_failed(message: str | None, code: str, cause: Cause, words: l
     assert [word for word in words if word not in told.errors[0].message] == []
     assert ACCOUNT not in told.errors[0].message
     assert "s3://bucket-a/x" not in told.errors[0].message
+
+
+@pytest.mark.parametrize(
+    ("message", "limit"),
+    [
+        ("contains more records (7) than the allowed maximum of: 5", EnqueuedLimit(requests=5)),
+        ("contains more records than the maximum number: 50,000.", EnqueuedLimit(requests=50_000)),
+        ("The file is larger than the allowed maximum of: 1 bytes", EnqueuedLimit()),
+        ("Internal error.", None),
+    ],
+)
+def test_what_a_job_may_have(message: str, limit: EnqueuedLimit | None) -> None:
+    assert trouble_of(message, PLACE).limit == limit
 
 
 def test_what_was_paid_for_is_not_tried_again_for_want_of_room() -> None:

@@ -68,6 +68,17 @@ def test_what_does_not_fit_waits_and_a_client_that_leaves_frees_its_place() -> N
     assert _drained(engine) == [(10.0, 2), (14.0, 3)]
 
 
+def test_tokens_are_counted_as_they_are_made() -> None:
+    engine = Engine(STEADY, seed=0)
+    for number in range(3):
+        engine.arrive(0.0, number, 4)  # the third waits, and is not being made meanwhile
+    seen: list[int] = []
+    for now in (2.0, 4.0, 6.0, 8.0):
+        engine.advance(now)
+        seen.append(engine.tokens)
+    assert seen == [4, 8, 10, 12]
+
+
 def test_an_engine_that_is_idle_for_long_goes_on_where_it_is() -> None:
     engine = Engine(STEADY, seed=0)
     engine.arrive(0.0, 1, 3)

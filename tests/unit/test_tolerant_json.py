@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchway.dialects.tolerant_json import NoJson, json_in, object_in
+from batchway.dialects.tolerant_json import NoJson, json_in, mended, object_in
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,18 @@ from batchway.dialects.tolerant_json import NoJson, json_in, object_in
 def test_whatever_comes_in(data: bytes, value: object) -> None:
     assert json_in(data) == value
     assert object_in(data) == (value if isinstance(value, dict) else None)
+
+
+@pytest.mark.parametrize(
+    ("data", "whole"),
+    [
+        (b'{"a":"\\ud83d\\ude00"}', b'{"a":"\\ud83d\\ude00"}'),
+        (b'{"a":"cut \\ud83d"}', b'{"a":"cut \\ufffd"}'),
+        (b'{"a":"\\ude00 cut"}', b'{"a":"\\ufffd cut"}'),
+        (b'{"a":"\\\\ud83d"}', b'{"a":"\\\\ud83d"}'),
+        (b"\xef\xbb\xbf{}", b"{}"),
+        (b"torn \\u12", b"torn \\u12"),
+    ],
+)
+def test_half_characters_are_mended(data: bytes, whole: bytes) -> None:
+    assert mended(data) == whole

@@ -16,6 +16,7 @@ from starlette.routing import Match, Route
 from batchway import __version__
 from batchway.api.batches import BatchRoutes
 from batchway.api.caller import Caller
+from batchway.api.direct_route import DirectRoute
 from batchway.api.documented import openapi_document
 from batchway.api.envelope import error_response, storage_error
 from batchway.api.exchange import exchange_of
@@ -79,6 +80,7 @@ def create_app(
             HTTPException: _answer_http_error,
         },
     )
+    app.router.route_class = DirectRoute
     app.add_middleware(Frame, ids=ids, clock=clock, limits=limits)
     caller = Caller(auth=auth)
     nouns = (

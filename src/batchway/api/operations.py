@@ -73,11 +73,11 @@ class OperationRoutes:
         add("/docs", self.docs, methods=["GET"], include_in_schema=False)
         add("/openapi.json", self.openapi, include_in_schema=False)
 
-    async def alive(self) -> Response:
+    async def alive(self, _: Request) -> Response:
         """Always, while the process runs."""
         return json_response({"status": "ok"})
 
-    async def ready(self) -> Response:
+    async def ready(self, _: Request) -> Response:
         """503 while a request could not be served."""
         try:
             await self._health()

@@ -74,7 +74,7 @@ class JobCalls:
         try:
             answer = await self._call("POST", new_job_address(self.place), request, called=called)
         except RemoteError as error:
-            raise _of_creation(error) from error
+            raise _of_creation(error, self.place) from error
         arn = read_arn(str((object_in(answer) or {}).get("jobArn")))
         if arn is None:
             raise remote_trouble.uncertain(self.provider, "answered with something that is no job")
@@ -200,11 +200,21 @@ class _Reading:
         )
 
 
-def _of_creation(error: RemoteError) -> RemoteError:
+def _of_creation(error: RemoteError, place: Place) -> RemoteError:
     """What a refusal of a creation means."""
     if error.code == "ConflictException" or _NAME_IN_USE.search(error.message):
         # With a job of that name or of that token: the one that this request made, perhaps.
         return error.as_(Trouble.UNCERTAIN)
     if error.trouble is Trouble.NOT_FOUND:
         return error.as_(Trouble.REFUSED)  # a model that is not there; the input is
+    limit = trouble_of(error.message, place).limit
+    if limit is not None and error.trouble in {Trouble.REFUSED, Trouble.NO_ROOM}:
+        return RemoteError(
+            Trouble.NO_ROOM,
+            error.message,
+            code=error.code,
+            status=error.status,
+            limit=limit,
+            advised=error.advised,
+        )
     return error

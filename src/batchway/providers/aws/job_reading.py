@@ -180,16 +180,12 @@ def _failure(job: BedrockJob, *, ran: bool) -> Failed | None:
     """Why a job failed. Nothing that was paid for is tried again before somebody has looked."""
     if job.status is not BatchStatus.FAILED:
         return None
-    cause = Cause.REFUSED
-    if job.trouble is not None and not ran:
-        cause = (
-            Cause.NO_ROOM
-            if job.trouble.no_room
-            else Cause.UNSEEN
-            if job.trouble.unseen
-            else Cause.REFUSED
-        )
-    return Failed(cause=cause, error=job.error)
+    trouble = job.trouble
+    if trouble is None or ran:
+        return Failed(cause=Cause.REFUSED, error=job.error)
+    if trouble.no_room or trouble.limit is not None:
+        return Failed(cause=Cause.NO_ROOM, error=job.error, limit=trouble.limit)
+    return Failed(cause=Cause.UNSEEN if trouble.unseen else Cause.REFUSED, error=job.error)
 
 
 def _error(

@@ -7,9 +7,10 @@ Owns these readings. What refuses any call to AWS (credentials, permissions, acc
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from batchway.domain.remote import EnqueuedLimit
 from batchway.providers.aws.place import Place
 
 
@@ -18,7 +19,8 @@ class JobTrouble:
     """Of which kind a trouble is: `code` is ours, `advice` a clause, empty where there is none.
 
     `no_room`: the same lines are taken later; `unseen`: the input was not found; `mendable`: it is
-    mended where the account was set up.
+    mended where the account was set up. `limit` is what a job may have, for one that has more: none
+    as large is ever taken.
     """
 
     code: str
@@ -26,6 +28,7 @@ class JobTrouble:
     no_room: bool = False
     unseen: bool = False
     mendable: bool = False
+    limit: EnqueuedLimit | None = None
 
 
 _FEW: Final = re.compile(r"(?:less|fewer) records|required minimum", re.IGNORECASE)
@@ -33,6 +36,9 @@ _MANY: Final = re.compile(
     r"more records|larger than|exceeds the (?:maximum|allowed)|allowed maximum|"
     r"maximum (?:size|file)",
     re.IGNORECASE,
+)
+_MOST_RECORDS: Final = re.compile(
+    r"more records[^.]{0,60}maximum (?:of|number)[^0-9]{0,20}([0-9][0-9,]{0,12})", re.IGNORECASE
 )
 _ROOM: Final = re.compile(
     r"in-progress and submitted|concurrent|throttl|too many (?:jobs|requests)", re.IGNORECASE
@@ -64,7 +70,7 @@ _MEANINGS: Final = (
         _FEW,
         JobTrouble(
             code="too_few_records",
-            advice="send more lines in a batch, or let them run online (`mode: auto`)",
+            advice="send more lines in a batch, or let them run online (`mode: managed`)",
         ),
     ),
     (_ROOM, JobTrouble(code="no_room", no_room=True)),
@@ -110,8 +116,14 @@ def trouble_of(message: str, place: Place) -> JobTrouble:
     """What a message of Bedrock's about a job is about."""
     for pattern, trouble in _MEANINGS:
         if pattern.search(message):
-            return trouble
+            return trouble if pattern is not _MANY else replace(trouble, limit=_limit(message))
     return _of_bucket(message, place) if _BUCKET.search(message) else _UNKNOWN
+
+
+def _limit(message: str) -> EnqueuedLimit:
+    """The most records of a job; without a number where it has too many bytes."""
+    found = _MOST_RECORDS.search(message)
+    return EnqueuedLimit(requests=None if found is None else int(found[1].replace(",", "")) or None)
 
 
 def _of_bucket(message: str, place: Place) -> JobTrouble:

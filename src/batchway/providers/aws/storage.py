@@ -162,8 +162,7 @@ class S3Objects(StoreObjects):
             raise no_such_bucket(self._calls.provider, bucket, title=TITLE, error=error)
         region = told.get(_REGION)
         if region in {None, self._place.region}:
-            directory = self._place.prefix.strip("/")
-            async with aclosing(self.below(S3.at(bucket, f"{directory}/"))) as found:
+            async with aclosing(self.below(S3.at(bucket, f"{self._place.prefix}/"))) as found:
                 await anext(found, None)
         return None if region is None else region.lower()
 

@@ -42,7 +42,7 @@ from batchway.providers.http.budget import Budget, Share
 from batchway.providers.http.descriptors import Shortage, lacking, none_left
 from batchway.providers.http.headers import with_defaults
 from batchway.providers.http.posting import MOST_BYTES as MOST_POSTED
-from batchway.providers.http.posting import Form, Posted, has_form, post
+from batchway.providers.http.posting import Form, Posted, head_of, post
 from batchway.providers.http.proxies import proxy_for
 from batchway.providers.http.timing import CONNECT_SECONDS
 from batchway.providers.http.unpacking import PackedTooTightly
@@ -103,7 +103,7 @@ def _as_text(value: str) -> str:
 class _Address:
     """A URL as aiohttp wants it, with the headers last sent there."""
 
-    __slots__ = ("_auth", "_form", "_given", "_made", "proxy", "url")
+    __slots__ = ("_auth", "_form", "_given", "_head", "_made", "proxy", "url")
 
     def __init__(self, url: str) -> None:
         try:
@@ -127,6 +127,7 @@ class _Address:
         self.proxy = proxy_for(self.url)
         self._given: dict[str, str] | None = None
         self._made: CIMultiDict[str] = CIMultiDict()
+        self._head: bytes | None = None
         self._form: Form | None = None
 
     def headers(self, given: Mapping[str, str]) -> CIMultiDict[str]:
@@ -143,15 +144,20 @@ class _Address:
         if self._auth is not None:
             made.setdefault("authorization", self._auth)
         # Copied: the caller may change its own between two requests.
-        self._given, self._made, self._form = dict(given), made, None
+        self._given, self._made, self._head = dict(given), made, None
         return made
 
-    def form(self, session: ClientSession, headers: CIMultiDict[str]) -> Form | None:
-        """The form of requests with these headers, if they have one; made anew as they are."""
-        form = self._form
-        if form is None and self.proxy is None and has_form(headers):
-            form = self._form = Form(session, self.url, headers)
-        return form
+    def head(self, headers: CIMultiDict[str]) -> bytes | None:
+        """The head of a short request with these headers, if it is `posting` that sends it."""
+        if self._head is None and self.proxy is None:
+            self._head = head_of(self.url, headers)
+        return self._head
+
+    def form(self, session: ClientSession) -> Form:
+        """What `posting` needs besides; the session is always the same."""
+        if self._form is None:
+            self._form = Form(session, self.url)
+        return self._form
 
 
 class HttpTransport:
@@ -232,9 +238,9 @@ class HttpTransport:
                 if (
                     isinstance(data, bytes)
                     and len(data) <= MOST_POSTED
-                    and (form := address.form(session, prepared)) is not None
+                    and (head := address.head(prepared)) is not None
                 ):
-                    response = await post(form, data, times)
+                    response = await post(address.form(session), head, data, times)
                 else:
                     response = await session.request(
                         method,

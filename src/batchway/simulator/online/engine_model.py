@@ -72,6 +72,7 @@ class Engine:
         "_running",
         "_step",
         "_steps",
+        "_tokens",
         "_waiting",
         "model",
     )
@@ -81,6 +82,7 @@ class Engine:
         self._random = random.Random(seed)  # noqa: S311 - simulated misfortune, not secrets
         self._now = 0.0  # when the step at hand began
         self._steps = 0  # that were made
+        self._tokens = 0  # that these gave
         self._running: list[tuple[int, int]] = []  # a heap of (step after which it ends, id)
         self._ended: list[int] = []  # and not told of yet
         self._waiting: deque[tuple[int, int]] = deque()  # id, tokens
@@ -97,6 +99,11 @@ class Engine:
     def waiting(self) -> int:
         """Requests that wait for a place."""
         return len(self._waiting)
+
+    @property
+    def tokens(self) -> int:
+        """Output tokens that were made so far, of requests that have not ended as well."""
+        return self._tokens
 
     def arrive(self, now: float, number: int, tokens: int) -> None:
         """A request for so many output tokens."""
@@ -137,7 +144,7 @@ class Engine:
             ends = self._now + (due - self._steps) * self._step
             if ends <= min(now, self._drift_until):
                 self._now = ends
-                self._steps = due
+                self._count_to(due)
                 while running and running[0][0] <= due:
                     self._ended.append(heappop(running)[1])
                 self._admit()
@@ -151,8 +158,12 @@ class Engine:
     def _make_steps(self, until: float) -> None:
         whole = int((until - self._now) / self._step)
         if whole > 0:
-            self._steps += whole
+            self._count_to(self._steps + whole)
             self._now += whole * self._step
+
+    def _count_to(self, steps: int) -> None:
+        self._tokens += (steps - self._steps) * len(self._running)
+        self._steps = steps
 
     def _admit(self) -> None:
         model, running, waiting = self.model, self._running, self._waiting
