@@ -134,7 +134,7 @@ def _of_aws(**dials: Any) -> Callable[[World], object]:
     return lambda world: world.aws.control(**dials)
 
 
-FIND: Final = {
+FIND: Final[dict[str, Any]] = {
     "type": "function",
     "function": {
         "name": "find",

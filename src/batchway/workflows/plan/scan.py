@@ -185,8 +185,8 @@ class Scan:
                 models[plan.group.name] = tuple(sorted(plan.models))
             shards = plan.shards(self._batch_id)
             if plan.traits is not None:
-                provider = plan.group.primaries[0].provider
-                self.online.add_too_few(shards, provider=provider, traits=plan.traits)
+                takers = plan.group.takers
+                self.online.add_too_few(shards, provider=takers, traits=plan.traits)
             planned += shards
         for model in self._models.values():
             resolution = model.resolution
@@ -373,17 +373,18 @@ class Scan:
             BatchText.TOO_LONG_FOR_PROVIDER.error(
                 line=line + 1,
                 size=size + plan.overhead,
-                provider=plan.group.primaries[0].provider,
+                provider=plan.group.takers,
                 limit=plan.most_bytes,
             )
         )
 
     def _too_few(self, plan: GroupPlan) -> None:
-        target, traits = plan.group.primaries[0], plan.traits
+        traits = plan.traits
+        models = dict.fromkeys(target.model or "" for target in plan.group.primaries)
         self._fail(
             BatchText.TOO_FEW_FOR_PROVIDER.error(
-                provider=target.provider,
-                model=(target.model or "")[:200],
+                provider=plan.group.takers,
+                model="' or '".join(models)[:200],
                 least=0 if traits is None else traits.min_lines,
                 count=plan.fewest,
             )
