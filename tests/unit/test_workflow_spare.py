@@ -18,7 +18,7 @@ LINES = [chat(word, stop=word) for word in ("plain", "a", "b", "all", "batch")]
 
 
 def scanned(
-    *targets: str, mode: Mode, spare: str, may_go_online: bool = False, **least: int
+    *targets: str, mode: Mode, spare: str, may_go_online: bool = False, min_lines: int = 0
 ) -> Scan:
     """A pass over all lines, whose route falls back to `spare`."""
 
@@ -35,7 +35,9 @@ def scanned(
         mode=mode,
         primaries=tuple(Target(provider=name, model=f"m-{name}") for name in targets),
         fallbacks=(Target(provider=spare, model="m"),),
-        traits=NativeTraits(endpoints=frozenset({CHAT}), max_lines=100, max_bytes=1 << 20, **least)
+        traits=NativeTraits(
+            endpoints=frozenset({CHAT}), max_lines=100, max_bytes=1 << 20, min_lines=min_lines
+        )
         if mode is Mode.NATIVE
         else None,
         rescue=may_go_online,
