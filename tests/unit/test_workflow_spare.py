@@ -17,7 +17,9 @@ UNSAID = {"one": ("a", "b", "all"), "two": ("b", "all"), "spare": ("a", "all")}
 LINES = [chat(word, stop=word) for word in ("plain", "a", "b", "all", "batch")]
 
 
-def scanned(*targets: str, mode: Mode, spare: str, may_go_online: bool = False) -> Scan:
+def scanned(
+    *targets: str, mode: Mode, spare: str, may_go_online: bool = False, min_lines: int = 0
+) -> Scan:
     """A pass over all lines, whose route falls back to `spare`."""
 
     def dialect(target: Target, mode: Mode) -> Dialect | None:
@@ -31,9 +33,11 @@ def scanned(*targets: str, mode: Mode, spare: str, may_go_online: bool = False) 
     route = Destination(
         group="route m",
         mode=mode,
-        primaries=tuple(Target(provider=name, model="m") for name in targets),
+        primaries=tuple(Target(provider=name, model=f"m-{name}") for name in targets),
         fallbacks=(Target(provider=spare, model="m"),),
-        traits=NativeTraits(endpoints=frozenset({CHAT}), max_lines=100, max_bytes=1 << 20)
+        traits=NativeTraits(
+            endpoints=frozenset({CHAT}), max_lines=100, max_bytes=1 << 20, min_lines=min_lines
+        )
         if mode is Mode.NATIVE
         else None,
         rescue=may_go_online,
@@ -83,3 +87,13 @@ def test_of_a_job_it_goes_online_for_it(spare: str, online: int, refused: list[i
     assert [error.line for error in made.errors] == refused
     assert sum(told.lines for told in made.online.told) == online
     assert {group.mode for group in made.groups} == {Mode.NATIVE, Mode.MANAGED}
+
+
+def test_what_is_too_little_for_one_of_several_names_all() -> None:
+    """A job may go to any of them, so the least is the largest; whose it is, is not said."""
+    made = scanned("openai", "spare", mode=Mode.NATIVE, spare="nothing", min_lines=9)
+    assert [error.message for error in made.errors] == [
+        "The batch API of the provider 'openai' or 'spare' takes no fewer than 9 requests at once, "
+        "and would get 5 for the model 'm-openai' or 'm-spare'. Add requests, or set the "
+        "provider's `mode` to `auto`, which sends so few one by one."
+    ]

@@ -29,7 +29,7 @@ def too_long(plan: GroupPlan, line: int, size: int) -> BatchError:
     return BatchText.TOO_LONG_FOR_PROVIDER.error(
         line=line + 1,
         size=size + plan.overhead,
-        provider=plan.group.primaries[0].provider,
+        provider=plan.group.takers,
         limit=plan.most_bytes,
     )
 
@@ -47,10 +47,11 @@ def too_many_shapes(plan: GroupPlan, line: int) -> BatchError:
 
 def too_few(plan: GroupPlan) -> BatchError:
     """A plan with a job of fewer rows than its provider takes."""
-    target, traits = plan.group.primaries[0], plan.traits
+    traits = plan.traits
+    models = dict.fromkeys(target.model or "" for target in plan.group.primaries)
     return BatchText.TOO_FEW_FOR_PROVIDER.error(
-        provider=target.provider,
-        model=(target.model or "")[:_MOST_SHOWN],
+        provider=plan.group.takers,
+        model="' or '".join(models)[:_MOST_SHOWN],
         least=0 if traits is None else traits.min_lines,
         count=plan.fewest,
     )

@@ -156,8 +156,8 @@ class Scan:
                 models[plan.group.name] = tuple(sorted(plan.models))
             shards = plan.shards(self._batch_id)
             if plan.traits is not None:
-                provider = plan.group.primaries[0].provider
-                self.online.add_too_few(shards, provider=provider, traits=plan.traits)
+                takers = plan.group.takers
+                self.online.add_too_few(shards, provider=takers, traits=plan.traits)
             planned += shards
         for model in self._models.known.values():
             resolution = model.resolution
