@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from batchway.providers.http.tokens import KeptTokens, Token
 from tests.unit.fakes import FakeClock
+
+from batchway.providers.http.tokens import KeptTokens, Token
 
 
 class _Clock(FakeClock):
