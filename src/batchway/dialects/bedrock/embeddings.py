@@ -1,4 +1,4 @@
-"""`ports.Dialect` of embeddings that are asked for by bodies of InvokeModel.
+"""`ports.Dialect` for embeddings in one family of InvokeModel bodies.
 
     read --> line_of --> beyond (the model's limits) --> bodies (the family's)
     found (the family's) --> answer_of --> joined
