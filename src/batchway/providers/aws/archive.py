@@ -27,7 +27,7 @@ from batchway.providers.aws.advice import Called
 from batchway.providers.aws.dialects import dialect_of
 from batchway.providers.aws.job_calls import JobCalls
 from batchway.providers.aws.job_reading import BedrockJob
-from batchway.providers.aws.jobs import counted, results_of, stopped
+from batchway.providers.aws.jobs import stopped, with_results
 from batchway.providers.aws.models import Model, read_model
 from batchway.providers.aws.row_refusal import row_refusals_of
 from batchway.providers.aws.rows import FORM
@@ -85,9 +85,7 @@ class BedrockArchive:
     # ------------------------------------------------------------------ jobs
 
     async def _shown(self, job: BedrockJob, asked: str) -> ArchivedJob:
-        found = await results_of(job, self._files) if job.ended else []
-        if found and job.counts is None:
-            job = replace(job, counts=await counted(job, self._files))
+        job, found = await with_results(job, self._files)
         model = self._model(job)
         shown = ArchivedJob(
             id=unquote(asked) if "%" in asked else asked,
