@@ -16,13 +16,12 @@ from typing import Any, Final
 import msgspec
 
 from batchway.dialects.line_ids import read_line_id_in
-from batchway.dialects.tolerant_json import json_in, object_or_none
+from batchway.dialects.tolerant_json import is_empty, json_in, object_or_none, read_mended
 from batchway.domain.batch_errors import LineText
 from batchway.domain.fate import Fate, fate_of
 from batchway.ports.framing import Row
 from batchway.providers.aws.refusal import refused
 from batchway.providers.buckets.archived_rows import IdAtEdges, RowForm
-from batchway.providers.buckets.row_json import is_empty, row_in
 
 _NO_ANSWER: Final[str] = LineText.MISSING_RESULT.value[0]
 _NO_ANSWER_TEXT: Final = "Bedrock's job gave no answer for this request."
@@ -53,7 +52,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def read_row(raw: bytes) -> Row | None:
     """A row of a job of ours; see `ports.Framing`."""
-    found = row_in(raw, _row)
+    found = read_mended(raw, _row)
     if found is None:
         return None
     ours = read_line_id_in(bytes(found.record_id))
@@ -65,7 +64,7 @@ def foreign_row(raw: bytes) -> tuple[str, Row] | None:
 
     `None` for what is no row. Never raises.
     """
-    found = row_in(raw, _row)
+    found = read_mended(raw, _row)
     if found is None or not any(map(bytes, (found.record_id, found.model_output, found.error))):
         return None
     return _text_of(bytes(found.record_id)), _came_to(found, 0, 0)

@@ -7,7 +7,6 @@
     transfer         bytes: sent in parts and checked, read in ranges and gone on with
     known_buckets    whether a bucket will do, before anything is brought to it
     job_files        a job's files: PREFIX/TAG/input.jsonl, and its results, in order
-    row_json         rows of results as JSON: those that can be mended, values that are none
     archived_rows    rows of results as OpenAI's lines
     archived_files   files by their addresses, for the pass-through
 

@@ -17,13 +17,18 @@ import msgspec
 
 from batchway.dialects.gemini.error import refused
 from batchway.dialects.line_ids import read_line_id_in
-from batchway.dialects.tolerant_json import object_in, object_or_none
+from batchway.dialects.tolerant_json import (
+    UNREADABLE,
+    is_empty,
+    object_in,
+    object_or_none,
+    read_mended,
+)
 from batchway.domain.batch_errors import LineText
 from batchway.domain.fate import Fate, fate_of
 from batchway.domain.timestamps import unix_seconds
 from batchway.ports.framing import Row
 from batchway.providers.buckets.archived_rows import IdAtEdges, RowForm
-from batchway.providers.buckets.row_json import UNREADABLE, is_empty, row_in
 from batchway.providers.google.rpc_codes import status_named
 
 # The key of our id in the labels of a request, and in an instance.
@@ -79,7 +84,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def read_row(raw: bytes) -> Row | None:
     """A row of a job of ours; see `ports.Framing`."""
-    found = row_in(raw, _row)
+    found = read_mended(raw, _row)
     if found is None:
         return None
     ours = read_line_id_in(_id_in(found))
@@ -91,7 +96,7 @@ def foreign_row(raw: bytes) -> tuple[str, Row] | None:
 
     `None` for what is no row. Never raises.
     """
-    found = row_in(raw, _row)
+    found = read_mended(raw, _row)
     if found is None:
         return None
     named = _id_in(found)
