@@ -328,7 +328,7 @@ def test_a_window_that_ends_first_and_a_server_that_is_killed(new_server: NewSer
         fake.eventually(lambda stats: len(stats["creates"]) == 4 and _runs(stats, 100))
         server.process.kill()
         with sqlite3.connect(server.data / "batchway.db") as ledger:
-            deadline = (int(time.time()) + 4, expired.id)
+            deadline = (int(time.time()) + 2, expired.id)
             ledger.execute("UPDATE batches SET deadline = ? WHERE id = ?", deadline)
         server.start()
         client = server.client()

@@ -2,6 +2,7 @@
 
 GSM8K's questions: 1,319 lines of chat and 500 of embeddings, whose bodies name OpenAI's models;
 the header names Bedrock's. Every answer is a function of its own line's prompt and of the model.
+Jobs take all of the lines; line by line, Claude does, and the other languages some hundreds.
 """
 
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.xdist_group("s3")
 CHAT, EMBEDDINGS = "gsm8k_test.batch.jsonl", "gsm8k_test.embeddings.jsonl"
 GPT_OSS: Final = "openai.gpt-oss-20b-1:0"
 JAMBA: Final = "ai21.jamba-1-5-mini-v1:0"  # said to speak Converse in jobs, too
+SOME: Final = 300
 DATA: Final = [
     (CHAT, CLAUDE),
     (CHAT, NOVA),
@@ -67,6 +69,8 @@ def test_every_answer_belongs_to_its_line(
     fake, server = world
     before = fake.stats()
     _, asked = example(name)
+    if mode == "managed" and model != CLAUDE:
+        asked = asked[:SOME]
     client = server.client()
     headers = {"x-tfy-provider-name": mode, "x-tfy-aws-bedrock-model": model}
     batch = submit(client, asked, endpoint=asked[0]["url"], extra_headers=headers)

@@ -84,8 +84,13 @@ def test_why_there_are_no_jobs(tmp_path: Path) -> None:
     why = "AWS Bedrock has no jobs for it: they run foundation models and profiles."
     assert settings.no_jobs(f"{OWN}imported-model/x", NO_OVERRIDES) == why
     assert settings.no_jobs("cohere.embed-v4:0", NO_OVERRIDES) == why
-    assert settings.no_jobs(CLAUDE, NO_OVERRIDES) is None
     assert settings.no_jobs("gpt-4o", NO_OVERRIDES) is None
+    assert settings.no_jobs(CLAUDE, NO_OVERRIDES) == "It has no role for them: set `role_arn`."
+    roled = _load(tmp_path, ROLED)
+    bucketless = "It has no bucket for them: set `bucket`, or send the header x-tfy-aws-s3-bucket."
+    assert roled.no_jobs(CLAUDE, NO_OVERRIDES) == bucketless
+    assert roled.no_jobs(CLAUDE, Overrides(s3_bucket="b")) is None
+    assert _load(tmp_path, f"{ROLED}, bucket: bucket-b").no_jobs(CLAUDE, NO_OVERRIDES) is None
 
 
 @pytest.mark.parametrize(

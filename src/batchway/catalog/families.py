@@ -53,6 +53,12 @@ class Family(Generic[D]):
     notes: tuple[str, ...] = ()
 
     @property
+    def usual_endpoint(self) -> str:
+        """What lines of them are taken to be for where nothing tells, as in a job of somebody's."""
+        chat = Endpoint.CHAT_COMPLETIONS
+        return str(chat if chat in self.endpoints else min(self.endpoints, default=""))
+
+    @property
     def traits(self) -> NativeTraits | None:
         """What a job of them takes; `None` where there are no jobs."""
         if self.jobs is None:

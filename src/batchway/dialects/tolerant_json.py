@@ -1,17 +1,25 @@
 """Reading JSON of unknown origin: whatever comes in, nothing is raised.
 
-Owns which exceptions a decoder has for bytes that are no JSON. Does not own what is read from the
-values. Pure.
+Owns which exceptions a decoder has for bytes that are no JSON, and which of these can be mended.
+Does not own what is read from the values. Pure.
 """
 
 import re
+from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
-# A document nested a hundred thousand deep is answered with a RecursionError.
-_NO_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+T = TypeVar("T")
+
+# What a decoder raises for what is no JSON, or none of its form: of a document that is nested a
+# hundred thousand deep, a RecursionError.
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+_EMPTY: Final = frozenset({b"", b"null", b"{}", b"[]", b'""'})
+_LONGEST_EMPTY: Final = 16  # bytes, with spaces within
+_SPACE: Final = re.compile(rb"\s+")
 
 _BOM: Final = b"\xef\xbb\xbf"
 _HALF_SURROGATE: Final = re.compile(
@@ -31,7 +39,7 @@ def json_in(data: bytes) -> object:
     """The value that `data` holds, or `NoJson.NO_JSON`. Never raises."""
     try:
         return msgspec.json.decode(data)
-    except _NO_JSON:
+    except UNREADABLE:
         return NoJson.NO_JSON
 
 
@@ -43,6 +51,30 @@ def object_in(data: bytes) -> dict[str, Any] | None:
 def object_or_none(value: object) -> dict[str, Any] | None:
     """The value, if it is a JSON object."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def is_empty(value: bytes) -> bool:
+    """Whether JSON is missing, null, or holds nothing."""
+    return len(value) < _LONGEST_EMPTY and _SPACE.sub(b"", value) in _EMPTY
+
+
+def read_mended(data: bytes, decode: Callable[[bytes], T]) -> T | None:
+    """What `decode` reads, where it has to be of what is `mended`; `None` for no JSON of its form.
+
+    Never raises.
+    """
+    try:
+        return decode(data)
+    except msgspec.DecodeError:
+        whole = mended(data)
+    except (UnicodeDecodeError, RecursionError):
+        return None
+    if whole == data:
+        return None
+    try:
+        return decode(whole)
+    except UNREADABLE:
+        return None
 
 
 def mended(data: bytes) -> bytes:

@@ -5,7 +5,7 @@ for `cancel`.
 """
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from batchway.domain.batch import BatchError, RequestCounts, Usage
@@ -40,6 +40,20 @@ class ArchivedJob:
     usage: Usage | None = None
     errors: tuple[BatchError, ...] | None = None
     metadata: Mapping[str, str] | None = None
+
+    def ended(self, at: int | None) -> "ArchivedJob":
+        """The same, with the time of its end where it has one; as it is while it has not."""
+        match self.status:
+            case BatchStatus.COMPLETED:
+                return replace(self, completed_at=at)
+            case BatchStatus.FAILED:
+                return replace(self, failed_at=at)
+            case BatchStatus.EXPIRED:
+                return replace(self, expired_at=at)
+            case BatchStatus.CANCELLED:
+                return replace(self, cancelled_at=at)
+            case _:
+                return self
 
     @property
     def results(self) -> tuple[str, ...]:

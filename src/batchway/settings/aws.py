@@ -197,11 +197,19 @@ class BedrockSettings(NativeBase):
         known = " and ".join(sorted(name.family.endpoints))
         return f"The provider '{self.name}' runs it with {known} only."
 
-    def no_jobs(self, model: str, overrides: Overrides) -> str | None:  # noqa: ARG002 - the same
-        """A family, or a kind of ARN, that jobs do not run."""
+    def no_jobs(self, model: str, overrides: Overrides) -> str | None:
+        """A family, or a kind of ARN, that jobs do not run; a role or a bucket that is unset."""
         name = self._read(model)
-        if isinstance(name, BedrockName) and name.family.jobs is None:
+        if not isinstance(name, BedrockName):
+            return None
+        if name.family.jobs is None:
             return "AWS Bedrock has no jobs for it: they run foundation models and profiles."
+        if self.role_arn is None:
+            return "It has no role for them: set `role_arn`."
+        if not (overrides.s3_bucket or self.bucket):
+            return (
+                "It has no bucket for them: set `bucket`, or send the header x-tfy-aws-s3-bucket."
+            )
         return None
 
     def misnamed(self, model: str) -> str | None:

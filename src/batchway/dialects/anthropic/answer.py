@@ -28,6 +28,7 @@ from batchway.dialects.answers.chat import (
     completion,
     count,
 )
+from batchway.dialects.tolerant_json import UNREADABLE
 from batchway.ports.dialect import Result
 
 _DECLINED: Final = "The model declined to answer."
@@ -93,7 +94,7 @@ def read_answer(body: bytes) -> Answer | None:
     """The message that a body is; `None` where it is no object of that form."""
     try:
         return _decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

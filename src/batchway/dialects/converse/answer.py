@@ -28,6 +28,7 @@ from batchway.dialects.answers.chat import (
     completion,
     count,
 )
+from batchway.dialects.tolerant_json import UNREADABLE
 from batchway.ports.dialect import Result
 
 _FINISHED: Final[Mapping[str, str]] = {
@@ -142,7 +143,7 @@ def read_answer(body: bytes, asked: Asked) -> Result | NoAnswer | None:
     """The completion that a body is; `None` if it is no such object."""
     try:
         answer = _decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     message = None if answer.output is None else answer.output.message
     if message is None:

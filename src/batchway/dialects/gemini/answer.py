@@ -27,6 +27,7 @@ from batchway.dialects.answers.chat import (
     count,
 )
 from batchway.dialects.gemini.citations import CitationMetadata, GroundingMetadata, annotations_of
+from batchway.dialects.tolerant_json import UNREADABLE
 from batchway.domain.timestamps import unix_seconds
 from batchway.ports.dialect import Result
 
@@ -151,7 +152,7 @@ def read_answer(body: bytes, asked: Asked) -> Result | NoAnswer | None:
     try:
         response = _decode(body)
         return None if response.error is not None else _completion(response, body, asked)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

@@ -18,7 +18,7 @@ from batchway.dialects.answers.chat import Warned, count
 from batchway.dialects.answers.embeddings import embeddings, size_of
 from batchway.dialects.gemini.embeddings_parameters import EMBEDDINGS, EmbeddingModel
 from batchway.dialects.gemini.error import no_answer, refused
-from batchway.dialects.tolerant_json import object_in
+from batchway.dialects.tolerant_json import UNREADABLE, object_in
 from batchway.dialects.vectors.wanted import Wanted
 from batchway.ports.dialect import Refused, Result
 
@@ -74,7 +74,7 @@ def read_vectors(
     decode = _as_numbers if wanted.base64 else _as_written
     try:
         answer: _Answer[Any] = decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return _without_vectors(status, body)
     found = [each.embeddings for each in answer.predictions or ()]
     if answer.embedding is not None:

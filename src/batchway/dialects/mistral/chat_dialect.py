@@ -31,6 +31,7 @@ from batchway.dialects.mistral.chat_parameters import CHAT
 from batchway.dialects.mistral.messages import messages_of
 from batchway.dialects.mistral.tools import tools_of
 from batchway.dialects.requests.chat import ChatRequest
+from batchway.dialects.tolerant_json import UNREADABLE
 from batchway.ports.dialect import Refused, Result
 
 _FINISHES: Final[Mapping[str, str]] = {
@@ -112,7 +113,7 @@ class MistralChatDialect(Invoked):
     def _read(self, body: bytes, asked: Asked) -> Result | Refused | None:
         try:
             answer = _decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return None
         choice = answer.choices[0] if answer.choices else None
         if choice is None or choice.message is None:

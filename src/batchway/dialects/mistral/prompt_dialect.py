@@ -23,6 +23,7 @@ from batchway.dialects.bedrock.limits import most_tokens, share, stops
 from batchway.dialects.bedrock.turns import ASSISTANT, Turn, turns_of
 from batchway.dialects.mistral.prompt_parameters import CHAT
 from batchway.dialects.requests.chat import ChatRequest
+from batchway.dialects.tolerant_json import UNREADABLE
 from batchway.dialects.unsayable import Unsayable
 from batchway.ports.dialect import Refused, Result
 
@@ -85,7 +86,7 @@ class MistralPromptDialect(Invoked):
     def _read(self, body: bytes, asked: Asked) -> Result | Refused | None:
         try:
             answer = _decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return None
         output = answer.outputs[0] if answer.outputs else None
         if output is None or output.text is None:

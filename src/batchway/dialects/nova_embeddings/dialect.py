@@ -16,9 +16,9 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from batchway.dialects.bedrock.embeddings import Found, InvokedEmbeddings, Wire
 from batchway.dialects.nova_embeddings.parameters import EMBEDDINGS, MODELS
 from batchway.dialects.requests.embeddings import read_typed_embeddings
-from batchway.dialects.vectors.invoked import Found, InvokedEmbeddings, Wire
 from batchway.dialects.vectors.limits import Limits
 from batchway.dialects.vectors.line import Line
 

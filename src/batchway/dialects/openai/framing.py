@@ -28,6 +28,7 @@ from batchway.catalog.openai_family import LineShape
 from batchway.dialects.line_ids import line_id, read_line_id
 from batchway.dialects.openai.error import as_status
 from batchway.dialects.openai.job_error import means_no_credit
+from batchway.dialects.tolerant_json import UNREADABLE
 from batchway.domain.batch_errors import LineText
 from batchway.domain.fate import Fate, fate_of
 from batchway.ports.framing import Row
@@ -188,7 +189,7 @@ def _odd(row: bytes) -> Row | None:
         read = _odd_row(row)
         given = bytes(read.response)
         response = _odd_response(given) if given[:1] == b"{" else None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     ours = read_line_id(read.custom_id) if isinstance(read.custom_id, str) else None
     if ours is None:
@@ -275,7 +276,7 @@ def _code_of(code: object) -> str:
 def _fields_of(raw: bytes) -> dict[str, Any]:
     try:
         found: object = msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return {}
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 

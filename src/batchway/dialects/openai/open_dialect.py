@@ -26,6 +26,7 @@ from batchway.dialects.openai.open_parameters import CHAT
 from batchway.dialects.openai.open_schemas import bind_answer, choose_tools
 from batchway.dialects.requests.chat import ChatRequest
 from batchway.dialects.requests.parameters import Handling
+from batchway.dialects.tolerant_json import UNREADABLE
 from batchway.dialects.unsayable import Unsayable
 from batchway.ports.dialect import Refused, Result
 
@@ -101,7 +102,7 @@ class OpenModelDialect(Invoked):
                 return None
             if any(mark in read.body for mark in _MARKS):
                 members["choices"] = _thoughts_apart(choices)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return None
         members["model"] = msgspec.Raw(_encode(asked.model))
         if "id" not in members:

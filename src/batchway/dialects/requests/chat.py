@@ -12,6 +12,7 @@ import msgspec
 
 from batchway.dialects.requests.problems import problem
 from batchway.dialects.requests.schemas import NOTHING
+from batchway.dialects.tolerant_json import UNREADABLE
 from batchway.ports.dialect import Unfaithful
 
 
@@ -300,7 +301,7 @@ def read_chat(body: bytes) -> ChatRequest | Unfaithful:
     """The request that a line's body is; or its first parameter that is not as OpenAI takes it."""
     try:
         return _decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         return problem(error)
 
 

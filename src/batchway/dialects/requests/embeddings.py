@@ -5,6 +5,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from batchway.dialects.requests.problems import problem
+from batchway.dialects.tolerant_json import UNREADABLE
 from batchway.ports.dialect import Unfaithful
 
 
@@ -53,7 +54,7 @@ def read_typed_embeddings(body: bytes) -> TypedEmbeddingsRequest | Unfaithful:
 def _read(decoder: msgspec.json.Decoder[_Request], body: bytes) -> _Request | Unfaithful:
     try:
         request = decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         return problem(error)
     if request.encoding_format not in (None, "float", "base64"):
         return Unfaithful("encoding_format", "OpenAI's API takes float or base64 here.")

@@ -24,9 +24,8 @@ from batchway.dialects.requests.chat import (
 )
 from batchway.dialects.requests.problems import problem
 from batchway.dialects.requests.schemas import NOTHING, bytes_of
+from batchway.dialects.tolerant_json import UNREADABLE
 from batchway.ports.dialect import Unfaithful
-
-_BROKEN: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _Strict(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -275,7 +274,7 @@ def read_responses(body: bytes) -> ResponsesRequest | Unfaithful:
         if b"\r" in body or b"\n" in body:
             body = msgspec.json.format(body, indent=-1)  # what stays raw is sent in one line
         return _decode(body)
-    except _BROKEN as error:
+    except UNREADABLE as error:
         return problem(error)
 
 
@@ -320,7 +319,7 @@ def read_item(raw: msgspec.Raw, place: str) -> Item | Unfaithful:
         kind = head.type or ("message" if bytes(head.role) else "item_reference")
         decode = _ITEMS.get(kind)
         return Unread(kind) if decode is None else decode(raw)
-    except _BROKEN as error:
+    except UNREADABLE as error:
         return _at(place, problem(error))
 
 
@@ -329,7 +328,7 @@ def read_tool(raw: msgspec.Raw, place: str) -> FunctionTool | Unread | Unfaithfu
     try:
         kind = _kind(raw).type
         return _read_function(raw) if kind == "function" else Unread(kind or "")
-    except _BROKEN as error:
+    except UNREADABLE as error:
         return _at(place, problem(error))
 
 
@@ -341,7 +340,7 @@ def read_choice(raw: msgspec.Raw, place: str) -> Choice | Unfaithful:
         kind = _kind(raw).type or ""
         decode = _CHOICES.get(kind)
         return Unread(kind) if decode is None else decode(raw)
-    except _BROKEN as error:
+    except UNREADABLE as error:
         return _at(place, problem(error))
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from batchway.dialects.requests.problems import problem
+from batchway.dialects.tolerant_json import UNREADABLE
 from batchway.ports.dialect import Unfaithful
 
 # Raw JSON that is not given.
@@ -27,5 +28,5 @@ def read_schema(text: bytes) -> Any | Unfaithful:
     """
     try:
         return _decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         return Unfaithful("", problem(error).why)

@@ -18,6 +18,7 @@ from batchway.dialects.requests.responses import read_responses
 from batchway.dialects.responses.answer import response
 from batchway.dialects.responses.repeated import from_context, repeated, to_context
 from batchway.dialects.responses.request import to_chat
+from batchway.dialects.tolerant_json import UNREADABLE
 from batchway.ports.dialect import Dialect, Encoded, Refused, Result, Size, Unfaithful
 
 _NO_ANSWER: Final = 502
@@ -91,6 +92,6 @@ class ResponsesDialect(OneBody):
         prompt = len(body) // 4 + 1
         try:
             most = _sized(body).max_output_tokens
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return Size(tokens=prompt)
         return Size(tokens=prompt + (most if most is not None and most > 0 else 0))

@@ -12,6 +12,7 @@ import msgspec
 
 from batchway.dialects.requests.chat import JsonObjectFormat
 from batchway.dialects.requests.responses import JsonSchemaFormat, ResponsesRequest, given
+from batchway.dialects.tolerant_json import UNREADABLE
 
 MOST_KEPT: Final = 400
 
@@ -96,5 +97,5 @@ def from_context(context: bytes) -> tuple[Repeated, bytes]:
         return _NONE, inner
     try:
         return _decode(head), inner
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return _NONE, context  # none of ours: a line that an earlier release has sent

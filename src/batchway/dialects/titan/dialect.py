@@ -18,9 +18,9 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from batchway.dialects.bedrock.embeddings import Found, InvokedEmbeddings, Wire
 from batchway.dialects.requests.embeddings import read_embeddings
 from batchway.dialects.titan.parameters import EMBEDDINGS, MODELS, MULTIMODAL
-from batchway.dialects.vectors.invoked import Found, InvokedEmbeddings, Wire
 from batchway.dialects.vectors.limits import Limits
 from batchway.dialects.vectors.line import Line
 

@@ -47,8 +47,8 @@ def beyond(line: Line, limits: Limits | None) -> Unfaithful | None:
     if most is not None:
         for index, text in enumerate(line.texts):
             if len(text) > most:
-                why = f"{limits.named}* models take at most {most:,} characters in a text."
-                return Unfaithful(line.place(index), _sentence(why))
+                why = f"A text for {limits.named}* models has at most {most:,} characters."
+                return Unfaithful(line.place(index), why)
     return None
 
 
@@ -56,7 +56,3 @@ def _listed(sizes: Sequence[int]) -> str:
     """Such as `256, 512 or 1,024`."""
     *most, last = (f"{size:,}" for size in sizes)
     return f"{', '.join(most)} or {last}" if most else last
-
-
-def _sentence(why: str) -> str:
-    return why[:1].upper() + why[1:]

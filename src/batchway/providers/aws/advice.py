@@ -18,13 +18,14 @@ _DENY: Final = re.compile(r"explicit deny", re.IGNORECASE)
 _FORM: Final = re.compile(r"use case (?:details|form)", re.IGNORECASE)
 _ENDED: Final = re.compile(r"end of (?:its )?life|legacy", re.IGNORECASE)
 _MARKETPLACE: Final = re.compile(r"marketplace", re.IGNORECASE)
-_DATE: Final = re.compile(r"signature (?:expired|not yet current)", re.IGNORECASE)
+DATED: Final = re.compile(r"signature (?:expired|not yet current)", re.IGNORECASE)
 _KEY: Final = re.compile(r"api key|bearer token", re.IGNORECASE)
 # Which profiles run where; elsewhere the one that runs everywhere is the better advice.
 _GEOGRAPHIES: Final = {"us": "us", "ca": "us", "eu": "eu", "ap": "apac"}
 _ANYWHERE: Final = "global"
 
-_OF_CREDENTIALS: Final = {
+# Exceptions about the credentials themselves, without "Exception" at their end (services differ).
+CREDENTIALS: Final = {
     "ExpiredToken": (
         "get new credentials: the session behind `session_token` or `profile` has ended"
     ),
@@ -60,12 +61,12 @@ def advice_on(refusal: Refused, called: Called) -> str:
     word, message = refusal.kind.removesuffix("Exception"), refusal.message
     if refusal.of_model:
         return _of_model(message, called)
-    if _DATE.search(message):
+    if DATED.search(message):
         return "set the clock of this machine"
     if _KEY.search(message) and refusal.of_account:
         return "check `api_key`: AWS does not take it (any more)"
-    if word in _OF_CREDENTIALS:
-        return _OF_CREDENTIALS[word]
+    if word in CREDENTIALS:
+        return CREDENTIALS[word]
     if refusal.of_account:
         return _of_permission(message, called)
     if refusal.status == 429:

@@ -19,15 +19,13 @@ from typing import Final
 from urllib.parse import unquote
 
 from batchway.catalog.bedrock_models import BedrockDialect
-from batchway.domain.endpoint import Endpoint
-from batchway.domain.status import BatchStatus
 from batchway.domain.tag import METADATA_KEY, is_tag, tag_in
 from batchway.ports import ArchivedFile, ArchivedJob, Dialect
 from batchway.providers.aws.advice import Called
 from batchway.providers.aws.dialects import dialect_of
 from batchway.providers.aws.job_calls import JobCalls
 from batchway.providers.aws.job_reading import BedrockJob
-from batchway.providers.aws.jobs import counted, results_of, stopped
+from batchway.providers.aws.jobs import stopped, with_results
 from batchway.providers.aws.models import Model, read_model
 from batchway.providers.aws.row_refusal import row_refusals_of
 from batchway.providers.aws.rows import FORM
@@ -85,14 +83,12 @@ class BedrockArchive:
     # ------------------------------------------------------------------ jobs
 
     async def _shown(self, job: BedrockJob, asked: str) -> ArchivedJob:
-        found = await results_of(job, self._files) if job.ended else []
-        if found and job.counts is None:
-            job = replace(job, counts=await counted(job, self._files))
+        job, found = await with_results(job, self._files)
         model = self._model(job)
         shown = ArchivedJob(
             id=unquote(asked) if "%" in asked else asked,
             status=job.status,
-            endpoint=_endpoint(model),
+            endpoint="" if model is None else model.family.usual_endpoint,
             input_file_id=job.input,
             output_file_id=output_of(found),
             model=job.model.rpartition("/")[2] or None,
@@ -102,18 +98,7 @@ class BedrockArchive:
             errors=None if job.error is None else (job.error,),
             metadata={METADATA_KEY: job.title} if is_tag(job.title) else None,
         )
-        at = job.ended_at or job.updated_at
-        match job.status:
-            case BatchStatus.COMPLETED:
-                return replace(shown, completed_at=at)
-            case BatchStatus.FAILED:
-                return replace(shown, failed_at=at)
-            case BatchStatus.EXPIRED:
-                return replace(shown, expired_at=at)
-            case BatchStatus.CANCELLED:
-                return replace(shown, cancelled_at=at)
-            case _:
-                return shown
+        return shown.ended(job.ended_at or job.updated_at)
 
     def _model(self, job: BedrockJob) -> Model | None:
         try:
@@ -133,7 +118,7 @@ class BedrockArchive:
             # Whatever the model's own bodies are.
             family = replace(model.family, jobs=BedrockDialect.CONVERSE)
             model = replace(model, family=family)
-        dialect = dialect_of(model, _endpoint(model), batch=True)
+        dialect = dialect_of(model, model.family.usual_endpoint, batch=True)
         if dialect is None:
             return None
         called = Called(place=model.place, model=model.base)
@@ -158,11 +143,3 @@ def _directory_of(at: Address) -> Address | None:
     if not folders or _RESULTS.fullmatch(folders[-1]) is None:
         return None
     return at.named("/".join(folders))
-
-
-def _endpoint(model: Model | None) -> str:
-    """What lines of a model were for: nothing in a job tells chat from responses."""
-    if model is None or not model.family.endpoints:
-        return ""
-    chat = Endpoint.CHAT_COMPLETIONS
-    return str(chat if chat in model.family.endpoints else min(model.family.endpoints))

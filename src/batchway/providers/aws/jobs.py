@@ -156,9 +156,7 @@ class BedrockJobs:
 
     async def _shown(self, job: BedrockJob) -> RemoteJob:
         """The job and, once it has ended, its results: also of one that failed or was stopped."""
-        found = await results_of(job, self._files) if job.ended else []
-        if found and job.counts is None:
-            job = replace(job, counts=await counted(job, self._files))
+        job, found = await with_results(job, self._files)
         return remote_job(job, [each.at.uri for each in found])
 
     def _role(self) -> str:
@@ -222,16 +220,19 @@ def is_result(name: str) -> bool:
     return name.endswith(_ROWS)
 
 
-async def results_of(job: BedrockJob, files: JobFiles) -> list[Stored]:
-    """The files of a job's results, in order."""
-    return [] if job.output is None else await files.results_below(job.output)
+async def with_results(job: BedrockJob, files: JobFiles) -> tuple[BedrockJob, list[Stored]]:
+    """A job, counted by its manifest where it does not tell, and its results once it has ended."""
+    if not job.ended or job.output is None:
+        return job, []
+    found = await files.results_below(job.output)
+    if found and job.counts is None:
+        job = replace(job, counts=await _counted(job.output, files))
+    return job, found
 
 
-async def counted(job: BedrockJob, files: JobFiles) -> RequestCounts | None:
-    """What the manifest of a job counts; `None` where there is none."""
-    if job.output is None:
-        return None
-    at = job.output.named(job.output.name + _MANIFEST)
+async def _counted(output: Address, files: JobFiles) -> RequestCounts | None:
+    """What the manifest beside results counts; `None` where there is none."""
+    at = output.named(output.name + _MANIFEST)
     stored = await files.objects.stat(at)
     if stored is None or stored.size > _MOST_MANIFEST:
         return None

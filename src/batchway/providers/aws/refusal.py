@@ -24,7 +24,7 @@ from batchway.dialects.answers.errors import advised, error_body
 from batchway.dialects.tolerant_json import object_in
 from batchway.domain.remote import Trouble
 from batchway.ports import Refused
-from batchway.providers.aws.advice import Called, advice_on
+from batchway.providers.aws.advice import CREDENTIALS, DATED, Called, advice_on
 from batchway.providers.aws.discretion import discreet
 from batchway.providers.http.trouble import Header, ReadError, Said
 
@@ -44,27 +44,10 @@ _STATUSES: Final = {
     "ThrottlingException": 429,
     "TooManyRequestsException": 429,
 }
-# With and without "Exception" at their end, as services differ.
-_OF_CREDENTIALS: Final = frozenset(
-    {
-        "ExpiredToken",
-        "IncompleteSignature",
-        "InvalidClientTokenId",
-        "InvalidSignature",
-        "MissingAuthenticationToken",
-        "NotAuthorized",
-        "OptInRequired",
-        "RequestExpired",
-        "RequestTimeTooSkewed",
-        "SignatureDoesNotMatch",
-        "SubscriptionRequired",
-        "UnrecognizedClient",
-    }
-)
+_OF_CREDENTIALS: Final = frozenset({*CREDENTIALS, "NotAuthorized"})
 _ENDED: Final = frozenset({"ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId"})
-_DATED: Final = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
+_OF_DATES: Final = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
 _SIGNATURES: Final = frozenset({"InvalidSignature", "SignatureDoesNotMatch"})
-_DATE: Final = re.compile(r"signature (?:expired|not yet current)", re.IGNORECASE)
 _ACCESS: Final = re.compile(
     r"have access to the model|model access is denied|access to this model is not", re.IGNORECASE
 )
@@ -134,7 +117,7 @@ def told(refusal: Refused, called: Called) -> Refused:
 def is_of_date(refusal: Refused) -> bool:
     """Whether a signature was refused for its date alone."""
     word = refusal.kind.removesuffix("Exception")
-    return word in _DATED or (word in _SIGNATURES and _DATE.search(refusal.message) is not None)
+    return word in _OF_DATES or (word in _SIGNATURES and DATED.search(refusal.message) is not None)
 
 
 def is_of_ended_keys(refusal: Refused) -> bool:

@@ -10,14 +10,13 @@ the error (`__type`) for whoever reads it (`refusal`). Does not own bodies (`dia
 docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-results.html
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from batchway.dialects.line_ids import read_line_id_in
-from batchway.dialects.tolerant_json import json_in, mended, object_or_none
+from batchway.dialects.tolerant_json import is_empty, json_in, object_or_none, read_mended
 from batchway.domain.batch_errors import LineText
 from batchway.domain.fate import Fate, fate_of
 from batchway.ports.framing import Row
@@ -28,8 +27,6 @@ _NO_ANSWER: Final[str] = LineText.MISSING_RESULT.value[0]
 _NO_ANSWER_TEXT: Final = "Bedrock's job gave no answer for this request."
 _MOST_TEXT: Final = 1_000
 
-_NOTHING: Final = frozenset({b"", b"null", b"{}", b'""'})
-_SPACE: Final = re.compile(rb"\s+")
 # What AWS calls a refusal of a status, where only the status is told.
 _EXCEPTIONS: Final[Mapping[int, str]] = {
     400: "ValidationException",
@@ -51,12 +48,11 @@ class _Row(msgspec.Struct, gc=False, rename="camel"):
 
 _row: Final = msgspec.json.Decoder(_Row).decode
 _encode: Final = msgspec.json.Encoder().encode
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def read_row(raw: bytes) -> Row | None:
     """A row of a job of ours; see `ports.Framing`."""
-    found = _read(raw)
+    found = read_mended(raw, _row)
     if found is None:
         return None
     ours = read_line_id_in(bytes(found.record_id))
@@ -68,38 +64,23 @@ def foreign_row(raw: bytes) -> tuple[str, Row] | None:
 
     `None` for what is no row. Never raises.
     """
-    found = _read(raw)
+    found = read_mended(raw, _row)
     if found is None or not any(map(bytes, (found.record_id, found.model_output, found.error))):
         return None
     return _text_of(bytes(found.record_id)), _came_to(found, 0, 0)
 
 
-def _read(raw: bytes) -> _Row | None:
-    try:
-        return _row(raw)
-    except msgspec.DecodeError:
-        whole = mended(raw)
-    except (UnicodeDecodeError, RecursionError):
-        return None
-    if whole == raw:
-        return None
-    try:
-        return _row(whole)
-    except _UNREADABLE:
-        return None
-
-
 def _came_to(row: _Row, line: int, part: int) -> Row:
     """How a row went. Never raises."""
     output = bytes(row.model_output)
-    if _plain(output) not in _NOTHING:
+    if not is_empty(output):
         return Row(line, part, Fate.ANSWERED, 200, output)
     return _failed(bytes(row.error), line, part)
 
 
 def _failed(raw: bytes, line: int, part: int) -> Row:
     """A row without an answer: `raw` is the JSON of its error, where it has one."""
-    said = json_in(raw) if _plain(raw) not in _NOTHING else None
+    said = json_in(raw) if not is_empty(raw) else None
     fields = object_or_none(said) or {}
     message = _message(said if isinstance(said, str) else fields.get("errorMessage"))
     status = _status(fields.get("errorCode"))
@@ -125,11 +106,6 @@ def _status(code: Any) -> int | None:
 def _message(said: object) -> str:
     text = said if isinstance(said, str) else ""
     return text.encode("utf-8", "replace").decode()[:_MOST_TEXT]
-
-
-def _plain(value: bytes) -> bytes:
-    """A short value without its spaces: whether it is empty is all that matters."""
-    return _SPACE.sub(b"", value) if len(value) < 16 else value
 
 
 def _text_of(raw: bytes) -> str:

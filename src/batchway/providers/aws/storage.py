@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from batchway.domain.cloud_names import S3_BUCKET
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.ports import Clock, Refused
-from batchway.providers.aws.advice import Called, advice_on
+from batchway.providers.aws.advice import CREDENTIALS, Called, advice_on
 from batchway.providers.aws.credentials import Credentials, Keys
 from batchway.providers.aws.discretion import discreet
 from batchway.providers.aws.place import Place
@@ -50,17 +50,6 @@ _KINDS: Final = {
     "InvalidAccessKeyId": "InvalidClientTokenId",
     "InvalidToken": "UnrecognizedClient",
 }
-_OF_CREDENTIALS: Final = frozenset(
-    {
-        "ExpiredToken",
-        "IncompleteSignature",
-        "InvalidClientTokenId",
-        "RequestExpired",
-        "RequestTimeTooSkewed",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClient",
-    }
-)
 _ELSEWHERE: Final = frozenset({"IllegalLocationConstraintException", "PermanentRedirect"})
 
 
@@ -196,7 +185,7 @@ def storage_refusals_at(place: Place, *, ended: Callable[[], None]) -> ReadRefus
             code=kind,
             kind=kind,
             message=refusal.message,
-            of_account=kind in _OF_CREDENTIALS,
+            of_account=kind in CREDENTIALS,
             body=b"",
         )
         if is_of_ended_keys(refused):

@@ -13,13 +13,10 @@ in the dialect of its model, so it is asked for the job.
 import re
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote
 
 from batchway.catalog.google_models import GoogleDialect
-from batchway.domain.endpoint import Endpoint
-from batchway.domain.status import BatchStatus
 from batchway.domain.tag import METADATA_KEY, is_tag, tag_in
 from batchway.ports import ArchivedFile, ArchivedJob, Dialect
 from batchway.providers.buckets.addresses import Address
@@ -88,7 +85,7 @@ class VertexArchive:
         shown = ArchivedJob(
             id=unquote(asked) if "%" in asked else asked,
             status=job.status,
-            endpoint=_endpoint(model),
+            endpoint="" if model is None else model.family.usual_endpoint,
             input_file_id=job.input,
             output_file_id=output_of(found),
             model=job.model.rpartition("/")[2] or None,
@@ -98,18 +95,7 @@ class VertexArchive:
             errors=None if job.error is None else (job.error,),
             metadata={METADATA_KEY: job.title} if is_tag(job.title) else None,
         )
-        at = job.ended_at or job.updated_at
-        match job.status:
-            case BatchStatus.COMPLETED:
-                return replace(shown, completed_at=at)
-            case BatchStatus.FAILED:
-                return replace(shown, failed_at=at)
-            case BatchStatus.EXPIRED:
-                return replace(shown, expired_at=at)
-            case BatchStatus.CANCELLED:
-                return replace(shown, cancelled_at=at)
-            case _:
-                return shown
+        return shown.ended(job.ended_at or job.updated_at)
 
     def _model(self, job: VertexJob) -> Model | None:
         try:
@@ -125,7 +111,7 @@ class VertexArchive:
         model = None if job is None else self._model(job)
         if model is None:
             return None
-        dialect = dialect_of(model, _endpoint(model), batch=True)
+        dialect = dialect_of(model, model.family.usual_endpoint, batch=True)
         if dialect is None:
             return None
         advising = AdvisingDialect(dialect, read=refusals_at(model.place))
@@ -148,11 +134,3 @@ def _directory_of(at: Address) -> Address | None:
     if not folders or _RESULTS.fullmatch(folders[-1]) is None:
         return None
     return at.named("/".join(folders))
-
-
-def _endpoint(model: Model | None) -> str:
-    """What lines of a model were for: nothing in a job tells chat from responses."""
-    if model is None or not model.family.endpoints:
-        return ""
-    chat = Endpoint.CHAT_COMPLETIONS
-    return str(chat if chat in model.family.endpoints else min(model.family.endpoints))

@@ -11,14 +11,19 @@ path of a native batch. Source:
 docs.cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-from-cloud-storage
 """
 
-import re
 from typing import Final
 
 import msgspec
 
 from batchway.dialects.gemini.error import refused
 from batchway.dialects.line_ids import read_line_id_in
-from batchway.dialects.tolerant_json import mended, object_in, object_or_none
+from batchway.dialects.tolerant_json import (
+    UNREADABLE,
+    is_empty,
+    object_in,
+    object_or_none,
+    read_mended,
+)
 from batchway.domain.batch_errors import LineText
 from batchway.domain.fate import Fate, fate_of
 from batchway.domain.timestamps import unix_seconds
@@ -34,8 +39,6 @@ _NO_ANSWER_TEXT: Final = "Vertex AI's batch gave no answer for this request."
 _CANCELLED: Final = "batch_cancelled"
 _MOST_TEXT: Final = 1_000
 
-_SPACE: Final = re.compile(rb"\s+")
-_NOTHING: Final = frozenset({b"", b"null", b"{}", b"[]", b'""'})
 # What a status says of a row that went well.
 _FINE: Final = frozenset({b"", b"null", b'""', b'"OK"', b"200", b'"200"', b"{}"})
 
@@ -77,12 +80,11 @@ _row: Final = msgspec.json.Decoder(_Row).decode
 _echo: Final = msgspec.json.Decoder(_Echo).decode
 _wrapped: Final = msgspec.json.Decoder(_Wrapped).decode
 _encode: Final = msgspec.json.Encoder().encode
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def read_row(raw: bytes) -> Row | None:
     """A row of a job of ours; see `ports.Framing`."""
-    found = _read(raw)
+    found = read_mended(raw, _row)
     if found is None:
         return None
     ours = read_line_id_in(_id_in(found))
@@ -94,7 +96,7 @@ def foreign_row(raw: bytes) -> tuple[str, Row] | None:
 
     `None` for what is no row. Never raises.
     """
-    found = _read(raw)
+    found = read_mended(raw, _row)
     if found is None:
         return None
     named = _id_in(found)
@@ -107,21 +109,6 @@ def foreign_row(raw: bytes) -> tuple[str, Row] | None:
     return _text_of(named), _came_to(found, 0, 0)
 
 
-def _read(raw: bytes) -> _Row | None:
-    try:
-        return _row(raw)
-    except msgspec.DecodeError:
-        whole = mended(raw)
-    except (UnicodeDecodeError, RecursionError):
-        return None
-    if whole == raw:
-        return None
-    try:
-        return _row(whole)
-    except _UNREADABLE:
-        return None
-
-
 def _id_in(row: _Row) -> bytes:
     """The JSON of a row's id, wherever it stands; the one that is ours, if any is."""
     given = bytes(row.custom_id) or bytes(row.key)
@@ -132,7 +119,7 @@ def _id_in(row: _Row) -> bytes:
             continue
         try:
             echo = _echo(echoed)
-        except _UNREADABLE:
+        except UNREADABLE:
             continue
         label = b"" if echo.labels is None else bytes(echo.labels.batchway_line)
         found = label or bytes(echo.batchway_line) or bytes(echo.custom_id) or bytes(echo.key)
@@ -148,15 +135,15 @@ def _came_to(row: _Row, line: int, part: int) -> Row:
     if status not in _FINE:
         return _failed(status, line, part, at)
     response = bytes(row.response)
-    if response[:1] == b"{" and _plain(response) not in _NOTHING:
+    if response[:1] == b"{" and not is_empty(response):
         return _answered(response, line, part, at)
     predictions = bytes(row.predictions)
-    if _plain(predictions) not in _NOTHING:
+    if not is_empty(predictions):
         return Row(
             line, part, Fate.ANSWERED, 200, b'{"predictions":%b}' % predictions, None, "", "", at
         )
     error = bytes(row.error)
-    if _plain(error) not in _NOTHING:
+    if not is_empty(error):
         return _failed(error, line, part, at)
     return _unanswered(line, part, at, message=_NO_ANSWER_TEXT)
 
@@ -167,7 +154,7 @@ def _answered(response: bytes, line: int, part: int, at: int) -> Row:
         return Row(line, part, Fate.ANSWERED, 200, response, None, "", "", at)
     try:
         wrapped = _wrapped(response)
-    except _UNREADABLE:
+    except UNREADABLE:
         return Row(line, part, Fate.ANSWERED, 200, response, None, "", "", at)
     body, status = bytes(wrapped.body), wrapped.status_code or 200
     if body[:1] == b'"':
@@ -216,11 +203,6 @@ def _unanswered(
     return Row(line, part, fate, None, b"", None, code, text, at)
 
 
-def _plain(value: bytes) -> bytes:
-    """A short value without its spaces: whether it is empty is all that matters."""
-    return _SPACE.sub(b"", value) if len(value) < 16 else value
-
-
 def _time(value: bytes) -> int:
     """Unix seconds; 0 where there is no time."""
     return unix_seconds(value[1:-1].decode("utf-8", "replace")) or 0 if value[:1] == b'"' else 0
@@ -232,7 +214,7 @@ def _text_of(raw: bytes) -> str:
         return raw.decode("utf-8", "replace")[:_MOST_TEXT]
     try:
         return msgspec.json.decode(raw, type=str)
-    except _UNREADABLE:
+    except UNREADABLE:
         return ""
 
 

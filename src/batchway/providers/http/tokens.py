@@ -95,21 +95,27 @@ class KeptTokens(Generic[T]):
 
     def _renewed(self) -> T:
         with self._renewing:
-            if self._left() <= self._renew_before and (
+            # Read once: `doubt` takes it away at any moment, and does not wait for a renewal.
+            token = self._token
+            if self._left(token) <= self._renew_before and (
                 self._refused is None or self._clock.monotonic() >= self._again_at
             ):
-                self._renew()
-            if self._refused is not None and self._left() <= 0:
+                token = self._renew(token)
+            if self._refused is not None and self._left(token) <= 0:
                 raise self._refused
-            return cast("T", self._token)  # a renewal gives a token or a refusal
+            return cast("T", token)  # a renewal gives a token or a refusal
 
-    def _left(self) -> float:
-        """Seconds that the token has."""
-        return 0.0 if self._token is None else self._token.until - self._clock.now()
+    def _left(self, token: T | None) -> float:
+        """Seconds that a token has."""
+        return 0.0 if token is None else token.until - self._clock.now()
 
-    def _renew(self) -> None:
+    def _renew(self, token: T | None) -> T | None:
+        """The token that there is then: another one, or the same after a refusal."""
         try:
-            self._token, self._refused = self._fetch(), None
+            token = self._fetch()
         except RemoteError as error:
             self._refused = error
+        else:
+            self._token, self._refused = token, None
         self._again_at = self._clock.monotonic() + _PAUSE_SECONDS
+        return token

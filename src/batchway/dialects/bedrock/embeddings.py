@@ -1,4 +1,4 @@
-"""`ports.Dialect` of embeddings that are asked for by bodies of InvokeModel.
+"""`ports.Dialect` for embeddings in one family of InvokeModel bodies.
 
     read --> line_of --> beyond (the model's limits) --> bodies (the family's)
     found (the family's) --> answer_of --> joined
@@ -15,7 +15,7 @@ from batchway.dialects.answers.chat import Warned
 from batchway.dialects.bedrock.error import no_answer, refused
 from batchway.dialects.requests.embeddings import EmbeddingsRequest
 from batchway.dialects.requests.parameters import Parameters
-from batchway.dialects.tolerant_json import object_in
+from batchway.dialects.tolerant_json import UNREADABLE, object_in
 from batchway.dialects.vectors.answer import Vectors, answer_of
 from batchway.dialects.vectors.dialect import VectorsDialect
 from batchway.dialects.vectors.limits import Limits, beyond, limits_of
@@ -99,7 +99,7 @@ class InvokedEmbeddings(VectorsDialect):
         try:
             # Only base64 needs the numbers: reading them takes longer than all else.
             found = self._wire.found(body, wanted.base64)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return _without_vectors(body)
         answer = answer_of(
             found.vectors,
