@@ -90,10 +90,13 @@ def test_of_a_job_it_goes_online_for_it(spare: str, online: int, refused: list[i
 
 
 def test_what_is_too_little_for_one_of_several_names_all() -> None:
-    """A job may go to any of them, so the least is the largest; whose it is, is not said."""
+    """A job may go to any of them, so the least is the largest; whose it is, is not said.
+
+    `spare` can be asked for two of the lines.
+    """
     made = scanned("openai", "spare", mode=Mode.NATIVE, spare="nothing", min_lines=9)
     assert [error.message for error in made.errors] == [
         "The batch API of the provider 'openai' or 'spare' takes no fewer than 9 requests at once, "
-        "and would get 5 for the model 'm-openai' or 'm-spare'. Add requests, or set the "
+        "and would get 2 for the model 'm-openai' or 'm-spare'. Add requests, or set the "
         "provider's `mode` to `auto`, which sends so few one by one."
     ]
