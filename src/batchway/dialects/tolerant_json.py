@@ -5,13 +5,16 @@ values. Pure.
 """
 
 import re
+from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
 # A document nested a hundred thousand deep is answered with a RecursionError.
 _NO_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+_Read = TypeVar("_Read")
 
 _BOM: Final = b"\xef\xbb\xbf"
 _HALF_SURROGATE: Final = re.compile(
@@ -45,12 +48,36 @@ def object_or_none(value: object) -> dict[str, Any] | None:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
-def mended(data: bytes) -> bytes:
-    """JSON without a byte order mark and half surrogate pairs: a model may cut a character in two.
+def read_by(decode: Callable[[bytes], _Read], data: bytes) -> _Read | None:
+    """What a typed decoder reads, if need be of the `mended` bytes; `None` for what it refuses.
 
-    For what a decoder has refused; most of what it refuses is as before.
+    Never raises.
     """
-    return _HALF_SURROGATE.sub(_mend, data.removeprefix(_BOM))
+    try:
+        return decode(data)
+    except _NO_JSON:
+        whole = mended(data)
+    if whole == data:
+        return None
+    try:
+        return decode(whole)
+    except _NO_JSON:
+        return None
+
+
+def text_of(raw: msgspec.Raw) -> str:
+    """JSON as text. A decoder passes `Raw` over unread, so it may be no UTF-8."""
+    return bytes(raw).decode("utf-8", "replace")
+
+
+def mended(data: bytes) -> bytes:
+    """JSON without a byte order mark and half characters: a model may cut a character in two.
+
+    Half surrogate pairs, and bytes that are no UTF-8, become U+FFFD. For what a decoder has
+    refused; most of what it refuses is as before.
+    """
+    whole = _HALF_SURROGATE.sub(_mend, data.removeprefix(_BOM))
+    return whole.decode("utf-8", "replace").encode()
 
 
 def _mend(escape: re.Match[bytes]) -> bytes:
