@@ -28,7 +28,7 @@ from batchway.dialects.answers.chat import (
     completion,
     count,
 )
-from batchway.dialects.tolerant_json import UNREADABLE
+from batchway.dialects.tolerant_json import read_by, text_of
 from batchway.ports.dialect import Result
 
 _DECLINED: Final = "The model declined to answer."
@@ -92,10 +92,7 @@ _decode: Final = msgspec.json.Decoder(Answer, strict=False).decode
 
 def read_answer(body: bytes) -> Answer | None:
     """The message that a body is; `None` where it is no object of that form."""
-    try:
-        return _decode(body)
-    except UNREADABLE:
-        return None
+    return read_by(_decode, body)
 
 
 def result_of(
@@ -113,7 +110,7 @@ def result_of(
             case "thinking":
                 thought += block.thinking
             case "tool_use":
-                arguments = bytes(block.input).decode()
+                arguments = text_of(block.input)
                 calls.append(ToolCall(block.id, CalledFunction(block.name, arguments)))
             case _:
                 pass

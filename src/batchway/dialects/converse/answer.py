@@ -28,7 +28,7 @@ from batchway.dialects.answers.chat import (
     completion,
     count,
 )
-from batchway.dialects.tolerant_json import UNREADABLE
+from batchway.dialects.tolerant_json import read_by, text_of
 from batchway.ports.dialect import Result
 
 _FINISHED: Final[Mapping[str, str]] = {
@@ -141,12 +141,9 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
 
 def read_answer(body: bytes, asked: Asked) -> Result | NoAnswer | None:
     """The completion that a body is; `None` if it is no such object."""
-    try:
-        answer = _decode(body)
-    except UNREADABLE:
-        return None
-    message = None if answer.output is None else answer.output.message
-    if message is None:
+    answer = read_by(_decode, body)
+    message = None if answer is None or answer.output is None else answer.output.message
+    if answer is None or message is None:
         return None
     reading = _Reading()
     for block in message.content or ():
@@ -187,7 +184,7 @@ class _Reading:
             self._text += block.text
         elif block.tool_use is not None:
             call = block.tool_use
-            written = bytes(call.input).decode()
+            written = text_of(call.input)
             function = CalledFunction(call.name, "{}" if written == "null" else written)
             self._calls.append(ToolCall(call.tool_use_id, function))
         elif block.reasoning_content is not None:
