@@ -113,7 +113,7 @@ class MistralChatDialect(Invoked):
     def _read(self, body: bytes, asked: Asked) -> Result | Refused | None:
         answer = read_by(_decode, body)
         choice = answer.choices[0] if answer and answer.choices else None
-        if choice is None or choice.message is None:
+        if answer is None or choice is None or choice.message is None:
             return None
         calls = [
             ToolCall(call.id, CalledFunction(call.function.name, _text(call.function.arguments)))
