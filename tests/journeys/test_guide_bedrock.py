@@ -53,7 +53,6 @@ def test_the_commands_work_as_they_stand(tmp_path: Path) -> None:
     assert f"{LINES} lines" in checked_and_run
     assert f"{LINES} of {LINES} lines completed" in checked_and_run
     assert len(results) == LINES
-    assert {json.loads(line)["provider"] for line in results} == {"aws"}
     assert re.search(rf"batch_[0-9a-f]{{32}}  completed  {LINES}/{LINES}  0 .* aws ", submitted)
     made = json.loads(created)
     assert (made["object"], made["provider"]) == ("batch", "aws")

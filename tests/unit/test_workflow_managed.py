@@ -259,6 +259,7 @@ async def test_a_line_that_never_begins_gives_its_permit_back(
         batch = await site.begin(1, ["up/m"])
         claim = await site.ledger.shards.claim(batch.id, 0)
         lines = Lines(
+            names_providers=False,
             sender=site.sender,
             collector=site.collector,
             records=site.records,

@@ -314,7 +314,7 @@ async def ledger(
 @pytest.fixture
 def shared(ledger: SqlLedger) -> NativeBatch:
     details = StatusDetails(batches=ledger.batches, batch=a_batch())
-    return NativeBatch(batch=a_batch(), clock=FakeClock(), details=details)
+    return NativeBatch(batch=a_batch(), clock=FakeClock(), details=details, names_providers=False)
 
 
 @pytest.mark.parametrize(

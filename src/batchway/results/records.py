@@ -1,6 +1,7 @@
 """The finished JSON lines of output and error files, in OpenAI's shape.
 
-An answered line has one key more, last: the `provider` whose answer it is.
+An answered line of a batch that several providers may run has one key more, last: the `provider`
+whose answer it is.
 
 A provider's body is spliced in as it came; nothing of it is decoded and encoded again.
 """
@@ -33,22 +34,23 @@ class Records:
         request_id: str | None,
         body: bytes,
         usage: Usage,
-        provider: str,
+        provider: str | None = None,
     ) -> LineResult:
         """A line that got an HTTP answer; `body` must be one line of valid JSON.
 
-        `provider` is the name of whose answer it is: a route has several.
+        `provider` is the name of whose answer it is, where the batch has several.
         """
         noise = self._random_bytes(32).hex()
+        named = b"" if provider is None else b',"provider":' + _encode(provider)
         record = (
-            b'{"id":"batch_req_%b","custom_id":%b,"response":{"status_code":%d,"request_id":%b,"body":%b},"error":null,"provider":%b}'
+            b'{"id":"batch_req_%b","custom_id":%b,"response":{"status_code":%d,"request_id":%b,"body":%b},"error":null%b}'
             % (
                 noise[:32].encode(),
                 _encode(custom_id),
                 status,
                 _encode(request_id or noise[32:]),
                 body,
-                _encode(provider),
+                named,
             )
         )
         return LineResult(line=line, ok=200 <= status < 300, record=record, usage=usage)

@@ -17,7 +17,10 @@ from batchway.workflows.managed.outstanding import Part
 
 
 class Lines:
-    """The lines in flight of one run. `on_defect` is told of an exception, which no line has."""
+    """The lines in flight of one run. `on_defect` is told of an exception, which no line has.
+
+    `names_providers` is whether a result says whose answer it is.
+    """
 
     def __init__(
         self,
@@ -25,11 +28,13 @@ class Lines:
         sender: Sender,
         collector: Collector,
         records: Records,
+        names_providers: bool,
         on_defect: Callable[[BaseException], None],
     ) -> None:
         self._sender = sender
         self._collector = collector
         self._records = records
+        self._names_providers = names_providers
         self._on_defect = on_defect
         self._tasks: dict[asyncio.Task[None], Permit] = {}
         self._loop = asyncio.get_running_loop()
@@ -93,7 +98,7 @@ class Lines:
                     request_id=outcome.request_id,
                     body=outcome.body,
                     usage=outcome.usage,
-                    provider=outcome.provider,
+                    provider=outcome.provider if self._names_providers else None,
                 )
             case Unanswered():
                 result = self._records.unanswered(

@@ -122,6 +122,7 @@ class ManagedRun:
             sender=runner.sender,
             collector=runner.collector,
             records=runner.records,
+            names_providers=groups.several_providers,
             on_defect=self._on_defect,
         )
         self._take_over = TakeOver(

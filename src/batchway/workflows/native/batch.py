@@ -19,12 +19,18 @@ from batchway.workflows.native.verdict import Verdict
 
 
 class NativeBatch(RunEnding):
-    """Shared by the jobs of one batch in one run."""
+    """Shared by the jobs of one batch in one run.
 
-    def __init__(self, *, batch: Batch, clock: Clock, details: StatusDetails) -> None:
+    `names_providers` is whether a result says whose answer it is.
+    """
+
+    def __init__(
+        self, *, batch: Batch, clock: Clock, details: StatusDetails, names_providers: bool
+    ) -> None:
         super().__init__(clock=clock)
         self.batch = batch
         self.details = details
+        self.names_providers = names_providers
         self.verdict = Verdict(run=self)
         self.pilots = Pilots(run=self, verdict=self.verdict)
         # By provider and model. In the provider's own words, which are for this batch alone.

@@ -157,6 +157,7 @@ class Collection:
             jobs=self._context.jobs,
             records=self._context.resources.records,
             provider=self._record.now.provider,
+            names_provider=self._context.shared.names_providers,
             leaves=self._leaves,
         )
 

@@ -48,8 +48,9 @@ class Collected:
 class Pull:
     """The results of one job, for the lines of `table`.
 
-    `leaves` tells which fates are no result of their line. It is asked anew for every row: the
-    batch may be cancelled while its results arrive.
+    `names_provider` is whether a result says whose answer it is. `leaves` tells which fates are no
+    result of their line. It is asked anew for every row: the batch may be cancelled while its
+    results arrive.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Pull:
         jobs: Jobs,
         records: Records,
         provider: str,
+        names_provider: bool,
         leaves: Callable[[Fate], bool],
     ) -> None:
         self._table = table
@@ -75,7 +77,7 @@ class Pull:
             dialect=jobs.dialect,
             records=records,
             leave=self._leave,
-            provider=provider,
+            provider=provider if names_provider else None,
         )
         self.answers_lost = False  # whether what is short are answers
 

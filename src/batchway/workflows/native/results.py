@@ -67,7 +67,7 @@ class Join:
     """Turns pieces of a job's results into results of lines. All methods block.
 
     `leave` tells of the fates that are no result of their line: it stays open. `provider` is whose
-    job it is.
+    job it is, where results say so.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Join:
         dialect: Dialect,
         records: Records,
         leave: Callable[[Fate], bool],
-        provider: str,
+        provider: str | None,
     ) -> None:
         self._table = table
         self._row = framing.row

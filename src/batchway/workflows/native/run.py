@@ -84,7 +84,12 @@ class NativeRun:
         self._handed_over = handed_over
         self._drain_timeout = drain_timeout
         self._jobs: dict[tuple[str, str], Jobs] = {}
-        self._shared = NativeBatch(batch=batch, clock=resources.clock, details=details)
+        self._shared = NativeBatch(
+            batch=batch,
+            clock=resources.clock,
+            details=details,
+            names_providers=groups.several_providers,
+        )
         self._take_over = TakeOver(
             shards=resources.ledger.shards,
             blobs=resources.blobs,

@@ -28,6 +28,11 @@ class Groups:
     known: Mapping[str, Group]
     withheld: Mapping[str, Reason] = field(default_factory=dict[str, Reason])
 
+    @property
+    def several_providers(self) -> bool:
+        """Whether one provider or another may answer a line of the batch."""
+        return len({name for group in self.known.values() for name in group.providers}) > 1
+
 
 class GroupReader:
     """Reads the groups of batches."""
