@@ -178,6 +178,7 @@ async def test_of_a_job_that_is_gone_what_is_known_is_removed(world: World) -> N
 
 
 async def test_a_job_that_outlasts_the_patience_of_its_batch_is_still_open(world: World) -> None:
+    world.vendor.script = [{"status": S.IN_PROGRESS}]  # it never ends by itself
     world.vendor.cancel_script = [{"status": S.CANCELLING}]
     await world.begin(3)
     async with process(world) as running:
