@@ -252,7 +252,7 @@ async def test_a_bucket_that_is_not_there_is_told(endpoint: str, tmp_path: Path)
         assert (caught.value.trouble, caught.value.code) == (Trouble.REFUSED, "no_such_bucket")
         assert caught.value.message == (
             "There is no bucket 'no-such-bucket' in S3: create it, or correct `bucket` of the "
-            "provider 'acme'."
+            "provider 'acme', or the header that named it."
         )
     await wing.files.clean(None, tag=TAG)
 
