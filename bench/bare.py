@@ -1,8 +1,9 @@
-"""The yardstick of managed mode: a bare loop of the product's own HTTP client, with no durability.
+"""The yardstick of managed mode: a bare loop of aiohttp's session, with no durability.
 
 N workers take request bodies from memory, POST them and await the whole answer as bytes. No ledger,
-no limiter, no retry, no parsing of either side: what this reaches is the most that a Python process
-can reach, and a crash of it loses everything. `bench.upstream` answers.
+no limiter, no retry, no parsing of either side, and a crash of it loses everything. It is what the
+product was first measured by, and stays as it was: the product itself writes short requests without
+the session since (ADR 0005). `bench.upstream` answers.
 
     .venv/bin/python -m bench.bare [LINES]    # every setting, interleaved, five rounds
 

@@ -24,7 +24,7 @@ _IDEAL_LATENCY: Final = 0.2
 
 
 def throughput(scale: float) -> list[Goal]:
-    """Durable lines/s of a served batch beside a bare loop of the same client, in turns."""
+    """Durable lines/s of a served batch beside a bare loop of aiohttp's session, in turns."""
     lines = int(50_000 * scale)
     path = chat_file(lines)
     bodies = bodies_of(path)
@@ -40,7 +40,7 @@ def throughput(scale: float) -> list[Goal]:
     ratio = statistics.median(rates) / statistics.median(bare)
     table = Table(
         name="throughput",
-        title="Lines/s: a bare loop of the HTTP client, and a served, durable batch",
+        title="Lines/s: a bare loop of aiohttp's session, and a served, durable batch",
         command=COMMAND,
         figures=(
             median("bare loop", "lines/s", bare),

@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import quote
 
 import pytest
+from pydantic import SecretStr
 from tests import bedrock_fake
 from tests.contract.remote_accounts import (
     BEDROCK_CALL,
@@ -22,11 +23,13 @@ from tests.contract.remote_accounts import (
     order,
 )
 
+from batchway.bootstrap.bedrock import bedrock_account
 from batchway.domain.call import Call
 from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.status import BatchStatus
 from batchway.providers.aws.jobs import Terms
+from batchway.settings import BedrockSettings
 from batchway.simulator.aws.handle import BedrockFake
 
 pytestmark = pytest.mark.xdist_group("s3")
@@ -121,6 +124,43 @@ async def test_no_role_and_no_bucket(bedrock: Account, tmp_path: Path) -> None:
                 await batches.submit(order(batches, tmp_path))
         assert (caught.value.trouble, caught.value.code) == (Trouble.REFUSED, code)
         assert words in caught.value.message
+
+
+async def test_an_api_key_alone_cannot_bring_a_file(
+    bedrock: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 takes no such key: which credentials are missing, and for what, is told."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    control, s3_url, own = bedrock.fake.base_url.split()
+    settings = BedrockSettings(
+        name="aws",
+        type="aws-bedrock",
+        region=bedrock_fake.REGION,
+        api_key=SecretStr(aws(bedrock).bearer()),
+        bucket=own,
+        role_arn=bedrock_fake.ROLE,
+        base_url=control,
+        s3_url=s3_url,
+    )
+    account = bedrock_account(settings, clock=Impatient())
+    try:
+        jobs = account.jobs(BEDROCK_CALL)
+        assert jobs is not None
+        assert await jobs.unfinished() == 0  # what needs no S3
+        with pytest.raises(RemoteError) as caught:
+            await jobs.bring(order(bedrock.batches, tmp_path))
+    finally:
+        await account.close()
+    assert (caught.value.trouble, caught.value.advised) == (Trouble.DENIED, True)
+    assert caught.value.message.startswith(
+        "No credentials of AWS for the provider 'aws' to use S3 with, which takes no `api_key`: "
+        "there are no credentials: set `access_key_id`"
+    )
+    assert aws(bedrock).objects() == {}
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
+from tests.contract.aws_clients import client as aws_client
 from tests.journeys.conftest import Configuration
-from tests.journeys.lines import Line
+from tests.journeys.lines import Line, jsonl
 
 from batchway.simulator.aws import BedrockFake
 
@@ -39,6 +40,42 @@ def bedrock(fake: BedrockFake, name: str = "aws", **further: Any) -> Configurati
 def named(asked: list[Line], model: str) -> dict[str, str]:
     """Every line was run by that model."""
     return {each["custom_id"]: model for each in asked}
+
+
+def made_with_awss_client(
+    fake: BedrockFake,
+    name: str,
+    rows: list[dict[str, Any]],
+    *,
+    model: str = CLAUDE,
+    kind: str = "InvokeModel",
+) -> tuple[str, str]:
+    """The ARN of a job that was not made through Batchway, and where its input is."""
+    given = f"s3://{BUCKET}/{name}/input.jsonl"
+    fake.put(given, jsonl(rows))
+    made = aws_client("bedrock", fake).create_model_invocation_job(
+        jobName=name,
+        roleArn=ROLE,
+        modelId=model,
+        modelInvocationType=kind,
+        inputDataConfig={"s3InputDataConfig": {"s3Uri": given}},
+        outputDataConfig={"s3OutputDataConfig": {"s3Uri": f"s3://{BUCKET}/{name}/out/"}},
+    )
+    return made["jobArn"], given
+
+
+def rows_of_nova(name: str, count: int) -> list[dict[str, Any]]:
+    """Records of a job of Nova's, each with a prompt of its own."""
+    return [
+        {
+            "recordId": f"{name}-{n}",
+            "modelInput": {
+                "schemaVersion": "messages-v1",
+                "messages": [{"role": "user", "content": [{"text": f"Say {name} {n}"}]}],
+            },
+        }
+        for n in range(count)
+    ]
 
 
 def nothing_is_left(fake: BedrockFake) -> None:

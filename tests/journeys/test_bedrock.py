@@ -84,7 +84,7 @@ def test_embeddings_with_arrays(aws: tuple[BedrockFake, Server]) -> None:
         ]
     models = {each["custom_id"]: each["body"]["model"] for each in asked}
     completed(client, submit(client, asked, endpoint=EMBEDDINGS), asked, models=models)
-    # These tell no counts of tokens.
+    # The bodies of these tell no counts of tokens: headers do.
     asked = [
         line(model, EMBEDDINGS, model=model, input=["a", "b"], input_type="search_query")
         for model in ("us.cohere.embed-v4:0", "amazon.nova-2-multimodal-embeddings-v1:0")
@@ -92,7 +92,11 @@ def test_embeddings_with_arrays(aws: tuple[BedrockFake, Server]) -> None:
     last = ended(client, submit(client, asked, endpoint=EMBEDDINGS))
     given = results(client, last)
     assert counts(last) == (2, 2, 0), (given.errors, last.errors)
-    assert [len(each["response"]["body"]["data"]) for each in given.output] == [2, 2]
+    bodies = [each["response"]["body"] for each in given.output]
+    assert [len(body["data"]) for body in bodies] == [2, 2]
+    assert last.usage is not None
+    counted = [body["usage"]["prompt_tokens"] for body in bodies]
+    assert (min(counted) > 0, sum(counted)) == (True, last.usage.input_tokens)
 
 
 def test_responses_over_every_chat(aws: tuple[BedrockFake, Server]) -> None:

@@ -69,9 +69,13 @@ def test_whatever_its_files_look_like(world: World, dials: dict[str, Any]) -> No
     ],
 )
 def test_whatever_its_end(world: World, fate: str, code: str, told: str) -> None:
-    """Half of the lines were run and are delivered; every other one says why it was not."""
+    """Half of the lines were run and are delivered; every other one says why it was not.
+
+    Whatever AWS says of the job, no key is in it.
+    """
     fake, server = world
-    fake.control(fates=[{"outcome": fate, "share": 0.5, "message": "For a reason."}], counts=told)
+    said = f"For {fake.keys.secret}, a reason."
+    fake.control(fates=[{"outcome": fate, "share": 0.5, "message": said}], counts=told)
     asked = chats(ROWS, f"{fate}-{told}", model=CLAUDE)
     client = server.client()
 
@@ -81,6 +85,7 @@ def test_whatever_its_end(world: World, fate: str, code: str, told: str) -> None
     check(asked, given, models=named(asked, CLAUDE))
     assert (last.status, counts(last)) == ("completed", (ROWS, ROWS // 2, ROWS // 2))
     assert given.codes() == {each["custom_id"]: code for each in asked[ROWS // 2 :]}
+    assert fake.keys.secret not in str(given.errors)
     nothing_is_left(fake)
 
 

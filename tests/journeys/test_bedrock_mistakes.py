@@ -132,14 +132,23 @@ MENDABLE: Final[list[tuple[str, Dials, list[str]]]] = [
 def test_mistakes_that_can_be_mended_hold_a_batch_up_and_say_how(
     fakes: Callable[[Dials], BedrockFake], new_server: NewServer
 ) -> None:
+    """What waits for room does so at a route with another account as its fallback, too."""
     made = {name: fakes({}) for name, _, _ in MENDABLE}
-    server = new_server(*(entry(fake, name) for name, fake in made.items()))
+    room, spare = ({"provider": name, "model": CLAUDE} for name in ("room", "spare"))
+    made["spare"] = fakes({})
+    server = new_server(
+        *(entry(fake, name) for name, fake in made.items()),
+        routes=[{"model": "routed", "targets": [room, {**spare, "fallback": True}]}],
+    )
     client = server.client()
     asked = chats(LEAST, model=CLAUDE)
     batches: dict[str, Batch] = {}
     for name, dials, _ in MENDABLE:
         made[name].control(**dials)
-        batches[name] = submit(client, asked, extra_headers={"x-tfy-provider-name": name})
+        if name == "room":
+            batches[name] = submit(client, chats(LEAST, model="routed"))
+        else:
+            batches[name] = submit(client, asked, extra_headers={"x-tfy-provider-name": name})
 
     for name, _, words in MENDABLE:
 
@@ -153,9 +162,11 @@ def test_mistakes_that_can_be_mended_hold_a_batch_up_and_say_how(
     for name, dials, _ in MENDABLE:
         usual: Dials = {one: 20 if one == "max_jobs" else type(was)() for one, was in dials.items()}
         made[name].control(**usual)
-    for name, fake in made.items():
-        completed(client, batches[name], asked, models=named(asked, CLAUDE))
-        nothing_is_left(fake)
+    for name, batch in batches.items():
+        completed(client, batch, asked, models=named(asked, CLAUDE))
+        nothing_is_left(made[name])
+    stats = made["spare"].stats()
+    assert (stats["creates"], stats["online"]) == ([], 0)
     assert made["keys"].keys.secret not in server.process.output()
 
 

@@ -13,8 +13,15 @@ from urllib.parse import quote
 import openai
 import pytest
 from openai.types import Batch
-from tests.contract.aws_clients import client as aws_client
-from tests.journeys.bedrock import BUCKET, CLAUDE, NOVA, REGION, ROLE, bedrock
+from tests.journeys.bedrock import (
+    BUCKET,
+    CLAUDE,
+    NOVA,
+    REGION,
+    ROLE,
+    bedrock,
+    made_with_awss_client,
+)
 from tests.journeys.conftest import running_servers
 from tests.journeys.lines import chats, check, counts, ended, jsonl, results, submit
 from tests.journeys.processes import Server, eventually
@@ -56,17 +63,7 @@ class World:
         self, name: str, rows: list[dict[str, Any]], model: str = CLAUDE, kind: str = "InvokeModel"
     ) -> tuple[str, str]:
         """The ARN of a job that was made with AWS's own client, and where its input is."""
-        given = f"s3://{BUCKET}/{name}/input.jsonl"
-        self.fake.put(given, jsonl(rows))
-        made = aws_client("bedrock", self.fake).create_model_invocation_job(
-            jobName=name,
-            roleArn=ROLE,
-            modelId=model,
-            modelInvocationType=kind,
-            inputDataConfig={"s3InputDataConfig": {"s3Uri": given}},
-            outputDataConfig={"s3OutputDataConfig": {"s3Uri": f"s3://{BUCKET}/{name}/out/"}},
-        )
-        return made["jobArn"], given
+        return made_with_awss_client(self.fake, name, rows, model=model, kind=kind)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,16 @@ from tests.toy.jobs import ToyJobs, read_error
 
 from batchway.domain.call import Call
 from batchway.domain.remote import NativeTraits
-from batchway.ports import Allowance, Answer, Clock, Dialect, Refused, Request, Scarce
+from batchway.ports import (
+    Allowance,
+    Answer,
+    Clock,
+    Dialect,
+    Refused,
+    Request,
+    Result,
+    Scarce,
+)
 from batchway.providers.http.addresses import checked_base
 from batchway.providers.http.session import TIMEOUTS, RemoteHttp, Timeouts
 
@@ -118,6 +127,11 @@ class ToyNotes:
         return float(text) if text.isdigit() else None
 
     def refusal(self, answer: Answer, read: Refused) -> Refused:
+        """See `ports.Notes`."""
+        del answer
+        return read
+
+    def counted(self, answer: Answer, read: Result) -> Result:
         """See `ports.Notes`."""
         del answer
         return read

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from tests.journeys.cli_upstream import Reply, refused, said, upstream
 
-from batchway.bootstrap.accounts import open_accounts
+from batchway.bootstrap.accounts import close_accounts, open_accounts
 from batchway.bootstrap.first_answer import FirstAnswers
 from batchway.bootstrap.parts import SystemClock
+from batchway.domain.call import Call
 from batchway.ports import Failure
 from batchway.settings import load
 
@@ -163,6 +164,31 @@ async def test_an_answer_about_a_line_or_that_passes(drawn: Drawn | Failure) -> 
 )
 async def test_an_address_that_cannot_be_reached(base_url: str, err: str) -> None:
     assert await judged(base_url, Failure.UNREACHABLE) == err
+
+
+async def test_whose_a_signed_request_is_at_an_address_of_two_accounts() -> None:
+    """Signatures are of one request each: the key that made them tells."""
+    shared = {"type": "aws-bedrock", "region": "us-east-1", "secret_access_key": "s"}
+    entries = [
+        {"name": "one", "access_key_id": "AKIAONE", **shared},
+        {"name": "two", "access_key_id": "AKIATWO", **shared},
+        {"name": "session", "access_key_id": "AKIATWO", "session_token": "t", **shared},
+        {"name": "key", "api_key": "bedrock-key", "type": "aws-bedrock", "region": "us-east-1"},
+    ]
+    settings = load(None, {"providers": entries}, {}, Path("/nowhere"))
+    opened = open_accounts(settings, clock=SystemClock())
+    answers = FirstAnswers(settings, accounts=opened, endpoint=ENDPOINT, from_flags=False)
+    call = Call(ENDPOINT, "amazon.nova-lite-v1:0")
+    for name in ("two", "session", "one", "key"):
+        online = opened[name].online(call)
+        assert online is not None
+        sent = await online.request(BODY)
+        verdict = await answers.judge(
+            sent.url, sent.headers, BODY, Drawn(Reply(status=403, body=b"{}"))
+        )
+        assert verdict is not None
+        assert verdict.startswith(f"The provider '{name}' ")
+    await close_accounts(opened.values())
 
 
 async def test_http_instead_of_https() -> None:

@@ -140,6 +140,16 @@ def test_where_it_is(tmp_path: Path) -> None:
         ("job_hours: 12", ["job_hours: must be at least 24, not 12"]),
         ("vpc: {subnets: [s-1]}", ["vpc.security_groups: required for a provider of "
          "type 'aws-bedrock'"]),
+        ("access_key_id: 'A B', secret_access_key: s", ["access_key_id: must be an access key's "
+         "id: letters and digits, such as AKIA..., not 'A B'"]),
+        ("vpc: {subnets: [s 1], security_groups: [a, b, c, d, e, f]}",
+         ["vpc.subnets: must be up to 16 ids of letters, digits and -",
+          "vpc.security_groups: must be up to 5 ids of letters, digits and -"]),
+        ("tags: {'aws:team': a}", ["tags: 'aws:team' must be 1 to 128 letters, digits, spaces and "
+         ". _ : / = + @ -, and not begin with aws:"]),
+        ("tags: {team: 'a#1'}", ["tags.team: must be up to 256 letters, digits, spaces and "
+         ". _ : / = + @ -, not 'a#1'"]),
+        (f"tags: {{{', '.join(f'k{n}: v' for n in range(201))}}}", ["tags: must be 200 at most"]),
         ("models: {mine: bard}", ["models.mine: must be 'converse', 'anthropic', 'openai', 'nova', "
          "'llama', 'mistral', 'mistral-chat', 'deepseek', 'titan-embedding', 'cohere-embedding' "
          "or 'nova-embedding', "

@@ -19,6 +19,7 @@ from tests.unit.dispatch_world import (
     new_work,
 )
 
+from batchway.dialects.answers.usage import with_usage
 from batchway.dialects.openai.notes import OpenAINotes
 from batchway.dispatch.limits import Limits
 from batchway.dispatch.sender import Answered, Outcome, Sender, Unanswered, Work
@@ -27,7 +28,7 @@ from batchway.domain.call import Call
 from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.domain.reason import Reason
 from batchway.domain.routing import Target
-from batchway.ports import Answer, Dialect, Failure, Online, Refused, Request
+from batchway.ports import Answer, Dialect, Failure, Online, Refused, Request, Result
 
 Drawn = FakeAnswer | Failure
 
@@ -298,6 +299,22 @@ class _HeaderNotes(OpenAINotes):
         return msgspec.structs.replace(read, status=429, kind="Busy") if busy else read
 
 
+class _CountingNotes(OpenAINotes):
+    """Notes of an account that counts tokens in a header."""
+
+    def counted(self, answer: Answer, read: Result) -> Result:
+        tokens = int(answer.header("x-tokens") or 0)
+        return with_usage(read, Usage(input_tokens=tokens)) if tokens else read
+
+
+class _Counts(FakeOnline):
+    """Reads them there."""
+
+    def __init__(self, url: str, dialect: Dialect) -> None:
+        super().__init__(url, dialect)
+        self.notes = _CountingNotes()
+
+
 class _NamesErrors(FakeOnline):
     """Reads them there."""
 
@@ -383,6 +400,29 @@ def test_what_a_header_says_of_an_error_counts(
     outcome, requests = in_virtual_time(main())
     assert isinstance(outcome, Answered)
     assert (outcome.status, requests) == (status, sent)
+
+
+@pytest.mark.parametrize(("paid", "tokens"), [({"paid": 2}, 6), ({}, 15)])
+def test_an_account_may_count_tokens_in_headers(paid: dict[str, int], tokens: int) -> None:
+    """Of each of a line's requests, where its body does not."""
+
+    async def upstream(url: str, body: bytes) -> FakeAnswer:
+        said = json.dumps({"said": json.loads(body)["say"], **paid}).encode()
+        return FakeAnswer(200, said, {"x-tokens": "5"})
+
+    async def main() -> Outcome:
+        sender = Sender(
+            accounts={"up": _Counted(_Counts)},
+            limits={"up": Limits(concurrency=4)},
+            transport=FakeTransport({"up": upstream}),
+            clock=VirtualClock(),
+            draw=lambda: 0.5,
+        )
+        return await _send(sender, new_work(body=LETTERS))
+
+    outcome = in_virtual_time(main())
+    assert isinstance(outcome, Answered)
+    assert outcome.usage == Usage(input_tokens=tokens)
 
 
 def test_overrides_that_clients_make_up_are_not_kept_without_end() -> None:

@@ -30,6 +30,7 @@ def test_whatever_comes_in(data: bytes, value: object) -> None:
         (b'{"a":"cut \\ud83d"}', b'{"a":"cut \\ufffd"}'),
         (b'{"a":"\\ude00 cut"}', b'{"a":"\\ufffd cut"}'),
         (b'{"a":"\\\\ud83d"}', b'{"a":"\\\\ud83d"}'),
+        (b'{"a":"cut \xf0\x9f"}', b'{"a":"cut \xef\xbf\xbd"}'),
         (b"\xef\xbb\xbf{}", b"{}"),
         (b"torn \\u12", b"torn \\u12"),
     ],

@@ -18,6 +18,8 @@ from batchway.lines.shard_lines import read_requests
 from batchway.ports import Dialect, Encoded, Refused, Result, Size, Unfaithful
 from batchway.workflows.plan.scan import Scan, ScanLimits
 
+NATIVE, MANAGED = Mode.NATIVE, Mode.MANAGED
+
 
 class Picky:
     """A dialect of a model that knows no such words, and makes a request of each `+`."""
@@ -50,7 +52,11 @@ class Picky:
 
 
 def to(
-    *providers: str, mode: Mode = Mode.MANAGED, may_go_online: bool = False, **traits: Any
+    *providers: str,
+    fallbacks: Sequence[str] = (),
+    mode: Mode = Mode.MANAGED,
+    may_go_online: bool = False,
+    **traits: Any,
 ) -> Callable[[str], Resolution]:
     """Every model goes to these providers; `m/...` to a group of its own."""
     limits: dict[str, Any] = {
@@ -64,6 +70,7 @@ def to(
             group=f"route {model}",
             mode=mode,
             primaries=tuple(Target(provider=name, model=model) for name in providers),
+            fallbacks=tuple(Target(provider=name, model=model) for name in fallbacks),
             traits=NativeTraits(**limits | traits) if mode is Mode.NATIVE else None,
             rescue=mode is Mode.NATIVE,
             may_go_online=may_go_online,
@@ -130,6 +137,44 @@ def test_one_primary_that_can_say_it_is_enough(mode: Mode) -> None:
     assert [(error.line, error.param) for error in errors] == [(3, "body.logprobs")]
 
 
+def test_a_fallback_that_can_say_it_is_enough() -> None:
+    data = file_of(chat("a", logprobs=True), chat("b", seed=1), chat("c", logprobs=1, seed=1))
+    p, q = Picky("logprobs"), Picky("seed")
+    _, errors, _ = scanned(data, to("p", fallbacks="q"), p=p, q=q)
+    assert [(error.line, error.param) for error in errors] == [(3, "body.logprobs")]
+    assert (p.asked, q.asked) == (3, 2)  # of the fallback only what the primary cannot say
+    shards, errors, _ = scanned(data, to("p", fallbacks="qx"), p=p, q=q)  # `x` can say everything
+    assert ([shard.lines for shard in shards], errors) == ([3], [])
+
+
+@pytest.mark.parametrize("way", [Mode.NATIVE, Mode.MANAGED])
+def test_what_no_job_can_say_and_a_fallback_can_runs_online(way: Mode) -> None:
+    """Where it may; else it is an error of its own, and the batch runs."""
+    auto = way is Mode.MANAGED
+    resolve = to("p", fallbacks="q", mode=Mode.NATIVE, may_go_online=auto)
+    data = file_of(chat("a"), chat("b", seed=1), chat("c"))
+    shards, errors, _ = scanned(data, resolve, p=Picky("seed"), q=Picky("logprobs"))
+    assert errors == []
+    assert sorted((shard.mode.value, shard.lines) for shard in shards) == (
+        [("managed", 1), ("native", 2)] if auto else [("native", 3)]
+    )
+    _, errors, _ = scanned(data, resolve, p=Picky("seed"), q=Picky("seed"))
+    assert [(error.line, error.param) for error in errors] == [(2, "body.seed")]
+
+
+@pytest.mark.parametrize("other", [Picky("logprobs"), Picky(faithful=True)])
+def test_in_auto_a_job_that_may_go_to_several_holds_what_all_of_them_can_say(other: Picky) -> None:
+    lines = [chat("a"), chat("b", seed=1), chat("c"), chat("d", seed=1)]
+    for auto, plan in (
+        (True, [(Mode.MANAGED, 2), (Mode.NATIVE, 2)]),
+        (False, [(Mode.NATIVE, 4)]),  # for a job of the one that can
+    ):
+        resolve = to("p", "q", mode=Mode.NATIVE, may_go_online=auto)
+        shards, errors, _ = scanned(file_of(*lines), resolve, p=Picky("seed"), q=other)
+        found = sorted(((shard.mode, shard.lines) for shard in shards), key=lambda each: each[0])
+        assert (found, errors) == (plan, [])
+
+
 def test_a_faithful_primary_saves_the_trying() -> None:
     picky = Picky("seed")
     shards, errors, _ = scanned(
@@ -149,6 +194,25 @@ def test_a_job_is_as_large_as_its_rows() -> None:
     assert ([shard.lines for shard in shards], errors) == ([3, 3, 3], [])
     shards, _, _ = scanned(file_of(*lines), to("p", mode=Mode.NATIVE, max_lines=5), p=Picky())
     assert [shard.lines for shard in shards] == [2, 2, 2, 2, 1]
+
+
+def test_a_job_that_may_go_to_several_is_cut_for_each_of_them() -> None:
+    """At `p` a line is 1, 2 or 3 rows, at `q` one."""
+
+    def cut(targets: str, **traits: Any) -> list[tuple[Mode, int]]:
+        lines = [chat(str(n), stop="+" * (n % 3)) for n in range(9)]
+        resolve = to(*targets, mode=Mode.NATIVE, may_go_online=True, **traits)
+        shards, errors, _ = scanned(file_of(*lines), resolve, p=Picky(), q=Picky(faithful=True))
+        assert errors == []
+        return [(shard.mode, shard.lines) for shard in shards]
+
+    for targets in ("pq", "qp"):
+        assert cut(targets, max_lines=6) == [(NATIVE, 3)] * 3
+        assert cut(targets, min_lines=10) == [(MANAGED, 9)]
+        assert cut(targets, min_lines=9) == [(NATIVE, 9)]
+        # The last job is filled up with lines that are enough at the one that makes one row each.
+        assert cut(targets, max_lines=15, min_lines=2) == [(NATIVE, 7), (NATIVE, 2)]
+    assert cut("p", min_lines=18) == [(NATIVE, 9)]
 
 
 def test_managed_lines_that_were_tried_are_cut_like_others() -> None:
@@ -222,9 +286,6 @@ def rows_of(
     data = file_of(*(chat(str(n), stop="+" * (count - 1)) for n, count in enumerate(rows)))
     shards, errors, groups = scanned(data, to("p", mode=Mode.NATIVE, **traits), p=Picky())
     return [(shard.mode, shard.lines) for shard in shards], errors, groups
-
-
-NATIVE, MANAGED = Mode.NATIVE, Mode.MANAGED
 
 
 @pytest.mark.parametrize(

@@ -1,150 +1,21 @@
 """`workflows.plan`: lines whose shapes conflict, and lines that one of the two ways cannot say."""
 
 import json
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.parts import new_finalize
-from tests.unit.fakes import CHAT, MemoryBlob, a_batch, chat, fresh_ledger
-from tests.unit.native_world import World, run
+from tests.unit.fakes import chat
+from tests.unit.lots_world import Formed, found, plan_of, scan_of, scanned, shaped
 
-from batchway.domain.batch import BatchError, Usage
-from batchway.domain.call import Call
-from batchway.domain.group import Group
-from batchway.domain.remote import NativeTraits
-from batchway.domain.routing import Choice, Destination, Target
+from batchway.domain.batch import BatchError
+from batchway.domain.routing import Target
 from batchway.domain.run_online import RunOnline
-from batchway.domain.shard import Mode, Shard
-from batchway.domain.status import BatchStatus
-from batchway.lines.envelope import LineReader
-from batchway.lines.shard_lines import ShardReader, read_requests
-from batchway.ports import Dialect, Encoded, Refused, Result, Size, Unfaithful
+from batchway.domain.shard import Mode
+from batchway.ports import Dialect, Encoded, Unfaithful
 from batchway.workflows.plan import lots
-from batchway.workflows.plan.online import OnlineLines
-from batchway.workflows.plan.scan import Scan, ScanLimits
-from batchway.workflows.run import Ending
-
-
-class Formed:
-    """A dialect whose lines have the shape that their `metadata` are, and whose `stop` words are
-    what it cannot be asked: `batch` of a batch, `ever` of neither kind.
-    """
-
-    faithful = False
-
-    def __init__(self, mode: Mode, *unsaid: str) -> None:
-        self._mode = mode
-        self._unsaid = unsaid or (("batch", "ever") if mode is Mode.NATIVE else ("ever",))
-
-    def encode(self, body: bytes, *, named: str) -> Encoded | Unfaithful:
-        fields = json.loads(body)
-        if fields.get("stop") in self._unsaid:
-            return Unfaithful("stop", f"It has no such word ({self._mode.value}).")
-        warnings = ("seed",) if "seed" in fields else ()
-        shape = tuple(sorted(fields.get("metadata", {}).items()))
-        return Encoded((body,), b"", warnings, shape if self._mode is Mode.NATIVE else ())
-
-    def decode(
-        self, status: int, body: bytes, context: bytes, *, at: int = 0
-    ) -> Result | Refused | None:
-        return Result(body, Usage())
-
-    def join(self, results: Sequence[Result], context: bytes) -> Result:
-        raise AssertionError("every line is one body")
-
-    def measure(self, body: bytes) -> Size:
-        return Size(tokens=len(body))
-
-
-def formed(_: Target, mode: Mode) -> Dialect:
-    return Formed(mode)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Scanned:
-    shards: list[Shard]
-    errors: list[BatchError]
-    groups: list[Group]
-    online: OnlineLines
-
-
-def scanned(
-    *lines: bytes,
-    online: bool = True,
-    targets: Sequence[str] = ("p",),
-    dialect: Callable[[Target, Mode], Dialect | None] = formed,
-    limits: ScanLimits | None = None,
-    **traits: Any,
-) -> tuple[list[Shard], list[BatchError], list[Group]]:
-    """The plan of lines that go to a batch API. Blank lines stand between them."""
-    made = scan_of(*lines, online=online, targets=targets, dialect=dialect, limits=limits, **traits)
-    return made.shards, made.errors, made.groups
-
-
-def scan_of(
-    *lines: bytes,
-    online: bool = True,
-    targets: Sequence[str] = ("p",),
-    dialect: Callable[[Target, Mode], Dialect | None] = formed,
-    limits: ScanLimits | None = None,
-    **traits: Any,
-) -> "_Scanned":
-    """A scan of them that is finished."""
-
-    def resolve(model: str) -> Destination:
-        bounds: dict[str, Any] = {"max_lines": 100, "max_bytes": 1 << 20, **traits}
-        return Destination(
-            group=f"p/{model}",
-            mode=Mode.NATIVE,
-            primaries=tuple(Target(provider=name, model=model) for name in targets),
-            traits=NativeTraits(endpoints=frozenset({CHAT}), **bounds),
-            rescue=online,
-            may_go_online=online,
-        )
-
-    made = Scan(
-        blobs=MemoryBlob(file_of(*lines)),
-        key="input",
-        batch_id="b",
-        endpoint=CHAT,
-        limits=limits or ScanLimits(),
-        resolve=resolve,
-        dialect=dialect,
-    )
-    for piece in made.pieces():
-        made.take(piece)
-    return _Scanned(
-        shards=made.finish(), errors=made.errors, groups=made.groups, online=made.online
-    )
-
-
-def file_of(*lines: bytes) -> bytes:
-    return b"".join(line + b"\n\n" for line in lines)
-
-
-def shaped(custom_id: str, model: str = "m", stop: str | None = None, **shape: str) -> bytes:
-    return chat(custom_id, model, metadata=shape, stop=stop)
-
-
-def found(shard: Shard, *lines: bytes) -> list[str]:
-    """The ids of a shard's lines, as its runs read them."""
-    reader = LineReader(endpoint=CHAT)
-    pieces = read_requests(MemoryBlob(file_of(*lines)), "input", shard, reader=reader)
-    return [request.custom_id for piece in pieces for _, request in piece]
-
-
-def plan_of(shards: list[Shard], *lines: bytes) -> dict[str, list[str]]:
-    """What each group's shards hold."""
-    plan: dict[str, list[str]] = {}
-    for shard in shards:
-        plan.setdefault(shard.group, []).append("".join(found(shard, *lines)))
-    return plan
-
+from batchway.workflows.plan.scan import ScanLimits
 
 # ----------------------------------------------------------------------------- shapes
 
@@ -202,7 +73,8 @@ def test_other_models_of_the_file_are_told_apart_as_ever() -> None:
     ]
 
 
-def test_a_place_is_of_the_dialect_that_a_line_is_said_in() -> None:
+@pytest.mark.parametrize("online", [True, False])
+def test_a_place_is_of_the_dialect_that_a_line_is_said_in(online: bool) -> None:
     """Where a job may go to either of two targets, lines must agree in both."""
 
     class Other(Formed):
@@ -222,13 +94,13 @@ def test_a_place_is_of_the_dialect_that_a_line_is_said_in() -> None:
     def dialect(target: Target, mode: Mode) -> Dialect:
         return Formed(mode) if target.provider == "p" else Other(mode)
 
-    shards, errors, _ = scanned(*lines, targets=("p", "q"), dialect=dialect)
-    assert errors == []
-    assert plan_of(shards, *lines) == {
-        "p/m": ["ac"],
-        "shape 2 p/m": ["b"],
-        "shape 3 p/m": ["d"],
-    }
+    scan = scan_of(*lines, online=online, targets=("p", "q"), dialect=dialect)
+    assert scan.errors == []
+    other = "online p/m" if online else "shape 3 p/m"
+    assert plan_of(scan.shards, *lines) == {"p/m": ["ac"], "shape 2 p/m": ["b"], other: ["d"]}
+    assert [told.reason for told in scan.online.told] == online * [
+        "No job takes them: It knows none. The first is line 7 (body.user)."
+    ]
 
 
 def test_a_lot_of_fewer_lines_than_a_job_takes_runs_managed_or_fails() -> None:
@@ -395,109 +267,3 @@ def test_every_line_is_in_one_shard_and_no_job_holds_a_conflict(
                 assert all(kinds.setdefault(place, kind) == kind for place, kind in shape.items())
     assert sorted(held, key=int) == [str(n) for n in range(len(lines))]
     assert {shard.group for shard in shards} == {group.name for group in groups}
-
-
-# ----------------------------------------------------------------------------- reading
-
-
-def test_a_line_that_can_no_longer_be_read_is_told_to_the_shard_that_has_it() -> None:
-    lines = [shaped("a", x="s"), shaped("b", x="o"), shaped("c", x="s"), shaped("d", x="o")]
-    shards, _, _ = scanned(*lines)
-    broken = lines[1].replace(b'"POST"', b'"post"')
-    data = file_of(lines[0], broken, *lines[2:])
-    for shard, expected, told in ((shards[0], ["a", "c"], []), (shards[1], ["d"], [(2, "b")])):
-        unreadable: list[tuple[int, str]] = []
-
-        def tell(line: int, name: str, told: list[tuple[int, str]] = unreadable) -> None:
-            told.append((line, name))
-
-        reading = ShardReader(
-            MemoryBlob(data),
-            "input",
-            shard,
-            reader=LineReader(endpoint=CHAT),
-            unreadable=tell,
-        )
-        assert [request.custom_id for _, request in _all(reading)] == expected
-        assert unreadable == told
-
-
-def _all(reading: ShardReader) -> Iterator[tuple[int, Any]]:
-    while (piece := reading.next()) is not None:
-        yield from piece
-
-
-# ----------------------------------------------------------------------------- a whole batch
-
-
-@pytest.fixture
-async def world(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
-    async with fresh_ledger(tmp_path, tmp_path_factory) as ledger:
-        yield World(ledger, tmp_path)
-
-
-class Users(Formed):
-    """Lines' shapes and words by their `user`, which is their number."""
-
-    unsaid: Sequence[str] = ("u2", "u5")
-    objects: Sequence[str] = ("u1", "u4")
-
-    def encode(self, body: bytes, *, named: str) -> Encoded | Unfaithful:
-        user = json.loads(body)["user"]
-        if user in self.unsaid and self._mode is Mode.NATIVE:
-            return Unfaithful("user", "Not in a batch.")
-        kind = "o" if user in self.objects else "s"
-        return Encoded((body,), b"", ("user",), (("x", kind),))
-
-
-class LaterUsers(Users):
-    """As another release sees them."""
-
-    objects = ("u0", "u4", "u5")
-
-
-def natively(dialect: type[Users]) -> Callable[[Call], Dialect]:
-    return lambda _: dialect(Mode.NATIVE)
-
-
-@pytest.mark.parametrize("later", [Users, LaterUsers])
-@pytest.mark.parametrize("mode", [Choice.AUTO, Choice.NATIVE])
-async def test_a_batch_of_several_lots(world: World, mode: Choice, later: type[Users]) -> None:
-    world.speaks = lambda _provider, _call, mode: Users(mode)
-    world.vendor.traits = replace(world.vendor.traits, max_lines=9)
-    world.account = replace(world.account, traits=world.vendor.traits, mode=mode)
-    batch = await world.begin(7, rescue=False)
-    # Whatever the dialect says by the time of the run: it was decided when the batch began.
-    world.vendor.new_dialect = natively(later)
-    assert batch.warnings == {"user": 7 if mode is Choice.AUTO else 5}
-    assert await run(world) == (Ending.DONE, [])
-    sent = [sorted(str(row["custom_id"]) for row in rows) for rows in world.vendor.inputs.values()]
-    assert sorted(sent) == [
-        ["r0000000000", "r0000000006", "r0000000012"],
-        ["r0000000002", "r0000000008"],
-    ]
-    open_ = await world.ledger.shards.open(a_batch().id)
-    found = await world.results()
-    if mode is Choice.AUTO:
-        assert found == world.good(0, 1, 3, 4, 6)
-        assert [(s.group, s.mode, s.lines) for s in open_] == [("online p/m", Mode.MANAGED, 2)]
-    else:
-        unsaid = (0, "unsupported_parameter")
-        assert found == {**world.good(0, 1, 3, 4, 6), "id-2": unsaid, "id-5": unsaid}
-        assert open_ == []
-
-
-async def test_a_batch_of_several_lots_that_is_cancelled_has_every_line_once(world: World) -> None:
-    world.speaks = lambda _provider, _call, mode: Users(mode)
-    world.account = replace(world.account, mode=Choice.AUTO)
-    batch = await world.begin(7)
-    assert len(await world.ledger.shards.plan(batch.id)) == 3
-    await world.ledger.batches.move(batch.id, BatchStatus.CANCELLING, at=1)
-    finalize = new_finalize(ledger=world.ledger, blobs=world.blobs, clock=world.clock)
-    assert await finalize.run(await world.load())
-    ended = await world.load()
-    assert ended.error_file_id is not None
-    file = await world.ledger.files.get(ended.tenant, ended.error_file_id)
-    assert file is not None
-    rows = world.blobs.read(file.blob, 0, 1 << 20).splitlines()
-    assert [json.loads(row)["custom_id"] for row in rows] == [f"id-{n}" for n in range(7)]

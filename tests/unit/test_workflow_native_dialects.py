@@ -185,6 +185,7 @@ def test_rows_of_a_line_that_is_done_come_again() -> None:
         dialect=Toy(Call(CHAT, "m")),
         records=Records(random_bytes=bytes),
         leave=lambda _: False,
+        provider="far",
     )
     ids = [line_id(n, part).decode() for n in range(2) for part in range(3)]
     rows = [answer({"custom_id": name}) for name in [line_id(1, 3).decode(), *ids]]

@@ -164,6 +164,7 @@ def joined(
         dialect=OpenAIDialect(endpoint=CHAT, model="up"),
         records=Records(random_bytes=counted_bytes()),
         leave=leave,
+        provider="far",
     )
     results = [result for piece in pieces for result in join.take(piece)]
     return join, results + join.take(b"", last=True)

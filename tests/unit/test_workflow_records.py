@@ -29,7 +29,7 @@ def records() -> Records:
             True,
             b'{"id":"batch_req_00000000000000000000000000000000","custom_id":"a",'
             b'"response":{"status_code":200,"request_id":"req-7",'
-            b'"body":{"id": "chatcmpl", "x": 1.0}},"error":null}',
+            b'"body":{"id": "chatcmpl", "x": 1.0}},"error":null,"provider":"far"}',
         ),
         (
             400,
@@ -38,7 +38,7 @@ def records() -> Records:
             False,
             b'{"id":"batch_req_00000000000000000000000000000000","custom_id":"a",'
             b'"response":{"status_code":400,"request_id":"00000000000000000000000000000000",'
-            b'"body":{"error":{}}},"error":null}',
+            b'"body":{"error":{}}},"error":null,"provider":"far"}',
         ),
         (
             299,
@@ -47,7 +47,7 @@ def records() -> Records:
             True,
             b'{"id":"batch_req_00000000000000000000000000000000","custom_id":"a",'
             b'"response":{"status_code":299,"request_id":"00000000000000000000000000000000",'
-            b'"body":null},"error":null}',
+            b'"body":null},"error":null,"provider":"far"}',
         ),
     ],
 )
@@ -55,7 +55,13 @@ def test_an_answer(
     status: int, request_id: str | None, body: bytes, ok: bool, expected: bytes
 ) -> None:
     result = records().answered(
-        line=5, custom_id="a", status=status, request_id=request_id, body=body, usage=USAGE
+        line=5,
+        custom_id="a",
+        status=status,
+        request_id=request_id,
+        body=body,
+        usage=USAGE,
+        provider="far",
     )
     assert result == LineResult(line=5, ok=ok, record=expected, usage=USAGE)
 
@@ -63,7 +69,13 @@ def test_an_answer(
 @pytest.mark.parametrize(("status", "ok"), [(199, False), (200, True), (299, True), (300, False)])
 def test_only_2xx_goes_into_the_output_file(status: int, ok: bool) -> None:
     result = records().answered(
-        line=0, custom_id="a", status=status, request_id=None, body=b"{}", usage=USAGE
+        line=0,
+        custom_id="a",
+        status=status,
+        request_id=None,
+        body=b"{}",
+        usage=USAGE,
+        provider="far",
     )
     assert result.ok is ok
 
@@ -110,7 +122,13 @@ def test_a_line_that_was_never_sent(text: LineText, error: bytes) -> None:
 )
 def test_any_custom_id_stays_itself_on_one_line(custom_id: str) -> None:
     answered = records().answered(
-        line=0, custom_id=custom_id, status=200, request_id=custom_id, body=b"{}", usage=USAGE
+        line=0,
+        custom_id=custom_id,
+        status=200,
+        request_id=custom_id,
+        body=b"{}",
+        usage=USAGE,
+        provider=custom_id,
     )
     assert b"\n" not in answered.record
     assert json.loads(answered.record) == {
@@ -118,6 +136,7 @@ def test_any_custom_id_stays_itself_on_one_line(custom_id: str) -> None:
         "custom_id": custom_id,
         "response": {"status_code": 200, "request_id": custom_id, "body": {}},
         "error": None,
+        "provider": custom_id,
     }
 
 

@@ -1,8 +1,8 @@
 """A route that FastAPI documents and does not interpret.
 
 Every endpoint of ours takes the request and the texts of its path, and returns a response: there is
-nothing to validate, to inject or to serialise. FastAPI's own handler prepares for all of it, at
-each poll anew. Owns how an endpoint is called. Does not own matching, or what is documented.
+nothing to validate, to inject or to serialise. FastAPI's own handler prepares for all of it anew at
+each poll. Owns how an endpoint is called. Does not own matching, or what is documented.
 """
 
 from collections.abc import Callable, Coroutine

@@ -14,7 +14,11 @@ def bedrock_account(settings: BedrockSettings, *, clock: Clock) -> Account:
     """The account in its region. Raises `ValueError` as `new_account`."""
     name, region = settings.name, settings.region
     credentials = BotoCredentials(
-        provider=name, identity=_identity(settings), region=region, clock=clock
+        provider=name,
+        identity=_identity(settings),
+        region=region,
+        clock=clock,
+        s3_alone=settings.api_key is not None,
     )
     if settings.api_key is not None:
         authorization = BearerKey(provider=name, api_key=settings.api_key.get_secret_value())

@@ -32,6 +32,7 @@ from batchway.domain.remote import RemoteError, Trouble
 from batchway.domain.routing import Target
 from batchway.ports import Account, Answer, Failure, Online, Refused
 from batchway.ports import Request as Sent
+from batchway.providers.aws.signing import lasting
 from batchway.providers.http.proxies import proxy_for
 from batchway.settings import ProviderSettings, Settings
 
@@ -151,6 +152,10 @@ class FirstAnswers:
         return None
 
     async def _whose(self, url: str, headers: Mapping[str, str]) -> ProviderSettings | None:
+        """The account that sent it; of several at its address, the one whose requests are alike.
+
+        The first of them where none is: an assumed role has other keys in each event loop.
+        """
         origin = _origin(url)
         there: list[ProviderSettings] = []
         for entry in self._entries.values():
@@ -164,7 +169,7 @@ class FirstAnswers:
             if len(there) == 1:
                 return entry
             request = await self._request(entry)
-            if request is not None and request.headers == headers:
+            if request is not None and lasting(request.headers) == lasting(headers):
                 return entry
         return there[0] if there else None
 

@@ -15,7 +15,7 @@ from typing import IO
 import msgspec
 
 from batchway.bootstrap.check import CannotRun
-from batchway.bootstrap.run import put_in_place
+from batchway.bootstrap.run_files import put_in_place
 
 _MARK = b"\xef\xbb\xbf"
 

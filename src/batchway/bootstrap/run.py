@@ -5,15 +5,10 @@ never meet each other or a server, and one that was interrupted goes on where it
 """
 
 import asyncio
-import hashlib
-import os
-import shutil
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-import msgspec
 
 from batchway.bootstrap.accounts import close_accounts, open_accounts
 from batchway.bootstrap.check import CannotRun, first_line, model_of, read_endpoint
@@ -27,6 +22,8 @@ from batchway.bootstrap.parts import (
     routing_table,
 )
 from batchway.bootstrap.preconditions import check_database, check_proxies
+from batchway.bootstrap.run_files import copy_in, copy_out, digest
+from batchway.bootstrap.run_state import Marker, mark, marker_of, remove_remains, remove_state
 from batchway.bootstrap.signals import Interrupted, StopSignals
 from batchway.bootstrap.trial import Trial
 from batchway.bootstrap.work_thread import Work
@@ -45,11 +42,9 @@ from batchway.service.batches import BatchService
 from batchway.service.commands import NewBatch
 from batchway.settings import Settings
 from batchway.storage.blobs.local import LocalBlobs
-from batchway.storage.blobs.lock import DataLock
 from batchway.storage.ledger.owner import Owner
 from batchway.storage.ledger.sql_ledger import SqlLedger
 
-_PIECE: Final = 1 << 20
 _CALLER: Final = Principal(tenant=DEFAULT_TENANT, key_name="run")
 _POLL_SECONDS: Final = 0.2
 
@@ -89,15 +84,6 @@ class RunResult:
     earlier: int
     output: Path | None
     errors: Path | None
-
-
-class _Run(msgspec.Struct, kw_only=True):
-    """`run.json`: what a run's directory belongs to, so that it is never mixed up with another."""
-
-    batch_id: str
-    input_sha256: str
-    endpoint: str
-    provider: str | None
 
 
 async def run_file(
@@ -157,8 +143,7 @@ async def _run_batch(
     endpoint: Endpoint,
     progress: Callable[[Batch], None],
 ) -> RunResult:
-    # What an earlier run was killed in the middle of removing.
-    shutil.rmtree(_doomed(request.state), ignore_errors=True)
+    remove_remains(request.state)
     with owned(settings) as owner:
         prepare_database(settings)
         ledger = await SqlLedger.open(settings.database_url)
@@ -231,11 +216,10 @@ async def _begin(
 ) -> str:
     """The id of this run's batch: that of an earlier run of the same file, or a new one."""
     clock, ids = SystemClock(), new_ids()
-    marker = request.state / "run.json"
-    digest = await asyncio.to_thread(_digest, request.input)
-    if marker.exists():
-        earlier = msgspec.json.decode(marker.read_bytes(), type=_Run)
-        if earlier.input_sha256 != digest:
+    sha256 = await asyncio.to_thread(digest, request.input)
+    earlier = marker_of(request.state)
+    if earlier is not None:
+        if earlier.input_sha256 != sha256:
             raise CannotRun(
                 f"{request.name} has changed since the run that {request.state} belongs to. "
                 "Use --restart to drop that run, or another output file."
@@ -260,7 +244,7 @@ async def _begin(
     now = int(clock.now())
     file_id, batch_id = ids.file(), ids.batch()
     blob = f"files/{file_id}"
-    size = await asyncio.to_thread(_copy_in, blobs, blob, request.input)
+    size = await asyncio.to_thread(copy_in, blobs, blob, request.input)
     await ledger.files.add(
         File(
             id=file_id,
@@ -271,14 +255,16 @@ async def _begin(
             filename=Path(request.name).name,
             purpose=Purpose.BATCH,
             blob=blob,
-            sha256=digest,
+            sha256=sha256,
         )
     )
     # The marker goes first: a batch without one would be forgotten, and paid for again.
-    run = _Run(batch_id=batch_id, input_sha256=digest, endpoint=endpoint, provider=request.provider)
-    partial = marker.with_suffix(".partial")
-    partial.write_bytes(msgspec.json.encode(run))
-    put_in_place(partial, marker)
+    mark(
+        request.state,
+        Marker(
+            batch_id=batch_id, input_sha256=sha256, endpoint=endpoint, provider=request.provider
+        ),
+    )
     new = NewBatch(
         input_file_id=file_id, endpoint=endpoint, window=request.window, provider=request.provider
     )
@@ -373,70 +359,6 @@ def _deliver(
     earlier: int,
 ) -> RunResult:
     output, errors = files
-    written_output = _copy_out(blobs, output, request.output)
-    written_errors = _copy_out(blobs, errors, request.errors)
+    written_output = copy_out(blobs, output, request.output)
+    written_errors = copy_out(blobs, errors, request.errors)
     return RunResult(batch=batch, earlier=earlier, output=written_output, errors=written_errors)
-
-
-def remove_state(state: Path) -> None:
-    """Remove a run's directory, unless a run is at work in it (`Unavailable`).
-
-    It is renamed first: killed half-way through the removal, a run would otherwise leave a marker
-    without its ledger, and the next one would pay for the whole file again.
-    """
-    lock = DataLock(state)
-    lock.acquire()
-    doomed = _doomed(state)
-    shutil.rmtree(doomed, ignore_errors=True)
-    state.rename(doomed)
-    lock.release()
-    shutil.rmtree(doomed)
-
-
-def _doomed(state: Path) -> Path:
-    return state.with_name(state.name + ".removed")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _copy_in(blobs: Blobs, key: str, path: Path) -> int:
-    writer = blobs.writer(key)
-    size = 0
-    try:
-        with path.open("rb") as file:
-            while data := file.read(_PIECE):
-                writer.write(data)
-                size += len(data)
-        writer.commit()
-    finally:
-        writer.abort()
-    return size
-
-
-def _copy_out(blobs: Blobs, file: File | None, path: Path) -> Path | None:
-    """Write a result file under a temporary name first: a reader never sees half of it."""
-    if file is None:
-        return None
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as target:
-        for offset in range(0, file.bytes, _PIECE):
-            target.write(blobs.read(file.blob, offset, _PIECE))
-        target.flush()
-        os.fsync(target.fileno())
-    put_in_place(partial, path)
-    return path
-
-
-def put_in_place(partial: Path, path: Path) -> None:
-    """Rename, and see to it that the rename survives a power cut: the run's state goes next."""
-    partial.replace(path)
-    if os.name == "nt":
-        return  # a directory cannot be opened there
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

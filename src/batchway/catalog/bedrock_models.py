@@ -60,6 +60,7 @@ class BedrockModels(Family[BedrockDialect]):
 
 
 _ONLINE: Final = ("AWS lists no jobs of them.",)
+_UNCOUNTED: Final = "In a job, answers have no count of tokens: their usage is 0."
 
 _CLAUDE: Final = BedrockModels(
     pattern="anthropic.claude*",
@@ -104,7 +105,7 @@ _MISTRAL: Final = BedrockModels(
     jobs=BedrockDialect.MISTRAL,
     endpoints=_CHAT,
     source=_JOBS,
-    notes=("Tools go online only: in a job these models take a prompt.",),
+    notes=("Tools go online only: in a job these models take a prompt.", _UNCOUNTED),
 )
 _MISTRAL_CHAT: Final = BedrockModels(
     pattern="mistral.mistral-large-2407*",
@@ -123,7 +124,6 @@ _TITAN_EMBEDDING: Final = BedrockModels(
     source=_JOBS,
     notes=("One text a request: an array of texts becomes several.",),
 )
-_UNCOUNTED: Final = "Answers have no count of tokens: usage is 0."
 _NOVA_EMBEDDING: Final = replace(
     _TITAN_EMBEDDING,
     notes=(*_TITAN_EMBEDDING.notes, _UNCOUNTED),
@@ -138,7 +138,7 @@ _COHERE_EMBEDDING: Final = BedrockModels(
     jobs=None,
     endpoints=_EMBEDDINGS,
     source=_BODIES,
-    notes=(*_ONLINE, _UNCOUNTED),
+    notes=_ONLINE,
 )
 _ANY: Final = BedrockModels(
     pattern="*.*",

@@ -79,7 +79,8 @@ def run(
         )
         places = Places.of(input, output, errors, lines)
         _begin(places, restart=restart)
-        from batchway.bootstrap.run import RunRequest, remove_state  # noqa: PLC0415 - slow
+        from batchway.bootstrap.run import RunRequest  # noqa: PLC0415 - slow
+        from batchway.bootstrap.run_state import remove_state  # noqa: PLC0415 - same
 
         request = RunRequest(
             input=lines.path,
@@ -218,7 +219,7 @@ def _leave() -> None:
 
 
 def _begin(places: Places, *, restart: bool) -> None:
-    from batchway.bootstrap.run import remove_state  # noqa: PLC0415 - slow, see the package
+    from batchway.bootstrap.run_state import remove_state  # noqa: PLC0415 - slow, see the package
 
     if restart:
         if places.state.exists():

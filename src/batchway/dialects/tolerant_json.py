@@ -58,17 +58,15 @@ def is_empty(value: bytes) -> bool:
     return len(value) < _LONGEST_EMPTY and _SPACE.sub(b"", value) in _EMPTY
 
 
-def read_mended(data: bytes, decode: Callable[[bytes], T]) -> T | None:
-    """What `decode` reads, where it has to be of what is `mended`; `None` for no JSON of its form.
+def read_by(decode: Callable[[bytes], T], data: bytes) -> T | None:
+    """What a typed decoder reads, if need be of the `mended` bytes; `None` for what it refuses.
 
     Never raises.
     """
     try:
         return decode(data)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         whole = mended(data)
-    except (UnicodeDecodeError, RecursionError):
-        return None
     if whole == data:
         return None
     try:
@@ -77,12 +75,19 @@ def read_mended(data: bytes, decode: Callable[[bytes], T]) -> T | None:
         return None
 
 
-def mended(data: bytes) -> bytes:
-    """JSON without a byte order mark and half surrogate pairs: a model may cut a character in two.
+def text_of(raw: msgspec.Raw) -> str:
+    """JSON as text. A decoder passes `Raw` over unread, so it may be no UTF-8."""
+    return bytes(raw).decode("utf-8", "replace")
 
-    For what a decoder has refused; most of what it refuses is as before.
+
+def mended(data: bytes) -> bytes:
+    """JSON without a byte order mark and half characters: a model may cut a character in two.
+
+    Half surrogate pairs, and bytes that are no UTF-8, become U+FFFD. For what a decoder has
+    refused; most of what it refuses is as before.
     """
-    return _HALF_SURROGATE.sub(_mend, data.removeprefix(_BOM))
+    whole = _HALF_SURROGATE.sub(_mend, data.removeprefix(_BOM))
+    return whole.decode("utf-8", "replace").encode()
 
 
 def _mend(escape: re.Match[bytes]) -> bytes:

@@ -92,6 +92,9 @@ class Exchanges:
                 refused = None if result is None else online.notes.refusal(answer, result)
                 return _nothing(Heard(answer, refused, online.notes), parts)
             usage = result.usage
+            if not (usage.input_tokens or usage.output_tokens):
+                result = online.notes.counted(answer, result)
+                usage = result.usage
             if parts is None:
                 break
             parts.results.append(result)

@@ -54,6 +54,11 @@ class Group:
         """Every provider of the group once, primaries first."""
         return tuple(dict.fromkeys(target.provider for target in self.primaries + self.fallbacks))
 
+    @property
+    def takers(self) -> str:
+        """The providers of its jobs, for a text that quotes one: of several, any may be meant."""
+        return "' or '".join(dict.fromkeys(target.provider for target in self.primaries))
+
     def joined_by(self, destination: Destination) -> "Group":
         """The group with lines of another model, whose destination is of the same group."""
         primaries = _joined(self.primaries, destination.primaries)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from batchway.ports.dialect import Dialect, Refused
+from batchway.ports.dialect import Dialect, Refused, Result
 
 
 class Failure(StrEnum):
@@ -109,6 +109,14 @@ class Notes(Protocol):
 
         That, where headers say nothing of errors. Where they name the error, it is its `kind`, and
         what follows from it (`of_account`, `of_model`, `advice`, ...) is said here.
+        """
+        ...
+
+    def counted(self, answer: Answer, read: Result) -> Result:
+        """The result that an answer is; `read` is what the dialect made of it, without any usage.
+
+        That, where headers do not count tokens. Where they do, with their usage, which its body
+        says as well. Only asked of results whose usage is nothing.
         """
         ...
 

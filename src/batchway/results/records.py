@@ -1,5 +1,7 @@
 """The finished JSON lines of output and error files, in OpenAI's shape.
 
+An answered line has one key more, last: the `provider` whose answer it is.
+
 A provider's body is spliced in as it came; nothing of it is decoded and encoded again.
 """
 
@@ -31,17 +33,22 @@ class Records:
         request_id: str | None,
         body: bytes,
         usage: Usage,
+        provider: str,
     ) -> LineResult:
-        """A line that got an HTTP answer; `body` must be one line of valid JSON."""
+        """A line that got an HTTP answer; `body` must be one line of valid JSON.
+
+        `provider` is the name of whose answer it is: a route has several.
+        """
         noise = self._random_bytes(32).hex()
         record = (
-            b'{"id":"batch_req_%b","custom_id":%b,"response":{"status_code":%d,"request_id":%b,"body":%b},"error":null}'
+            b'{"id":"batch_req_%b","custom_id":%b,"response":{"status_code":%d,"request_id":%b,"body":%b},"error":null,"provider":%b}'
             % (
                 noise[:32].encode(),
                 _encode(custom_id),
                 status,
                 _encode(request_id or noise[32:]),
                 body,
+                _encode(provider),
             )
         )
         return LineResult(line=line, ok=200 <= status < 300, record=record, usage=usage)

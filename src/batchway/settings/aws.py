@@ -4,8 +4,9 @@ Owns their shapes, what within one account must agree, and what is told of its m
 is sent. Does not own what models there are (`catalog.bedrock_models`).
 """
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -18,8 +19,11 @@ from batchway.domain.remote import NativeTraits
 from batchway.domain.routing import Choice
 from batchway.settings.kinds import (
     WILD,
+    AwsAccessKey,
     AwsAccount,
     AwsRegion,
+    AwsTagKey,
+    AwsTagValue,
     Int,
     ObjectPrefix,
     Role,
@@ -32,13 +36,19 @@ from batchway.settings.kinds import (
 from batchway.settings.provider import Contradiction, NativeBase
 from batchway.settings.section import Section
 
+# As botocore's model of Bedrock has them, which AWS's own clients check by.
+_MOST_TAGS: Final = 200
+_MOST_SUBNETS: Final = 16
+_MOST_GROUPS: Final = 5
+_NETWORK_ID: Final = re.compile(r"[-0-9a-zA-Z]{1,32}")
+
 
 class VpcSettings(Section):
     """The network that jobs read and write their files through."""
 
-    subnets: tuple[Text, ...] = Field(min_length=1, description="Ids of its subnets.")
+    subnets: tuple[Text, ...] = Field(min_length=1, description="Ids of its subnets, 16 at most.")
     security_groups: tuple[Text, ...] = Field(
-        min_length=1, description="Ids of its security groups."
+        min_length=1, description="Ids of its security groups, 5 at most."
     )
 
 
@@ -70,7 +80,7 @@ class BedrockSettings(NativeBase):
         description="ARN of the role that Bedrock reads and writes the bucket with; jobs need it, "
         "as they need `bucket`.",
     )
-    access_key_id: Text | None = Field(
+    access_key_id: AwsAccessKey | None = Field(
         default=None,
         description="Access key; when neither it nor `profile` is set, what AWS's SDKs find: the "
         "variables `AWS_ACCESS_KEY_ID` and so on, AWS's configuration files, or the role of the "
@@ -104,8 +114,9 @@ class BedrockSettings(NativeBase):
     vpc: VpcSettings | None = Field(
         default=None, description="The network that jobs use, where that must be one's own."
     )
-    tags: Mapping[Text, str] = Field(
-        default_factory=dict[str, str], description="Tags of jobs, for bills and policies."
+    tags: Mapping[AwsTagKey, AwsTagValue] = Field(
+        default_factory=dict[str, str],
+        description="Tags of jobs, for bills and policies; 200 at most.",
     )
     job_hours: Annotated[Int, Field(ge=24, le=168)] | None = Field(
         default=None,
@@ -240,6 +251,15 @@ class BedrockSettings(NativeBase):
             yield ("external_id",), "is for a role that is assumed: set assume_role_arn"
         if self.mode is Choice.NATIVE and self.role_arn is None:
             yield ("role_arn",), "required where mode is native: jobs need it"
+        if len(self.tags) > _MOST_TAGS:
+            yield ("tags",), f"must be {_MOST_TAGS} at most"
+        if self.vpc is not None:
+            for name, ids, most in (
+                ("subnets", self.vpc.subnets, _MOST_SUBNETS),
+                ("security_groups", self.vpc.security_groups, _MOST_GROUPS),
+            ):
+                if len(ids) > most or not all(map(_NETWORK_ID.fullmatch, ids)):
+                    yield ("vpc", name), f"must be up to {most} ids of letters, digits and -"
         yield from super().contradictions()
 
     def _read(self, model: str) -> BedrockName | str:

@@ -25,6 +25,10 @@ _S3_BUCKET: Final = re.compile(S3_BUCKET)
 _AWS_REGION: Final = re.compile(AWS_REGION)
 _ROLE: Final = re.compile(r"arn:aws[a-z-]{0,20}:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
 _AWS_ACCOUNT: Final = re.compile(r"[0-9]{12}", re.ASCII)
+# As botocore's model of Bedrock has them, which AWS's own clients check by.
+_AWS_WORD: Final = re.compile(r"\w{1,128}", re.ASCII)
+_AWS_TAG: Final = re.compile(r"[a-zA-Z0-9 ._:/=+@-]{0,256}")
+_OF_TAGS: Final = "letters, digits, spaces and . _ : / = + @ -"
 _OBJECT: Final = re.compile(r"[A-Za-z0-9._/-]{1,200}")
 _MOST_NAME: Final = 1_024  # bytes of an object's name
 WILD: Final = frozenset("*?[")  # what makes a pattern of a name
@@ -161,6 +165,25 @@ def _aws_account(value: str) -> str:
     return value
 
 
+def _access_key(value: str) -> str:
+    # It stands in a header of every request, between slashes.
+    if not _AWS_WORD.fullmatch(value):
+        raise ValueError("must be an access key's id: letters and digits, such as AKIA...")
+    return value
+
+
+def _tag_key(value: str) -> str:
+    if not _AWS_TAG.fullmatch(value) or not 0 < len(value) <= 128 or value.startswith("aws:"):
+        raise ValueError(f"must be 1 to 128 {_OF_TAGS}, and not begin with aws:")
+    return value
+
+
+def _tag_value(value: str) -> str:
+    if not _AWS_TAG.fullmatch(value):
+        raise ValueError(f"must be up to 256 {_OF_TAGS}")
+    return value
+
+
 def _prefix(value: str) -> str:
     parts = value.split("/")
     if not _OBJECT.fullmatch(value) or not all(parts) or {".", ".."} & set(parts):
@@ -224,6 +247,9 @@ ObjectFolder = Annotated[str, AfterValidator(_folder)]
 ObjectPrefix = Annotated[str, AfterValidator(_prefix)]
 AwsRegion = Annotated[str, AfterValidator(_aws_region)]
 AwsAccount = Annotated[str, AfterValidator(_aws_account)]
+AwsAccessKey = Annotated[str, AfterValidator(_access_key)]
+AwsTagKey = Annotated[str, AfterValidator(_tag_key)]
+AwsTagValue = Annotated[str, AfterValidator(_tag_value)]
 Role = Annotated[str, AfterValidator(_role)]
 S3Bucket = Annotated[str, AfterValidator(_s3_bucket)]
 S3Folder = Annotated[str, AfterValidator(_s3_folder)]

@@ -77,10 +77,21 @@ class Spent(msgspec.Struct, frozen=True, gc=False):
 
 
 class Warned(msgspec.Struct, frozen=True, gc=False):
-    """A parameter of the line that changed nothing, and why."""
+    """A parameter of the line that changed nothing, or a place in the answer, and why."""
 
     param: str
     message: str
+
+
+# Answers say so by themselves: no line has asked for either.
+UNSHOWN: Final = Warned(
+    "choices[].message.content",
+    "Images and other parts of the answer that chat completions have no place for are left out.",
+)
+ODD_END: Final = Warned(
+    "choices[].finish_reason",
+    "The model ended for a reason that chat completions have no word for: the answer may be cut.",
+)
 
 
 class Extension(msgspec.Struct, frozen=True, gc=False):

@@ -6,7 +6,8 @@
     stop_reason: refusal  finish_reason content_filter, and why as the message's refusal
     usage                 prompt_tokens with what the cache held and took, thinking as reasoning
 
-Blocks of tools that Anthropic runs itself are never asked for, and passed over. Sources:
+Blocks of tools that Anthropic runs itself are never asked for, and passed over; an answer with
+blocks that are not known says that they are left out. Sources:
 https://platform.claude.com/docs/en/api/messages/create,
 https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons,
 https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback.
@@ -19,6 +20,8 @@ import msgspec
 from msgspec import UNSET
 
 from batchway.dialects.answers.chat import (
+    ODD_END,
+    UNSHOWN,
     CalledFunction,
     Choice,
     Message,
@@ -28,10 +31,13 @@ from batchway.dialects.answers.chat import (
     completion,
     count,
 )
-from batchway.dialects.tolerant_json import UNREADABLE
+from batchway.dialects.tolerant_json import read_by, text_of
 from batchway.ports.dialect import Result
 
 _DECLINED: Final = "The model declined to answer."
+# What is not shown, and calls of tools of Anthropic's and what they gave.
+_PASSED_OVER: Final = frozenset({"redacted_thinking", "server_tool_use"})
+_OF_TOOLS: Final = "_tool_result"
 _FINISHES: Final[Mapping[str, str]] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -92,10 +98,7 @@ _decode: Final = msgspec.json.Decoder(Answer, strict=False).decode
 
 def read_answer(body: bytes) -> Answer | None:
     """The message that a body is; `None` where it is no object of that form."""
-    try:
-        return _decode(body)
-    except UNREADABLE:
-        return None
+    return read_by(_decode, body)
 
 
 def result_of(
@@ -103,6 +106,7 @@ def result_of(
 ) -> Result:
     """The completion. `model` stands for one that is not named, `legacy` asks for function_call."""
     text = thought = ""
+    unshown = False
     calls: list[ToolCall] = []
     annotations: list[Any] = []
     for block in answer.content or ():
@@ -113,11 +117,17 @@ def result_of(
             case "thinking":
                 thought += block.thinking
             case "tool_use":
-                arguments = bytes(block.input).decode()
+                arguments = text_of(block.input)
                 calls.append(ToolCall(block.id, CalledFunction(block.name, arguments)))
-            case _:
-                pass
-    finish = _FINISHES.get(answer.stop_reason or "", "tool_calls" if calls else "stop")
+            case kind:
+                unshown = unshown or not (kind in _PASSED_OVER or kind.endswith(_OF_TOOLS))
+    reason = answer.stop_reason or ""
+    told = [*warnings]
+    if unshown:
+        told.append(UNSHOWN)
+    if reason and reason not in _FINISHES:
+        told.append(ODD_END)
+    finish = _FINISHES.get(reason, "tool_calls" if calls else "stop")
     refused = finish == "content_filter"
     single = calls[0].function if legacy and calls else None
     if single is not None and finish == "tool_calls":
@@ -136,7 +146,7 @@ def result_of(
         model=answer.model or model,
         choices=[Choice(0, message, finish)],
         spent=_spent(answer.usage or _Usage()),
-        warnings=warnings,
+        warnings=told,
     )
 
 

@@ -62,6 +62,11 @@ def tooling(request: ChatRequest, traits: Traits, called: Sequence[str]) -> Tool
         return choice
     wanted, forced, only = choice
     if only is not None:
+        if not only or not only <= {function.name for _, function in given}:
+            return Unfaithful(
+                "tool_choice.allowed_tools.tools",
+                "It names none of the tools, or another than those.",
+            )
         given = [(place, function) for place, function in given if function.name in only]
     tools: list[Fields] = []
     ignored: tuple[str, ...] = ()

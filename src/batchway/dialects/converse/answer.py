@@ -19,6 +19,8 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from batchway.dialects.answers.chat import (
+    ODD_END,
+    UNSHOWN,
     CalledFunction,
     Choice,
     Message,
@@ -28,7 +30,7 @@ from batchway.dialects.answers.chat import (
     completion,
     count,
 )
-from batchway.dialects.tolerant_json import UNREADABLE
+from batchway.dialects.tolerant_json import read_by, text_of
 from batchway.ports.dialect import Result
 
 _FINISHED: Final[Mapping[str, str]] = {
@@ -41,10 +43,6 @@ _FINISHED: Final[Mapping[str, str]] = {
     "content_filtered": "content_filter",
     "refusal": "content_filter",
 }
-_UNSHOWN: Final = Warned(
-    "choices[].message.content",
-    "Images in an answer are left out: chat completions have no place for them.",
-)
 # What stands for thoughts that a model does not show.
 _REDACTED: Final = "[REDACTED]"
 
@@ -78,16 +76,11 @@ class _Call(msgspec.Struct, rename="camel", gc=False):
     input: Raw = Raw(b"{}")
 
 
-class _There(msgspec.Struct, gc=False):
-    """That there is one is enough."""
-
-
 class _Block(msgspec.Struct, rename="camel", gc=False):
     text: str | None = None
     tool_use: _Call | None = None
     reasoning_content: _Thoughts | None = None
     citations_content: _Cited | None = None
-    image: _There | None = None
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -141,12 +134,9 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
 
 def read_answer(body: bytes, asked: Asked) -> Result | NoAnswer | None:
     """The completion that a body is; `None` if it is no such object."""
-    try:
-        answer = _decode(body)
-    except UNREADABLE:
-        return None
-    message = None if answer.output is None else answer.output.message
-    if message is None:
+    answer = read_by(_decode, body)
+    message = None if answer is None or answer.output is None else answer.output.message
+    if answer is None or message is None:
         return None
     reading = _Reading()
     for block in message.content or ():
@@ -155,13 +145,18 @@ def read_answer(body: bytes, asked: Asked) -> Result | NoAnswer | None:
     if reason not in _FINISHED and reason and reading.empty:
         return NoAnswer(reason, "The model broke its answer off before the first word.")
     name = blake2b(body, digest_size=12).hexdigest()
+    warnings = [*asked.warnings]
+    if reading.unshown:
+        warnings.append(UNSHOWN)
+    if reason and reason not in _FINISHED:
+        warnings.append(ODD_END)
     return completion(
         id=name,
         created=asked.at,
         model=asked.model,
         choices=[reading.choice(reason, asked)],
         spent=_spent(answer.usage),
-        warnings=[*asked.warnings, _UNSHOWN] if reading.unshown else asked.warnings,
+        warnings=warnings,
     )
 
 
@@ -171,7 +166,7 @@ class _Reading:
     __slots__ = ("_annotations", "_calls", "_text", "_thoughts", "unshown")
 
     def __init__(self) -> None:
-        self.unshown = False  # whether there are images
+        self.unshown = False  # whether there is anything else
         self._text = ""
         self._thoughts = ""
         self._calls: list[ToolCall] = []
@@ -187,7 +182,7 @@ class _Reading:
             self._text += block.text
         elif block.tool_use is not None:
             call = block.tool_use
-            written = bytes(call.input).decode()
+            written = text_of(call.input)
             function = CalledFunction(call.name, "{}" if written == "null" else written)
             self._calls.append(ToolCall(call.tool_use_id, function))
         elif block.reasoning_content is not None:
@@ -196,7 +191,7 @@ class _Reading:
                 self._thoughts += thoughts.text
         elif block.citations_content is not None:
             self._cite(block.citations_content)
-        elif block.image is not None:
+        else:
             self.unshown = True
 
     def _cite(self, cited: _Cited) -> None:

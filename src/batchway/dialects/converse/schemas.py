@@ -23,6 +23,10 @@ _ROOT: Final = ("type", "properties", "required")
 _MEANINGLESS: Final = frozenset(
     ("$schema", "$id", "$comment", "$defs", "definitions", "title", "description", "strict")
 )
+# Below these stand schemas by any name, and values of any form: no words of a schema.
+_NAMING: Final = frozenset(("properties", "patternProperties", "dependentSchemas"))
+_VALUES: Final = frozenset(("const", "enum", "default", "example", "examples"))
+_DEFINING: Final = frozenset(("$defs", "definitions"))
 _DEEPEST: Final = 64
 _MOST_VALUES: Final = 20_000  # of a schema with its references written out
 
@@ -91,11 +95,26 @@ class _Writer:
         reference = fields.get("$ref")
         if isinstance(reference, str):
             return self._target(reference, fields, depth, within)
-        return {
-            word: self.written(each, depth=depth + 1, within=within)
-            for word, each in fields.items()
-            if word not in ("$defs", "definitions")
-        }
+        return self._members(fields, depth, within)
+
+    def _members(
+        self, fields: Mapping[str, Any], depth: int, within: tuple[str, ...]
+    ) -> dict[str, Any]:
+        members: dict[str, Any] = {}
+        for word, each in fields.items():
+            if word in _DEFINING:
+                continue
+            named = object_or_none(each) if word in _NAMING else None
+            if named is not None:
+                members[word] = {
+                    name: self.written(schema, depth=depth + 1, within=within)
+                    for name, schema in named.items()
+                }
+            elif word in _VALUES:
+                members[word] = each
+            else:
+                members[word] = self.written(each, depth=depth + 1, within=within)
+        return members
 
     def _target(
         self, reference: str, fields: Mapping[str, Any], depth: int, within: tuple[str, ...]
@@ -107,7 +126,9 @@ class _Writer:
         target = self.written(
             self._definitions[reference], depth=depth + 1, within=(*within, reference)
         )
-        beside = {word: each for word, each in fields.items() if word != "$ref"}
+        beside = self._members(
+            {word: each for word, each in fields.items() if word != "$ref"}, depth, within
+        )
         if not beside:
             return target
         return {**(object_or_none(target) or {}), **beside}

@@ -99,6 +99,8 @@ def answering(wanted: JsonSchema, traits: Traits) -> ToolConfig:
     Raises:
         Unsayable: the schema is none that such an input can have.
     """
+    if not bytes_of(wanted.schema):
+        raise Unsayable("response_format.json_schema.schema", "A schema is required.")
     name = wanted.name if TOOL_NAME.fullmatch(wanted.name) else _ANSWER
     function = Function(name=name, description=wanted.description, parameters=wanted.schema)
     tool = _declared(function, traits, place="response_format.json_schema", ignored={})

@@ -24,7 +24,7 @@ from batchway.dialects.bedrock.turns import SYSTEM, USER, Turn, turns_of
 from batchway.dialects.deepseek.parameters import CHAT
 from batchway.dialects.requests.chat import ChatRequest
 from batchway.dialects.requests.places import HOISTED
-from batchway.dialects.tolerant_json import UNREADABLE
+from batchway.dialects.tolerant_json import read_by
 from batchway.dialects.unsayable import Unsayable
 from batchway.ports.dialect import Refused, Result
 
@@ -86,11 +86,8 @@ class DeepSeekDialect(Invoked):
         )
 
     def _read(self, body: bytes, asked: Asked) -> Result | Refused | None:
-        try:
-            answer = _decode(body)
-        except UNREADABLE:
-            return None
-        choice = answer.choices[0] if answer.choices else None
+        answer = read_by(_decode, body)
+        choice = answer.choices[0] if answer and answer.choices else None
         if choice is None or choice.text is None:
             return None
         finish = "length" if choice.stop_reason == "length" else "stop"

@@ -27,7 +27,7 @@ from batchway.dialects.answers.chat import (
     count,
 )
 from batchway.dialects.gemini.citations import CitationMetadata, GroundingMetadata, annotations_of
-from batchway.dialects.tolerant_json import UNREADABLE
+from batchway.dialects.tolerant_json import read_by, text_of
 from batchway.domain.timestamps import unix_seconds
 from batchway.ports.dialect import Result
 
@@ -149,11 +149,13 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
 
 def read_answer(body: bytes, asked: Asked) -> Result | NoAnswer | None:
     """The completion that a body is; `None` if it is no such object, or an error."""
-    try:
-        response = _decode(body)
-        return None if response.error is not None else _completion(response, body, asked)
-    except UNREADABLE:
+    response = read_by(_decode, body)
+    if response is None or response.error is not None:
         return None
+    try:
+        return _completion(response, body, asked)
+    except (msgspec.MsgspecError, RecursionError):
+        return None  # arguments of a call that are no JSON
 
 
 def _completion(response: _Response, body: bytes, asked: Asked) -> Result | NoAnswer:
@@ -247,7 +249,7 @@ class _Reading:
 
 
 def _compact(args: Raw) -> str:
-    text = msgspec.json.format(bytes(args), indent=-1).decode()
+    text = text_of(Raw(msgspec.json.format(bytes(args), indent=-1)))
     return "{}" if text == "null" else text
 
 

@@ -18,7 +18,7 @@ from batchway.dialects.bedrock.turns import turns_of
 from batchway.dialects.llama.parameters import CHAT
 from batchway.dialects.llama.template import prompt_of, template_of
 from batchway.dialects.requests.chat import ChatRequest
-from batchway.dialects.tolerant_json import UNREADABLE
+from batchway.dialects.tolerant_json import read_by
 from batchway.ports.dialect import Refused, Result
 
 # What a line gets that names no limit: the most that the page lets every model write. Left out, the
@@ -71,11 +71,8 @@ class LlamaDialect(Invoked):
         )
 
     def _read(self, body: bytes, asked: Asked) -> Result | Refused | None:
-        try:
-            answer = _decode(body)
-        except UNREADABLE:
-            return None
-        if answer.generation is None:
+        answer = read_by(_decode, body)
+        if answer is None or answer.generation is None:
             return None
         finish = _FINISHES.get(answer.stop_reason or "", "stop")
         return completion(

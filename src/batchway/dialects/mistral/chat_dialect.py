@@ -31,7 +31,7 @@ from batchway.dialects.mistral.chat_parameters import CHAT
 from batchway.dialects.mistral.messages import messages_of
 from batchway.dialects.mistral.tools import tools_of
 from batchway.dialects.requests.chat import ChatRequest
-from batchway.dialects.tolerant_json import UNREADABLE
+from batchway.dialects.tolerant_json import read_by
 from batchway.ports.dialect import Refused, Result
 
 _FINISHES: Final[Mapping[str, str]] = {
@@ -111,12 +111,9 @@ class MistralChatDialect(Invoked):
         return _encode(fields)
 
     def _read(self, body: bytes, asked: Asked) -> Result | Refused | None:
-        try:
-            answer = _decode(body)
-        except UNREADABLE:
-            return None
-        choice = answer.choices[0] if answer.choices else None
-        if choice is None or choice.message is None:
+        answer = read_by(_decode, body)
+        choice = answer.choices[0] if answer and answer.choices else None
+        if answer is None or choice is None or choice.message is None:
             return None
         calls = [
             ToolCall(call.id, CalledFunction(call.function.name, _text(call.function.arguments)))

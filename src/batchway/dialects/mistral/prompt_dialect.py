@@ -23,7 +23,7 @@ from batchway.dialects.bedrock.limits import most_tokens, share, stops
 from batchway.dialects.bedrock.turns import ASSISTANT, Turn, turns_of
 from batchway.dialects.mistral.prompt_parameters import CHAT
 from batchway.dialects.requests.chat import ChatRequest
-from batchway.dialects.tolerant_json import UNREADABLE
+from batchway.dialects.tolerant_json import read_by
 from batchway.dialects.unsayable import Unsayable
 from batchway.ports.dialect import Refused, Result
 
@@ -84,11 +84,8 @@ class MistralPromptDialect(Invoked):
         )
 
     def _read(self, body: bytes, asked: Asked) -> Result | Refused | None:
-        try:
-            answer = _decode(body)
-        except UNREADABLE:
-            return None
-        output = answer.outputs[0] if answer.outputs else None
+        answer = read_by(_decode, body)
+        output = answer.outputs[0] if answer and answer.outputs else None
         if output is None or output.text is None:
             return None
         # The space that stands between `[/INST]` and what the assistant says is of the template.

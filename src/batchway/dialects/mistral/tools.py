@@ -45,15 +45,18 @@ def tools_of(request: ChatRequest, ignored: dict[str, None]) -> Fields:
     for at, tool in enumerate(request.tools or ()):
         if isinstance(tool, CustomTool):
             raise Unsayable(f"tools[{at}]", _NO_CUSTOM)
-        tools[tool.function.name] = _tool(tool.function, f"tools[{at}].function", ignored)
+        name, place = tool.function.name, f"tools[{at}].function"
+        if name in tools:
+            raise Unsayable(f"{place}.name", "Another function has the same name.")
+        tools[name] = _tool(tool.function, place, ignored)
     word, only = _choice(request)
     if not tools:
         if word not in (None, "auto", "none"):
             raise Unsayable(_CHOICE, "There are no tools to choose from.")
         return {}
-    chosen = list(tools.values()) if only is None else [tools[n] for n in tools if n in only]
-    if not chosen:
-        raise Unsayable(_CHOICE, "It names no tool of the request.")
+    if only is not None and (not only or not tools.keys() >= set(only)):
+        raise Unsayable(_CHOICE, "It names none of the tools, or another than those.")
+    chosen = [tool for name, tool in tools.items() if only is None or name in only]
     fields: Fields = {"tools": chosen}
     if word is not None:
         fields[_CHOICE] = word

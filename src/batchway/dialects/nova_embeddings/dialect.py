@@ -7,7 +7,7 @@
     {"embeddings": [{"embeddingType": "TEXT", "embedding": [...]}]}
 
 A body has one text, so a line of several becomes as many. What a text is embedded for is required
-(`vectors.uses`). Answers have no count of tokens: usage is 0. Source:
+(`vectors.uses`). Bodies have no count of tokens. Source:
 https://docs.aws.amazon.com/nova/latest/userguide/embeddings-schema.html
 """
 

@@ -13,7 +13,7 @@ import re
 from typing import Final
 
 from batchway.domain.retry_after import retry_after_of
-from batchway.ports.dialect import Refused
+from batchway.ports.dialect import Refused, Result
 from batchway.ports.online import Allowance, Answer, Scarce
 
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)")
@@ -56,6 +56,10 @@ class OpenAINotes:
 
     def refusal(self, answer: Answer, read: Refused) -> Refused:  # noqa: ARG002 - the port's
         """Bodies say it all."""
+        return read
+
+    def counted(self, answer: Answer, read: Result) -> Result:  # noqa: ARG002 - the port's
+        """Headers count nothing."""
         return read
 
 

@@ -26,7 +26,7 @@ from batchway.dialects.openai.open_parameters import CHAT
 from batchway.dialects.openai.open_schemas import bind_answer, choose_tools
 from batchway.dialects.requests.chat import ChatRequest
 from batchway.dialects.requests.parameters import Handling
-from batchway.dialects.tolerant_json import UNREADABLE
+from batchway.dialects.tolerant_json import UNREADABLE, mended, read_by
 from batchway.dialects.unsayable import Unsayable
 from batchway.ports.dialect import Refused, Result
 
@@ -90,16 +90,16 @@ class OpenModelDialect(Invoked):
         return _encode(fields)
 
     def _read(self, body: bytes, asked: Asked) -> Result | Refused | None:
-        read = read_result(body)
+        read = read_result(body) or read_result(mended(body))
         if isinstance(read, ErrorWithin):
             return refused(read.status, body)
         if read is None:
             return None
+        members = read_by(_members, read.body) or {}
+        choices = members.get("choices")
+        if choices is None or bytes(choices)[:1] != b"[":
+            return None
         try:
-            members = _members(read.body)
-            choices = members.get("choices")
-            if choices is None or bytes(choices)[:1] != b"[":
-                return None
             if any(mark in read.body for mark in _MARKS):
                 members["choices"] = _thoughts_apart(choices)
         except UNREADABLE:

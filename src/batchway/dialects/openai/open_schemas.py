@@ -75,6 +75,8 @@ def choose_tools(request: ChatRequest, fields: Members) -> None:
         at: schema for at, each in enumerate(functions) if (schema := _bound(each, at)) is not None
     }
     only = _allowed(choice)
+    if only is not None and (not only or not only <= {each.name for each in functions}):
+        raise Unsayable(_CHOICE, "It names none of the tools, or another than those.")
     if not changed and only is None:
         return
     tools = [
@@ -82,8 +84,6 @@ def choose_tools(request: ChatRequest, fields: Members) -> None:
         for at, tool in enumerate(_list(fields[_TOOLS]))
         if only is None or functions[at].name in only
     ]
-    if not tools:
-        raise Unsayable(_CHOICE, "It names no tool of the request.")
     fields[_TOOLS] = msgspec.Raw(_encode(tools))
     if isinstance(choice, AllowedChoice):
         fields[_CHOICE] = msgspec.Raw(_encode(choice.allowed_tools.mode))

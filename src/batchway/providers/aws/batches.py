@@ -128,7 +128,11 @@ class BedrockBatches:
 
     def _calls(self, place: Place) -> JobCalls:
         return JobCalls(
-            provider=self._name, http=self._http, authorization=self._authorization, place=place
+            provider=self._name,
+            http=self._http,
+            authorization=self._authorization,
+            place=place,
+            secrets=self._secrets,
         )
 
     def _files(self, place: Place) -> JobFiles:

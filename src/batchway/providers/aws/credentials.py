@@ -23,9 +23,7 @@ from batchway.providers.http.tokens import KeptTokens
 
 _log: Final = logging.getLogger(__name__)
 
-MISSING_EXTRA: Final = (
-    "AWS's signatures need the package botocore: install `batchway[aws]`, or configure an `api_key`"
-)
+MISSING_EXTRA: Final = "AWS's signatures need the package botocore: install `batchway[aws]`"
 
 # Renewed when five minutes are left (`KeptTokens`). botocore renews what it can by itself and is
 # asked every minute; files are read again as often, since others write new keys into them.
@@ -38,6 +36,8 @@ _MENDED: Final = (
     "Check `access_key_id`, `secret_access_key` and `profile`, or what the environment gives in "
     "their place."
 )
+
+_FOR_S3: Final = " to use S3 with, which takes no `api_key`"
 
 _LOGIN: Final = "the login has ended: run `aws sso login`, or `aws login`"
 _NONE: Final = (
@@ -113,18 +113,27 @@ class Identity:
 
 
 class BotoCredentials:
-    """`Credentials` of an identity.
+    """`Credentials` of an identity; with `s3_alone` an API key is for everything else.
 
     Raises:
         ValueError: botocore is not installed; the message says how to get it.
     """
 
-    def __init__(self, *, provider: str, identity: Identity, region: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        provider: str,
+        identity: Identity,
+        region: str,
+        clock: Clock,
+        s3_alone: bool = False,
+    ) -> None:
         if importlib.util.find_spec("botocore") is None:
             raise ValueError(MISSING_EXTRA)
         self._provider = provider
         self._identity = identity
         self._region = region
+        self._what_for = _FOR_S3 if s3_alone else ""
         self._clock = clock
         self._found: Any = None  # botocore's own, while it renews them by itself
         self._kept: KeptTokens[Keys] = KeptTokens(fetch=self._fetched, clock=clock)
@@ -233,7 +242,9 @@ class BotoCredentials:
             why,
             type(error).__name__,
         )
-        message = f"No credentials of AWS for the provider '{self._provider}': {why}."
+        message = (
+            f"No credentials of AWS for the provider '{self._provider}'{self._what_for}: {why}."
+        )
         # A network that is down must not fail a batch as a wrong key does.
         if _passes(error):
             return RemoteError(Trouble.UNREACHABLE, message)

@@ -9,7 +9,7 @@ Source: docs.aws.amazon.com/bedrock/latest/APIReference (CreateModelInvocationJo
 """
 
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -55,15 +55,22 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class JobCalls:
-    """Jobs of one account in one region."""
+    """Jobs of one account in one region; `secrets` are cut out of what is said of them."""
 
     def __init__(
-        self, *, provider: str, http: RemoteHttp, authorization: Authorization, place: Place
+        self,
+        *,
+        provider: str,
+        http: RemoteHttp,
+        authorization: Authorization,
+        place: Place,
+        secrets: Callable[[], Collection[str]],
     ) -> None:
         self.provider = provider
         self.place = place
         self._http = http
         self._authorization = authorization
+        self._secrets = secrets
 
     async def create(self, request: Mapping[str, Any], *, model: str) -> JobArn:
         """Create a job, or see the one that this very request made before.
@@ -83,7 +90,7 @@ class JobCalls:
     async def get(self, job_id: str) -> BedrockJob:
         """A job as it is now, by its ARN."""
         answer = await self._call("GET", job_address(self.place, self._known(job_id).text))
-        job = job_in(answer, self.place, secrets=self._http.secrets())
+        job = job_in(answer, self.place, secrets=self._secrets())
         if job is None:
             raise remote_trouble.uncertain(self.provider, "answered with something that is no job")
         return job
@@ -127,7 +134,7 @@ class JobCalls:
             if fields is None or not isinstance(items, list):
                 raise remote_trouble.uncertain(self.provider, "answered with no list of jobs")
             for item in items:
-                job = job_of(object_or_none(item) or {}, self.place, secrets=self._http.secrets())
+                job = job_of(object_or_none(item) or {}, self.place, secrets=self._secrets())
                 if job is not None:
                     yield job
             token = fields.get("nextToken")
@@ -159,7 +166,7 @@ class JobCalls:
         called: Called | None = None,
     ) -> bytes:
         body = None if request is None else _encode(request)
-        reading = _Reading(called or Called(place=self.place), self._authorization)
+        reading = _Reading(called or Called(place=self.place), self._authorization, self._secrets)
         try:
             return await self._sent(method, url, body, reading)
         except RemoteError:
@@ -175,13 +182,21 @@ class JobCalls:
 class _Reading:
     """`providers.http.trouble.ReadError` of one call; it tells the authorization of a refusal."""
 
-    def __init__(self, called: Called, authorization: Authorization) -> None:
+    def __init__(
+        self,
+        called: Called,
+        authorization: Authorization,
+        secrets: Callable[[], Collection[str]],
+    ) -> None:
         self.mended = False  # whether another signature may be taken
         self._place = called.place
         self._read = reader(called)
         self._authorization = authorization
+        self._secrets = secrets
 
     def __call__(self, body: bytes, header: Header) -> Said:
+        for secret in self._secrets():
+            body = body.replace(secret.encode(), b"***")
         refusal = refused(403, kind_of(header(ERROR_HEADER), body), message_of(body))
         self._authorization.refused(refusal, header("date"))
         self.mended = is_of_date(refusal) or is_of_ended_keys(refusal)

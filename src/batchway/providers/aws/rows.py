@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from batchway.dialects.line_ids import read_line_id_in
-from batchway.dialects.tolerant_json import is_empty, json_in, object_or_none, read_mended
+from batchway.dialects.tolerant_json import is_empty, json_in, object_or_none, read_by
 from batchway.domain.batch_errors import LineText
 from batchway.domain.fate import Fate, fate_of
 from batchway.ports.framing import Row
@@ -52,7 +52,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def read_row(raw: bytes) -> Row | None:
     """A row of a job of ours; see `ports.Framing`."""
-    found = read_mended(raw, _row)
+    found = read_by(_row, raw)
     if found is None:
         return None
     ours = read_line_id_in(bytes(found.record_id))
@@ -64,7 +64,7 @@ def foreign_row(raw: bytes) -> tuple[str, Row] | None:
 
     `None` for what is no row. Never raises.
     """
-    found = read_mended(raw, _row)
+    found = read_by(_row, raw)
     if found is None or not any(map(bytes, (found.record_id, found.model_output, found.error))):
         return None
     return _text_of(bytes(found.record_id)), _came_to(found, 0, 0)

@@ -22,12 +22,25 @@ from batchway.providers.aws.refusal import is_of_date, is_of_ended_keys
 from batchway.providers.http.addresses import checked_headers
 
 _SERVICE: Final = "bedrock"
+_SCHEME: Final = "AWS4-HMAC-SHA256"
 _JSON: Final = {"content-type": "application/json"}
 _DIGEST: Final = 64  # characters of a SHA-256 in hexadecimal
 # By address: an account calls some models, and more only where callers make names up.
 _MOST_KEPT: Final = 256
 # A clock that is off by more is nothing that a signature can be dated by.
 _MOST_SKEW: Final = 400 * 86_400.0
+
+
+def lasting(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """What of a request's headers is the same in others of its account: all but a signature.
+
+    Of that it is the access key: its date and its digest are of one request alone.
+    """
+    scheme, _, rest = headers.get("authorization", "").partition(" ")
+    if scheme != _SCHEME:
+        return headers
+    kept = {name: value for name, value in headers.items() if name != "x-amz-date"}
+    return {**kept, "authorization": rest.partition("/")[0]}
 
 
 class Authorization(Protocol):
@@ -158,7 +171,6 @@ def _form(keys: Keys, method: str, url: str, *, region: str, second: int) -> _Fo
         key=hmac.new(key, digestmod="sha256"),
         headers=headers,
         authorization=(
-            f"AWS4-HMAC-SHA256 Credential={signer.scope(request)}, SignedHeaders={signed}, "
-            "Signature="
+            f"{_SCHEME} Credential={signer.scope(request)}, SignedHeaders={signed}, Signature="
         ),
     )

@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from batchway.domain.retry_after import retry_after_of
-from batchway.ports.dialect import Refused
+from batchway.ports.dialect import Refused, Result
 from batchway.ports.online import Allowance, Answer, Scarce
 
 _DELAY: Final = re.compile(rb'"retryDelay"\s*:\s*"(\d{1,7}(?:\.\d{1,9})?)s"')
@@ -41,6 +41,10 @@ class GoogleNotes:
 
     def refusal(self, answer: Answer, read: Refused) -> Refused:  # noqa: ARG002 - the port's
         """Bodies say it all."""
+        return read
+
+    def counted(self, answer: Answer, read: Result) -> Result:  # noqa: ARG002 - the port's
+        """Headers count nothing."""
         return read
 
 

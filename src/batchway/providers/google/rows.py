@@ -22,7 +22,7 @@ from batchway.dialects.tolerant_json import (
     is_empty,
     object_in,
     object_or_none,
-    read_mended,
+    read_by,
 )
 from batchway.domain.batch_errors import LineText
 from batchway.domain.fate import Fate, fate_of
@@ -84,7 +84,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def read_row(raw: bytes) -> Row | None:
     """A row of a job of ours; see `ports.Framing`."""
-    found = read_mended(raw, _row)
+    found = read_by(_row, raw)
     if found is None:
         return None
     ours = read_line_id_in(_id_in(found))
@@ -96,7 +96,7 @@ def foreign_row(raw: bytes) -> tuple[str, Row] | None:
 
     `None` for what is no row. Never raises.
     """
-    found = read_mended(raw, _row)
+    found = read_by(_row, raw)
     if found is None:
         return None
     named = _id_in(found)

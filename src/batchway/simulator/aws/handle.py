@@ -93,7 +93,7 @@ class BedrockFake(Remote):
 
 @asynccontextmanager
 async def serving(
-    *, port: int = 0, behaviour: Mapping[str, Any] | None = None
+    *, port: int = 0, s3_port: int = 0, behaviour: Mapping[str, Any] | None = None
 ) -> AsyncGenerator[str]:
     """Serve on this event loop; yields the two origins, Bedrock's and S3's.
 
@@ -115,7 +115,7 @@ async def serving(
 
     server = Server(account=account, down=down)
     main = Listening(server=lambda one: downs.append(one) or server.handle, port=port)
-    storage = Listening(server=lambda one: downs.append(one) or server.handle_storage, port=0)
+    storage = Listening(server=lambda one: downs.append(one) or server.handle_storage, port=s3_port)
     try:
         yield f"{await main.start()} {await storage.start()}"
     finally:

@@ -93,6 +93,7 @@ class Lines:
                     request_id=outcome.request_id,
                     body=outcome.body,
                     usage=outcome.usage,
+                    provider=outcome.provider,
                 )
             case Unanswered():
                 result = self._records.unanswered(

@@ -75,6 +75,7 @@ class Pull:
             dialect=jobs.dialect,
             records=records,
             leave=self._leave,
+            provider=provider,
         )
         self.answers_lost = False  # whether what is short are answers
 

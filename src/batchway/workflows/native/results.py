@@ -66,7 +66,8 @@ def outcome_of(row: Row, dialect: Dialect, context: bytes) -> Outcome:
 class Join:
     """Turns pieces of a job's results into results of lines. All methods block.
 
-    `leave` tells of the fates that are no result of their line: it stays open.
+    `leave` tells of the fates that are no result of their line: it stays open. `provider` is whose
+    job it is.
     """
 
     def __init__(
@@ -77,12 +78,14 @@ class Join:
         dialect: Dialect,
         records: Records,
         leave: Callable[[Fate], bool],
+        provider: str,
     ) -> None:
         self._table = table
         self._row = framing.row
         self._dialect = dialect
         self._records = records
         self._leave = leave
+        self._provider = provider
         self._carry: list[bytes] = []  # pieces of a row whose end has not come
         self._carried = 0  # their bytes; more than the longest row while its rest is dropped
         # Of lines that were sent as several requests: what came of each, by index.
@@ -184,6 +187,7 @@ class Join:
             request_id=outcome.request_id,
             body=outcome.body,
             usage=outcome.usage,
+            provider=self._provider,
         )
 
     def _whole(self, part: int, outcome: Outcome, index: int, context: bytes) -> Outcome | None:

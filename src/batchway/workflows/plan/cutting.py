@@ -44,8 +44,9 @@ class OpenShard:
     """A shard being planned; it is closed at `most_rows`.
 
     `bytes` are those of the file (managed) or of the encoded rows (native), of which a line may
-    have several. `members` are its lines, counted from the first, where not every line of the range
-    may be one; `packed` are these, once it is closed.
+    have several. Where its job may go to several targets, `rows` are the most that one of them gets
+    of each line, and `fewest` the fewest. `members` are its lines, counted from the first, where
+    not every line of the range may be one; `packed` are these, once it is closed.
     """
 
     start: int
@@ -56,6 +57,7 @@ class OpenShard:
     packed: bytes | None = None
     lines: int = 0
     rows: int = 0
+    fewest: int = 0
     bytes: int = 0
     tokens: int = 0
     inputs: int = 0
@@ -68,6 +70,7 @@ class _Place(NamedTuple):
     line: int
     before: int
     rows: int
+    fewest: int
     bytes: int
     tokens: int
     inputs: int
@@ -165,12 +168,14 @@ class GroupPlan:
         start: int,
         end: int,
         rows: int = 1,
+        fewest: int = 1,
         encoded: int | None = None,
     ) -> bool:
         """Put a line into a shard that is taken as one job; `False` when it is too long for any.
 
-        `start` and `end` are its bytes in the file; its bodies are so many `rows`, together of
-        `encoded` bytes where that is not what `body` has.
+        `start` and `end` are its bytes in the file; its bodies are so many `rows` at most, and
+        `fewest` at least (`OpenShard`), together of `encoded` bytes where that is not what `body`
+        has.
         """
         more = (len(body) if encoded is None else encoded) + rows * self.overhead
         if more > self.most_bytes:
@@ -194,12 +199,14 @@ class GroupPlan:
         if shard.members is not None:
             shard.members.append(line - shard.first_line)
         shard.rows += rows
+        shard.fewest += fewest
         shard.bytes += more
         shard.tokens += tokens
         shard.inputs += inputs
         shard.end = end
         if rows and self._tail.maxlen:
-            self._tail.append(_Place(start, line, shard.lines - 1, rows, more, tokens, inputs))
+            place = _Place(start, line, shard.lines - 1, rows, fewest, more, tokens, inputs)
+            self._tail.append(place)
         if shard.rows >= self.most_rows:
             self.close()
         return True
@@ -219,7 +226,7 @@ class GroupPlan:
     @property
     def fewest(self) -> int:
         """Rows of the smallest shard: lines, but for those of several requests or none."""
-        return min((shard.rows for shard in self._closed), default=0)
+        return min((shard.fewest for shard in self._closed), default=0)
 
     def finish(self) -> bool:
         """End the plan; `False` when a job would have fewer rows than the provider takes.
@@ -232,7 +239,7 @@ class GroupPlan:
         before = deque[_Place]() if self.open is None else self._tail_before
         self.close()
         least = self._least
-        if len(self._closed) > 1 and self._closed[-1].rows < least:
+        if len(self._closed) > 1 and self._closed[-1].fewest < least:
             self._fill_up(least, before)
         return self.may_go_online or not self._closed or self.fewest >= least
 
@@ -243,7 +250,7 @@ class GroupPlan:
                 batch_id=batch_id,
                 number=number,
                 group=self.group.name,
-                mode=Mode.MANAGED if shard.rows < self._least else self.group.mode,
+                mode=Mode.MANAGED if shard.fewest < self._least else self.group.mode,
                 start=shard.start,
                 end=shard.end,
                 first_line=shard.first_line,
@@ -255,7 +262,7 @@ class GroupPlan:
 
     def decided(self) -> Group:
         """The group as it is written: managed, where that is what its lines have come to."""
-        if self.traits is not None and all(shard.rows < self._least for shard in self._closed):
+        if self.traits is not None and all(shard.fewest < self._least for shard in self._closed):
             return replace(self.group, mode=Mode.MANAGED, traits=None, rescue=False)
         return self.group
 
@@ -267,14 +274,15 @@ class GroupPlan:
         """Move lines from the end of the last shard but one to the last, if both can be jobs."""
         full, last = self._closed[-2:]
         moved: deque[_Place] = deque()
-        rows = last.rows
-        while rows < least and before:
+        fewest = last.fewest
+        while fewest < least and before:
             moved.appendleft(before.pop())
-            rows += moved[0].rows
+            fewest += moved[0].fewest
         given = sum(place.bytes for place in moved)
+        rows = last.rows + sum(place.rows for place in moved)
         if (
-            rows < least
-            or full.rows + last.rows - rows < least
+            fewest < least
+            or full.fewest + last.fewest - fewest < least
             or rows > self.most_rows
             or last.bytes + given > self.most_bytes
             or last.tokens + sum(place.tokens for place in moved) > self.most_tokens
@@ -289,6 +297,7 @@ class GroupPlan:
             full.packed = pack([line - full.first_line for line in own])
             last.packed = pack([line - first.line for line in theirs])
         full.rows, last.rows = full.rows + last.rows - rows, rows
+        full.fewest, last.fewest = full.fewest + last.fewest - fewest, fewest
         full.bytes, last.bytes = full.bytes - given, last.bytes + given
         full.lines -= missing
         full.end = last.start = first.offset

@@ -14,7 +14,6 @@ from batchway.domain.remote import NativeTraits
 from batchway.domain.run_online import RunOnline, added
 from batchway.domain.shard import Mode, Shard
 from batchway.ports import Unfaithful
-from batchway.workflows.plan.trying import Said
 
 
 @dataclass(slots=True)
@@ -31,10 +30,10 @@ class OnlineLines:
         self._found: dict[str, _Reason] = {}
         self._told: tuple[RunOnline, ...] = ()
 
-    def add(self, said: Said | Unfaithful, line: int) -> None:
-        """A line, from 0: what the batch API says of it, which has no lot for what it can say."""
-        if isinstance(said, Unfaithful):
-            why, place = said.why, said.place
+    def add(self, unsaid: Unfaithful | None, line: int) -> None:
+        """A line, from 0: why a job cannot be asked for it; `None`: there is no lot for it."""
+        if unsaid is not None:
+            why, place = unsaid.why, unsaid.place
         else:
             why, place = "its JSON conflicts with the lines of every job that there may be.", "body"
         known = self._found.get(why)

@@ -1,68 +1,47 @@
 """The one streaming pass over an input file: checks every line and plans shards.
 
-Owns what a good file is and how it is cut. Pure apart from the blob store and a temporary file
-for ids; knows nothing of the ledger. `batchway check` uses it as well as `ingest`.
+Owns what a good file is and the way of each line. Does not own where models go (`models`), where
+shards end (`cutting`) or what is said of mistakes (`mistakes`). Pure apart from the blob store and
+a temporary file for ids; knows nothing of the ledger. `batchway check` uses it as well as `ingest`.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from batchway.domain.batch import BatchError
 from batchway.domain.batch_errors import BatchText
-from batchway.domain.endpoint import Endpoint
-from batchway.domain.group import Group, group_of
-from batchway.domain.routing import (
-    Destination,
-    Forbidden,
-    NotNative,
-    Resolution,
-    Target,
-    Unroutable,
-)
+from batchway.domain.group import Group
+from batchway.domain.routing import Destination, Resolution, Target
 from batchway.domain.shard import Mode, Shard
 from batchway.lines.envelope import LineReader, Request, nests_too_deep
 from batchway.lines.pieces import Piece, read_pieces
 from batchway.ports import BlobReader, Dialect, Unfaithful
 from batchway.workflows.plan.custom_ids import CustomIds
 from batchway.workflows.plan.cutting import GroupPlan, ScanLimits
-from batchway.workflows.plan.lots import MOST_LOTS, Lots
+from batchway.workflows.plan.lots import Lots
+from batchway.workflows.plan.mistakes import (
+    too_few,
+    too_long,
+    too_many_shapes,
+    turned_away,
+    unfaithful,
+)
+from batchway.workflows.plan.models import Model, Models
 from batchway.workflows.plan.online import OnlineLines
-from batchway.workflows.plan.trying import Said, say, say_natively
+from batchway.workflows.plan.trying import NOTHING, Said, say, say_natively
 
 __all__ = ["Scan", "ScanLimits"]
 
 _MAX_MODELS: Final = 1_000
 _MAX_WARNINGS: Final = 100  # names of parameters, of which a dialect has far fewer
 _LOOK_UP_BYTES: Final = 256 << 10
-# What encoding adds to a body at most, its endpoint and model aside (`ports.Framing`).
-_ENVELOPE_BYTES: Final = 160
-_BYTES_A_CHARACTER: Final = 6  # of a model's name, every character escaped
-
-
-@dataclass(slots=True, kw_only=True)
-class _Model:
-    """A model that the file names; `plan` is `None` when its lines have nowhere to go.
-
-    `plain` lines are managed, and need no look inside; `tried` are the dialects of which one at
-    least has to do for a line, empty where one always does. Of native lines that are tried, `lots`
-    are the plans, and `online` what is spoken to the same models online.
-    """
-
-    resolution: Resolution
-    plan: GroupPlan | None = None
-    plain: bool = False
-    tried: tuple[Dialect, ...] = ()
-    lots: Lots | None = None
-    online: tuple[Dialect, ...] = ()
-    lines: int = 0
 
 
 class Scan:
     """One pass. Call `pieces` and pass each to `take`, then `finish`; all of them block.
 
-    `resolve` answers where a model's lines go, and `dialect` what is spoken at one target, in lines
-    that run so (`None`: they are not tried); `stand_in` is the model of lines that name none.
+    `resolve` and `dialect` are those of `Models`; `stand_in` is the model of lines that name none.
     Errors are collected up to `max_errors`, or handed to `report` one by one and not kept when that
     is given.
     """
@@ -84,15 +63,10 @@ class Scan:
         self._key = key
         self._batch_id = batch_id
         self._limits = limits
-        self._resolve = resolve
-        self._dialect = dialect
         self._report = report
         self._reader = LineReader(endpoint=endpoint, stand_in=stand_in)
         self._ids = CustomIds()
-        self._endpoint = endpoint
-        self._models: dict[str, _Model] = {}
-        self._plans: dict[str, GroupPlan] = {}
-        self._lots: dict[str, Lots] = {}  # of native plans whose lines are tried
+        self._models = Models(endpoint=endpoint, limits=limits, resolve=resolve, dialect=dialect)
         self._offsets: list[tuple[int, int]] = []  # (first line, byte offset) of each piece
         self.errors: list[BatchError] = []
         self.problems = 0
@@ -104,12 +78,12 @@ class Scan:
     @property
     def models(self) -> dict[str, int]:
         """Lines of each model so far."""
-        return {name: model.lines for name, model in self._models.items()}
+        return {name: model.lines for name, model in self._models.known.items()}
 
     @property
     def groups(self) -> list[Group]:
         """The destinations of the lines so far, by name."""
-        decided = (plan.decided() for plan in self._every_plan() if plan.holds_lines)
+        decided = (plan.decided() for plan in self._models.plans if plan.holds_lines)
         return sorted(decided, key=lambda group: group.name)
 
     @property
@@ -126,7 +100,7 @@ class Scan:
         self._offsets.append((piece.first_line, piece.start))
         offset = piece.start
         whole = _is_utf8(piece.lines)
-        read, add_id, models = self._reader.read, self._ids.add, self._models
+        read, add_id, models = self._reader.read, self._ids.add, self._models.known
         most_bytes, most_lines = self._limits.shard_bytes, self._limits.max_lines
         line = piece.first_line - 1
         for data, size in zip(piece.lines, piece.sizes, strict=True):
@@ -154,7 +128,7 @@ class Scan:
                 elif not model.tried:
                     end = offset + size
                     if not plan.add_native(request.body, line=line, start=offset, end=end):
-                        self._too_long(plan, line, len(request.body))
+                        self._fail(too_long(plan, line, len(request.body)))
                 else:
                     self._plan_tried(plan, model, request, line, start=offset, size=size)
                 if self.requests > most_lines:
@@ -172,21 +146,20 @@ class Scan:
         self.errors.sort(key=lambda error: error.line or 0)
         if not self.requests and not self.problems:
             self._fail(BatchText.EMPTY_FILE.error())
-        for lots in self._lots.values():
-            lots.finish()
+        self._models.finish()
         planned: list[Shard] = []
         models: dict[str, tuple[str, ...]] = {}
-        for plan in self._every_plan():
+        for plan in self._models.plans:
             if not plan.finish() and not self.problems:  # lines with errors may be what is missing
-                self._too_few(plan)
+                self._fail(too_few(plan))
             if plan.holds_lines:
                 models[plan.group.name] = tuple(sorted(plan.models))
             shards = plan.shards(self._batch_id)
             if plan.traits is not None:
-                provider = plan.group.primaries[0].provider
-                self.online.add_too_few(shards, provider=provider, traits=plan.traits)
+                takers = plan.group.takers
+                self.online.add_too_few(shards, provider=takers, traits=plan.traits)
             planned += shards
-        for model in self._models.values():
+        for model in self._models.known.values():
             resolution = model.resolution
             if isinstance(resolution, Destination) and resolution.no_jobs:
                 self.online.add_model(resolution.no_jobs, lines=model.lines)
@@ -204,11 +177,6 @@ class Scan:
     def close(self) -> None:
         """Drop the temporary files of a scan that is not finished."""
         self._ids.__exit__()
-
-    def _every_plan(self) -> Iterator[GroupPlan]:
-        for name, plan in self._plans.items():
-            lots = self._lots.get(name)
-            yield from (plan,) if lots is None else lots.plans
 
     def _fail(self, error: BatchError) -> None:
         if self.full:
@@ -231,84 +199,76 @@ class Scan:
             for error in self._reader.diagnose(data, line + 1):
                 self._fail(error)
 
-    def _meet(self, name: str, line: int) -> _Model:
-        """The first line of a model: where do its lines go?"""
-        resolution = self._resolve(name)
-        model = self._models[name] = _Model(resolution=resolution)
-        if isinstance(resolution, Destination):
-            self._plan_model(name, model, resolution)
-        if len(self._models) > _MAX_MODELS:
+    def _turn_away(self, name: str, model: Model, line: int) -> None:
+        mistake = turned_away(name, model.resolution, line, first=model.lines == 1)
+        if mistake is not None:
+            self._fail(mistake)
+
+    def _meet(self, name: str, line: int) -> Model:
+        model = self._models.meet(name)
+        if len(self._models.known) > _MAX_MODELS:
             self._fail(BatchText.TOO_MANY_MODELS.error(line=line + 1, limit=_MAX_MODELS))
             self.full = True
         return model
 
-    def _plan_model(self, name: str, model: _Model, destination: Destination) -> None:
-        plan = self._plans.get(destination.group)
-        if plan is None:
-            plan = self._plans[destination.group] = GroupPlan(
-                group=group_of(destination),
-                limits=self._limits,
-                may_go_online=destination.may_go_online,
-            )
-        plan.group = plan.group.joined_by(destination)
-        plan.models.add(name)
-        model.plan = plan
-        targets, traits = destination.primaries, destination.traits
-        dialects = [self._dialect(target, destination.mode) for target in targets]
-        spoken = tuple(dialect for dialect in dialects if dialect is not None)
-        if len(spoken) == len(dialects) and not any(dialect.faithful for dialect in spoken):
-            model.tried = spoken
-        model.plain = traits is None and not model.tried
-        if traits is not None:
-            if model.tried:
-                model.lots = self._lots.get(destination.group)
-                if model.lots is None:
-                    model.lots = self._lots[destination.group] = Lots(plan)
-                online = (self._dialect(target, Mode.MANAGED) for target in targets)
-                model.online = tuple(dialect for dialect in online if dialect is not None)
-            # All of a native group's lines become the same models, so what its first line is
-            # measured by is right for all of them.
-            longest = max(len(target.model) for target in targets)
-            plan.overhead = _ENVELOPE_BYTES + len(self._endpoint) + _BYTES_A_CHARACTER * longest
-            embeds = self._endpoint == Endpoint.EMBEDDINGS and traits.embedding_inputs is not None
-            if spoken and (embeds or traits.enqueued_tokens is not None):
-                plan.measure = spoken[0].measure
+    def _plan_tried(
+        self, plan: GroupPlan, model: Model, request: Request, line: int, *, start: int, size: int
+    ) -> None:
+        """Put a line into a shard if it can be said in one of its model's dialects."""
+        if model.lots is not None:
+            self._plan_natively(model, model.lots, request, line, start=start, size=size)
+            return
+        said = say(request, model.tried)
+        if isinstance(said, Unfaithful):
+            self._fail(unfaithful(plan, line, said, BatchText.UNFAITHFUL))
+        else:
+            self._count(said)
+            plan.add_managed(line=line, start=start, size=size, lines_before=self.requests)
 
     def _plan_natively(
-        self, model: _Model, lots: Lots, request: Request, line: int, *, start: int, size: int
+        self, model: Model, lots: Lots, request: Request, line: int, *, start: int, size: int
     ) -> None:
-        """Put a line into a lot of its destination, or online, if either can be asked for it."""
-        said = say_natively(request, model.tried)
-        if isinstance(said, Said):
-            lot = lots.take(said.shapes) if said.shapes else lots.first
-            if lot is not None:
-                self._count(said)
-                self._add_native(lot, request, line, start=start, size=size, said=said)
-                return
-        first = lots.first
-        online = say(request, model.online) if model.online else said
-        if isinstance(online, Said) and model.online and first.may_go_online:
+        """Put a line into a lot of its destination, or online, if either can be asked for it.
+
+        Which target gets a job is not known yet, so what one of them cannot say goes online where
+        lines may; where they may not, it is left to the jobs of those that can.
+        """
+        first, said = lots.first, say_natively(request, model.tried)
+        if (
+            isinstance(said, Said)
+            and said.unsaid is None
+            and self._add_to_lot(lots, request, line, start=start, size=size, said=said)
+        ):
+            return
+        online = say(request, model.online) if model.online else None
+        if isinstance(online, Said) and first.may_go_online:
             self._count(online)
-            self.online.add(said, line)
+            self.online.add(said.unsaid if isinstance(said, Said) else said, line)
             lots.online().add_managed(line=line, start=start, size=size, lines_before=self.requests)
         elif isinstance(said, Said):
-            self._fail(
-                BatchText.TOO_MANY_SHAPES.error(
-                    line=line + 1,
-                    provider=first.group.primaries[0].provider,
-                    model=(first.group.primaries[0].model or "")[:200],
-                    most=MOST_LOTS,
-                )
-            )
+            if said.unsaid is None or not self._add_to_lot(
+                lots, request, line, start=start, size=size, said=said
+            ):
+                self._fail(too_many_shapes(first, line))
         elif isinstance(online, Said):
             # It may not go online: its job leaves it out, and that is an error of this line alone,
             # which keeps no batch from running. Whoever checks a file is told.
             if self._report is not None:
-                self._unfaithful(first, line, said, BatchText.UNFAITHFUL_IN_JOBS)
-            nothing = Said(rows=0, bytes=0)
-            self._add_native(first, request, line, start=start, size=size, said=nothing)
+                self._fail(unfaithful(first, line, said, BatchText.UNFAITHFUL_IN_JOBS))
+            self._add_native(first, request, line, start=start, size=size, said=NOTHING)
         else:
-            self._unfaithful(first, line, online)
+            self._fail(unfaithful(first, line, online or said, BatchText.UNFAITHFUL))
+
+    def _add_to_lot(
+        self, lots: Lots, request: Request, line: int, *, start: int, size: int, said: Said
+    ) -> bool:
+        """Put a line into the lot of its shape; `False` when there is none."""
+        lot = lots.take(said.shapes) if said.shapes else lots.first
+        if lot is None:
+            return False
+        self._count(said)
+        self._add_native(lot, request, line, start=start, size=size, said=said)
+        return True
 
     def _add_native(
         self, plan: GroupPlan, request: Request, line: int, *, start: int, size: int, said: Said
@@ -319,102 +279,16 @@ class Scan:
             start=start,
             end=start + size,
             rows=said.rows,
+            fewest=said.fewest,
             encoded=said.bytes,
         ):
-            self._too_long(plan, line, said.bytes)
-
-    def _plan_tried(
-        self, plan: GroupPlan, model: _Model, request: Request, line: int, *, start: int, size: int
-    ) -> None:
-        """Put a line into a shard if it can be said in one of its model's dialects."""
-        if model.lots is not None:
-            self._plan_natively(model, model.lots, request, line, start=start, size=size)
-            return
-        said = say(request, model.tried)
-        if isinstance(said, Unfaithful):
-            self._unfaithful(plan, line, said)
-        else:
-            self._count(said)
-            plan.add_managed(line=line, start=start, size=size, lines_before=self.requests)
+            self._fail(too_long(plan, line, said.bytes))
 
     def _count(self, said: Said) -> None:
         """Note what is left out of a line."""
         for name in said.warnings:
             if name in self.warnings or len(self.warnings) < _MAX_WARNINGS:
                 self.warnings[name] = self.warnings.get(name, 0) + 1
-
-    def _unfaithful(
-        self,
-        plan: GroupPlan,
-        line: int,
-        said: Unfaithful,
-        text: BatchText = BatchText.UNFAITHFUL,
-    ) -> None:
-        self._fail(
-            text.error(
-                line=line + 1,
-                provider=plan.group.primaries[0].provider,
-                why=said.why,
-                place=said.place,
-            )
-        )
-
-    def _too_long(self, plan: GroupPlan, line: int, size: int) -> None:
-        self._fail(
-            BatchText.TOO_LONG_FOR_PROVIDER.error(
-                line=line + 1,
-                size=size + plan.overhead,
-                provider=plan.group.primaries[0].provider,
-                limit=plan.most_bytes,
-            )
-        )
-
-    def _too_few(self, plan: GroupPlan) -> None:
-        target, traits = plan.group.primaries[0], plan.traits
-        self._fail(
-            BatchText.TOO_FEW_FOR_PROVIDER.error(
-                provider=target.provider,
-                model=(target.model or "")[:200],
-                least=0 if traits is None else traits.min_lines,
-                count=plan.fewest,
-            )
-        )
-
-    def _turn_away(self, name: str, model: _Model, line: int) -> None:
-        shown, resolution = name[:200], model.resolution
-        match resolution:
-            case NotNative(why=why) if why:
-                if model.lines == 1:
-                    self._fail(
-                        BatchText.NO_NATIVE_MODEL.error(
-                            line=line + 1, model=shown, provider=resolution.provider, why=why
-                        )
-                    )
-            case NotNative():
-                if model.lines == 1:  # said once: it is no mistake of a line
-                    self._fail(
-                        BatchText.NO_NATIVE_ENDPOINT.error(
-                            line=line + 1,
-                            model=shown,
-                            provider=resolution.provider,
-                            endpoint=resolution.endpoint,
-                            endpoints=", ".join(resolution.endpoints) or "none of ours",
-                        )
-                    )
-            case Destination():
-                raise AssertionError("a line with a destination is planned, not turned away")
-            case Unroutable(advice=advice):
-                self._fail(
-                    BatchText.NO_ROUTE_TO_MODEL.error(line=line + 1, model=shown, advice=advice)
-                )
-            case Forbidden(provider=None):
-                self._fail(BatchText.MODEL_FORBIDDEN.error(line=line + 1, model=shown))
-            case Forbidden(provider=provider):
-                self._fail(
-                    BatchText.PROVIDER_FORBIDDEN.error(
-                        line=line + 1, model=shown, provider=provider
-                    )
-                )
 
     def _find_duplicates(self) -> None:
         for line in self._ids.duplicates(self._same_id):

@@ -1,7 +1,8 @@
 """Trying a line at ingest: what its dialects make of it, before anything is planned or paid for.
 
-    said          in one of the dialects of its mode: how large it is, what is left out of it
-    Unfaithful    in none of them: the first one's reason
+    online     said by the first target that can say it: others are only asked after that one
+    in a job   said by every target that a job may go to, or by some, or by none
+    none can   the reason of the first
 
 Owns what is asked of dialects. Does not own what follows (`scan`).
 """
@@ -17,50 +18,70 @@ from batchway.workflows.plan.lots import Shape
 class Said(NamedTuple):
     """A line as its dialects say it: so many `rows` of so many `bytes` together.
 
+    In jobs that may go to several targets `rows` and `bytes` are the most that a target makes of
+    it, `fewest` the fewest rows: none at a target that cannot say it, for the reason `unsaid`.
     `warnings` are parameters that are left out. `shapes` are those of every dialect that was asked,
     where one of them has any.
     """
 
     rows: int
     bytes: int
+    fewest: int
     warnings: tuple[str, ...] = ()
     shapes: tuple[Shape, ...] = ()
+    unsaid: Unfaithful | None = None
+
+
+# A line that every job leaves out.
+NOTHING = Said(rows=0, bytes=0, fewest=0)
 
 
 def say(request: Request, dialects: Sequence[Dialect]) -> Said | Unfaithful:
     """What the first dialect makes of a line that can say it."""
     why: Unfaithful | None = None
     for dialect in dialects:
-        encoded = None if dialect.faithful else _encode(request, dialect)
-        if isinstance(encoded, Encoded):
-            return _said(encoded)
-        if encoded is None:
-            break
-        why = why or encoded
+        said = _try(request, dialect)
+        if isinstance(said, Encoded):
+            return _said(said)
+        if isinstance(said, Unfaithful):
+            why = why or said
+        elif dialect.faithful:
+            return _as_it_is(request)
     return why or _as_it_is(request)
 
 
 def say_natively(request: Request, dialects: Sequence[Dialect]) -> Said | Unfaithful:
-    """As `say`, for jobs: any of them may get the line, so its shape in each of them counts."""
+    """As `say`, for jobs: any of them may get the line, so what each of them makes of it counts."""
     if len(dialects) == 1:
-        encoded = _encode(request, dialects[0])
-        if encoded is None:
-            return _as_it_is(request)
-        if isinstance(encoded, Unfaithful):
-            return encoded
-        said = _said(encoded)
-        return said._replace(shapes=(encoded.shape,)) if encoded.shape else said
-    every = [_encode(request, dialect) for dialect in dialects]
-    said = [each for each in every if isinstance(each, Encoded)]
-    if not said:
-        why = next((each for each in every if isinstance(each, Unfaithful)), None)
-        return why or _as_it_is(request)
+        only = _try(request, dialects[0])
+        if only is None or isinstance(only, Unfaithful):
+            return only or _as_it_is(request)
+        said = _said(only)
+        return said._replace(shapes=(only.shape,)) if only.shape else said
+    every = [_try(request, dialect) for dialect in dialects]
+    why = next((each for each in every if isinstance(each, Unfaithful)), None)
+    if why is not None and all(isinstance(each, Unfaithful) for each in every):
+        return why
     shapes = tuple(each.shape if isinstance(each, Encoded) else () for each in every)
-    return _said(said[0])._replace(shapes=shapes if any(shapes) else ())
+    able = [
+        _said(each) if isinstance(each, Encoded) else _as_it_is(request)
+        for each in every
+        if not isinstance(each, Unfaithful)
+    ]
+    return Said(
+        rows=max(said.rows for said in able),
+        bytes=max(said.bytes for said in able),
+        fewest=0 if why is not None else min(said.fewest for said in able),
+        warnings=tuple(dict.fromkeys(name for said in able for name in said.warnings)),
+        shapes=shapes if any(shapes) else (),
+        unsaid=why,
+    )
 
 
-def _encode(request: Request, dialect: Dialect) -> Encoded | Unfaithful | None:
-    """`None` when no request can be made of it at all: its error when it is run."""
+def _try(request: Request, dialect: Dialect) -> Encoded | Unfaithful | None:
+    """`None` when it is said as it is, or no request can be made of it: an error when it is run."""
+    if dialect.faithful:
+        return None
     try:
         return dialect.encode(request.body, named=request.model)
     except ValueError:
@@ -68,9 +89,10 @@ def _encode(request: Request, dialect: Dialect) -> Encoded | Unfaithful | None:
 
 
 def _as_it_is(request: Request) -> Said:
-    return Said(rows=1, bytes=len(request.body))
+    return Said(rows=1, bytes=len(request.body), fewest=1)
 
 
 def _said(encoded: Encoded) -> Said:
     bodies = encoded.bodies
-    return Said(rows=len(bodies), bytes=sum(map(len, bodies)), warnings=encoded.warnings)
+    rows = len(bodies)
+    return Said(rows, sum(map(len, bodies)), rows, encoded.warnings)
