@@ -1,7 +1,9 @@
 """The parts of native execution that need no provider: tables, joins, rooms, verdicts, details."""
 
 import asyncio
+import gc
 import tracemalloc
+import weakref
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
@@ -297,6 +299,17 @@ async def test_slots_and_rooms_are_by_provider_and_model() -> None:
     # What is refused in one region says nothing of another.
     elsewhere = Overrides(vertex_region="europe-west4")
     assert site.capacity("a", "m") is not site.capacity("a", "m", elsewhere)
+
+
+async def test_rooms_that_callers_make_up_are_forgotten_once_no_job_uses_them() -> None:
+    site = NativeAccounts(accounts={}, clock=FakeClock(), draw=lambda: 0.5)
+    used, idle = site.capacity("a", "m"), weakref.ref(site.capacity("a", "n"))
+    assert idle() is not None
+    for number in range(1_000):
+        site.capacity("a", "m", Overrides(s3_bucket=f"bucket-{number}"))
+    gc.collect()
+    assert idle() is None
+    assert site.capacity("a", "m") is used
 
 
 # ----------------------------------------------------------------------------- the batch

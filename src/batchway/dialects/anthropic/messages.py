@@ -38,17 +38,19 @@ from batchway.dialects.requests.chat import (
     UserMessage,
     UserPart,
 )
+from batchway.dialects.requests.places import (
+    ANNOTATIONS,
+    BREAKPOINT,
+    DETAIL,
+    HOISTED,
+    NAME,
+    REASONING,
+)
 from batchway.ports.dialect import Unfaithful
 
 _EMPTY: Final = "Claude takes no empty message."
 _LEGAL_ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 
-NAME: Final = "messages[].name"
-HOISTED: Final = "messages[].role"
-REASONING: Final = "messages[].reasoning_content"
-ANNOTATIONS: Final = "messages[].annotations"
-BREAKPOINT: Final = "messages[].content[].prompt_cache_breakpoint"
-DETAIL: Final = "messages[].content[].image_url.detail"
 
 Block = dict[str, Any]
 

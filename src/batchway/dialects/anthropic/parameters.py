@@ -2,7 +2,9 @@
 
 from typing import Final
 
-from batchway.dialects.anthropic.messages import (
+from batchway.dialects.anthropic.tools import STRICT
+from batchway.dialects.requests.parameters import Handling, Parameter, Parameters
+from batchway.dialects.requests.places import (
     ANNOTATIONS,
     BREAKPOINT,
     DETAIL,
@@ -10,8 +12,6 @@ from batchway.dialects.anthropic.messages import (
     NAME,
     REASONING,
 )
-from batchway.dialects.anthropic.tools import STRICT
-from batchway.dialects.requests.parameters import Handling, Parameter, Parameters
 
 _DOCS: Final = "https://platform.claude.com/docs/en/"
 _CREATE: Final = _DOCS + "api/messages/create"

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
-from batchway.dialects.bedrock.turns import ANNOTATIONS, BREAKPOINT, NAME, REASONING
 from batchway.dialects.requests.chat import TextFormat
 from batchway.dialects.requests.parameters import Handling, Parameter
+from batchway.dialects.requests.places import ANNOTATIONS, BREAKPOINT, NAME, REASONING
 
 GUIDE: Final = "https://docs.aws.amazon.com/bedrock/latest/userguide/"
 INVOKE: Final = (

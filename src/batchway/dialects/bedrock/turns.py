@@ -1,7 +1,7 @@
 """A conversation as turns of plain text, for models that are told no more than that.
 
 Owns which parts of messages are no text, and are refused by name; not how a model's prompt is
-written. What is left out (`NAME` and the others) is added to `ignored`.
+written. What is left out (`requests.places`) is added to `ignored`.
 """
 
 from collections.abc import Sequence
@@ -25,12 +25,8 @@ from batchway.dialects.requests.chat import (
     UserMessage,
     UserPart,
 )
+from batchway.dialects.requests.places import ANNOTATIONS, BREAKPOINT, NAME, REASONING
 from batchway.dialects.unsayable import Unsayable
-
-NAME: Final = "messages[].name"
-REASONING: Final = "messages[].reasoning_content"
-ANNOTATIONS: Final = "messages[].annotations"
-BREAKPOINT: Final = "messages[].content[].prompt_cache_breakpoint"
 
 SYSTEM: Final = "system"
 USER: Final = "user"

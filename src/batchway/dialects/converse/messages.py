@@ -40,14 +40,15 @@ from batchway.dialects.requests.chat import (
     UserPart,
 )
 from batchway.dialects.requests.chat import Message as ChatMessage
+from batchway.dialects.requests.places import (
+    ANNOTATIONS,
+    BREAKPOINT,
+    DETAIL,
+    HOISTED,
+    NAME,
+    REASONING,
+)
 from batchway.dialects.unsayable import Unsayable
-
-NAME: Final = "messages[].name"
-HOISTED: Final = "messages[].role"
-REASONING: Final = "messages[].reasoning_content"
-ANNOTATIONS: Final = "messages[].annotations"
-BREAKPOINT: Final = "messages[].content[].prompt_cache_breakpoint"
-DETAIL: Final = "messages[].content[].image_url.detail"
 
 TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 ILLEGAL_NAME: Final = "Names of functions are up to 64 letters, digits, _ and - here."

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from batchway.dialects.converse.messages import (
+from batchway.dialects.requests.parameters import Handling, Parameter
+from batchway.dialects.requests.places import (
     ANNOTATIONS,
     BREAKPOINT,
     DETAIL,
@@ -10,7 +11,6 @@ from batchway.dialects.converse.messages import (
     NAME,
     REASONING,
 )
-from batchway.dialects.requests.parameters import Handling, Parameter
 
 REFERENCE: Final = "https://docs.aws.amazon.com/bedrock/latest/APIReference/"
 GUIDE: Final = "https://docs.aws.amazon.com/bedrock/latest/userguide/"

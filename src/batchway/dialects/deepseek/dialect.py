@@ -21,8 +21,9 @@ from batchway.dialects.answers.chat import Choice, Message, Spent, completion
 from batchway.dialects.bedrock.invoked import Asked, Invoked, id_of
 from batchway.dialects.bedrock.limits import most_tokens, share, stops
 from batchway.dialects.bedrock.turns import SYSTEM, USER, Turn, turns_of
-from batchway.dialects.deepseek.parameters import CHAT, HOISTED
+from batchway.dialects.deepseek.parameters import CHAT
 from batchway.dialects.requests.chat import ChatRequest
+from batchway.dialects.requests.places import HOISTED
 from batchway.dialects.tolerant_json import read_by
 from batchway.dialects.unsayable import Unsayable
 from batchway.ports.dialect import Refused, Result

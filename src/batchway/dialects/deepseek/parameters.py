@@ -12,8 +12,8 @@ from batchway.dialects.bedrock.rows import (
     without_tools,
 )
 from batchway.dialects.requests.parameters import Parameters
+from batchway.dialects.requests.places import HOISTED
 
-HOISTED: Final = "messages[].role"
 _PAGE: Final = GUIDE + "model-parameters-deepseek.html"
 _TEMPLATE: Final = "https://huggingface.co/deepseek-ai/DeepSeek-R1"
 

@@ -11,9 +11,9 @@ from batchway.dialects.bedrock.rows import (
     not_promised,
     rejected,
 )
-from batchway.dialects.mistral.messages import DETAIL
 from batchway.dialects.mistral.tools import STRICT
 from batchway.dialects.requests.parameters import Parameters
+from batchway.dialects.requests.places import DETAIL
 
 _PAGE: Final = GUIDE + "model-parameters-mistral-chat-completion.html"
 _PIXTRAL: Final = GUIDE + "model-parameters-mistral-pixtral-large.html"

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
-from batchway.dialects.bedrock.turns import BREAKPOINT, NAME, no_text, text_of, words_of
+from batchway.dialects.bedrock.turns import no_text, text_of, words_of
 from batchway.dialects.requests.arguments import arguments_in
 from batchway.dialects.requests.chat import (
     AssistantMessage,
@@ -30,9 +30,9 @@ from batchway.dialects.requests.chat import (
     ToolMessage,
     UserMessage,
 )
+from batchway.dialects.requests.places import BREAKPOINT, DETAIL, NAME
 from batchway.dialects.unsayable import Unsayable
 
-DETAIL: Final = "messages[].content[].image_url.detail"
 _ID: Final = re.compile(r"[A-Za-z0-9]{9}")
 _DATA: Final = re.compile(r"data:image/(?:jpe?g|png|gif|webp);base64,.", re.IGNORECASE)
 _LEGACY: Final = (

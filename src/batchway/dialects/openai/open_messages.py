@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchway.dialects.bedrock.turns import BREAKPOINT, NAME, no_text, words_of
+from batchway.dialects.bedrock.turns import no_text, words_of
 from batchway.dialects.openai.open_models import Traits
 from batchway.dialects.requests.chat import (
     AssistantMessage,
@@ -29,6 +29,7 @@ from batchway.dialects.requests.chat import (
     UserMessage,
     UserPart,
 )
+from batchway.dialects.requests.places import BREAKPOINT, NAME
 from batchway.dialects.unsayable import Unsayable
 
 Members = dict[str, msgspec.Raw]

@@ -24,7 +24,7 @@ from batchway.providers.aws.discretion import discreet
 from batchway.providers.aws.place import Place
 from batchway.providers.aws.refusal import is_of_ended_keys
 from batchway.providers.buckets.addresses import Names
-from batchway.providers.buckets.calls import Calls, ReadRefusal, Refusal
+from batchway.providers.buckets.calls import Calls, ReadStoreRefusal, Refusal
 from batchway.providers.buckets.checksums import ETAGS
 from batchway.providers.buckets.objects import StoreObjects, no_such_bucket
 from batchway.providers.http.session import RemoteHttp, Timeouts
@@ -166,7 +166,7 @@ def owner_of(place: Place) -> dict[str, str]:
     return {} if place.bucket_owner is None else {_OWNER: place.bucket_owner}
 
 
-def storage_refusals_at(place: Place, *, ended: Callable[[], None]) -> ReadRefusal:
+def storage_refusals_at(place: Place, *, ended: Callable[[], None]) -> ReadStoreRefusal:
     """What reads S3's errors; `ended` is called for keys that are such no more."""
 
     def read(bucket: str, refusal: Refusal) -> Said:

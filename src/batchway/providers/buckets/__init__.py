@@ -16,7 +16,7 @@ What a vendor provides:
     Service          its title in sentences, how it sums objects up (`ETAGS` for S3),
                      `connect(bucket)` to an obstore store, `ready()` where credentials may be
                      missing, and their secrets
-    ReadRefusal      what a refusal in XML means and advises: `(bucket, Refusal) -> Said`
+    ReadStoreRefusal what a refusal in XML means and advises: `(bucket, Refusal) -> Said`
     Objects          where obstore does not do (Cloud Storage: checksums, odd names); else
                      `StoreObjects`, with a `location` of its own where there is a way to know it
     Reaches          whether jobs in a region can use a bucket at a location

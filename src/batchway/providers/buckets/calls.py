@@ -1,13 +1,13 @@
 """Calls of obstore: in threads, with a few buckets' connections kept, errors read.
 
     404                                           NOT_FOUND
-    another status than 2xx, with an error in XML as the vendor reads it (`ReadRefusal`)
+    another status than 2xx, with an error in XML as the vendor reads it (`ReadStoreRefusal`)
     no connection, no credentials                 UNREACHABLE
     a name that no address can hold               NOT_FOUND
     anything else                                 UNCERTAIN
 
 Owns obstore's connections and exceptions. Does not own how a vendor's store is reached or what its
-words mean: see `Service` and `ReadRefusal`.
+words mean: see `Service` and `ReadStoreRefusal`.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class Refusal:
 
 
 # What a refusal means, of a call to a bucket of that name. Never raises.
-ReadRefusal = Callable[[str, Refusal], Said]
+ReadStoreRefusal = Callable[[str, Refusal], Said]
 
 
 class Service(Protocol):
@@ -114,7 +114,7 @@ class Stores:
 class Calls:
     """Calls of an account, whose errors `read` reads."""
 
-    def __init__(self, *, provider: str, stores: Stores, read: ReadRefusal) -> None:
+    def __init__(self, *, provider: str, stores: Stores, read: ReadStoreRefusal) -> None:
         self.provider = provider
         self.service = stores.service
         self._stores = stores

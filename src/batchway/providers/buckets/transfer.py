@@ -77,7 +77,11 @@ class Transfer:
             )
 
     async def holds(self, at: Address, path: Path, *, size: int) -> bool:
-        """Whether an object is known to have the very bytes of a file."""
+        """Whether an object is known to have the very bytes of a file.
+
+        Of one that its store tells no checksum of, the size has to do: nothing else is ever written
+        to a name of ours.
+        """
         stored = await self._objects.stat(at)
         if stored is None or stored.size != size:
             return False

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from batchway.providers.buckets.calls import ReadRefusal, Refusal
+from batchway.providers.buckets.calls import ReadStoreRefusal, Refusal
 from batchway.providers.buckets.checksums import Checksums
 from batchway.providers.google.credentials import Tokens
 from batchway.providers.google.objects import TITLE
@@ -105,7 +105,7 @@ class CloudStorage:
         return {"token": token.value, "expires_at": datetime.fromtimestamp(token.until, UTC)}
 
 
-def storage_refusals_at(place: Place) -> ReadRefusal:
+def storage_refusals_at(place: Place) -> ReadStoreRefusal:
     """What reads the errors of its XML API, as those of Google's others are."""
 
     def read(bucket: str, refusal: Refusal) -> Said:

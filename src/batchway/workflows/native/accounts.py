@@ -7,15 +7,22 @@ All are by provider, so that one that hangs holds up no other. Belongs to one ev
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
+from weakref import WeakValueDictionary
 
 from batchway.domain.overrides import NO_OVERRIDES, Overrides
 from batchway.ports import BatchAccount, Clock
 from batchway.workflows.native.capacity import Capacity
 
 _SLOTS: Final = 4
+# Capacities that are kept while no job uses them: callers choose models and buckets, so there may
+# be any number. One that is forgotten is asked anew.
+_MOST_REMEMBERED: Final = 1_000
+
+_Key = tuple[str, str, Overrides]  # a provider, a model, what a batch sets itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +70,8 @@ class NativeAccounts(Mapping[str, NativeAccount]):
         self._draw = draw
         self._submissions: dict[str, asyncio.Semaphore] = {}
         self._collections: dict[str, asyncio.Semaphore] = {}
-        self._capacities: dict[tuple[str, str, Overrides], Capacity] = {}
+        self._used: WeakValueDictionary[_Key, Capacity] = WeakValueDictionary()
+        self._last_used: OrderedDict[_Key, Capacity] = OrderedDict()
 
     def __getitem__(self, name: str) -> NativeAccount:
         return self._accounts[name]
@@ -88,11 +96,15 @@ class NativeAccounts(Mapping[str, NativeAccount]):
         What is refused in one region, or over one bucket, says nothing of another.
         """
         key = (provider, model, overrides)
-        capacity = self._capacities.get(key)
+        capacity = self._used.get(key)
         if capacity is None:
-            capacity = self._capacities[key] = Capacity(
+            capacity = self._used[key] = Capacity(
                 provider=provider, model=model, clock=self._clock, draw=self._draw
             )
+        self._last_used[key] = capacity
+        self._last_used.move_to_end(key)
+        if len(self._last_used) > _MOST_REMEMBERED:
+            self._last_used.popitem(last=False)
         return capacity
 
     async def close(self) -> None:
