@@ -425,6 +425,33 @@ def test_an_account_may_count_tokens_in_headers(paid: dict[str, int], tokens: in
     assert outcome.usage == Usage(input_tokens=tokens)
 
 
+class _Keyed(FakeOnline):
+    """Sends its key, and the token of its session."""
+
+    async def request(self, body: bytes) -> Request:
+        plain = await super().request(body)
+        headers = {"Authorization": "Bearer sk-of-ours", "x-amz-security-token": "token-of-ours"}
+        return Request(plain.url, headers, plain.body)
+
+
+def test_no_credential_that_an_error_repeats_is_in_an_answer() -> None:
+    said = FakeAnswer(400, b'{"oops":"sk-of-ours and token-of-ours"}')
+
+    async def main() -> Outcome:
+        sender = Sender(
+            accounts={"up": _Counted(_Keyed)},
+            limits={"up": Limits(concurrency=4, max_attempts=8)},
+            transport=FakeTransport({"up": _says({"a": [said]})}),
+            clock=VirtualClock(),
+            draw=lambda: 0.5,
+        )
+        return await _send(sender, new_work(body=b'{"model":"m","input":["a"]}'))
+
+    outcome = in_virtual_time(main())
+    assert isinstance(outcome, Answered)
+    assert json.loads(outcome.body)["error"]["message"] == "*** and ***"
+
+
 def test_overrides_that_clients_make_up_are_not_kept_without_end() -> None:
     async def main() -> int:
         sender, _ = new_sender({"up": _says(seconds=0.0)}, dialects=TINY)

@@ -17,6 +17,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Final
 
 from batchway.dispatch.course import UNSENDABLE, Answered, Drawn, Nothing
+from batchway.dispatch.discreet import discreet
 from batchway.dispatch.fault import Heard
 from batchway.dispatch.gate import Gate
 from batchway.dispatch.permit import Permit
@@ -88,6 +89,11 @@ class Exchanges:
             result = dialect.decode(
                 answer.status, answer.body, encoded.context, at=int(self._clock.now())
             )
+            if not isinstance(result, Result):
+                heard = discreet(answer, request.headers)
+                if heard is not answer:
+                    answer = heard
+                    result = dialect.decode(answer.status, answer.body, encoded.context)
             if not isinstance(result, Result):
                 refused = None if result is None else online.notes.refusal(answer, result)
                 return _nothing(Heard(answer, refused, online.notes), parts)

@@ -1,15 +1,15 @@
 """No credential in anything that a provider says: what an account sends is cut out of its texts.
 
-Owns which headers are credentials, which of them are remembered, and the bounds of what is quoted
-from a provider. Does not own what a text says.
+Owns which credentials are remembered, and the bounds of what is quoted from a provider. Does not
+own which headers are credentials (`domain.secret_headers`), or what a text says.
 """
 
 import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
-_HEADERS: Final = frozenset({"authorization", "api-key", "x-api-key", "x-amz-security-token"})
-_LONGEST_HARMLESS: Final = 3  # stand-ins such as `x`: cutting them out would leave no words
+from batchway.domain.secret_headers import LONGEST_HARMLESS, secrets_in
+
 _MOST_REMEMBERED: Final = 32
 _MOST_TEXT: Final = 1_000
 _MOST_CODE: Final = 256
@@ -31,11 +31,9 @@ class SentSecrets:
 
     def note(self, headers: Mapping[str, str]) -> None:
         """These headers are about to be sent."""
-        for name, value in headers.items():
-            secret = value.removeprefix("Bearer ")
-            if name.lower() in _HEADERS and len(secret) > _LONGEST_HARMLESS:
-                self._sent.pop(secret, None)
-                self._sent[secret] = None
+        for secret in secrets_in(headers):
+            self._sent.pop(secret, None)
+            self._sent[secret] = None
         while len(self._sent) > _MOST_REMEMBERED:
             del self._sent[next(iter(self._sent))]
 
@@ -47,7 +45,7 @@ class SentSecrets:
 def without_secrets(text: str, secrets: Collection[str]) -> str:
     """The text as one line of at most 1,000 characters, without credentials or parts of them."""
     for secret in secrets:
-        if len(secret) > _LONGEST_HARMLESS:
+        if len(secret) > LONGEST_HARMLESS:
             text = text.replace(secret, "***")
     text = _SPACE.sub(" ", _MASKED.sub("***", text)).strip()
     return text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT] + "…"
