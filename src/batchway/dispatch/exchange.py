@@ -27,10 +27,13 @@ from batchway.domain.call import Call
 from batchway.domain.overrides import NO_OVERRIDES
 from batchway.ports import (
     Account,
+    Answer,
     Clock,
     Encoded,
     Failure,
     Online,
+    Refused,
+    Request,
     Result,
     Transport,
 )
@@ -90,13 +93,7 @@ class Exchanges:
                 answer.status, answer.body, encoded.context, at=int(self._clock.now())
             )
             if not isinstance(result, Result):
-                heard = discreet(answer, request.headers)
-                if heard is not answer:
-                    answer = heard
-                    result = dialect.decode(answer.status, answer.body, encoded.context)
-            if not isinstance(result, Result):
-                refused = None if result is None else online.notes.refusal(answer, result)
-                return _nothing(Heard(answer, refused, online.notes), parts)
+                return _nothing(_heard(answer, request, result, encoded.context, online), parts)
             usage = result.usage
             if not (usage.input_tokens or usage.output_tokens):
                 result = online.notes.counted(answer, result)
@@ -178,6 +175,17 @@ class _Parts:
 
 def _nothing(drawn: Drawn, parts: _Parts | None) -> Nothing:
     return Nothing(drawn) if parts is None else Nothing(drawn, parts.results)
+
+
+def _heard(
+    answer: Answer, request: Request, read: Refused | None, context: bytes, online: Online
+) -> Heard:
+    """An answer that is no result, as it may be told; `read` is what the dialect made of it."""
+    told = discreet(answer, request.headers)
+    if told is not answer:
+        again = online.dialect.decode(told.status, told.body, context)
+        read = again if isinstance(again, Refused) else None
+    return Heard(told, None if read is None else online.notes.refusal(told, read), online.notes)
 
 
 def _kind(work: Work) -> Hashable:
