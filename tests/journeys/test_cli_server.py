@@ -61,7 +61,8 @@ def test_a_failed_batch_tells_its_mistakes(plain_server: Server, tmp_path: Path)
     assert ended.code == 1
     assert ended.err.splitlines()[-2:] == [
         "line 2: The custom_id 'a' for this request is a duplicate of another request. The "
-        "custom_id parameter must be unique for each request in a batch. [duplicate_custom_id]",
+        "custom_id parameter must be unique for each request in a batch. [duplicate_custom_id, "
+        "custom_id]",
         f"Error: the batch {ended.out.strip()} failed: nothing was sent.",
     ]
 

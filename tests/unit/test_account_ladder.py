@@ -12,7 +12,9 @@ from batchway.bootstrap.preconditions import check_proxies
 from batchway.domain.call import Call
 from batchway.domain.errors import Unavailable
 from batchway.domain.overrides import NO_OVERRIDES
+from batchway.domain.remote import RemoteError
 from batchway.ports import Account
+from batchway.providers.aws.credentials import BotoCredentials, Identity
 from batchway.settings import Settings, load
 from batchway.simulator.google.signing import new_key
 
@@ -159,6 +161,15 @@ async def test_bedrock_with_an_api_key_needs_no_package(monkeypatch: pytest.Monk
     online = account.online(Call("/v1/chat/completions", "amazon.nova-lite-v1:0"))
     assert online is not None
     assert (await online.request(b"{}")).headers["authorization"] == f"Bearer {KEY}"
+    for_s3 = BotoCredentials(
+        provider="acme",
+        identity=Identity(),
+        region="us-east-1",
+        clock=SystemClock(),
+        s3_alone=True,
+    )
+    with pytest.raises(RemoteError, match=r"botocore: install `batchway\[aws\]`"):
+        await for_s3.current()
     with pytest.raises(Unavailable, match=r"'acme' cannot be called: .*batchway\[aws\]"):
         open_accounts(_settings(type="aws-bedrock", region="us-east-1"), clock=SystemClock())
 

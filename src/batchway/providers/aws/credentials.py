@@ -116,7 +116,8 @@ class BotoCredentials:
     """`Credentials` of an identity; with `s3_alone` an API key is for everything else.
 
     Raises:
-        ValueError: botocore is not installed; the message says how to get it.
+        ValueError: botocore is not installed; the message says how to get it. With `s3_alone` that
+            is told when they are first used: lines that are sent online need none.
     """
 
     def __init__(
@@ -128,7 +129,7 @@ class BotoCredentials:
         clock: Clock,
         s3_alone: bool = False,
     ) -> None:
-        if importlib.util.find_spec("botocore") is None:
+        if not s3_alone and not _has_botocore():
             raise ValueError(MISSING_EXTRA)
         self._provider = provider
         self._identity = identity
@@ -155,6 +156,8 @@ class BotoCredentials:
             self._found = None
 
     def _fetched(self) -> Keys:
+        if not _has_botocore():
+            raise RemoteError(Trouble.DENIED, f"{MISSING_EXTRA}.", advised=True)
         try:
             for module in _SIGNERS:
                 importlib.import_module(module)
@@ -249,6 +252,13 @@ class BotoCredentials:
         if _passes(error):
             return RemoteError(Trouble.UNREACHABLE, message)
         return RemoteError(Trouble.DENIED, f"{message} {_MENDED}", advised=True)
+
+
+def _has_botocore() -> bool:
+    try:
+        return importlib.util.find_spec("botocore") is not None
+    except ValueError:  # it stands in `sys.modules` as what must not be imported
+        return False
 
 
 def _reason(error: Exception) -> str:
