@@ -42,7 +42,8 @@ _CUT: Final = b'"length"'
 _TAGS: Final = (("<reasoning>", "</reasoning>"), ("<think>", "</think>"))
 # However its brackets are escaped in JSON; whether a text begins so is seen when it is read.
 _BRACKETS: Final = (b"<", b"\\u003c", b"\\u003C")
-_MARKS: Final = tuple(each + name for each in _BRACKETS for name in (b"reasoning", b"think"))
+_NAMES: Final = (b"reasoning", b"think")
+_MARKS: Final = tuple(each + name for each in _BRACKETS for name in _NAMES)
 _LEVELS: Final = {
     "minimal": "low",
     "low": "low",
@@ -100,7 +101,7 @@ class OpenModelDialect(Invoked):
         if choices is None or bytes(choices)[:1] != b"[":
             return None
         try:
-            if any(mark in read.body for mark in _MARKS):
+            if _may_hold_thoughts(read.body):
                 members["choices"] = _thoughts_apart(choices)
         except UNREADABLE:
             return None
@@ -112,6 +113,12 @@ class OpenModelDialect(Invoked):
         if asked.warnings:
             members["batchway"] = msgspec.Raw(_encode(Extension(asked.warnings)))
         return Result(_encode(members), read.usage)
+
+
+def _may_hold_thoughts(body: bytes) -> bool:
+    reasoning, think = _NAMES
+    # Most bodies hold neither name, and looking for all six marks took half the time of an answer.
+    return (reasoning in body or think in body) and any(mark in body for mark in _MARKS)
 
 
 def _effort(given: str, *, known: bool) -> str:
