@@ -343,6 +343,39 @@ async def test_a_short_request_and_a_long_one_have_the_same_head(transport: Tran
     assert bare == bare_long
 
 
+async def test_each_request_goes_out_with_its_own_signature(transport: Transport) -> None:
+    # The rest of a head is kept from one to the next: a long request has all of it made anew.
+    heads: list[list[str]] = []
+
+    async def notes(reader: Reader, writer: Writer) -> None:
+        head, body = await read_request(reader)
+        lines = head.decode().lower().strip().split("\r\n")
+        heads.append(sorted(line.replace(str(len(body)), "its length") for line in lines))
+        writer.write(sized(b"{}"))
+
+    signed = [
+        {"authorization": f"SIG {signature}", "x-amz-date": date, **more}
+        for signature, date, more in (
+            ("one", "1", {}),
+            ("two, of another length", "1", {}),
+            ("three", "2", {}),
+            ("four", "2", {"x-amz-security-token": "t"}),
+            ("five", "2", {}),
+        )
+    ]
+    async with serving(notes) as url:
+        for body in (BODY, BODY + b" " * MOST_BYTES):
+            for headers in signed:
+                assert not isinstance(await transport.post(url, headers, body, timeout=20), Failure)
+        for torn in ("SIG a\r\nx-b: c", "SIG \ud800"):
+            with pytest.raises(ValueError, match=r"malformed|header") as caught:
+                await transport.post(url, {**signed[0], "authorization": torn}, BODY, timeout=20)
+            assert "SIG" not in str(caught.value)
+    short, long = heads[: len(signed)], heads[len(signed) :]
+    assert short == long
+    assert ["authorization: sig five" in head for head in short] == [False] * 4 + [True]
+
+
 async def test_this_machine_is_reached_without_the_environment_s_proxy(
     new_transport: Callable[[], Transport], monkeypatch: pytest.MonkeyPatch
 ) -> None:

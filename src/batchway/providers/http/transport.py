@@ -154,7 +154,7 @@ class _Address:
         """The head of a short request with these headers, if it is `posting` that sends it.
 
         Of requests that are signed, mostly the signature alone is another one: the rest of the head
-        is kept (25 µs of CPU a line less than a head made anew).
+        is kept (7 to 8 µs of CPU a head made anew, 1 to 2 of one that is kept).
         """
         if self.proxy is not None:
             return None
