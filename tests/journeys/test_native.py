@@ -121,9 +121,15 @@ def test_a_file_for_both_kinds_of_provider(
                 asked.append(each)
                 renamed[each["custom_id"]] = upstream
         asked = [asked[at * 7 % len(asked)] for at in range(len(asked))]
-        completed(client, submit(client, asked), asked, models=renamed)
+        last = completed(client, submit(client, asked), asked, models=renamed)
+        given = {row["custom_id"]: row["provider"] for row in results(client, last).output}
         jobs = len(fake.stats()["creates"]) + len(other.stats()["creates"])
     assert jobs == 3  # a, b, and the route's
+    own = {name: provider for name, provider in given.items() if renamed[name] == "c"}
+    assert set(own.values()) == {"own"}
+    route = {provider for name, provider in given.items() if renamed[name] == "both-m"}
+    assert len(route) == 1  # whose job it was
+    assert route < {"main", "other"}
 
 
 def test_the_batch_chooses_the_model(new_server: NewServer) -> None:
