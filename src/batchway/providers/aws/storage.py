@@ -27,6 +27,7 @@ from batchway.providers.buckets.addresses import Names
 from batchway.providers.buckets.calls import Calls, ReadStoreRefusal, Refusal
 from batchway.providers.buckets.checksums import ETAGS
 from batchway.providers.buckets.objects import StoreObjects, no_such_bucket
+from batchway.providers.http.secrets import SentSecrets
 from batchway.providers.http.session import RemoteHttp, Timeouts
 from batchway.providers.http.trouble import Said
 
@@ -71,7 +72,7 @@ class S3Storage:
         self._credentials = credentials
         self._clock = clock
         self._timeouts = timeouts
-        self._sent: Keys | None = None  # of the last requests
+        self._sent = SentSecrets()
 
     def connect(self, bucket: str) -> "S3Store":
         """See `buckets.calls.Service`."""
@@ -111,13 +112,13 @@ class S3Storage:
         await self._credentials.current()
 
     def secrets(self) -> Collection[str]:
-        """The keys of the last requests."""
-        keys = self._sent
-        return () if keys is None else tuple(filter(None, (keys.secret, keys.token)))
+        """Those of late requests."""
+        return self._sent.all()
 
     def _credential(self) -> Any:
         """What obstore asks for when it has no keys, or such that end soon; in a thread."""
-        keys = self._sent = self._credentials.wait()
+        keys = self._credentials.wait()
+        self._sent.keep(*filter(None, (keys.secret, keys.token)))
         until = min(keys.until, self._clock.now() + _MOST_SECONDS)
         return {
             "access_key_id": keys.access_key,

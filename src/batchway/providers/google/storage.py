@@ -19,6 +19,7 @@ from batchway.providers.google.credentials import Tokens
 from batchway.providers.google.objects import TITLE
 from batchway.providers.google.place import Place
 from batchway.providers.google.refusal import said_in
+from batchway.providers.http.secrets import SentSecrets
 from batchway.providers.http.session import Timeouts
 from batchway.providers.http.trouble import Said
 
@@ -67,7 +68,7 @@ class CloudStorage:
         self._base = base
         self._tokens = tokens
         self._timeouts = timeouts
-        self._sent = ""  # the token of the last requests
+        self._sent = SentSecrets()
 
     def connect(self, bucket: str) -> "GCSStore":
         """See `buckets.calls.Service`."""
@@ -95,13 +96,13 @@ class CloudStorage:
         await self._tokens.authorization()
 
     def secrets(self) -> Collection[str]:
-        """The token of the last requests."""
-        return (self._sent,)
+        """Those of late requests."""
+        return self._sent.all()
 
     def _credential(self) -> Any:
         """What obstore asks for when it has no token, or one that ends soon; in a thread."""
         token = self._tokens.token()
-        self._sent = token.value
+        self._sent.keep(token.value)
         return {"token": token.value, "expires_at": datetime.fromtimestamp(token.until, UTC)}
 
 

@@ -31,11 +31,14 @@ class SentSecrets:
 
     def note(self, headers: Mapping[str, str]) -> None:
         """These headers are about to be sent."""
-        for secret in secrets_in(headers):
-            self._sent.pop(secret, None)
-            self._sent[secret] = None
-        while len(self._sent) > _MOST_REMEMBERED:
-            del self._sent[next(iter(self._sent))]
+        self.keep(*secrets_in(headers))
+
+    def keep(self, *secrets: str) -> None:
+        """What these give access to is about to be used."""
+        sent = {name: None for name in self._sent if name not in secrets}
+        sent |= dict.fromkeys(secrets)
+        # Replaced, not changed: connections of obstore's ask for credentials in threads.
+        self._sent = dict.fromkeys(tuple(sent)[-_MOST_REMEMBERED:])
 
     def all(self) -> tuple[str, ...]:
         """The credentials, the latest one last."""
